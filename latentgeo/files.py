@@ -1,0 +1,127 @@
+"""Atomic writes, output folders and hashes."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from latentgeo.errors import InputError
+
+_BLOCK = 1 << 20
+
+
+def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` fill a temporary sibling of `path`, then put it in place in one step.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Where the file shall lie. Its folder is made if it is missing.
+    write : callable
+        Given the path of the temporary file, writes the whole content to it.
+
+    Raises
+    ------
+    OSError
+        When the disk refuses (for instance because it is full). The file that was there
+        before, if any, is untouched.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        write(temporary)
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text atomically."""
+    write_atomically(path, lambda temporary: _write_text(temporary, text))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON atomically, indented, with the order of keys kept; NaN is refused."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def claim_folder(folder: Path, *, holds: str, force: bool = False) -> None:
+    """Make sure that an output folder is ours to fill.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The output folder; it is made if it is missing.
+    holds : str
+        What will lie there, for the message ("a training run", "an analysis").
+    force : bool, default=False
+        Empty the folder first when it holds something.
+
+    Raises
+    ------
+    InputError
+        When the path is a file, or the folder holds something and `force` is false.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"output {str(folder)!r} is a file; give a folder for {holds}")
+    if folder.is_dir() and any(folder.iterdir()):
+        if not force:
+            raise InputError(
+                f"output folder {str(folder)!r} already holds files; "
+                f"choose an empty folder for {holds}, or overwrite it with --force (force=True)"
+            )
+        _empty(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+@contextmanager
+def folder_in_place(folder: Path) -> Iterator[Path]:
+    """Give a temporary sibling folder that takes the place of `folder` when the block succeeds."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    try:
+        yield temporary
+        temporary.chmod(0o777 & ~_umask())
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.replace(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def sha256_of_file(path: Path) -> str:
+    """Return the SHA-256 of a file as hexadecimal text."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+def _empty(folder: Path) -> None:
+    for child in folder.iterdir():
+        if child.is_dir() and not child.is_symlink():
+            shutil.rmtree(child)
+        else:
+            child.unlink()
+
+
+def _umask() -> int:
+    # There is no way to read the umask without setting it.
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask

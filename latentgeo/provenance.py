@@ -1,0 +1,51 @@
+"""Where a number comes from: versions, machine, command."""
+
+import os
+import platform
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+_PACKAGES = ("latentgeo", "torch", "numpy", "scipy", "scikit-learn", "xarray", "zarr")
+
+
+def provenance(**facts: Any) -> dict[str, Any]:
+    """Describe the circumstances of a result.
+
+    Parameters
+    ----------
+    **facts
+        What is particular to the result: seed, data's hash, weights' hash, dtype, rank rule.
+
+    Returns
+    -------
+    dict
+        JSON-ready: `created` (UTC, ISO 8601), `command`, `versions`, `machine`, then `facts`.
+    """
+    return {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": " ".join([os.path.basename(sys.argv[0]), *sys.argv[1:]]),
+        "versions": {"python": platform.python_version(), **_versions()},
+        "machine": machine(),
+        **facts,
+    }
+
+
+def machine() -> dict[str, Any]:
+    """Describe the machine without naming it: system, architecture, number of cores."""
+    return {
+        "system": platform.system(),
+        "architecture": platform.machine(),
+        "cores": os.cpu_count(),
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:  # run from a source tree that was never installed
+            found[package] = "not installed"
+    return found

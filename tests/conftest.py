@@ -1,0 +1,37 @@
+"""Fixtures that more than one folder of tests uses."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+
+def pytest_collection_modifyitems(items):
+    """Skip tests on real files where there are none, unless a skip would hide something."""
+    if _data_folder() is not None:
+        return
+    skip = pytest.mark.skip(reason="LATENTGEO_DATA does not name a folder with mnist/ in it")
+    for item in items:
+        if "real_data" in item.keywords:
+            item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """Give the folder of real data files; only for tests marked `real_data`."""
+    folder = _data_folder()
+    assert folder is not None
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    torch.manual_seed(0)
+
+
+def _data_folder() -> Path | None:
+    named = os.environ.get("LATENTGEO_DATA")
+    if named and (Path(named) / "mnist").is_dir():
+        return Path(named)
+    return None
