@@ -1,0 +1,9 @@
+"""Measures of quality, each with its direction, its units and its interval.
+
+This package is mathematics on arrays: it imports nothing else of the project.
+"""
+
+from latentgeo.metrics.intervals import MeanInterval, bootstrap_mean, jackknife_interval
+from latentgeo.metrics.psnr import psnr
+
+__all__ = ["MeanInterval", "bootstrap_mean", "jackknife_interval", "psnr"]

@@ -1,0 +1,106 @@
+"""Confidence intervals over images."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import bootstrap, norm
+
+
+class MeanInterval(NamedTuple):
+    """A mean with the ends of its confidence interval, arrays of one shape."""
+
+    mean: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+
+def bootstrap_mean(
+    values: ArrayLike, *, seed: int, resamples: int = 2000, level: float = 0.95
+) -> MeanInterval:
+    """Give the mean over images with a percentile bootstrap interval.
+
+    The same resampled images serve every leading index, so that intervals at several noise
+    levels are paired: their differences are as narrow as the images allow.
+
+    Parameters
+    ----------
+    values : array_like of shape (..., n)
+        One number for each of n images.
+    seed : int
+        Seeds the choice of images.
+    resamples : int, default=2000
+        How many bootstrap samples are drawn.
+    level : float, default=0.95
+        Coverage of the interval.
+
+    Returns
+    -------
+    MeanInterval
+        Mean, low and high, each of shape (...). With a single image, or where a value is
+        infinite, the interval is NaN: there is none.
+
+    Raises
+    ------
+    ValueError
+        When there is no image.
+    """
+    samples = np.asarray(values, dtype=np.float64)
+    if samples.ndim == 0 or samples.shape[-1] == 0:
+        raise ValueError(f"values has shape {samples.shape}, expected (..., n) with n at least 1")
+    mean = samples.mean(axis=-1)
+    low, high = np.full_like(mean, np.nan), np.full_like(mean, np.nan)
+    usable = np.isfinite(mean)
+    if samples.shape[-1] > 1 and usable.any():
+        result = bootstrap(
+            (samples[usable],),
+            np.mean,
+            n_resamples=resamples,
+            axis=-1,
+            confidence_level=level,
+            method="percentile",
+            rng=np.random.default_rng(seed),
+        )
+        low[usable], high[usable] = result.confidence_interval
+    return MeanInterval(mean, low, high)
+
+
+def jackknife_interval(
+    estimate: ArrayLike, half_sample_estimates: ArrayLike, *, level: float = 0.95
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    r"""Give an interval from estimates on random halves of the images.
+
+    A bootstrap sample repeats images, and a repeated image adds no dimension: dimensions and
+    angles of a bootstrap sample are biased far below the estimate. Halves drawn *without*
+    replacement repeat nothing. The delete-half jackknife takes the spread of the halves'
+    estimates as the standard error of the whole (Shao and Wu 1989, with d = n/2, where its
+    factor (n - d)/d is 1), and the bias of the halves drops out.
+
+    Parameters
+    ----------
+    estimate : array_like of shape (...)
+        The estimate on all images, the centre of the interval.
+    half_sample_estimates : array_like of shape (..., halves)
+        The same estimate on random halves.
+    level : float, default=0.95
+        Coverage under a normal approximation.
+
+    Returns
+    -------
+    low, high : numpy.ndarray of shape (...)
+        Ends of the interval.
+
+    References
+    ----------
+    .. [1] J. Shao and C. F. J. Wu, "A general theory for jackknife variance estimation",
+       Annals of Statistics 17 (1989).
+    """
+    centre = np.asarray(estimate, dtype=np.float64)
+    halves = np.asarray(half_sample_estimates, dtype=np.float64)
+    if halves.shape[:-1] != centre.shape or halves.shape[-1] < 2:
+        raise ValueError(
+            f"half_sample_estimates has shape {halves.shape}, expected {centre.shape} "
+            "followed by at least 2 halves"
+        )
+    reach = norm.ppf(0.5 + level / 2) * halves.std(axis=-1, ddof=1)
+    return centre - reach, centre + reach
