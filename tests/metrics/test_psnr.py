@@ -44,7 +44,7 @@ def test_is_the_mean_of_decibels_and_not_pooled():
 
 @pytest.mark.parametrize("data_range", [0, -1, float("nan")])
 def test_refuses_a_range_that_is_not_positive(data_range):
-    with pytest.raises(ValueError, match="data_range is .*, expected a positive number"):
+    with pytest.raises(ValueError, match=r"data_range is .*, expected a positive number"):
         psnr(torch.zeros(1, 2, 2), torch.zeros(1, 2, 2), data_range=data_range)
 
 
