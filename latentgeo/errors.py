@@ -1,4 +1,4 @@
-"""The one exception that user input may meet."""
+"""The exceptions that user input and training may meet."""
 
 
 class InputError(ValueError):
@@ -6,4 +6,12 @@ class InputError(ValueError):
 
     The message is one line that names the thing, its value, what was expected and the way out.
     The command line prints it and exits with code 2; no traceback is shown.
+    """
+
+
+class TrainingDiverged(RuntimeError):
+    """Training met a loss that is not finite.
+
+    The message is one line that names the step, the term that went bad and what to try. The
+    last good checkpoint is kept.
     """

@@ -1,0 +1,288 @@
+"""The command line: each command parses, calls one library function, and says where the result lies.
+
+Libraries are imported inside the commands, so that `latentgeo --help` answers at once.
+"""
+
+import errno
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from latentgeo.errors import InputError, TrainingDiverged
+
+app = typer.Typer(
+    name="latentgeo",
+    help="Measure the shape of a latent space.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Data = Annotated[
+    str, typer.Option(help="A data set's name (see `latentgeo datasets`) or a folder of images.")
+]
+Noise = Annotated[
+    str, typer.Option(metavar="LEVELS", help="Levels of perturbation, with commas: 0,0.05,0.1.")
+]
+Perturb = Annotated[str, typer.Option("--perturbation", help="What the levels are levels of.")]
+Samples = Annotated[int, typer.Option(help="How many test images.")]
+Seed = Annotated[int, typer.Option(help="Seeds the choice of images and every draw.")]
+Size = Annotated[int | None, typer.Option(help="Resize the images to this many pixels.")]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite what the output folder holds.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")]
+Checkpoint = Annotated[Path, typer.Argument(help="A run folder that `latentgeo train` made.")]
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
+) -> None:
+    if version:
+        from latentgeo import __version__
+
+        typer.echo(f"latentgeo {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def train(
+    recipe: Annotated[str, typer.Argument(help="What to train (see `latentgeo models`).")],
+    data: Data,
+    out: Annotated[Path, typer.Option(help="The run folder to make.")],
+    backbone: Annotated[str, typer.Option(help="The nets (see `latentgeo models`).")] = "sctc",
+    option: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="An option of the recipe or the backbone; may be repeated."),
+    ] = None,
+    epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = 30,
+    batch_size: Annotated[int, typer.Option(help="Images per step.")] = 128,
+    learning_rate: Annotated[float, typer.Option(help="Adam's step size at its highest.")] = 1e-3,
+    schedule: Annotated[str, typer.Option(help="constant or cosine.")] = "constant",
+    gradient_clip: Annotated[float | None, typer.Option(help="Largest gradient norm.")] = None,
+    patience: Annotated[
+        int | None, typer.Option(help="Stop after so many epochs without a better validation.")
+    ] = None,
+    train_samples: Annotated[int | None, typer.Option(help="Use only so many images.")] = None,
+    size: Size = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    precision: Annotated[str, typer.Option(help="32-true, bf16-mixed, 16-mixed …")] = "32-true",
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Log to TensorBoard too.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
+    force: Force = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train an autoencoder and leave a run folder."""
+    from latentgeo.training import train
+
+    folder = train(
+        recipe,
+        data=data,
+        out=out,
+        backbone=backbone,
+        options=_options(option or []),
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        schedule=schedule,
+        gradient_clip=gradient_clip,
+        patience=patience,
+        train_samples=train_samples,
+        size=size,
+        seed=seed,
+        device=device,
+        precision=precision,
+        tensorboard=tensorboard,
+        resume=resume,
+        force=force,
+        progress=not quiet,
+    )
+    typer.echo(f"run: {folder}")
+
+
+@app.command()
+def encode(
+    checkpoint: Checkpoint,
+    data: Data,
+    out: Annotated[Path, typer.Option(help="The zarr folder to make, or to continue.")],
+    noise: Noise = "0",
+    perturbation: Perturb = "gaussian",
+    samples: Annotated[int | None, typer.Option(help="How many test images; all if left out.")] = None,
+    draws: Annotated[int, typer.Option(help="Samples of a stochastic posterior per image.")] = 1,
+    batch_size: Annotated[int, typer.Option(help="Images per pass.")] = 128,
+    seed: Seed = 0,
+    device: Device = "auto",
+    force: Force = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write a model's latents of a data set under a sweep of noise."""
+    from latentgeo.latents import encode
+
+    encode(
+        checkpoint,
+        data=data,
+        noise=_levels(noise),
+        perturbation=perturbation,
+        samples=samples,
+        draws=draws,
+        batch_size=batch_size,
+        seed=seed,
+        out=out,
+        device=device,
+        force=force,
+        progress=not quiet,
+    )
+    typer.echo(f"latents: {out}")
+
+
+@app.command()
+def analyze(
+    checkpoint: Annotated[list[Path], typer.Argument(help="Run folders, one or more.")],
+    data: Data,
+    out: Annotated[Path, typer.Option(help="The folder for the results.")],
+    noise: Noise = "0,0.01,0.02,0.05,0.1,0.2,0.3,0.5",
+    perturbation: Perturb = "gaussian",
+    samples: Samples = 300,
+    seed: Seed = 0,
+    tsne: Annotated[bool, typer.Option(help="Draw the t-SNE maps (the slowest part).")] = True,
+    device: Device = "auto",
+    force: Force = False,
+    quiet: Quiet = False,
+) -> None:
+    """Measure ranks, dimension, angles and PSNR; write figures, a summary and a report."""
+    from latentgeo.pipeline import analyze
+
+    analyze(
+        checkpoint,
+        data=data,
+        noise=_levels(noise),
+        perturbation=perturbation,
+        samples=samples,
+        seed=seed,
+        tsne=tsne,
+        out=out,
+        device=device,
+        force=force,
+        progress=not quiet,
+    )
+    typer.echo(f"report: {out / 'report.html'}")
+
+
+@app.command()
+def figures(
+    folder: Annotated[Path, typer.Argument(help="A folder that `latentgeo analyze` made.")],
+) -> None:
+    """Draw the figures and the report anew from saved results."""
+    from latentgeo.pipeline import redraw
+
+    redraw(folder)
+    typer.echo(f"report: {folder / 'report.html'}")
+
+
+@app.command()
+def models() -> None:
+    """List the recipes and the backbones."""
+    from latentgeo.models import BACKBONES, RECIPES
+
+    _list("recipe", {name: recipe.summary for name, recipe in RECIPES.items()})
+    _list("backbone", {name: backbone.summary for name, backbone in BACKBONES.items()})
+
+
+@app.command()
+def datasets() -> None:
+    """List the data sets."""
+    from latentgeo.datasets import PERTURBATIONS, names
+
+    _list("data set", {name: info.summary for name, info in names().items()})
+    _list("perturbation", {name: kind.summary for name, kind in PERTURBATIONS.items()})
+
+
+@app.command()
+def info(
+    checkpoint: Checkpoint,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say what a checkpoint is, where it comes from, and how well it learned."""
+    from latentgeo.checkpoints import info
+
+    facts = info(checkpoint)
+    if as_json:
+        typer.echo(json.dumps(facts, indent=2))
+    else:
+        _list(None, {name: _plain(value) for name, value in facts.items()})
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit: 0 when done, 2 for input that cannot be used.
+
+    Parameters
+    ----------
+    arguments : list of str, optional
+        The arguments; those of the process when left out.
+    """
+    try:
+        code = app(args=arguments, standalone_mode=False)
+    except typer.TyperException as error:
+        code = _refuse(getattr(error, "message", "") or str(error), getattr(error, "exit_code", 2))
+    except (InputError, TrainingDiverged) as error:
+        code = _refuse(str(error), 2)
+    except OSError as error:
+        code = _refuse(_plain_os_error(error), 2)
+    except (KeyboardInterrupt, typer.Abort):
+        code = _refuse("interrupted; the same command with --resume goes on with a training run", 130)
+    sys.exit(code)
+
+
+def _refuse(message: str, code: int) -> int:
+    typer.echo(f"latentgeo: {' '.join(message.split())}", err=True)
+    return code
+
+
+def _plain_os_error(error: OSError) -> str:
+    where = f" {str(error.filename)!r}" if error.filename else ""
+    if error.errno == errno.ENOSPC:
+        return f"the disk is full, writing{where} stopped; what was there before is whole, free some space and repeat"
+    return f"cannot use{where}: {error.strerror or error}"
+
+
+def _levels(text: str) -> list[float]:
+    try:
+        return [float(level) for level in text.split(",")]
+    except ValueError:
+        raise InputError(
+            f"noise {text!r} is not a list of numbers; expected levels with commas, as in 0,0.05,0.1"
+        ) from None
+
+
+def _options(pairs: list[str]) -> dict[str, Any]:
+    options = {}
+    for pair in pairs:
+        name, sign, value = pair.partition("=")
+        if not sign or not name:
+            raise InputError(f"option {pair!r} is not NAME=VALUE, as in widths=[16,32,64]")
+        options[name] = _value(value)
+    return options
+
+
+def _value(text: str) -> Any:
+    """Read numbers, lists and booleans as JSON; anything else is text."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def _list(title: str | None, rows: dict[str, str]) -> None:
+    width = max(map(len, rows))
+    if title:
+        typer.echo(f"{title}s")
+    for name, text in rows.items():
+        typer.echo(f"  {name:<{width}}  {text}")
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
