@@ -1,0 +1,191 @@
+"""Files of the datasets: found in the cache folder, or downloaded to it and checked."""
+
+import logging
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pooch
+from requests import RequestException, Timeout
+from tqdm import tqdm
+
+from latentgeo.errors import InputError
+from latentgeo.files import sha256_of_file
+
+VARIABLE = "LATENTGEO_DATA"
+
+_ROUNDS = 2
+_PAUSE_S = 1.0
+_TIMEOUT_S = 30.0
+_CHUNK = 1 << 16
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file with its checksum and the places where it can be had.
+
+    Parameters
+    ----------
+    name : str
+        Its canonical name.
+    n_bytes : int
+        Its size, for messages and for the table of datasets.
+    sha256 : str
+        SHA-256 as hexadecimal text.
+    mirrors : tuple of str
+        Addresses of folders, each with "/" at its end, in the order in which they are tried.
+    """
+
+    name: str
+    n_bytes: int
+    sha256: str
+    mirrors: tuple[str, ...]
+
+
+def cache_folder(root: str | os.PathLike[str] | None = None) -> Path:
+    """Give the folder under which each dataset has a folder of its own.
+
+    Parameters
+    ----------
+    root : path_like, optional
+        By default the environment variable LATENTGEO_DATA, and without it the user's cache
+        folder.
+
+    Returns
+    -------
+    pathlib.Path
+    """
+    if root is not None:
+        return Path(root).expanduser()
+    named = os.environ.get(VARIABLE)
+    return Path(named).expanduser() if named else Path(pooch.os_cache("latentgeo"))
+
+
+def fetch(file: RemoteFile, folder: Path) -> Path:
+    """Make sure that a file lies in the cache, whole, and say where.
+
+    Each mirror is tried in turn, and all of them once more after a pause. A file is put in
+    place only when its checksum is right; a failed download leaves nothing behind.
+
+    Parameters
+    ----------
+    file : RemoteFile
+        The file.
+    folder : pathlib.Path
+        The dataset's folder in the cache.
+
+    Returns
+    -------
+    pathlib.Path
+
+    Raises
+    ------
+    InputError
+        When a file of that name has another checksum, no mirror gave the file, or the folder
+        cannot be written.
+    """
+    path = folder / file.name
+    if path.exists():
+        _check_cached(path, file)
+        return path
+    _make_folder(folder, file)
+    _download(file, path)
+    return path
+
+
+def _check_cached(path: Path, file: RemoteFile) -> None:
+    try:
+        found = sha256_of_file(path)
+    except OSError as error:
+        raise InputError(f"{str(path)!r} cannot be read: {error.strerror}") from error
+    if found != file.sha256:
+        raise InputError(
+            f"{str(path)!r} is not the file that it should be: its SHA-256 is {found}, expected "
+            f"{file.sha256}; delete it, and it is downloaded anew"
+        )
+
+
+def _make_folder(folder: Path, file: RemoteFile) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _cannot_write(folder, file, error) from error
+
+
+def _download(file: RemoteFile, path: Path) -> None:
+    failures: dict[str, str] = {}
+    for attempt in range(_ROUNDS):
+        if attempt:
+            time.sleep(_PAUSE_S)
+        for mirror in file.mirrors:
+            try:
+                _download_from(mirror, file, path)
+            except (RequestException, ValueError) as error:
+                failures[mirror] = _in_words(error)
+            except OSError as error:
+                raise _cannot_write(path.parent, file, error) from error
+            else:
+                return
+    tried = ", ".join(f"{mirror} ({why})" for mirror, why in failures.items())
+    raise InputError(
+        f"{file.name!r} ({_megabytes(file.n_bytes)}) cannot be downloaded: tried {tried}; "
+        f"put it into {str(path.parent)!r} by hand, or set {VARIABLE} to a folder that has "
+        f"{path.parent.name}/{file.name}"
+    )
+
+
+def _download_from(mirror: str, file: RemoteFile, path: Path) -> None:
+    # disable=None: no bar where the output is not a terminal.
+    with (
+        tqdm(desc=file.name, unit="B", unit_scale=True, disable=None) as bar,
+        _quiet(pooch.get_logger()),
+    ):
+        pooch.retrieve(
+            mirror + file.name,
+            known_hash=f"sha256:{file.sha256}",
+            fname=file.name,
+            path=path.parent,
+            downloader=pooch.HTTPDownloader(progressbar=bar, chunk_size=_CHUNK, timeout=_TIMEOUT_S),
+        )
+    _make_readable(path)
+
+
+def _make_readable(path: Path) -> None:
+    """Give the file the permissions of any new file; pooch leaves those of a private one."""
+    path.chmod(0o644)
+
+
+@contextmanager
+def _quiet(logger: logging.Logger) -> Iterator[None]:
+    """Keep pooch from announcing every mirror: one line at the end says it all."""
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _in_words(error: Exception) -> str:
+    response = getattr(error, "response", None)
+    if response is not None:
+        return f"HTTP {response.status_code}"
+    if isinstance(error, Timeout):
+        return "no answer in time"
+    if isinstance(error, RequestException):
+        return "no connection, or it broke off"
+    return "wrong checksum"
+
+
+def _cannot_write(folder: Path, file: RemoteFile, error: OSError) -> InputError:
+    return InputError(
+        f"{file.name!r} ({_megabytes(file.n_bytes)}) cannot be written to {str(folder)!r}: "
+        f"{error.strerror or error}; set {VARIABLE} to a folder with room that you may write to"
+    )
+
+
+def _megabytes(n_bytes: int) -> str:
+    return f"{n_bytes / 1e6:.1f} MB"
