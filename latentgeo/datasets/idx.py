@@ -12,8 +12,6 @@ from latentgeo.datasets.download import RemoteFile, fetch
 from latentgeo.datasets.splits import Labels, Pixels, hold_out
 from latentgeo.errors import InputError
 
-VALIDATION = 5000
-
 _UBYTE = 8
 _CLASSES = 10
 
@@ -180,7 +178,7 @@ def _read_split(
     labels = read_idx(fetch(labels_file, folder), ndim=1)
     _check_pair(images, labels, folder)
     everything = images[:, None], labels.astype(np.int64)
-    return everything if split == "test" else hold_out(*everything, split, VALIDATION)
+    return everything if split == "test" else hold_out(*everything, split)
 
 
 def _check_pair(images: Pixels, labels: NDArray[np.uint8], folder: Path) -> None:

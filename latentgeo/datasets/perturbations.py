@@ -9,25 +9,21 @@ are hit at every higher one.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from numbers import Real
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.random import Generator, Philox
-from numpy.typing import NDArray
 from torch import Tensor
 
+from latentgeo.datasets.streams import Indices, seeded_normal, streams
 from latentgeo.errors import InputError
 
 #: What was drawn for a batch: tensors with one row for each image.
 Draw = tuple[Tensor, ...]
-Shape = tuple[int, int, int]
-Indices = Sequence[int] | NDArray[np.integer[Any]] | Tensor
+Shape = tuple[int, ...]
 
-_LARGEST_SEED = 2**64 - 1
 _LARGEST_SIGMA = 64.0  # scipy's kernel is eight sigma wide
 
 
@@ -39,7 +35,7 @@ class Perturbation:
     ----------
     name : str
         Its name.
-    meaning : str
+    summary : str
         One line: what a level means, its unit, and whether the result is clipped.
     unit : str
         Unit of the level.
@@ -50,11 +46,11 @@ class Perturbation:
     """
 
     name: str
-    meaning: str
+    summary: str
     unit: str
     highest: float
     clipped: bool
-    _draw: Callable[[Shape, Iterator[Generator], int], Draw] = field(repr=False)
+    _draw: Callable[[Shape, int, Indices], Draw] = field(repr=False)
     _apply: Callable[[Tensor, Draw, float], Tensor] = field(repr=False)
 
     def draw(self, shape: Shape, *, seed: int, indices: Indices) -> Draw:
@@ -79,8 +75,7 @@ class Perturbation:
         InputError
             When seed or indices are not such numbers.
         """
-        checked = _checked_indices(indices)
-        return self._draw(shape, _streams(_checked_seed(seed), checked), len(checked))
+        return self._draw(shape, seed, indices)
 
     def apply(self, images: Tensor, draw: Draw, level: float) -> Tensor:
         """Perturb images with what was drawn for them.
@@ -130,7 +125,7 @@ def perturb(images: Tensor, kind: str, level: float, *, seed: int, indices: Indi
     kind : str
         A name in `PERTURBATIONS`.
     level : float
-        How much; what it means is in `PERTURBATIONS[kind].meaning`. 0 changes nothing.
+        How much; what it means is in `PERTURBATIONS[kind].summary`. 0 changes nothing.
     seed : int
         From 0 to 2**64 - 1.
     indices : int array_like
@@ -150,30 +145,24 @@ def perturb(images: Tensor, kind: str, level: float, *, seed: int, indices: Indi
     --------
     Perturbation : Draws once for many levels.
     """
+    perturbation = find_perturbation(kind)
+    perturbation.check_level(level)
+    _check_images(images, len(indices))
+    draw = perturbation.draw(tuple(images.shape[1:]), seed=seed, indices=indices)
+    return perturbation.apply(images, draw, level)
+
+
+def find_perturbation(kind: str) -> Perturbation:
+    """Give the perturbation of that name, or raise an `InputError` that lists them."""
     if kind not in PERTURBATIONS:
         raise InputError(
             f"perturbation {kind!r} is not known: expected one of {', '.join(PERTURBATIONS)}"
         )
-    _check_images(images, len(indices))
-    perturbation = PERTURBATIONS[kind]
-    perturbation.check_level(level)
-    channels, height, width = images.shape[1:]
-    draw = perturbation.draw((channels, height, width), seed=seed, indices=indices)
-    return perturbation.apply(images, draw, level)
+    return PERTURBATIONS[kind]
 
 
-def _streams(seed: int, indices: NDArray[np.int64]) -> Iterator[Generator]:
-    key = np.array([seed, 0], dtype=np.uint64)
-    for index in indices:
-        # The index stands in the counter's third word: streams are 2**128 blocks apart.
-        yield Generator(Philox(key=key, counter=np.array([0, 0, index, 0], dtype=np.uint64)))
-
-
-def _draw_normal(shape: Shape, streams: Iterator[Generator], n: int) -> Draw:
-    noise = np.empty((n, *shape), dtype=np.float32)
-    for row, stream in zip(noise, streams, strict=True):
-        stream.standard_normal(out=row, dtype=np.float32)
-    return (torch.from_numpy(noise),)
+def _draw_normal(shape: Shape, seed: int, indices: Indices) -> Draw:
+    return (seeded_normal(shape, seed=seed, indices=indices),)
 
 
 def _add_noise(images: Tensor, draw: Draw, level: float) -> Tensor:
@@ -184,14 +173,15 @@ def _add_noise_and_clip(images: Tensor, draw: Draw, level: float) -> Tensor:
     return _add_noise(images, draw, level).clamp_(0, 1)
 
 
-def _draw_pixels(shape: Shape, streams: Iterator[Generator], n: int) -> Draw:
+def _draw_pixels(shape: Shape, seed: int, indices: Indices) -> Draw:
     """Draw the order in which pixels fall, and what each of them turns into."""
     _, height, width = shape
+    n = len(indices)
     rank = np.empty((n, height * width), dtype=np.int32)
     salt = np.empty((n, height * width), dtype=np.bool_)
-    for image, stream in enumerate(streams):
-        rank[image] = stream.permutation(height * width)
-        salt[image] = stream.integers(0, 2, height * width, dtype=np.bool_)
+    for image, generator in enumerate(streams(seed, indices)):
+        rank[image] = generator.permutation(height * width)
+        salt[image] = generator.integers(0, 2, height * width, dtype=np.bool_)
     size = (n, 1, height, width)
     return torch.from_numpy(rank).view(size), torch.from_numpy(salt).view(size)
 
@@ -202,7 +192,7 @@ def _salt_and_pepper(images: Tensor, draw: Draw, level: float) -> Tensor:
     return torch.where(hit, salt.to(images.dtype), images)
 
 
-def _draw_nothing(shape: Shape, streams: Iterator[Generator], n: int) -> Draw:
+def _draw_nothing(shape: Shape, seed: int, indices: Indices) -> Draw:
     return ()
 
 
@@ -214,10 +204,10 @@ def _blur(images: Tensor, draw: Draw, level: float) -> Tensor:
     return torch.from_numpy(blurred).to(images.device)
 
 
-def _draw_place(shape: Shape, streams: Iterator[Generator], n: int) -> Draw:
-    place = np.empty((n, 2), dtype=np.float64)
-    for row, stream in zip(place, streams, strict=True):
-        stream.random(out=row)
+def _draw_place(shape: Shape, seed: int, indices: Indices) -> Draw:
+    place = np.empty((len(indices), 2), dtype=np.float64)
+    for row, generator in zip(place, streams(seed, indices), strict=True):
+        generator.random(out=row)
     return (torch.from_numpy(place),)
 
 
@@ -234,25 +224,6 @@ def _span(place: Tensor, side: int, level: float) -> Tensor:
     start = (place * (side - covered + 1)).floor()[:, None]
     position = torch.arange(side, device=place.device)
     return (position >= start) & (position < start + covered)
-
-
-def _checked_seed(seed: int) -> int:
-    whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
-    if not whole or not 0 <= seed <= _LARGEST_SEED:
-        raise InputError(
-            f"seed {seed!r} cannot be used: expected a whole number from 0 to {_LARGEST_SEED}"
-        )
-    return int(seed)
-
-
-def _checked_indices(indices: Indices) -> NDArray[np.int64]:
-    array = np.asarray(indices)
-    if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer) or (array < 0).any():
-        raise InputError(
-            f"indices of shape {array.shape} and dtype {array.dtype} cannot be used: expected "
-            "one whole number from 0 for each image"
-        )
-    return array.astype(np.int64)
 
 
 def _check_images(images: Tensor, n: int) -> None:

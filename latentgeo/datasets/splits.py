@@ -9,6 +9,9 @@ from latentgeo.errors import InputError
 
 SPLITS = ("train", "validation", "test")
 
+#: Training images held out for validation, where a dataset publishes no split of its own.
+VALIDATION = 5000
+
 #: Images and labels as a file gives them.
 Pixels = NDArray[np.uint8]
 Labels = NDArray[np.int64] | None
@@ -21,7 +24,7 @@ def check_split(split: Any) -> None:
 
 
 def hold_out(
-    images: Pixels, labels: NDArray[np.int64], split: str, count: int
+    images: Pixels, labels: NDArray[np.int64], split: str
 ) -> tuple[Pixels, NDArray[np.int64]]:
     """Part the images that a dataset publishes for training.
 
@@ -30,9 +33,7 @@ def hold_out(
     images, labels : numpy.ndarray
         The whole published training set, in the order of its files.
     split : {"train", "validation"}
-        "validation" is the last `count` images, "train" is all others.
-    count : int
-        How many images are held out.
+        "validation" is the last 5,000 images, "train" is all others.
 
     Returns
     -------
@@ -41,12 +42,12 @@ def hold_out(
     Raises
     ------
     InputError
-        When there are no more than `count` images.
+        When there are no more than 5,000 images.
     """
-    if len(images) <= count:
+    if len(images) <= VALIDATION:
         raise InputError(
-            f"a training file with {len(images)} images is too short: {count} are held out for "
-            "validation; expected the canonical file"
+            f"a training file with {len(images)} images is too short: {VALIDATION} are held out "
+            "for validation; expected the canonical file"
         )
-    part = slice(-count, None) if split == "validation" else slice(None, -count)
+    part = slice(-VALIDATION, None) if split == "validation" else slice(None, -VALIDATION)
     return images[part], labels[part]

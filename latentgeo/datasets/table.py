@@ -3,12 +3,15 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
 
+from latentgeo.datasets import celeba, cifar10, svhn
 from latentgeo.datasets.digits import read_digits
-from latentgeo.datasets.download import cache_folder
+from latentgeo.datasets.download import RemoteFile, cache_folder
+from latentgeo.datasets.folder import read_folder
 from latentgeo.datasets.idx import FASHION_FILES, MNIST_FILES, read_fashion_mnist, read_mnist
 from latentgeo.datasets.images import ImageDataset
 from latentgeo.datasets.resizing import check_size, resize
@@ -38,6 +41,9 @@ class DatasetInfo:
         Licence, or terms of use.
     download_bytes : int
         Size of all that is downloaded; 0 where nothing is.
+    read : callable
+        Given the dataset's folder in the cache, a split and a size, gives images
+        (n, C, H, W) in uint8, and labels (n,) in int64 or None. It may leave the size to `load`.
     """
 
     summary: str
@@ -49,7 +55,7 @@ class DatasetInfo:
     read: Reader = field(repr=False)
 
 
-def _idx_bytes(files: dict[str, tuple]) -> int:
+def _idx_bytes(files: dict[str, tuple[RemoteFile, RemoteFile]]) -> int:
     return sum(file.n_bytes for pair in files.values() for file in pair)
 
 
@@ -93,6 +99,33 @@ TABLE = {
         download_bytes=_idx_bytes(FASHION_FILES),
         read=read_fashion_mnist,
     ),
+    "cifar10": DatasetInfo(
+        summary="small colour photographs of ten kinds of things (Krizhevsky)",
+        image_shape=(3, 32, 32),
+        samples={"train": 45_000, "validation": 5_000, "test": 10_000},
+        class_names=cifar10.CLASS_NAMES,
+        licence="none stated by the publisher; used for research",
+        download_bytes=cifar10.ARCHIVE.n_bytes,
+        read=cifar10.read_cifar10,
+    ),
+    "svhn": DatasetInfo(
+        summary="house numbers from street views, cropped to one digit (Netzer and others)",
+        image_shape=(3, 32, 32),
+        samples={"train": 68_257, "validation": 5_000, "test": 26_032},
+        class_names=_DIGITS,
+        licence="non-commercial use only",
+        download_bytes=sum(file.n_bytes for file in svhn.FILES.values()),
+        read=svhn.read_svhn,
+    ),
+    "celeba": DatasetInfo(
+        summary="aligned faces, central crop (Liu and others); to be put in place by hand",
+        image_shape=(3, celeba.SIDE, celeba.SIDE),
+        samples={"train": 162_770, "validation": 19_867, "test": 19_962},
+        class_names=(),
+        licence="non-commercial research only",
+        download_bytes=0,
+        read=celeba.read_celeba,
+    ),
 }
 
 
@@ -108,15 +141,64 @@ def load(
     size: int | None = None,
     root: str | os.PathLike[str] | None = None,
 ) -> ImageDataset:
-    """Load a dataset by name."""
+    """Load a dataset by name.
+
+    Parameters
+    ----------
+    name : str or path_like
+        A name in `names()`, or the path of a folder of images (see `folder.read_folder`; write
+        "./mnist" for a folder that has the name of a dataset).
+    split : {"train", "validation", "test"}, default="test"
+        The split; which images it holds never changes.
+    size : int, optional
+        Resize to so many pixels a side (bilinear, antialiased).
+    root : path_like, optional
+        Folder of the cache; by default the environment variable LATENTGEO_DATA, and without it
+        the user's cache folder. Files lie in `root/name`; those that are missing are downloaded.
+
+    Returns
+    -------
+    ImageDataset
+
+    Raises
+    ------
+    InputError
+        When name, split or size are unknown, or the files cannot be had or read.
+    """
     check_split(split)
     check_size(size)
-    if str(name) not in TABLE:
-        raise InputError(f"data {str(name)!r} is not known: expected one of {', '.join(TABLE)}")
-    info = TABLE[str(name)]
-    images, labels = info.read(cache_folder(root) / str(name), split, size)
+    if str(name) in TABLE:
+        return _load_named(str(name), split, size, cache_folder(root))
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        raise _unknown(str(name))
+    images, labels, class_names = read_folder(folder, split, size)
+    return _whole(folder.resolve().name, split, size, images, labels, class_names)
+
+
+def _load_named(name: str, split: str, size: int | None, cache: Path) -> ImageDataset:
+    info = TABLE[name]
+    images, labels = info.read(cache / name, split, size)
     if size is not None:
         images = resize(images, size)
-    return ImageDataset(
-        str(name), split, images, labels, info.class_names, np.arange(len(images)), size
+    return _whole(name, split, size, images, labels, info.class_names)
+
+
+def _whole(
+    name: str,
+    split: str,
+    size: int | None,
+    images: Pixels,
+    labels: Labels,
+    class_names: tuple[str, ...],
+) -> ImageDataset:
+    return ImageDataset(name, split, images, labels, class_names, np.arange(len(images)), size)
+
+
+def _unknown(name: str) -> InputError:
+    close = get_close_matches(name, TABLE, n=1)
+    meant = f" (did you mean {close[0]!r}?)" if close else ""
+    return InputError(
+        f"data {name!r} is not known{meant}: expected one of {', '.join(TABLE)}, or the path of "
+        "a folder of images"
     )
