@@ -1,0 +1,59 @@
+"""The figures of an analysis, one Display each.
+
+Every Display takes its data in the constructor or from an analysis with ``from_analysis``,
+draws with ``plot``, and keeps what it drew as ``axes_`` and ``figure_``. Nothing here touches
+matplotlib's global state.
+"""
+
+from latentgeo.figures._display import Display
+from latentgeo.figures._style import Curve, LineStyle
+from latentgeo.figures._tree import NothingToDrawError
+from latentgeo.figures.catalogue import (
+    FIGURES,
+    FigureFile,
+    FigureRow,
+    draw_figures,
+    found_figures,
+    save_figure,
+    undrawn,
+)
+from latentgeo.figures.noise_curves import NoiseCurvesDisplay
+from latentgeo.figures.principal_angles import AngleSeries, PrincipalAngleDisplay
+from latentgeo.figures.rank_histogram import RankHistogramDisplay
+from latentgeo.figures.rank_tolerance import RankToleranceDisplay
+from latentgeo.figures.reconstructions import ReconstructionDisplay
+from latentgeo.figures.saturation import HilbertDimensionBySizeDisplay
+from latentgeo.figures.spectra import SpectrumDisplay
+from latentgeo.figures.strata import (
+    StratumTransitionDisplay,
+    TransitionTable,
+    transition_table,
+)
+from latentgeo.figures.tsne import Embedding, TsneDisplay
+
+__all__ = [
+    "FIGURES",
+    "AngleSeries",
+    "Curve",
+    "Display",
+    "Embedding",
+    "FigureFile",
+    "FigureRow",
+    "HilbertDimensionBySizeDisplay",
+    "LineStyle",
+    "NoiseCurvesDisplay",
+    "NothingToDrawError",
+    "PrincipalAngleDisplay",
+    "RankHistogramDisplay",
+    "RankToleranceDisplay",
+    "ReconstructionDisplay",
+    "SpectrumDisplay",
+    "StratumTransitionDisplay",
+    "TransitionTable",
+    "TsneDisplay",
+    "draw_figures",
+    "found_figures",
+    "save_figure",
+    "transition_table",
+    "undrawn",
+]

@@ -1,0 +1,150 @@
+"""Two rows of three panels: clean above noisy, one column per mode."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+
+from latentgeo.figures import _tree
+from latentgeo.figures._display import Display, given_axes
+from latentgeo.figures._style import NULL_COLOUR, Curve, new_axes, shared_legend, style
+
+# Where each of the two rank rules cuts, as a share of the largest singular value.
+RULE_LINES = {"spectrum": (0, (4, 2)), "float32-covariance": (0, (1, 1.5))}
+
+
+class ModesDisplay(Display):
+    """One curve per model, in a panel per condition and mode.
+
+    Parameters
+    ----------
+    curves : mapping of (condition, mode) to sequence of Curve
+        What is drawn; conditions are rows, modes are columns.
+    cuts : mapping of (rule, mode) to sequence of float
+        Where each rank rule cuts, relative to the largest singular value.
+    left_out : sequence of str, default=()
+        Models that are missing because their latents are vectors.
+
+    Attributes
+    ----------
+    axes_ : numpy.ndarray of matplotlib.axes.Axes, shape (conditions, 3)
+    figure_ : matplotlib.figure.Figure
+    """
+
+    def __init__(
+        self,
+        curves: Mapping[tuple[str, str], Sequence[Curve]],
+        *,
+        cuts: Mapping[tuple[str, str], Sequence[float]],
+        left_out: Sequence[str] = (),
+    ) -> None:
+        self.curves = curves
+        self.cuts = cuts
+        self.left_out = left_out
+
+    def plot(self, axes: Any = None) -> Any:
+        """Draw the panels.
+
+        Parameters
+        ----------
+        axes : array-like of matplotlib.axes.Axes of shape (conditions, 3), optional
+            Where to draw; a figure of its own by default.
+
+        Returns
+        -------
+        ModesDisplay
+            Itself, with ``axes_`` and ``figure_``.
+        """
+        conditions = list(dict.fromkeys(condition for condition, _ in self.curves))
+        shape = (len(conditions), len(_tree.MODES))
+        with style():
+            if axes is None:
+                self._keep(new_axes(*shape, row_height=1.95, extra=0.65))
+            else:
+                self._keep(given_axes(axes, shape))
+            for row, condition in enumerate(conditions):
+                for column, mode in enumerate(_tree.MODES):
+                    ax = self.axes_[row, column]
+                    self._plot_panel(ax, condition, mode)
+                    ax.set_title(f"{_tree.MODE_NAMES[mode]}, {condition}")
+            self._name_axes()
+            if axes is None:
+                self._add_legend()
+        return self
+
+    def _plot_panel(self, ax: Axes, condition: str, mode: str) -> None:
+        """Draw the curves of one panel."""
+        for rule, line in RULE_LINES.items():
+            for cut in self.cuts[rule, mode]:
+                self._draw_cut(ax, cut, line, f"cut of the {rule} rule")
+        for curve in self.curves[condition, mode]:
+            curve.draw(ax, markers=False)
+        self._finish_panel(ax)
+
+    def _draw_cut(self, ax: Axes, cut: float, line: Any, label: str) -> None:
+        raise NotImplementedError
+
+    def _finish_panel(self, ax: Axes) -> None:
+        raise NotImplementedError
+
+    def _axis_names(self) -> tuple[str, str]:
+        raise NotImplementedError
+
+    def _name_axes(self) -> None:
+        """Name the axes at the rim only."""
+        horizontal, vertical = self._axis_names()
+        for ax in self.axes_[-1]:
+            ax.set_xlabel(horizontal)
+        for ax in self.axes_[:, 0]:
+            ax.set_ylabel(vertical)
+        if note := _tree.left_out_note(self.left_out):
+            self.figure_.supxlabel(note, fontsize=7)
+
+    def _add_legend(self) -> None:
+        """Name every curve and cut once."""
+        handles, labels = self.axes_[0, 0].get_legend_handles_labels()
+        named = dict(zip(labels, handles, strict=True))
+        first = {label: named[label] for label in named if not label.startswith("cut of")}
+        ordered = first | named
+        shared_legend(self.figure_, list(ordered.values()), list(ordered))
+
+
+def conditions(tree: xr.DataTree, noise: float) -> dict[str, float]:
+    """Give the clean level and the noisy one nearest to what is wanted, by their names."""
+    found = {"clean": 0.0}
+    if (_tree.noise_levels(tree) > 0).any():
+        level = _tree.noisy_level(tree, noise)
+        found[_tree.level_text(tree, level)] = level
+    return found
+
+
+def cuts(rows: Sequence[_tree.Series]) -> dict[tuple[str, str], list[float]]:
+    """Give where each rank rule cuts, relative to the largest singular value.
+
+    The spectrum rule cuts at max(rows, columns) of the unfolding times the epsilon of the dtype
+    that the latents were computed in. A float32 covariance cuts its own singular values, the
+    squares, at its size times epsilon, so a singular value at the root of that.
+    """
+    found: dict[tuple[str, str], set[float]] = {
+        (rule, mode): set() for rule in RULE_LINES for mode in _tree.MODES
+    }
+    for row in rows:
+        source = str(row.data.attrs.get("source_dtype", "float32"))
+        for mode, (down, across) in zip(_tree.MODES, _unfolded(row.data), strict=True):
+            epsilon = float(np.finfo(source).eps)
+            found["spectrum", mode].add(max(down, across) * epsilon)
+            found["float32-covariance", mode].add(float(np.sqrt(down * np.finfo("float32").eps)))
+    return {key: sorted(values) for key, values in found.items()}
+
+
+def line_colour() -> str:
+    """Give the colour of everything that is not a model."""
+    return NULL_COLOUR
+
+
+def _unfolded(data: xr.Dataset) -> list[tuple[int, int]]:
+    """Give the shapes of the three unfoldings: rows, columns, channels first."""
+    channels, height, width = (int(size) for size in data.attrs["latent_shape"])
+    return [(height, channels * width), (width, channels * height), (channels, height * width)]

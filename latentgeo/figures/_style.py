@@ -1,0 +1,147 @@
+"""How every figure looks: colours, fonts, sizes, legends."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.colors import BoundaryNorm, ListedColormap
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+WIDTH = 7.2  # inches: the text width of a two-column page
+
+# Okabe and Ito (2008), without their yellow, which vanishes on white; grey takes its place.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#888888")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+VIEW_LINES = {"mean": "-", "sample": "--", "jitter": ":"}
+
+# Tol's muted scheme: ten classes are more than Okabe and Ito have colours for.
+CLASS_COLOURS = (
+    *("#332288", "#88CCEE", "#117733", "#DDCC77", "#CC6677"),
+    *("#882255", "#44AA99", "#999933", "#AA4499", "#BBBBBB"),
+)
+NULL_COLOUR = "#666666"
+
+_RC: dict[Any, Any] = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 8.0,
+    "axes.titlesize": 8.5,
+    "axes.labelsize": 8.0,
+    "xtick.labelsize": 7.0,
+    "ytick.labelsize": 7.0,
+    "legend.fontsize": 7.5,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.7,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "lines.linewidth": 1.3,
+    "lines.markersize": 3.5,
+    "pdf.fonttype": 42,  # TrueType: text in the PDF stays text that journals accept
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+}
+
+
+@dataclass(frozen=True)
+class LineStyle:
+    """How one series is drawn; colour and marker tell the model, the line tells the view."""
+
+    colour: str
+    marker: str
+    line: str
+
+    @classmethod
+    def of(cls, index: int, view: str) -> "LineStyle":
+        """Give the style of the model at a position of the analysis, seen in a view."""
+        return cls(
+            PALETTE[index % len(PALETTE)],
+            MARKERS[index % len(MARKERS)],
+            VIEW_LINES.get(view, "-."),
+        )
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One line of a figure with its interval.
+
+    Parameters
+    ----------
+    label : str
+        What the legend calls it.
+    x, y, low, high : numpy.ndarray of shape (points,)
+        The line and the ends of its interval; NaN where there is nothing to draw.
+    style : LineStyle
+        How it is drawn.
+    """
+
+    label: str
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    style: LineStyle
+
+    def draw(self, ax: Axes, *, markers: bool = True) -> Artist:
+        """Draw the line and its band; return the line."""
+        style = self.style
+        ax.fill_between(self.x, self.low, self.high, color=style.colour, alpha=0.16, linewidth=0)
+        (line,) = ax.plot(
+            self.x,
+            self.y,
+            color=style.colour,
+            linestyle=style.line,
+            marker=style.marker if markers else None,
+            label=self.label,
+        )
+        return line
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Apply the look inside the block only; nothing of it stays behind."""
+    with matplotlib.rc_context(_RC):
+        yield
+
+
+def new_axes(
+    rows: int, columns: int, *, row_height: float, extra: float = 0.0, width: float = WIDTH
+) -> NDArray[np.object_]:
+    """Make a figure of its own, known to no global state, and give its axes as a 2-d array."""
+    figure = Figure(figsize=(width, rows * row_height + extra), layout="constrained")
+    axes: NDArray[np.object_] = figure.subplots(rows, columns, squeeze=False)
+    return axes
+
+
+def wrapped_axes(
+    count: int, columns: int, *, row_height: float, extra: float = 0.0
+) -> NDArray[np.object_]:
+    """Make `count` axes, `columns` to a row; a single row is as wide as its panels need."""
+    across = min(count, columns)
+    width = WIDTH * max(across, 0.62 * columns) / columns
+    axes = new_axes(ceil(count / across), across, row_height=row_height, extra=extra, width=width)
+    for unused in axes.ravel()[count:]:
+        unused.remove()
+    return axes.ravel()[:count]
+
+
+def shared_legend(
+    figure: Figure, handles: Sequence[Artist], labels: Sequence[str], *, columns: int = 4
+) -> None:
+    """Put one legend below all panels."""
+    ncols = min(columns, len(labels))
+    figure.legend(handles, labels, loc="outside lower center", ncols=ncols)
+
+
+def steps(levels: NDArray[np.float64]) -> tuple[ListedColormap, BoundaryNorm]:
+    """Give one colour to each level: light to dark, legible in grey, for any number of levels."""
+    shades = matplotlib.colormaps["viridis_r"](np.linspace(0.08, 1.0, len(levels)))
+    return ListedColormap(shades), BoundaryNorm(np.arange(len(levels) + 1) - 0.5, len(levels))

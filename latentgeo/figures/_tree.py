@@ -1,0 +1,148 @@
+"""What the figures read from an analysis tree."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from textwrap import fill
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from latentgeo.errors import InputError
+from latentgeo.figures._style import LineStyle
+
+MODES = ("S1", "S2", "S3")
+MODE_NAMES = {"S1": "$S_1$ (rows)", "S2": "$S_2$ (columns)", "S3": "$S_3$ (channels)"}
+VIEWS = ("mean", "sample")
+SIGMA = "\N{GREEK SMALL LETTER SIGMA}"
+_MOST_TICKS = 10
+
+
+class NothingToDrawError(InputError):
+    """The analysis holds nothing that this figure shows."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """One model seen in one view: what most figures draw once."""
+
+    label: str
+    model: str
+    view: str
+    style: LineStyle
+    data: xr.Dataset
+
+
+def models(tree: xr.DataTree) -> dict[str, xr.Dataset]:
+    """Give the data set of every model, in the order of the analysis."""
+    found = {str(label): child.to_dataset() for label, child in tree.children.items()}
+    if not found:
+        raise NothingToDrawError("this analysis holds no model; analyse at least one checkpoint")
+    return found
+
+
+def series(tree: xr.DataTree, views: Sequence[str], variable: str) -> list[Series]:
+    """Give each model in each of the wanted views that it has, where the variable exists.
+
+    Raises
+    ------
+    NothingToDrawError
+        When no model has the variable in any of the views.
+    """
+    found = list(_series(tree, views, variable))
+    if not found:
+        raise NothingToDrawError(
+            f"no model of this analysis has {variable!r} in the views {', '.join(views)}: "
+            "it needs latent tensors with rows and columns; draw another figure"
+        )
+    return found
+
+
+def left_out(tree: xr.DataTree, variable: str) -> list[str]:
+    """Name the models that have no such variable: their latents are vectors."""
+    return [label for label, data in models(tree).items() if variable not in data]
+
+
+def left_out_note(names: Sequence[str]) -> str:
+    """Say in words which models are missing from a figure and why; empty when none is."""
+    if not names:
+        return ""
+    verb = "its latents are vectors" if len(names) == 1 else "their latents are vectors"
+    return fill(f"Left out: {', '.join(names)} ({verb}, which have no three unfoldings).", 110)
+
+
+def noise_levels(tree: xr.DataTree) -> NDArray[np.float64]:
+    """Give the noise levels of the analysis, the clean one (0) first."""
+    first = next(iter(models(tree).values()))
+    return np.asarray(first["noise"].values, dtype=np.float64)
+
+
+def noisy_level(tree: xr.DataTree, wanted: float) -> float:
+    """Give the level above 0 that is nearest to the wanted one.
+
+    Raises
+    ------
+    NothingToDrawError
+        When the analysis has clean images only.
+    """
+    levels = noise_levels(tree)
+    above = levels[levels > 0]
+    if not above.size:
+        raise NothingToDrawError(
+            "this analysis has the noise level 0 only; analyse with at least one level above 0"
+        )
+    return float(above[np.argmin(np.abs(above - wanted))])
+
+
+def at_noise(data: xr.DataArray, level: float) -> xr.DataArray:
+    """Select a noise level; floating-point neighbours count as equal."""
+    return data.sel(noise=level, method="nearest")
+
+
+def perturbation_label(tree: xr.DataTree) -> str:
+    """Name the axis along which the images are perturbed."""
+    kind = str(tree.attrs.get("perturbation", "gaussian"))
+    if kind.startswith("gaussian"):
+        clipped = " (clipped)" if kind.endswith("clipped") else ""
+        return f"Gaussian noise {SIGMA}{clipped}"
+    return f"{kind.replace('-', ' ')}, level"
+
+
+def level_text(tree: xr.DataTree, level: float) -> str:
+    """Say a noise level in words, short enough for a title."""
+    if level == 0:
+        return "clean"
+    kind = str(tree.attrs.get("perturbation", "gaussian"))
+    return f"{SIGMA} = {level:g}" if kind.startswith("gaussian") else f"{kind} {level:g}"
+
+
+def set_noise_axis(ax: Axes, levels: NDArray[np.float64], label: str) -> None:
+    """Space the levels equally, so that 0 has a place beside levels of several decades."""
+    every = -(-len(levels) // _MOST_TICKS)
+    ax.set_xticks(
+        np.arange(len(levels))[::every], [f"{level:g}" for level in levels[::every]], minor=False
+    )
+    ax.set_xlim(-0.3, max(len(levels) - 0.7, 0.3))
+    ax.set_xlabel(f"{label} (equally spaced)" if len(levels) > 2 else label)
+
+
+def label_of(model: str, view: str, several: bool) -> str:
+    """Name a series; the view is said only where the model has more than one."""
+    return f"{model}, {view}" if several or view != "mean" else model
+
+
+def _series(tree: xr.DataTree, views: Sequence[str], variable: str) -> Iterator[Series]:
+    """Walk models and views."""
+    for index, (model, data) in enumerate(models(tree).items()):
+        if variable not in data:
+            continue
+        present = [view for view in views if view in data["view"].values]
+        for view in present:
+            yield Series(
+                label_of(model, view, len(present) > 1),
+                model,
+                view,
+                LineStyle.of(index, view),
+                data.sel(view=view),
+            )

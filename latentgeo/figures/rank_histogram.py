@@ -1,0 +1,190 @@
+"""Histograms of the ranks of the three unfoldings."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+from numpy.typing import NDArray
+
+from latentgeo.figures import _tree
+from latentgeo.figures._display import Display, given_axes
+from latentgeo.figures._style import LineStyle, new_axes, style
+
+_SHARES = (0.05, 0.25, 1.0)
+
+
+class RankHistogramDisplay(Display):
+    """Histograms of the ranks of (S1, S2, S3), clean and noisy, one row per model.
+
+    Parameters
+    ----------
+    clean, noisy : mapping of str to numpy.ndarray of shape (samples, 3), int
+        Ranks per image and mode, keyed by the name of the row. `noisy` is empty when the
+        analysis has clean images only.
+    styles : mapping of str to LineStyle
+        The colour of each row.
+    conditions : tuple of str
+        What the clean and the noisy columns are called.
+    left_out : sequence of str, default=()
+        Models that have no ranks because their latents are vectors.
+
+    Attributes
+    ----------
+    axes_ : numpy.ndarray of matplotlib.axes.Axes, shape (rows, 3 or 6)
+    figure_ : matplotlib.figure.Figure
+
+    References
+    ----------
+    .. [1] Shrivastava, Rameshan and Agnihotri, "Latent Space Characterization of Autoencoder
+       Variants", arXiv:2412.04755, 2024, figure 3.
+    """
+
+    def __init__(
+        self,
+        clean: Mapping[str, NDArray[np.int64]],
+        noisy: Mapping[str, NDArray[np.int64]],
+        *,
+        styles: Mapping[str, LineStyle],
+        conditions: tuple[str, str],
+        left_out: Sequence[str] = (),
+    ) -> None:
+        self.clean = clean
+        self.noisy = noisy
+        self.styles = styles
+        self.conditions = conditions
+        self.left_out = left_out
+
+    @classmethod
+    def from_analysis(
+        cls,
+        tree: xr.DataTree,
+        *,
+        noise: float = 0.1,
+        views: Sequence[str] = _tree.VIEWS,
+        rule: str = "spectrum",
+    ) -> Self:
+        """Take the ranks from an analysis.
+
+        Parameters
+        ----------
+        tree : xarray.DataTree
+            The analysis.
+        noise : float, default=0.1
+            The noise level that is shown beside the clean one; the nearest there is.
+        views : sequence of str, default=("mean", "sample")
+            Which latents: the posterior mean, a sample from the posterior, or the mean with
+            "jitter". A model that lacks a view has no row for it.
+        rule : {"spectrum", "float32-covariance"}, default="spectrum"
+            The rank rule.
+
+        Returns
+        -------
+        RankHistogramDisplay
+
+        Raises
+        ------
+        NothingToDrawError
+            When no model has latent tensors.
+        """
+        rows = _tree.series(tree, views, "rank")
+        levels = _tree.noise_levels(tree)
+        clean = {row.label: _ranks(row, rule, 0.0) for row in rows}
+        if not (levels > 0).any():
+            noisy, name = {}, ""
+        else:
+            level = _tree.noisy_level(tree, noise)
+            noisy = {row.label: _ranks(row, rule, level) for row in rows}
+            name = _tree.level_text(tree, level)
+        return cls(
+            clean,
+            noisy,
+            styles={row.label: row.style for row in rows},
+            conditions=("clean", name),
+            left_out=_tree.left_out(tree, "rank"),
+        )
+
+    def plot(self, axes: Any = None) -> Self:
+        """Draw the histograms.
+
+        Parameters
+        ----------
+        axes : array-like of matplotlib.axes.Axes of shape (rows, 3 or 6), optional
+            Where to draw; a figure of its own by default.
+
+        Returns
+        -------
+        RankHistogramDisplay
+            Itself, with ``axes_`` and ``figure_``.
+        """
+        blocks = [self.clean, self.noisy] if self.noisy else [self.clean]
+        shape = (len(self.clean), 3 * len(blocks))
+        with style():
+            if axes is None:
+                self._keep(new_axes(*shape, row_height=0.88, extra=0.75))
+                self._name_axes()
+            else:
+                self._keep(given_axes(axes, shape))
+            for block, ranks in enumerate(blocks):
+                for mode in range(3):
+                    self._plot_column(3 * block + mode, ranks, mode, self.conditions[block])
+        return self
+
+    def _plot_column(
+        self, column: int, ranks: Mapping[str, NDArray[np.int64]], mode: int, condition: str
+    ) -> None:
+        """Draw one mode under one condition, models down."""
+        limits = self._limits(mode)
+        for row, (label, values) in enumerate(ranks.items()):
+            ax = self.axes_[row, column]
+            _bars(ax, values[:, mode], self.styles[label].colour)
+            ax.set_xlim(*limits)
+            if row == 0:
+                ax.set_title(f"$S_{mode + 1}$, {condition}")
+            if row < len(ranks) - 1:
+                ax.tick_params(labelbottom=False)
+            if column == 0:
+                ax.set_ylabel(label.replace(", ", ",\n"), rotation=0, ha="right", va="center")
+            else:
+                ax.tick_params(labelleft=False)
+
+    def _limits(self, mode: int) -> tuple[float, float]:
+        """Give all panels of a mode one range, so that they compare by eye."""
+        blocks = [*self.clean.values(), *self.noisy.values()]
+        values = np.concatenate([block[:, mode] for block in blocks])
+        low, high = values.min(), values.max()
+        margin = max(0.7, (3.2 - (high - low)) / 2)
+        return low - margin, high + margin
+
+    def _name_axes(self) -> None:
+        """Name the axes once for the whole figure, and say who is missing."""
+        note = _tree.left_out_note(self.left_out)
+        self.figure_.supxlabel("rank" + (f"\n{note}" if note else ""), fontsize=8)
+        self.figure_.supylabel("share of images (square-root scale)", fontsize=8)
+
+
+def _ranks(row: _tree.Series, rule: str, level: float) -> NDArray[np.int64]:
+    """Give the ranks of one series as (samples, 3)."""
+    chosen = _tree.at_noise(row.data["rank"].sel(rule=rule), level)
+    return chosen.transpose("sample", "mode").values.astype(np.int64)
+
+
+def _bars(ax: Axes, values: NDArray[np.int64], colour: str) -> None:
+    """Draw a histogram over integers; the root keeps rare ranks visible beside a single one."""
+    ranks, counts = np.unique(values, return_counts=True)
+    ax.bar(ranks, counts / counts.sum(), width=0.85, color=colour)
+    ax.set_yscale("function", functions=(_root, np.square))
+    ax.set_ylim(0, 1.0)
+    ax.set_yticks(_SHARES)
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.0f} %"))
+    ax.xaxis.set_major_locator(MaxNLocator(3, integer=True))
+    said = f"{ranks[0]}" if len(ranks) == 1 else f"{ranks[0]}–{ranks[-1]}"  # noqa: RUF001
+    ax.text(0.03, 0.97, said, transform=ax.transAxes, va="top", fontsize=7, color="#444444")
+
+
+def _root(share: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Take the square root; matplotlib asks below zero too when it pads the limits."""
+    root: NDArray[np.float64] = np.sqrt(np.maximum(share, 0))
+    return root

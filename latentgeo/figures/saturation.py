@@ -1,0 +1,132 @@
+"""Hilbert dimension against the number of images."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+
+from latentgeo.figures import _modes, _tree
+from latentgeo.figures._display import Display, given_axes
+from latentgeo.figures._style import NULL_COLOUR, Curve, new_axes, shared_legend, style
+
+
+class HilbertDimensionBySizeDisplay(Display):
+    """Hilbert dimension against the sample size, to see whether it saturates.
+
+    Parameters
+    ----------
+    curves : mapping of str to sequence of Curve
+        Dimension against size, keyed by condition (clean, noisy); one curve per model and view.
+    share : float
+        Share of the variance that the dimension holds.
+
+    Attributes
+    ----------
+    axes_ : numpy.ndarray of matplotlib.axes.Axes, shape (conditions,)
+    figure_ : matplotlib.figure.Figure
+    """
+
+    def __init__(self, curves: Mapping[str, Sequence[Curve]], *, share: float) -> None:
+        self.curves = curves
+        self.share = share
+
+    @classmethod
+    def from_analysis(
+        cls,
+        tree: xr.DataTree,
+        *,
+        noise: float = 0.1,
+        share: float = 0.95,
+        views: Sequence[str] = _tree.VIEWS,
+    ) -> Self:
+        """Take the curves from an analysis.
+
+        Parameters
+        ----------
+        tree : xarray.DataTree
+            The analysis.
+        noise : float, default=0.1
+            The level that is shown beside the clean one; the nearest there is.
+        share : float, default=0.95
+            Share of the variance that the dimension holds; the nearest there is.
+        views : sequence of str, default=("mean", "sample")
+            Which latents.
+
+        Returns
+        -------
+        HilbertDimensionBySizeDisplay
+        """
+        rows = _tree.series(tree, views, "hilbert_dimension_by_size")
+        held = float(rows[0].data["share"].sel(share=share, method="nearest"))
+        curves = {
+            condition: [_curve(row, level, held) for row in rows]
+            for condition, level in _modes.conditions(tree, noise).items()
+        }
+        return cls(curves, share=held)
+
+    def plot(self, axes: Any = None) -> Self:
+        """Draw one panel per condition.
+
+        Parameters
+        ----------
+        axes : array-like of matplotlib.axes.Axes of shape (conditions,), optional
+            Where to draw; a figure of its own by default.
+
+        Returns
+        -------
+        HilbertDimensionBySizeDisplay
+            Itself, with ``axes_`` and ``figure_``.
+        """
+        count = len(self.curves)
+        with style():
+            own = axes is None
+            lines = len(next(iter(self.curves.values()))) + 1
+            extra = 0.2 * -(-lines // 4)
+            self._keep(
+                new_axes(1, count, row_height=2.4, extra=extra)[0]
+                if own
+                else given_axes(axes, (count,))
+            )
+            top = 1.08 * self._highest()
+            for ax, (condition, curves) in zip(self.axes_, self.curves.items(), strict=True):
+                self._plot_panel(ax, condition, curves, top)
+            self.axes_[0].set_ylabel(f"Hilbert dimension ({100 * self.share:g} % of variance)")
+            if own:
+                shared_legend(self.figure_, *self.axes_[0].get_legend_handles_labels())
+        return self
+
+    def _plot_panel(self, ax: Axes, condition: str, curves: Sequence[Curve], top: float) -> None:
+        """Draw one condition."""
+        for curve in curves:
+            curve.draw(ax)
+        ax.axline(
+            (1, 0),
+            slope=1,
+            color=NULL_COLOUR,
+            linestyle=(0, (1, 2)),
+            label="ceiling: images - 1",
+        )
+        ax.set_title(condition)
+        ax.set_xlabel("number of images")
+        ax.set_xlim(left=0)
+        ax.set_ylim(0, top)
+
+    def _highest(self) -> float:
+        """Give both panels one scale."""
+        return max(float(np.nanmax(one.high)) for group in self.curves.values() for one in group)
+
+
+def _curve(row: _tree.Series, level: float, share: float) -> Curve:
+    """Give the dimension at every size."""
+    value = _tree.at_noise(row.data["hilbert_dimension_by_size"].sel(share=share), level)
+    interval = _tree.at_noise(row.data["hilbert_dimension_by_size_ci"].sel(share=share), level)
+    return Curve(
+        row.label,
+        row.data["size"].values.astype(np.float64),
+        value.values.astype(np.float64),
+        interval.sel(bound="low").values.astype(np.float64),
+        interval.sel(bound="high").values.astype(np.float64),
+        row.style,
+    )

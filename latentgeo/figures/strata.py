@@ -1,0 +1,211 @@
+"""From clean stratum to noisy stratum."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from latentgeo.figures import _tree
+from latentgeo.figures._display import Display, given_axes
+from latentgeo.figures._style import style, wrapped_axes
+
+_ACROSS = 3
+_DARK = 0.55
+
+
+@dataclass(frozen=True)
+class TransitionTable:
+    """Counts of images by clean and by noisy stratum.
+
+    Parameters
+    ----------
+    label : str
+        Model and view.
+    rows, columns : tuple of str
+        Clean and noisy strata, most frequent first; the last may be "other (k strata)".
+    counts : numpy.ndarray of shape (rows, columns), int
+        How many images go from the one to the other.
+    kept : int
+        How many images have the same rank triple clean and noisy, in all strata.
+    """
+
+    label: str
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    counts: NDArray[np.int64]
+    kept: int
+
+    @property
+    def total(self) -> int:
+        """Number of images."""
+        return int(self.counts.sum())
+
+
+def transition_table(
+    label: str, clean: NDArray[np.int64], noisy: NDArray[np.int64], *, most: int
+) -> TransitionTable:
+    """Count how images move from their clean stratum to their noisy one.
+
+    Parameters
+    ----------
+    label : str
+        Model and view.
+    clean, noisy : numpy.ndarray of shape (samples, 3), int
+        Ranks of the same images.
+    most : int
+        How many strata are named on either side; all others are pooled into one last entry.
+
+    Returns
+    -------
+    TransitionTable
+    """
+    before, after = _names(clean), _names(noisy)
+    rows, row_of = _capped(before, most)
+    columns, column_of = _capped(after, most)
+    counts = np.zeros((len(rows), len(columns)), dtype=np.int64)
+    for one, other in zip(before, after, strict=True):
+        counts[row_of[one], column_of[other]] += 1
+    kept = sum(one == other for one, other in zip(before, after, strict=True))
+    return TransitionTable(label, rows, columns, counts, kept)
+
+
+class StratumTransitionDisplay(Display):
+    """Clean stratum against noisy stratum, as a heat map per model.
+
+    Parameters
+    ----------
+    tables : sequence of TransitionTable
+        One per model and view.
+    condition : str
+        What the noisy side is called.
+    left_out : sequence of str, default=()
+        Models that are missing because their latents are vectors.
+
+    Attributes
+    ----------
+    axes_ : numpy.ndarray of matplotlib.axes.Axes, shape (tables,)
+    figure_ : matplotlib.figure.Figure
+    """
+
+    def __init__(
+        self,
+        tables: Sequence[TransitionTable],
+        *,
+        condition: str = "noisy",
+        left_out: Sequence[str] = (),
+    ) -> None:
+        self.tables = tables
+        self.condition = condition
+        self.left_out = left_out
+
+    @classmethod
+    def from_analysis(
+        cls,
+        tree: xr.DataTree,
+        *,
+        noise: float = 0.1,
+        views: Sequence[str] = _tree.VIEWS,
+        rule: str = "spectrum",
+        most: int = 5,
+    ) -> Self:
+        """Count the transitions of an analysis.
+
+        Parameters
+        ----------
+        tree : xarray.DataTree
+            The analysis.
+        noise : float, default=0.1
+            The noise level; the nearest there is above 0.
+        views : sequence of str, default=("mean", "sample")
+            Which latents.
+        rule : {"spectrum", "float32-covariance"}, default="spectrum"
+            The rank rule.
+        most : int, default=5
+            How many strata are named on either side; the others are pooled and counted.
+
+        Returns
+        -------
+        StratumTransitionDisplay
+
+        Raises
+        ------
+        NothingToDrawError
+            When no model has latent tensors, or the analysis has clean images only.
+        """
+        rows = _tree.series(tree, views, "rank")
+        level = _tree.noisy_level(tree, noise)
+        return cls(
+            [_table(row, rule, level, most) for row in rows],
+            condition=_tree.level_text(tree, level),
+            left_out=_tree.left_out(tree, "rank"),
+        )
+
+    def plot(self, axes: Any = None) -> Self:
+        """Draw one heat map per table.
+
+        Parameters
+        ----------
+        axes : array-like of matplotlib.axes.Axes of shape (tables,), optional
+            Where to draw; a figure of its own by default, wrapped after three tables.
+
+        Returns
+        -------
+        StratumTransitionDisplay
+            Itself, with ``axes_`` and ``figure_``.
+        """
+        count = len(self.tables)
+        with style():
+            if axes is None:
+                self._keep(wrapped_axes(count, _ACROSS, row_height=2.45, extra=0.35))
+                note = _tree.left_out_note(self.left_out)
+                self.figure_.supxlabel(
+                    f"stratum at {self.condition}" + (f"\n{note}" if note else ""), fontsize=8
+                )
+                self.figure_.supylabel("stratum when clean", fontsize=8)
+            else:
+                self._keep(given_axes(axes, (count,)))
+            for ax, table in zip(self.axes_, self.tables, strict=True):
+                _plot_table(ax, table)
+        return self
+
+
+def _table(row: _tree.Series, rule: str, level: float, most: int) -> TransitionTable:
+    """Count the transitions of one series."""
+    ranks = row.data["rank"].sel(rule=rule).transpose("noise", "sample", "mode")
+    clean, noisy = (_tree.at_noise(ranks, at).values.astype(np.int64) for at in (0.0, level))
+    return transition_table(row.label, clean, noisy, most=most)
+
+
+def _names(ranks: NDArray[np.int64]) -> list[str]:
+    """Name each image's stratum by its rank triple."""
+    return [",".join(str(rank) for rank in triple) for triple in ranks.tolist()]
+
+
+def _capped(names: Sequence[str], most: int) -> tuple[tuple[str, ...], dict[str, int]]:
+    """Keep the most frequent names; a single leftover is named, not pooled."""
+    ordered = [name for name, _ in Counter(sorted(names)).most_common()]
+    kept = ordered if len(ordered) <= most + 1 else ordered[:most]
+    position = {name: min(index, len(kept)) for index, name in enumerate(ordered)}
+    pooled = len(ordered) - len(kept)
+    return (*kept, f"other ({pooled})") if pooled else tuple(kept), position
+
+
+def _plot_table(ax: Axes, table: TransitionTable) -> None:
+    """Draw the counts as colours and as figures."""
+    share = table.counts / table.total
+    top = max(float(share.max()), 1e-9)
+    ax.imshow(share, cmap="Blues", vmin=0, vmax=top, aspect="auto")
+    for (row, column), count in np.ndenumerate(table.counts):
+        if count:
+            colour = "white" if share[row, column] > _DARK * top else "black"
+            ax.text(column, row, str(count), ha="center", va="center", fontsize=7, color=colour)
+    ax.set_xticks(range(len(table.columns)), table.columns, rotation=90)
+    ax.set_yticks(range(len(table.rows)), table.rows)
+    ax.set_title(f"{table.label}\n{table.kept} of {table.total} keep their stratum")
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
