@@ -1,4 +1,4 @@
-"""The command line: each command parses, calls one library function, and says where the result lies.
+"""The command line: each command parses, calls one library function, says where the result is.
 
 Libraries are imported inside the commands, so that `latentgeo --help` answers at once.
 """
@@ -39,7 +39,9 @@ Checkpoint = Annotated[Path, typer.Argument(help="A run folder that `latentgeo t
 
 @app.callback(invoke_without_command=True)
 def _root(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and leave.")
+    ] = False,
 ) -> None:
     if version:
         from latentgeo import __version__
@@ -56,7 +58,9 @@ def train(
     backbone: Annotated[str, typer.Option(help="The nets (see `latentgeo models`).")] = "sctc",
     option: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="An option of the recipe or the backbone; may be repeated."),
+        typer.Option(
+            metavar="NAME=VALUE", help="An option of the recipe or the backbone; may be repeated."
+        ),
     ] = None,
     epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = 30,
     batch_size: Annotated[int, typer.Option(help="Images per step.")] = 128,
@@ -71,8 +75,12 @@ def train(
     seed: Seed = 0,
     device: Device = "auto",
     precision: Annotated[str, typer.Option(help="32-true, bf16-mixed, 16-mixed …")] = "32-true",
-    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Log to TensorBoard too.")] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Log to TensorBoard too.")
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an interrupted run.")
+    ] = False,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
@@ -111,7 +119,9 @@ def encode(
     out: Annotated[Path, typer.Option(help="The zarr folder to make, or to continue.")],
     noise: Noise = "0",
     perturbation: Perturb = "gaussian",
-    samples: Annotated[int | None, typer.Option(help="How many test images; all if left out.")] = None,
+    samples: Annotated[
+        int | None, typer.Option(help="How many test images; all if left out.")
+    ] = None,
     draws: Annotated[int, typer.Option(help="Samples of a stochastic posterior per image.")] = 1,
     batch_size: Annotated[int, typer.Option(help="Images per pass.")] = 128,
     seed: Seed = 0,
@@ -233,7 +243,9 @@ def main(arguments: list[str] | None = None) -> None:
     except OSError as error:
         code = _refuse(_plain_os_error(error), 2)
     except (KeyboardInterrupt, typer.Abort):
-        code = _refuse("interrupted; the same command with --resume goes on with a training run", 130)
+        code = _refuse(
+            "interrupted; the same command with --resume goes on with a training run", 130
+        )
     sys.exit(code)
 
 
@@ -245,7 +257,10 @@ def _refuse(message: str, code: int) -> int:
 def _plain_os_error(error: OSError) -> str:
     where = f" {str(error.filename)!r}" if error.filename else ""
     if error.errno == errno.ENOSPC:
-        return f"the disk is full, writing{where} stopped; what was there before is whole, free some space and repeat"
+        return (
+            f"the disk is full, writing{where} stopped; what was there before is whole, "
+            "free some space and repeat"
+        )
     return f"cannot use{where}: {error.strerror or error}"
 
 
@@ -254,7 +269,7 @@ def _levels(text: str) -> list[float]:
         return [float(level) for level in text.split(",")]
     except ValueError:
         raise InputError(
-            f"noise {text!r} is not a list of numbers; expected levels with commas, as in 0,0.05,0.1"
+            f"noise {text!r} is not a list of numbers; expected levels with commas, as in 0,0.1"
         ) from None
 
 

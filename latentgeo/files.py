@@ -55,17 +55,17 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def claim_folder(folder: Path, *, holds: str, force: bool = False) -> None:
-    """Make sure that an output folder is ours to fill.
+def check_free(folder: Path, *, holds: str, force: bool = False) -> None:
+    """Refuse an output folder that holds something already.
 
     Parameters
     ----------
     folder : pathlib.Path
-        The output folder; it is made if it is missing.
+        The output folder; it need not exist.
     holds : str
         What will lie there, for the message ("a training run", "an analysis").
     force : bool, default=False
-        Empty the folder first when it holds something.
+        Let a folder that holds something pass.
 
     Raises
     ------
@@ -74,14 +74,21 @@ def claim_folder(folder: Path, *, holds: str, force: bool = False) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise InputError(f"output {str(folder)!r} is a file; give a folder for {holds}")
-    if folder.is_dir() and any(folder.iterdir()):
-        if not force:
-            raise InputError(
-                f"output folder {str(folder)!r} already holds files; "
-                f"choose an empty folder for {holds}, or overwrite it with --force (force=True)"
-            )
-        _empty(folder)
+    if folder.is_dir() and any(folder.iterdir()) and not force:
+        raise InputError(
+            f"output folder {str(folder)!r} already holds files; "
+            f"choose an empty folder for {holds}, or overwrite it with --force (force=True)"
+        )
+
+
+def claim_folder(folder: Path, *, holds: str, force: bool = False) -> None:
+    """Make an empty output folder, emptying what is there only with `force`.
+
+    Takes and raises what `check_free` does.
+    """
+    check_free(folder, holds=holds, force=force)
     folder.mkdir(parents=True, exist_ok=True)
+    _empty(folder)
 
 
 @contextmanager

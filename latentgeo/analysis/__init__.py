@@ -1,0 +1,16 @@
+"""From latents to numbers: everything measured on one model, and the summary of several."""
+
+from latentgeo.analysis.model import analyze_latents
+from latentgeo.analysis.quality import LEARNED_MARGIN_DB, mean_image_psnr, measure_quality
+from latentgeo.analysis.settings import AnalysisSettings
+from latentgeo.analysis.summary import SCHEMA_VERSION, summarize
+
+__all__ = [
+    "LEARNED_MARGIN_DB",
+    "SCHEMA_VERSION",
+    "AnalysisSettings",
+    "analyze_latents",
+    "mean_image_psnr",
+    "measure_quality",
+    "summarize",
+]

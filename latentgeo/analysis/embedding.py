@@ -1,0 +1,281 @@
+"""The latents as points of a Hilbert space: Gram matrices, dimension, principal angles."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import xarray as xr
+from numpy.typing import NDArray
+from torch import Tensor
+
+from latentgeo.analysis.settings import SHARES, AnalysisSettings
+from latentgeo.geometry import angle_statistics, gram_dimension, rkhs_principal_angles
+from latentgeo.metrics import jackknife_interval
+
+STATISTICS = ("smallest", "largest", "mean", "chordal")
+CENTRINGS = {"centred": True, "uncentred": False}
+
+
+class Grams(NamedTuple):
+    """Gram matrices of one view.
+
+    Attributes
+    ----------
+    within : dict of str to torch.Tensor of shape (noise, n, n)
+        Per part: the three modes and their product (the sum of their kernels).
+    cross : torch.Tensor of shape (noise, n, n)
+        Product kernel between the clean latents (rows) and those at each level (columns).
+    """
+
+    within: dict[str, Tensor]
+    cross: Tensor
+
+
+def gram_matrices(features: Sequence[dict[str, Tensor]]) -> Grams:
+    """Multiply out the features of every noise level.
+
+    Parameters
+    ----------
+    features : sequence over noise levels of dict of str to torch.Tensor of shape (n, D)
+        Explicit kernel features per mode; the first level is the clean one.
+
+    Returns
+    -------
+    Grams
+        The product kernel is the sum over the modes.
+    """
+    clean = features[0]
+    within = {
+        part: torch.stack([level[part] @ level[part].mT for level in features]) for part in clean
+    }
+    cross = torch.stack(
+        [sum((clean[p] @ level[p].mT for p in clean), torch.zeros(())) for level in features]
+    )
+    if len(within) > 1:
+        within["product"] = torch.stack(list(within.values())).sum(dim=0)
+    return Grams(within, cross)
+
+
+class Halves(NamedTuple):
+    """Random halves of the images, each with its complement: integers (halves, n // 2)."""
+
+    first: Tensor
+    second: Tensor
+
+    @classmethod
+    def draw(cls, samples: int, settings: AnalysisSettings) -> "Halves":
+        """Draw as many disjoint pairs of halves as the settings ask for."""
+        order = np.random.default_rng(settings.seed).permuted(
+            np.tile(np.arange(samples), (settings.halves, 1)), axis=1
+        )
+        middle = samples // 2
+        return cls(
+            torch.from_numpy(order[:, :middle]), torch.from_numpy(order[:, middle : 2 * middle])
+        )
+
+
+def dimension_variables(
+    grams: Sequence[Grams], halves: Halves, settings: AnalysisSettings
+) -> xr.Dataset:
+    """Count the dimensions that hold 90, 95 and 99 % of each Gram matrix's trace.
+
+    Parameters
+    ----------
+    grams : sequence over views of Grams
+        From `gram_matrices`.
+    halves : Halves
+        Halves of the images behind the intervals.
+    settings : AnalysisSettings
+        Sample sizes of the curve.
+
+    Returns
+    -------
+    xarray.Dataset
+        `hilbert_dimension`, `hilbert_dimension_by_size` and their intervals. The interval is
+        cut to what is possible: from 1 to one less than the number of images.
+    """
+    parts = list(grams[0].within)
+    dimension = torch.stack(
+        [
+            torch.stack(
+                [
+                    torch.stack(
+                        [gram_dimension(view.within[part], SHARES, centred=c) for part in parts]
+                    )
+                    for c in CENTRINGS.values()
+                ],
+                dim=-1,
+            )
+            for view in grams
+        ]
+    )  # view, part, noise, share, centring
+    products = torch.stack([view.within["product"] for view in grams])
+    whole = dimension[:, parts.index("product"), ..., 0]
+    halved = _dimensions_of_subsets(products, halves.first).movedim(-2, -1)
+    low, high = jackknife_interval(whole.numpy(), halved.numpy())
+    samples = products.shape[-1]
+    interval = np.stack([low, high], axis=-1).clip(1, max(samples - 1, 1))
+    sizes = sorted({max(2, round(samples * fraction)) for fraction in settings.size_fractions})
+    mean, band = _by_size(products, sizes, settings)
+    return xr.Dataset(
+        {
+            "hilbert_dimension": (
+                ("view", "noise", "part", "share", "centring"),
+                dimension.movedim(1, 2).numpy(),
+            ),
+            "hilbert_dimension_ci": (("view", "noise", "share", "bound"), interval),
+            "hilbert_dimension_by_size": (("view", "noise", "size", "share"), mean),
+            "hilbert_dimension_by_size_ci": (("view", "noise", "size", "share", "bound"), band),
+        },
+        coords={
+            "part": parts,
+            "share": list(SHARES),
+            "centring": list(CENTRINGS),
+            "size": sizes,
+            "bound": ["low", "high"],
+        },
+    )
+
+
+def angle_variables(
+    grams: Sequence[Grams],
+    redraw: Grams | None,
+    halves: Halves,
+    settings: AnalysisSettings,
+) -> xr.Dataset:
+    """Measure principal angles between clean and noisy subspaces, and what they mean by chance.
+
+    The subspaces hold `settings.angle_share` of the centred variance of each set.
+
+    Parameters
+    ----------
+    grams : sequence over views of Grams
+        From `gram_matrices`.
+    redraw : Grams, optional
+        Two draws of a stochastic posterior at the clean level, as if they were two levels.
+    halves : Halves
+        A clean half against the other clean half is the null; a clean half against itself
+        made noisy is what is compared with it.
+    settings : AnalysisSettings
+        Share of the variance.
+
+    Returns
+    -------
+    xarray.Dataset
+        In degrees.
+    """
+    share = settings.angle_share
+    angles = _padded([_angles(view, share) for view in grams])
+    statistic = _statistics(angles)
+    halved = torch.stack([_half_statistics(view, halves.first, share) for view in grams])
+    low, high = jackknife_interval(statistic.numpy(), halved.movedim(1, -1).numpy())
+    null = {"disjoint clean sets": torch.stack([_null(view, halves, share) for view in grams])}
+    if redraw is not None:
+        mean = _half_statistics(redraw, halves.first, share)[:, 1, STATISTICS.index("mean")]
+        filler = torch.full_like(mean, torch.nan)
+        null["two draws"] = torch.stack([filler, mean])
+    return xr.Dataset(
+        {
+            "principal_angle": (("view", "noise", "angle"), angles.numpy()),
+            "principal_angle_statistic": (("view", "noise", "statistic"), statistic.numpy()),
+            "principal_angle_ci": (
+                ("view", "noise", "statistic", "bound"),
+                _possible(np.stack([low, high], axis=-1), angles),
+            ),
+            "principal_angle_split_mean": (
+                ("view", "noise", "split"),
+                halved[..., STATISTICS.index("mean")].movedim(1, -1).numpy(),
+            ),
+            "principal_angle_null_mean": (
+                ("view", "null", "split"),
+                torch.stack(list(null.values()), dim=1).numpy(),
+            ),
+        },
+        coords={"statistic": list(STATISTICS), "null": list(null)},
+    )
+
+
+def _dimensions_of_subsets(gram: Tensor, subsets: Tensor) -> Tensor:
+    """Give centred dimensions (..., k, share) of subsets (k, m) of Gram matrices (..., n, n)."""
+    # One subset at a time: all of them together would need k times the memory.
+    return torch.stack(
+        [
+            gram_dimension(gram[..., subset[:, None], subset], SHARES, centred=True)
+            for subset in subsets
+        ],
+        dim=-2,
+    )
+
+
+def _by_size(
+    gram: Tensor, sizes: list[int], settings: AnalysisSettings
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Follow the dimension over growing samples: mean and 2.5 to 97.5 % band over subsets."""
+    rng = np.random.default_rng(settings.seed)
+    samples = gram.shape[-1]
+    means, bands = [], []
+    for size in sizes:
+        repeats = 1 if size == samples else 10
+        subsets = np.stack([rng.permutation(samples)[:size] for _ in range(repeats)])
+        found = _dimensions_of_subsets(gram, torch.from_numpy(subsets)).double()
+        means.append(found.mean(dim=-2))
+        bands.append(torch.quantile(found, torch.tensor([0.025, 0.975]).double(), dim=-2))
+    return (
+        torch.stack(means, dim=-2).numpy(),
+        torch.stack(bands, dim=-2).movedim(0, -1).numpy(),
+    )
+
+
+def _angles(view: Grams, share: float) -> Tensor:
+    """Give the angles in degrees at each level, ascending, NaN padded: (noise, angle)."""
+    noisy = view.within["product"]
+    clean = noisy[:1].expand_as(noisy)
+    return torch.rad2deg(rkhs_principal_angles(clean, view.cross, noisy, share=share))
+
+
+def _statistics(angles: Tensor) -> Tensor:
+    """Summarise angles (..., angle) in degrees; the chordal distance has no unit."""
+    found = angle_statistics(torch.deg2rad(angles))
+    degrees = [torch.rad2deg(value) for value in (found.smallest, found.largest, found.mean)]
+    return torch.stack([*degrees, found.chordal], dim=-1)
+
+
+def _half_statistics(view: Grams, halves: Tensor, share: float) -> Tensor:
+    """Give the statistics of every half against itself made noisy: (halves, noise, statistic)."""
+    return torch.stack([_statistics(_angles(_subset(view, half), share)) for half in halves])
+
+
+def _subset(view: Grams, images: Tensor) -> Grams:
+    rows = images[:, None]
+    return Grams({"product": view.within["product"][:, rows, images]}, view.cross[:, rows, images])
+
+
+def _null(view: Grams, halves: Halves, share: float) -> Tensor:
+    """Give the mean angle in degrees between disjoint clean halves: (halves,)."""
+    clean = view.within["product"][0]
+    a, b = halves
+    angles = rkhs_principal_angles(
+        clean[a[:, :, None], a[:, None]],
+        clean[a[:, :, None], b[:, None]],
+        clean[b[:, :, None], b[:, None]],
+        share=share,
+    )
+    return torch.rad2deg(angle_statistics(angles).mean)
+
+
+def _padded(angles: Sequence[Tensor]) -> Tensor:
+    """Bring the angles of all views to one length with NaN: (view, noise, angle)."""
+    longest = max(view.shape[-1] for view in angles)
+    pad = torch.nn.functional.pad
+    return torch.stack(
+        [pad(view, (0, longest - view.shape[-1]), value=torch.nan) for view in angles]
+    )
+
+
+def _possible(interval: NDArray[np.float64], angles: Tensor) -> NDArray[np.float64]:
+    """Cut intervals to what is possible: angles to [0, 90], the chordal distance to [0, √d]."""
+    largest = np.full(interval.shape, 90.0)
+    number = (~angles.isnan()).sum(dim=-1, keepdim=True)
+    largest[..., STATISTICS.index("chordal"), :] = number.sqrt().numpy()
+    return interval.clip(0, largest)

@@ -1,0 +1,66 @@
+"""Has the model learned at all? PSNR against noise, and against the mean image."""
+
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from latentgeo.metrics import bootstrap_mean, psnr
+
+# The mean image minimises the mean squared error among constant images, not minus the mean of
+# the decibels: another constant image can beat it, but only by a fraction of a decibel.
+LEARNED_MARGIN_DB = 1.0
+
+
+class Quality(NamedTuple):
+    """PSNR variables, and whether the model has learned, with the evidence."""
+
+    variables: xr.Dataset
+    learned: bool
+    evidence: str
+
+
+def mean_image_psnr(images: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Give the PSNR in dB of the images' own mean as a reconstruction of each: (n,)."""
+    return psnr(np.broadcast_to(images.mean(axis=0), images.shape).copy(), images, data_range=1.0)
+
+
+def measure_quality(decibels: xr.DataArray, baseline: NDArray[np.float64], *, seed: int) -> Quality:
+    """Summarise PSNR per noise level, and compare the clean one with the mean image.
+
+    Parameters
+    ----------
+    decibels : xarray.DataArray with dimensions (noise, sample)
+        PSNR per image, in dB; the first level is the clean one.
+    baseline : numpy.ndarray of shape (n,)
+        PSNR of the mean image on the same images, in dB.
+    seed : int
+        Seeds the bootstrap over images.
+
+    Returns
+    -------
+    Quality
+        A model has learned when the interval of its gain over the mean image, image by
+        image, lies above `LEARNED_MARGIN_DB`.
+    """
+    interval = bootstrap_mean(decibels.values, seed=seed)
+    gain = bootstrap_mean(decibels.values[0] - baseline, seed=seed)
+    variables = xr.Dataset(
+        {
+            "psnr": decibels,
+            "psnr_mean": ("noise", interval.mean),
+            "psnr_ci": (("noise", "bound"), np.stack([interval.low, interval.high], axis=-1)),
+            "psnr_baseline_mean": ((), baseline.mean()),
+            "psnr_gain": ((), gain.mean),
+            "psnr_gain_ci": ("bound", np.stack([gain.low, gain.high])),
+        }
+    )
+    lowest = gain.low if np.isfinite(gain.low) else gain.mean
+    learned = bool(lowest > LEARNED_MARGIN_DB)
+    evidence = (
+        f"its reconstructions reach {interval.mean[0]:.1f} dB, the mean image "
+        f"{baseline.mean():.1f} dB: a gain of {gain.mean:.1f} dB "
+        f"[{gain.low:.1f}, {gain.high:.1f}] per image"
+    )
+    return Quality(variables, learned, evidence)

@@ -1,0 +1,44 @@
+"""What an analysis is told: every choice that decides a number, in one place."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+RANK_RULES = ("spectrum", "float32-covariance")
+SHARES = (0.90, 0.95, 0.99)
+
+
+class AnalysisSettings(BaseModel):
+    """Choices of an analysis; the defaults are the documented ones.
+
+    Attributes
+    ----------
+    seed : int
+        Seeds the resampling, the latent jitter and the t-SNE maps.
+    log_weight : float
+        Weight of the pseudo-logarithm against the projection in the default kernel.
+    halves : int
+        Random halves of the images behind the intervals of dimensions and angles.
+    angle_share : float
+        Share of the variance that the subspaces hold between which angles are measured.
+    jitter : float
+        Standard deviation of the latent jitter (a control), relative to the latents' own.
+    tolerances : tuple of float
+        Relative tolerances of the rank-against-tolerance curve.
+    size_fractions : tuple of float
+        Sample sizes of the dimension-against-size curve, relative to all images.
+    tsne_seeds : tuple of int
+        Seeds of the t-SNE maps; none are drawn if empty.
+    tsne_levels : int
+        How many noise levels a map shows, spread from the clean one to the highest.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seed: int = 0
+    log_weight: float = Field(default=1.0, ge=0)
+    halves: int = Field(default=30, ge=2)
+    angle_share: float = Field(default=0.95, gt=0, lt=1)
+    jitter: float = Field(default=0.01, gt=0)
+    tolerances: tuple[float, ...] = tuple(10.0 ** (-8 + 0.25 * step) for step in range(33))
+    size_fractions: tuple[float, ...] = (0.125, 0.25, 0.5, 0.75, 1.0)
+    tsne_seeds: tuple[int, ...] = (0, 1, 2)
+    tsne_levels: int = Field(default=3, ge=1)

@@ -1,0 +1,5 @@
+"""Encode a data set under a sweep of perturbations; the container and its disk form."""
+
+from latentgeo.latents.sweep import Sweep, encode, make_sweep, select_images
+
+__all__ = ["Sweep", "encode", "make_sweep", "select_images"]

@@ -1,0 +1,148 @@
+"""Latents on disk (or in memory): a zarr group that xarray opens, filled batch by batch."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+import zarr
+from numpy.typing import NDArray
+
+from latentgeo.errors import InputError
+from latentgeo.files import check_free, folder_in_place
+
+
+class LatentStore:
+    """Arrays of one encoding, written a batch of images at a time.
+
+    The PSNR of a batch is written after its latents: where it is NaN the batch is missing,
+    and an interrupted encoding goes on from there.
+
+    Parameters
+    ----------
+    group : zarr.Group
+        The open group.
+    """
+
+    def __init__(self, group: zarr.Group) -> None:
+        self.group = group
+
+    @property
+    def batch_size(self) -> int:
+        """Number of images in one chunk, and so in one write."""
+        return int(self._array("psnr").chunks[1])
+
+    @property
+    def samples(self) -> int:
+        """Number of images that the finished store holds."""
+        return int(self._array("psnr").shape[1])
+
+    def written(self) -> int:
+        """Count the images whose batches are complete, from the first on."""
+        missing = np.isnan(np.asarray(self._array("psnr")[:])).any(axis=0)
+        return int(missing.argmax()) if missing.any() else self.samples
+
+    def write(self, start: int, batch: Mapping[str, NDArray[np.float32]]) -> None:
+        """Write one batch of images, the first of which is number `start`."""
+        stop = start + batch["psnr"].shape[1]
+        for name in sorted(batch, key="psnr".__eq__):  # the PSNR last: it marks the batch as whole
+            array = self._array(name)
+            before = array.metadata.dimension_names.index("sample")
+            array[(slice(None),) * before + (slice(start, stop),)] = batch[name]
+
+    def dataset(self) -> xr.Dataset:
+        """Open as an `xarray.Dataset`; arrays are read when they are used."""
+        return xr.open_zarr(self.group.store, consolidated=False, chunks=None)
+
+    def _array(self, name: str) -> Any:
+        return self.group[name]
+
+
+def open_store(
+    out: Path | None,
+    identity: Mapping[str, Any],
+    coordinates: xr.Dataset,
+    shapes: Mapping[str, tuple[tuple[str, int], ...]],
+    *,
+    batch_size: int,
+    force: bool,
+) -> LatentStore:
+    """Make a store, or continue the one that an interrupted encoding left.
+
+    Parameters
+    ----------
+    out : pathlib.Path or None
+        Folder on disk; in memory if None.
+    identity : mapping
+        What must agree for a store to be continued: hashes, seeds, levels.
+    coordinates : xarray.Dataset
+        Coordinates, labels and attributes, written at once.
+    shapes : mapping of str to tuple of (dimension, length)
+        Arrays to be filled.
+    batch_size : int
+        Images per chunk.
+    force : bool
+        Replace a store of another encoding.
+
+    Returns
+    -------
+    LatentStore
+        Open for writing.
+
+    Raises
+    ------
+    InputError
+        When the folder holds something else and `force` is false.
+    """
+    described = coordinates.assign_attrs(identity=json.dumps(identity, sort_keys=True))
+    if out is None:
+        return _create(zarr.storage.MemoryStore(), described, shapes, batch_size)
+    if (out / "zarr.json").is_file() and not force:
+        return _continue(out, identity)
+    check_free(out, holds="latents", force=force)
+    with folder_in_place(out) as folder:
+        _create(str(folder), described, shapes, batch_size)
+    return LatentStore(zarr.open_group(str(out), mode="r+"))
+
+
+def _create(
+    store: Any,
+    coordinates: xr.Dataset,
+    shapes: Mapping[str, tuple[tuple[str, int], ...]],
+    batch_size: int,
+) -> LatentStore:
+    coordinates.to_zarr(store, mode="w", consolidated=False)
+    group = zarr.open_group(store, mode="r+")
+    for name, dimensions in shapes.items():
+        group.create_array(
+            name,
+            shape=tuple(length for _, length in dimensions),
+            chunks=tuple(
+                1
+                if dimension in ("noise", "draw")
+                else min(length, batch_size)
+                if dimension == "sample"
+                else length
+                for dimension, length in dimensions
+            ),
+            dtype="float32",
+            fill_value=np.nan,
+            dimension_names=tuple(dimension for dimension, _ in dimensions),
+        )
+    return LatentStore(group)
+
+
+def _continue(out: Path, identity: Mapping[str, Any]) -> LatentStore:
+    group = zarr.open_group(str(out), mode="r+")
+    found = json.loads(str(group.attrs.get("identity", "{}")))
+    different = [name for name in identity if found.get(name) != identity[name]]
+    if different:
+        name = different[0]
+        raise InputError(
+            f"output folder {str(out)!r} holds latents of another encoding: {name} is "
+            f"{found.get(name)!r} there and {identity[name]!r} now; "
+            "choose another folder, or overwrite it with --force (force=True)"
+        )
+    return LatentStore(group)

@@ -1,0 +1,255 @@
+"""Run a model over a data set under a sweep of perturbations."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import xarray as xr
+from numpy.typing import NDArray
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from latentgeo.checkpoints import load
+from latentgeo.datasets import PERTURBATIONS, ImageDataset, Perturbation, seeded_normal
+from latentgeo.datasets import load as load_images
+from latentgeo.errors import InputError
+from latentgeo.latents.store import LatentStore, open_store
+from latentgeo.metrics import psnr
+from latentgeo.models import Autoencoder, choose_device
+from latentgeo.provenance import provenance
+
+_POSTERIOR = 1  # the purpose of these draws, apart from the perturbations'
+
+
+class Sweep(NamedTuple):
+    """A perturbation, its levels and the seed of its draws."""
+
+    perturbation: Perturbation
+    levels: tuple[float, ...]
+    seed: int
+
+    def images(self, clean: Tensor, indices: NDArray[np.int64]) -> Iterator[Tensor]:
+        """Give the images (b, C, H, W) at each level; one draw per image serves all levels."""
+        draw = self.perturbation.draw(tuple(clean.shape[1:]), seed=self.seed, indices=indices)
+        for level in self.levels:
+            yield self.perturbation.apply(clean, draw, level)
+
+
+def encode(
+    model: Autoencoder | str | Path,
+    data: ImageDataset | str | Path,
+    *,
+    noise: Sequence[float] = (0.0,),
+    perturbation: str = "gaussian",
+    samples: int | None = None,
+    draws: int = 1,
+    seed: int = 0,
+    size: int | None = None,
+    out: str | Path | None = None,
+    batch_size: int = 128,
+    device: str = "auto",
+    force: bool = False,
+    progress: bool = False,
+) -> xr.Dataset:
+    """Encode test images at every level of a perturbation.
+
+    Images are encoded and written batch by batch, so memory does not grow with their number.
+    With `out`, an encoding that was interrupted goes on where it stopped.
+
+    Parameters
+    ----------
+    model : Autoencoder, str or pathlib.Path
+        A model, or the run folder of one.
+    data : ImageDataset, str or pathlib.Path
+        Images, a data set's name (its test split is used) or a folder of images.
+    noise : sequence of float, default=(0.0,)
+        Levels of the perturbation; their unit is the perturbation's.
+    perturbation : str, default="gaussian"
+        A name in `latentgeo.datasets.PERTURBATIONS`.
+    samples : int, optional
+        How many images, chosen by `seed`; all if left out.
+    draws : int, default=1
+        Samples of the posterior per image, where the model has one.
+    seed : int, default=0
+        Seeds the choice of images, the perturbation and the posterior's samples, each per
+        image: the same image meets the same noise in every model and every batch.
+    size : int, optional
+        Resize the images of a named data set to so many pixels.
+    out : str or pathlib.Path, optional
+        A zarr folder; in memory if left out.
+    batch_size : int, default=128
+        Images per pass.
+    device : str, default="auto"
+        "auto", "cpu" or "cuda".
+    force : bool, default=False
+        Overwrite latents of another encoding.
+    progress : bool, default=False
+        Show a bar.
+
+    Returns
+    -------
+    xarray.Dataset
+        `mean` (noise, sample, channel, row, column), float32: the latent, or the posterior's
+        mean; `sampled` (draw, noise, sample, channel, row, column) where the posterior is
+        stochastic; `psnr` (noise, sample) in dB, the decoded mean against the clean image;
+        `label` (sample) where the data has labels. Provenance is in the attributes.
+
+    Raises
+    ------
+    InputError
+        When the images do not fit the model, levels or counts make no sense, the model gives
+        values that are not finite, or `out` holds something else.
+    """
+    autoencoder = model if isinstance(model, Autoencoder) else load(model)
+    images = select_images(data, samples, seed, size)
+    _check_fit(autoencoder, images)
+    if draws < 1:
+        raise InputError(f"draws is {draws}, expected at least 1")
+    if batch_size < 1:
+        raise InputError(f"batch_size is {batch_size}, expected at least 1")
+    sweep = make_sweep(perturbation, noise, seed)
+    place = choose_device(device)
+    store = _open(autoencoder, images, sweep, draws, out, batch_size, force)
+    first = store.written()
+    autoencoder.eval().to(place)
+    steps = range(first, store.samples, store.batch_size)
+    for start in tqdm(steps, desc="encode", unit="batch", disable=not progress):
+        chosen = np.arange(start, min(start + store.batch_size, store.samples))
+        store.write(start, _encode_batch(autoencoder, images, chosen, sweep, draws, place))
+    return store.dataset() if out is not None else store.dataset().load()
+
+
+def select_images(
+    data: ImageDataset | str | Path, samples: int | None, seed: int, size: int | None
+) -> ImageDataset:
+    """Load the test images and choose some of them; arguments and errors are those of `encode`."""
+    images = data if isinstance(data, ImageDataset) else load_images(data, "test", size=size)
+    return images if samples is None else images.take(samples, seed=seed)
+
+
+def _check_fit(model: Autoencoder, images: ImageDataset) -> None:
+    expected = tuple(model.config.image_shape)
+    if tuple(images.shape) != expected:
+        raise InputError(
+            f"data {images.name!r} has images of shape {tuple(images.shape)} (channels, rows, "
+            f"columns), the model takes {expected}; choose data of that shape, or give size "
+            f"(--size {expected[1]}) if only rows and columns differ"
+        )
+
+
+def make_sweep(perturbation: str, noise: Sequence[float], seed: int) -> Sweep:
+    """Check the levels; arguments and errors are those of `encode`."""
+    if perturbation not in PERTURBATIONS:
+        raise InputError(
+            f"perturbation {perturbation!r} is unknown; expected one of {', '.join(PERTURBATIONS)}"
+        )
+    if len(noise) == 0:
+        raise InputError("noise holds no level; expected at least one, as in 0,0.1")
+    if len(set(noise)) != len(noise):
+        raise InputError(f"noise {list(noise)} repeats a level; give each once")
+    kind = PERTURBATIONS[perturbation]
+    for level in noise:
+        kind.check_level(level)
+    return Sweep(kind, tuple(float(level) for level in noise), seed)
+
+
+def _open(
+    model: Autoencoder,
+    images: ImageDataset,
+    sweep: Sweep,
+    draws: int,
+    out: str | Path | None,
+    batch_size: int,
+    force: bool,
+) -> LatentStore:
+    axes = (
+        ("noise", len(sweep.levels)),
+        ("sample", len(images)),
+        *zip(("channel", "row", "column"), model.latent_shape, strict=True),
+    )
+    shapes = {"mean": axes, "psnr": axes[:2]}
+    if model.stochastic:
+        shapes["sampled"] = (("draw", draws), *axes)
+    identity = {
+        "weights_sha256": model.weights_sha256(),
+        "data": images.name,
+        "data_sha256": images.fingerprint,
+        "perturbation": sweep.perturbation.name,
+        "noise": list(sweep.levels),
+        "draws": draws if model.stochastic else 0,
+        "seed": sweep.seed,
+        "dtype": str(next(model.parameters()).dtype).removeprefix("torch."),
+    }
+    return open_store(
+        None if out is None else Path(out),
+        identity,
+        _coordinates(model, images, sweep, identity),
+        shapes,
+        batch_size=batch_size,
+        force=force,
+    )
+
+
+def _coordinates(
+    model: Autoencoder, images: ImageDataset, sweep: Sweep, identity: dict[str, Any]
+) -> xr.Dataset:
+    dataset = xr.Dataset(
+        coords={"noise": np.asarray(sweep.levels), "sample": images.indices},
+        attrs={
+            "recipe": model.config.recipe,
+            "backbone": model.config.backbone,
+            "stochastic": int(model.stochastic),
+            "source_dtype": identity["dtype"],
+            "provenance": json.dumps(provenance(**identity)),
+        },
+    )
+    if images.labels is not None:
+        dataset["label"] = ("sample", images.labels)
+    return dataset
+
+
+@torch.inference_mode()
+def _encode_batch(
+    model: Autoencoder,
+    images: ImageDataset,
+    chosen: NDArray[np.int64],
+    sweep: Sweep,
+    draws: int,
+    device: torch.device,
+) -> dict[str, NDArray[np.float32]]:
+    clean = images.batch(chosen)
+    original = images.indices[chosen]
+    epsilon = _epsilon(model, draws, sweep.seed, original).to(device)
+    means, samples, decibels = [], [], []
+    for level, perturbed in zip(sweep.levels, sweep.images(clean, original), strict=True):
+        posterior = model.posterior(perturbed.to(device))
+        _check_finite(posterior.mean, level, original)
+        means.append(posterior.mean.float().cpu())
+        decibels.append(psnr(model.decode(posterior.mean).float().cpu(), clean, data_range=1.0))
+        if model.stochastic:
+            samples.append((posterior.mean + posterior.standard_deviation * epsilon).float().cpu())
+    batch = {"mean": torch.stack(means), "psnr": torch.stack(decibels)}
+    if model.stochastic:
+        batch["sampled"] = torch.stack(samples, dim=1)
+    return {name: values.numpy().astype(np.float32) for name, values in batch.items()}
+
+
+def _epsilon(model: Autoencoder, draws: int, seed: int, indices: NDArray[np.int64]) -> Tensor:
+    """Draw the posterior's noise per image: (draws, b, C, H, W), the same at every level."""
+    if not model.stochastic:
+        return torch.empty(0)
+    shape = (draws, *model.latent_shape)
+    return seeded_normal(shape, seed=seed, indices=indices, purpose=_POSTERIOR).transpose(0, 1)
+
+
+def _check_finite(latent: Tensor, level: float, indices: NDArray[np.int64]) -> None:
+    broken = ~torch.isfinite(latent).flatten(1).all(dim=1)
+    if broken.any():
+        index = int(indices[int(broken.cpu().nonzero()[0, 0])])
+        raise InputError(
+            f"the latent of image {index} at noise {level} is not finite (NaN or infinite); "
+            "check the weights and the precision that the model was trained in"
+        )

@@ -1,0 +1,225 @@
+"""The main job: from checkpoints to a folder with figures, summary and report."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import xarray as xr
+from tqdm.auto import tqdm
+
+from latentgeo.analysis import AnalysisSettings, analyze_latents, mean_image_psnr, summarize
+from latentgeo.checkpoints import load
+from latentgeo.datasets import ImageDataset
+from latentgeo.errors import InputError
+from latentgeo.figures import draw_figures
+from latentgeo.files import check_free, folder_in_place, write_json
+from latentgeo.latents import Sweep, encode, make_sweep, select_images
+from latentgeo.models import Autoencoder
+from latentgeo.provenance import provenance
+from latentgeo.report import write_report
+
+_EXAMPLES = 8
+_TREE, _SUMMARY, _FIGURES, _REPORT = "analysis.zarr", "summary.json", "figures", "report.html"
+
+
+class Analysis(NamedTuple):
+    """What `analyze` found.
+
+    Attributes
+    ----------
+    tree : xarray.DataTree
+        Every number: one child per model.
+    summary : dict
+        What `summary.json` holds.
+    """
+
+    tree: xr.DataTree
+    summary: dict[str, object]
+
+
+def analyze(
+    checkpoints: Sequence[str | Path] | str | Path,
+    *,
+    data: ImageDataset | str | Path,
+    noise: Sequence[float] = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5),
+    perturbation: str = "gaussian",
+    samples: int = 300,
+    seed: int = 0,
+    size: int | None = None,
+    tsne: bool = True,
+    settings: AnalysisSettings | None = None,
+    out: str | Path | None = None,
+    device: str = "auto",
+    force: bool = False,
+    progress: bool = False,
+) -> Analysis:
+    """Measure the latent spaces of trained models on the same images and the same noise.
+
+    Parameters
+    ----------
+    checkpoints : path or sequence of paths
+        Run folders; each model is named after its folder.
+    data : ImageDataset, str or pathlib.Path
+        Images, a data set's name (its test split is used) or a folder of images.
+    noise : sequence of float
+        Levels of the perturbation, the clean one (0) first.
+    perturbation : str, default="gaussian"
+        A name in `latentgeo.datasets.PERTURBATIONS`.
+    samples : int, default=300
+        How many images, chosen by `seed`.
+    seed : int, default=0
+        Seeds the choice of images, the noise, the posterior's samples and the resampling.
+    size : int, optional
+        Resize the images of a named data set to so many pixels.
+    tsne : bool, default=True
+        Draw the t-SNE maps, the slowest part.
+    settings : AnalysisSettings, optional
+        All further choices; its `seed` and `tsne_seeds` are taken from `seed` and `tsne`
+        if it is left out.
+    out : str or pathlib.Path, optional
+        A folder to be made, with `analysis.zarr`, `summary.json`, `figures/` and
+        `report.html`. It appears when everything is done, or not at all.
+    device : str, default="auto"
+        "auto", "cpu" or "cuda".
+    force : bool, default=False
+        Replace what `out` holds.
+    progress : bool, default=False
+        Show bars.
+
+    Returns
+    -------
+    Analysis
+        The numbers and their summary.
+
+    Raises
+    ------
+    InputError
+        For a checkpoint, data set, level, count or folder that cannot be used.
+    """
+    target = None if out is None else Path(out)
+    if target is not None:
+        check_free(target, holds="an analysis", force=force)
+    folders = _folders(checkpoints)
+    images = select_images(data, samples, seed, size)
+    sweep = make_sweep(perturbation, noise, seed)
+    chosen = settings or AnalysisSettings(seed=seed, tsne_seeds=(0, 1, 2) if tsne else ())
+    bar = tqdm(folders.items(), desc="analyze", unit="model", disable=not progress)
+    children = {label: _analyze_one(folder, images, sweep, chosen, device) for label, folder in bar}
+    tree = _tree(children, images, sweep, chosen)
+    found = Analysis(tree, summarize(tree))
+    if target is not None:
+        with folder_in_place(target) as folder:
+            tree.to_zarr(folder / _TREE, consolidated=False)
+            write_json(folder / _SUMMARY, found.summary)
+            _draw(found, folder)
+    return found
+
+
+def redraw(folder: str | Path) -> None:
+    """Draw the figures and the report of an analysis anew, from its saved numbers.
+
+    Parameters
+    ----------
+    folder : str or pathlib.Path
+        A folder that `analyze` made.
+
+    Raises
+    ------
+    InputError
+        When the folder holds no analysis.
+    """
+    place = Path(folder)
+    missing = [name for name in (_TREE, _SUMMARY) if not (place / name).exists()]
+    if missing:
+        raise InputError(
+            f"folder {str(place)!r} holds no {missing[0]}; "
+            "expected a folder that `latentgeo analyze --out` made"
+        )
+    with xr.open_datatree(place / _TREE, engine="zarr", consolidated=False, chunks=None) as tree:
+        summary = json.loads((place / _SUMMARY).read_text(encoding="utf-8"))
+        _draw(Analysis(tree.load(), summary), place)
+
+
+def _draw(found: Analysis, folder: Path) -> None:
+    draw_figures(found.tree, folder / _FIGURES)
+    write_report(found.tree, found.summary, folder / _FIGURES, folder / _REPORT)
+
+
+def _folders(checkpoints: Sequence[str | Path] | str | Path) -> dict[str, Path]:
+    """Name each checkpoint after its folder; after its parent too where that is not enough."""
+    several = [checkpoints] if isinstance(checkpoints, str | Path) else list(checkpoints)
+    if not several:
+        raise InputError("no checkpoint was given; expected at least one run folder")
+    paths = [Path(checkpoint).resolve() for checkpoint in several]
+    names = [path.name for path in paths]
+    labels = [
+        path.name if names.count(path.name) == 1 else f"{path.parent.name}-{path.name}"
+        for path in paths
+    ]
+    repeated = next((label for label in labels if labels.count(label) > 1), None)
+    if repeated is not None:
+        raise InputError(f"two checkpoints are both named {repeated!r}; rename one of the folders")
+    return dict(zip(labels, paths, strict=True))
+
+
+def _analyze_one(
+    folder: Path, images: ImageDataset, sweep: Sweep, settings: AnalysisSettings, device: str
+) -> xr.Dataset:
+    model = load(folder)
+    latents = encode(
+        model,
+        images,
+        noise=sweep.levels,
+        perturbation=sweep.perturbation.name,
+        draws=2,
+        seed=sweep.seed,
+        device=device,
+    )
+    everything = images.batch(slice(None)).numpy()
+    result = analyze_latents(latents, mean_image_psnr(everything), settings)
+    result = result.merge(_examples(model, images, sweep))
+    return result.assign_attrs(checkpoint=folder.name)
+
+
+@torch.inference_mode()
+def _examples(model: Autoencoder, images: ImageDataset, sweep: Sweep) -> xr.Dataset:
+    """Keep a few inputs and their reconstructions at every level, for the eye."""
+    positions = np.arange(min(_EXAMPLES, len(images)))
+    levels = list(sweep.images(images.batch(positions), images.indices[positions]))
+    device = next(model.parameters()).device
+    inputs = torch.stack(levels)
+    decoded = torch.stack([model.decode(model.encode(level.to(device))).cpu() for level in levels])
+    axes = ("noise", "example", "image_channel", "image_row", "image_column")
+    return xr.Dataset(
+        {
+            "example_input": (axes, inputs.float().numpy()),
+            "example_reconstruction": (axes, decoded.float().numpy()),
+        }
+    )
+
+
+def _tree(
+    children: dict[str, xr.Dataset],
+    images: ImageDataset,
+    sweep: Sweep,
+    settings: AnalysisSettings,
+) -> xr.DataTree:
+    attributes = {
+        "data": images.name,
+        "samples": len(images),
+        "seed": sweep.seed,
+        "perturbation": sweep.perturbation.name,
+        "provenance": json.dumps(
+            provenance(
+                data=images.name,
+                data_sha256=images.fingerprint,
+                seed=sweep.seed,
+                settings=settings.model_dump(mode="json"),
+            )
+        ),
+    }
+    root = xr.Dataset(attrs=attributes)
+    return xr.DataTree.from_dict({"/": root, **{f"/{name}": c for name, c in children.items()}})
