@@ -1,0 +1,68 @@
+"""Geometry of rank-deficient matrices: mathematics on tensors, usable without the rest.
+
+Every function takes torch tensors or NumPy arrays and gives the same kind back; inside it is
+float64 torch, on the tensor's device, batched over leading dimensions.
+"""
+
+from latentgeo.geometry.angles import (
+    AngleStatistics,
+    angle_statistics,
+    principal_angles,
+    rkhs_principal_angles,
+)
+from latentgeo.geometry.features import (
+    ModeGrams,
+    mode_features,
+    mode_grams,
+    pseudo_log_features,
+    pseudo_log_gram,
+)
+from latentgeo.geometry.hilbert import (
+    HilbertEmbedding,
+    centre_gram,
+    gram_dimension,
+    gram_spectrum,
+)
+from latentgeo.geometry.rank import (
+    default_tolerance,
+    matrix_rank,
+    rank_at_tolerance,
+    rank_from_singular_values,
+    singular_values,
+)
+from latentgeo.geometry.strata import (
+    StratumTransitions,
+    product_stratum_dimension,
+    strata_counts,
+    stratum_dimension,
+    stratum_transitions,
+)
+from latentgeo.geometry.unfolding import mode_covariances, mode_unfoldings
+
+__all__ = [
+    "AngleStatistics",
+    "HilbertEmbedding",
+    "ModeGrams",
+    "StratumTransitions",
+    "angle_statistics",
+    "centre_gram",
+    "default_tolerance",
+    "gram_dimension",
+    "gram_spectrum",
+    "matrix_rank",
+    "mode_covariances",
+    "mode_features",
+    "mode_grams",
+    "mode_unfoldings",
+    "principal_angles",
+    "product_stratum_dimension",
+    "pseudo_log_features",
+    "pseudo_log_gram",
+    "rank_at_tolerance",
+    "rank_from_singular_values",
+    "rkhs_principal_angles",
+    "singular_values",
+    "strata_counts",
+    "stratum_dimension",
+    "stratum_transitions",
+]

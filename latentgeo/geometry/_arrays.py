@@ -1,0 +1,77 @@
+"""The boundary: torch or NumPy in, float64 torch inside, the same kind out."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+Array = npt.NDArray[Any] | Tensor
+"""What users give and get: a NumPy array (or anything that converts to one) or a torch tensor."""
+
+DType = str | torch.dtype | np.dtype[Any] | type
+
+A = TypeVar("A", bound=Any)
+
+
+def enter(x: A) -> tuple[Tensor, Callable[[Tensor], A]]:
+    """Give x as a float64 tensor on its own device, and the way back to x's kind."""
+    if isinstance(x, Tensor):
+        return x.to(torch.float64), _as_torch
+    return _from_numpy(x), _as_numpy
+
+
+def enter_pair(x: A, y: Any | None) -> tuple[Tensor, Tensor | None, Callable[[Tensor], A]]:
+    """Give two arrays as float64 tensors on the device of the first, and the way back."""
+    inside, back = enter(x)
+    if y is None:
+        return inside, None, back
+    other, other_back = enter(y)
+    if isinstance(y, Tensor) and not isinstance(x, Tensor):
+        return inside.to(other.device), other, other_back
+    return inside, other.to(inside.device), back
+
+
+def epsilon(*sources: Any) -> float:
+    """Give the coarsest machine epsilon among dtypes and arrays; whole numbers count as float64."""
+    return max(torch.finfo(_float_dtype(source)).eps for source in sources)
+
+
+def is_coarse(eps: float) -> bool:
+    """Say whether float64 squares still resolve what this epsilon can: float32 and below."""
+    return eps >= torch.finfo(torch.float32).eps
+
+
+def _float_dtype(source: Any) -> torch.dtype:
+    dtype = source if isinstance(source, type) else getattr(source, "dtype", source)
+    if not isinstance(dtype, torch.dtype):
+        name = np.dtype(dtype).name
+        dtype = getattr(torch, name) if name in _TORCH_FLOATS else torch.float64
+    return dtype if dtype.is_floating_point else torch.float64
+
+
+_TORCH_FLOATS = frozenset({"float16", "float32", "float64"})
+
+
+def _from_numpy(x: Any) -> Tensor:
+    """Copy only where the dtype or the layout asks for it (torch takes no negative strides)."""
+    array = np.asarray(x)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(
+            f"expected an array of real numbers, got dtype {array.dtype}; convert it to float first"
+        )
+    array = np.ascontiguousarray(array, dtype=np.float64).reshape(array.shape)
+    if not array.flags.writeable:
+        array = array.copy()
+    return torch.from_numpy(array)
+
+
+def _as_torch(x: Tensor) -> Any:
+    return x
+
+
+def _as_numpy(x: Tensor) -> Any:
+    """Give an array, or a scalar for zero dimensions, as NumPy's own reductions do."""
+    return x.detach().cpu().numpy()[()]

@@ -1,0 +1,285 @@
+"""Principal angles between subspaces of R^n and of a reproducing kernel Hilbert space."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from latentgeo.geometry import _linalg
+from latentgeo.geometry._arrays import A, enter, enter_pair
+from latentgeo.geometry._checks import (
+    check_finite,
+    check_gram,
+    check_matrices,
+    check_same_rows,
+    check_shares,
+)
+from latentgeo.geometry.hilbert import centre_both, dimension_of_energies
+
+_EPS64 = torch.finfo(torch.float64).eps
+_COSINES_RESOLVE = 1e-2
+"""Angles (radians) from which on a cosine in float64 gives the angle to 1e-13."""
+_SQUARED_COSINES_RESOLVE = 1e-3
+"""Cosines from which on their squares in float64 give the angle to 1e-12."""
+_GRAM_COSINES_RESOLVE = 1e-3
+"""Angles (radians) from which on cosines suffice in a kernel space."""
+
+
+class AngleStatistics(NamedTuple):
+    """Summary of sets of principal angles, in radians; ``chordal`` is √Σ sin²θ."""
+
+    smallest: Any
+    largest: Any
+    mean: Any
+    chordal: Any
+
+
+def principal_angles(a: A, b: A) -> A:
+    """Principal angles between the column spaces of matrices.
+
+    Parameters
+    ----------
+    a : array or tensor, shape (..., n, p)
+    b : array or tensor, shape (..., n, q)
+        Columns span the subspaces and need not be orthonormal nor independent; leading dimensions
+        broadcast.
+
+    Returns
+    -------
+    array or tensor, shape (..., min(n, p, q)), float64
+        Radians, ascending, in [0, π/2]; NaN beyond the smaller of the two ranks. Small ones come
+        from sines and are right to 1e-12.
+
+    Raises
+    ------
+    ValueError
+        If the subspaces live in different spaces, or the input is empty or not finite.
+
+    References
+    ----------
+    Å. Björck and G. H. Golub, "Numerical methods for computing angles between linear subspaces",
+    Mathematics of Computation 27 (1973); A. V. Knyazev and M. E. Argentati, SIAM J. Sci. Comput.
+    23 (2002), algorithm 3.1, for sines.
+    """
+    left, right, back = enter_pair(a, b)
+    assert right is not None
+    check_matrices(left, "a")
+    check_matrices(right, "b")
+    check_same_rows(left, right)
+    lead = _broadcast(left.shape[:-2], right.shape[:-2])
+    (u, rank_u), (v, rank_v) = _orthonormal(left), _orthonormal(right)
+    u, rank_u = _flatten(u, lead, 2), _flatten(rank_u, lead, 0)
+    v, rank_v = _flatten(v, lead, 2), _flatten(rank_v, lead, 0)
+    return back(_angles(u, rank_u, v, rank_v).reshape((*lead, min(u.shape[-1], v.shape[-1]))))
+
+
+def rkhs_principal_angles(
+    k_cc: A,
+    k_cn: A,
+    k_nn: A,
+    *,
+    share: float = 0.95,
+    dims: int | tuple[int, int] | None = None,
+    centred: bool = True,
+) -> A:
+    r"""Principal angles between the leading subspaces of two sets in a kernel's feature space.
+
+    With :math:`A = V_d \Lambda_d^{-1/2}` of each set's own (centred) Gram matrix, the cosines are
+    the singular values of :math:`A_c^\top K_{cn} A_n`. Where an angle is small they say nothing
+    more, and both sets get coordinates from their joint Gram matrix: angles then come from sines.
+
+    Parameters
+    ----------
+    k_cc : array or tensor, shape (..., n, n)
+        Gram matrix of the first set (clean).
+    k_cn : array or tensor, shape (..., n, m)
+        Kernel between the first and the second set.
+    k_nn : array or tensor, shape (..., m, m)
+        Gram matrix of the second set (noisy).
+    share : float
+        Each subspace holds this share of its set's energy.
+    dims : int or two ints, optional
+        Dimensions of the two subspaces, instead of ``share``; capped at the sets' numerical ranks.
+    centred : bool
+        Centre each set on its own mean in feature space first.
+
+    Returns
+    -------
+    array or tensor, shape (..., d), float64
+        Radians, ascending, all min(d_c, d_n) of them; NaN beyond (batches may differ in d). A
+        Gram matrix resolves angles down to about 1e-8·√(λ₁/λ_d); smaller ones read as zero.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, Gram matrices are not symmetric, or ``share`` is not in (0, 1].
+    """
+    clean, cross, back = enter_pair(k_cc, k_cn)
+    noisy = enter(k_nn)[0].to(clean.device)
+    assert cross is not None
+    _check_blocks(clean, cross, noisy)
+    check_shares([share])
+    lead = _broadcast(clean.shape[:-2], cross.shape[:-2], noisy.shape[:-2])
+    c, x, n = (_flatten(centre_both(k) if centred else k, lead, 2) for k in (clean, cross, noisy))
+    angles = _rkhs_angles(c, x, n, share, _pair(dims))
+    return back(angles.reshape(lead + angles.shape[-1:]))
+
+
+def angle_statistics(angles: A) -> AngleStatistics:
+    """Smallest, largest and mean angle, and the chordal distance √Σ sin²θ.
+
+    Parameters
+    ----------
+    angles : array or tensor, shape (..., d)
+        Radians; NaN marks absent angles.
+
+    Returns
+    -------
+    AngleStatistics
+        Named tuple (smallest, largest, mean, chordal), each of shape (...). All NaN (chordal 0)
+        where there is no angle at all.
+    """
+    inside, back = enter(angles)
+    absent = inside.isnan()
+    none = absent.all(-1)
+    smallest = inside.masked_fill(absent, float("inf")).amin(-1).masked_fill(none, float("nan"))
+    largest = inside.masked_fill(absent, -float("inf")).amax(-1).masked_fill(none, float("nan"))
+    chordal = inside.masked_fill(absent, 0.0).sin().square().sum(-1).sqrt()
+    parts = (smallest, largest, inside.nanmean(-1), chordal)
+    return AngleStatistics(*(back(part) for part in parts))
+
+
+def _broadcast(*shapes: torch.Size) -> torch.Size:
+    return torch.Size(np.broadcast_shapes(*shapes))
+
+
+def _flatten(x: Tensor, lead: torch.Size, kept: int) -> Tensor:
+    """Broadcast the leading dimensions and make them one; the last ``kept`` stay."""
+    tail = x.shape[x.ndim - kept :]
+    return x.expand(lead + tail).reshape(-1, *tail)
+
+
+def _orthonormal(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Orthonormal bases (..., n, k) of column spaces, zero beyond the rank, and the ranks."""
+    flat = x.reshape(-1, *x.shape[-2:])
+    flat = flat / flat.abs().amax((-2, -1), keepdim=True).clamp_min(torch.finfo(x.dtype).tiny)
+    basis, triangle = _linalg.qr(flat)
+    pivots = triangle.diagonal(dim1=-2, dim2=-1).abs()
+    rank = torch.full((len(flat),), basis.shape[-1], device=x.device)
+    doubtful = (pivots.amin(-1) <= 1e-11 * pivots.amax(-1)) | (x.shape[-1] > x.shape[-2])
+    if bool(doubtful.any()):
+        left, singular, _ = _linalg.svd(flat[doubtful])
+        keep = singular > max(x.shape[-2:]) * _EPS64 * singular.amax(-1, keepdim=True)
+        basis[doubtful] = left.masked_fill(~keep[..., None, :], 0.0)
+        rank[doubtful] = keep.sum(-1)
+    return basis.reshape(*x.shape[:-2], *basis.shape[1:]), rank.reshape(x.shape[:-2])
+
+
+def _angles(u: Tensor, rank_u: Tensor, v: Tensor, rank_v: Tensor) -> Tensor:
+    """Angles between orthonormal bases (batch, n, k), those in doubt from sines."""
+    if u.shape[-1] < v.shape[-1]:
+        u, rank_u, v, rank_v = v, rank_v, u, rank_u
+    cross = u.mT @ v
+    count = torch.minimum(rank_u, rank_v)
+    cosines = _linalg.eigvalsh(cross.mT @ cross).flip(-1).clamp(0, 1).sqrt()
+    angles = torch.arccos(cosines)
+    doubtful = _squares_lose_digits(cosines, count)
+    if bool(doubtful.any()):
+        angles[doubtful] = _resolved_angles(
+            u[doubtful], v[doubtful], cross[doubtful], rank_v[doubtful]
+        )
+    return _mask_absent(angles, count)
+
+
+def _squares_lose_digits(cosines: Tensor, count: Tensor) -> Tensor:
+    """Say where a squared cosine leaves an angle uncertain: near 0 and near a right angle."""
+    last = cosines.gather(-1, (count[:, None] - 1).clamp_min(0))[:, 0]
+    near_zero = cosines[:, 0] > 1 - _COSINES_RESOLVE**2 / 2
+    return (near_zero | (last < _SQUARED_COSINES_RESOLVE)) & (count > 0)
+
+
+def _resolved_angles(u: Tensor, v: Tensor, cross: Tensor, rank_v: Tensor) -> Tensor:
+    """Take each angle from whichever of sine and cosine resolves it."""
+    cosines = _linalg.svdvals(cross).clamp(max=1)
+    sines = _linalg.svdvals(v - u @ cross).flip(-1).clamp(max=1)
+    # Columns of v beyond its rank are zero and would pose as the sines of zero angles.
+    absent = v.shape[-1] - rank_v
+    index = torch.arange(v.shape[-1], device=u.device) + absent[:, None]
+    sines = sines.gather(-1, index.clamp(max=v.shape[-1] - 1))
+    return torch.where(cosines.square() > 0.5, torch.arcsin(sines), torch.arccos(cosines))
+
+
+def _mask_absent(angles: Tensor, count: Tensor) -> Tensor:
+    index = torch.arange(angles.shape[-1], device=angles.device)
+    return angles.masked_fill(index >= count[:, None], float("nan"))
+
+
+def _rkhs_angles(
+    clean: Tensor,
+    cross: Tensor,
+    noisy: Tensor,
+    share: float,
+    dims: tuple[int, int] | tuple[None, None],
+) -> Tensor:
+    a, count_a = _axes(clean, share, dims[0])
+    b, count_b = _axes(noisy, share, dims[1])
+    count = torch.minimum(count_a, count_b)
+    width = int(count.max())
+    if width == 0:
+        return cross.new_empty(len(cross), 0)
+    cosines = _linalg.svdvals(a.mT @ cross @ b)[..., :width].clamp(max=1)
+    angles = torch.arccos(cosines)
+    small = (cosines[..., 0] > 1 - _GRAM_COSINES_RESOLVE**2 / 2) & (count > 0)
+    for i in small.nonzero().flatten().tolist():
+        u, v = _joint_coordinates(clean[i], cross[i], noisy[i], a[i], b[i])
+        found = principal_angles(u[:, : count_a[i]], v[:, : count_b[i]])
+        angles[i, : int(count[i])] = found[: int(count[i])]
+    return _mask_absent(angles, count)
+
+
+def _axes(gram: Tensor, share: float, dim: int | None) -> tuple[Tensor, Tensor]:
+    """Coefficients V_d Λ_d^{-1/2} of unit axes, zero from each item's own dimension on."""
+    values, vectors = _linalg.eigh(gram)
+    values, vectors = values.flip(-1), vectors.flip(-1)
+    carrying = (values > values.shape[-1] * _EPS64 * values[:, :1].clamp_min(0)).sum(-1)
+    wanted = dimension_of_energies(values, [share])[:, 0]
+    if dim is not None:
+        wanted = torch.full_like(wanted, dim)
+    count = torch.minimum(wanted, carrying)
+    width = int(count.max())
+    keep = torch.arange(width, device=gram.device) < count[:, None]
+    scale = torch.where(keep, values[:, :width], 1.0).rsqrt() * keep
+    return vectors[..., :width] * scale[:, None, :], count
+
+
+def _joint_coordinates(
+    clean: Tensor, cross: Tensor, noisy: Tensor, a: Tensor, b: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Give unit axes of both sets in common coordinates, without the rounding of the Gram."""
+    joint = torch.cat([torch.cat([clean, cross], -1), torch.cat([cross.mT, noisy], -1)], -2)
+    values, vectors = _linalg.eigh(joint)
+    keep = values > 4 * len(values) * _EPS64 * values[-1]
+    points = vectors[:, keep] * values[keep].sqrt()
+    return points[: len(clean)].mT @ a, points[len(clean) :].mT @ b
+
+
+def _check_blocks(clean: Tensor, cross: Tensor, noisy: Tensor) -> None:
+    check_gram(clean, "k_cc")
+    check_gram(noisy, "k_nn")
+    check_finite(cross, "k_cn")
+    wanted = (clean.shape[-1], noisy.shape[-1])
+    if cross.ndim < 2 or tuple(cross.shape[-2:]) != wanted:
+        raise ValueError(
+            f"k_cn has shape {tuple(cross.shape)}; expected (..., {wanted[0]}, {wanted[1]}) "
+            f"between the sets of k_cc {tuple(clean.shape)} and k_nn {tuple(noisy.shape)}"
+        )
+
+
+def _pair(dims: int | tuple[int, int] | None) -> tuple[int, int] | tuple[None, None]:
+    if dims is None:
+        return (None, None)
+    pair = (dims, dims) if isinstance(dims, int) else dims
+    if len(pair) != 2 or min(pair) < 1:
+        raise ValueError(f"dims is {dims}; expected a number of at least 1, or one for each set")
+    return pair

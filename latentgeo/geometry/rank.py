@@ -1,0 +1,236 @@
+"""Singular values and ranks of unfoldings, under named rules."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from latentgeo.geometry import _linalg
+from latentgeo.geometry._arrays import A, DType, enter, epsilon, is_coarse
+from latentgeo.geometry._checks import check_matrices
+from latentgeo.geometry._tiles import tiles
+from latentgeo.geometry.unfolding import centre
+
+RankRule = Literal["spectrum", "float32-covariance"] | float
+"""How a spectrum becomes an integer: a named rule, or a relative tolerance on singular values."""
+
+_EPS64 = torch.finfo(torch.float64).eps
+
+
+def default_tolerance(shape: tuple[int, ...], dtype: DType) -> float:
+    """Relative tolerance of the ``spectrum`` rule.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape of the unfolding, (..., rows, columns).
+    dtype : dtype or its name
+        What the numbers were *computed* in, which may be coarser than what they are kept in.
+
+    Returns
+    -------
+    float
+        max(rows, columns) · eps(dtype); singular values at or below this share of the largest
+        are rounding noise.
+    """
+    return max(shape[-2:]) * epsilon(dtype)
+
+
+def singular_values(x: A, centred: bool = True, source_dtype: DType | None = None) -> A:
+    """Singular values of matrices, in float64.
+
+    Parameters
+    ----------
+    x : array or tensor, shape (..., rows, columns)
+        Unfoldings.
+    centred : bool
+        Take the mean over the columns away first.
+    source_dtype : dtype, optional
+        What the numbers were computed in; by default the dtype of ``x``. From float32 or coarser
+        they are found through the smaller Gram matrix, which resolves 1e-7 of the largest;
+        from float64 by a true singular value decomposition.
+
+    Returns
+    -------
+    array or tensor, shape (..., min(rows, columns)), float64
+        In descending order; the same kind as ``x``.
+
+    Raises
+    ------
+    ValueError
+        If ``x`` is empty, has fewer than two dimensions, or holds NaN or infinity.
+    """
+    inside, back = enter(x)
+    check_matrices(inside)
+    return back(spectrum(inside, centred, epsilon(_source(x, source_dtype))))
+
+
+def matrix_rank(
+    x: A,
+    rule: RankRule = "spectrum",
+    centred: bool = True,
+    source_dtype: DType | None = None,
+) -> A:
+    """Ranks of matrices under a named rule.
+
+    Parameters
+    ----------
+    x : array or tensor, shape (..., rows, columns)
+        Unfoldings.
+    rule : "spectrum", "float32-covariance" or float
+        - ``"spectrum"``: singular values in float64, cut at ``default_tolerance(x.shape,
+          source_dtype)`` of the largest.
+        - ``"float32-covariance"``: what `numpy.linalg.matrix_rank` gives, at its own tolerance,
+          for the covariance of the rows computed in float32. A covariance squares the singular
+          values, so this cuts at some 4e-3 of the largest.
+        - a number: that share of the largest singular value.
+    centred : bool
+        Take the mean over the columns away first.
+    source_dtype : dtype, optional
+        What the numbers were computed in; by default the dtype of ``x``. Latents of a float32
+        network that were upcast to float64 need ``"float32"`` here, or their rounding noise
+        counts as rank.
+
+    Returns
+    -------
+    int64 array or tensor, shape (...)
+        The same kind as ``x``. A zero matrix, and a centred constant one, has rank 0.
+
+    Raises
+    ------
+    ValueError
+        If the rule is not known, or ``x`` is empty, has fewer than two dimensions, or holds NaN
+        or infinity.
+    """
+    inside, back = enter(x)
+    check_matrices(inside)
+    if rule == "float32-covariance":
+        return back(_float32_covariance_rank(inside, centred))
+    eps = epsilon(_source(x, source_dtype))
+    rtol = _relative_tolerance(rule, tuple(inside.shape), eps)
+    values = spectrum(inside, centred, eps)
+    return back(_count(values, rtol, _noise_floor(inside)))
+
+
+def rank_from_singular_values(s: A, rtol: float) -> A:
+    """Count singular values above a share of the largest.
+
+    Parameters
+    ----------
+    s : array or tensor, shape (..., k)
+        Singular values, in any order.
+    rtol : float
+        Share of the largest, at or below which a value counts as zero.
+
+    Returns
+    -------
+    int64 array or tensor, shape (...)
+        The same kind as ``s``; 0 where all values are zero.
+
+    Raises
+    ------
+    ValueError
+        If ``rtol`` is negative or not finite.
+    """
+    inside, back = enter(s)
+    return back(_count(inside, _checked_tolerance(rtol)))
+
+
+def rank_at_tolerance(s: A, tolerances: Sequence[float] | Any) -> A:
+    """Ranks as a function of the relative tolerance.
+
+    Parameters
+    ----------
+    s : array or tensor, shape (..., k)
+        Singular values, in any order.
+    tolerances : sequence of float, length t
+        Shares of the largest singular value.
+
+    Returns
+    -------
+    int64 array or tensor, shape (..., t)
+        The same kind as ``s``.
+    """
+    inside, back = enter(s)
+    cuts = torch.as_tensor(tolerances, dtype=torch.float64, device=inside.device)
+    ascending = inside.sort(-1).values
+    scaled = (cuts * ascending[..., -1:]).contiguous()
+    below = torch.searchsorted(ascending.contiguous(), scaled, right=True)
+    return back(ascending.shape[-1] - below)
+
+
+def spectrum(x: Tensor, centred: bool, eps: float) -> Tensor:
+    """Singular values of checked matrices, through Gram matrices where the source allows it."""
+    flat = x.reshape(-1, *x.shape[-2:])
+    solve = _values_from_gram if is_coarse(eps) else _linalg.svdvals
+    parts = [
+        solve(centre(flat[tile]) if centred else flat[tile])
+        for tile in tiles(len(flat), 24.0 * flat.shape[-2] * flat.shape[-1])
+    ]
+    return torch.cat(parts).reshape(*x.shape[:-2], -1)
+
+
+def small_gram(x: Tensor) -> Tensor:
+    """Give XXᵀ or XᵀX, whichever is smaller."""
+    return x @ x.mT if x.shape[-2] <= x.shape[-1] else x.mT @ x
+
+
+def _values_from_gram(x: Tensor) -> Tensor:
+    return _linalg.eigvalsh(small_gram(x)).flip(-1).clamp_min(0).sqrt()
+
+
+def _source(x: Any, source_dtype: DType | None) -> Any:
+    if source_dtype is not None:
+        return source_dtype
+    return x if hasattr(x, "dtype") else "float64"
+
+
+def _relative_tolerance(rule: RankRule, shape: tuple[int, ...], eps: float) -> float:
+    if rule == "spectrum":
+        return max(shape[-2:]) * eps
+    if isinstance(rule, str):
+        raise ValueError(  # noqa: TRY004 - a string is right, this one is not known
+            f"rule is {rule!r}; expected 'spectrum', 'float32-covariance' or a relative tolerance"
+        )
+    return _checked_tolerance(rule)
+
+
+def _checked_tolerance(rtol: float) -> float:
+    if not 0 <= rtol < float("inf"):
+        raise ValueError(f"the relative tolerance is {rtol}; expected a number of at least 0")
+    return float(rtol)
+
+
+def _noise_floor(x: Tensor) -> Tensor:
+    """Bound what centring itself leaves: a constant matrix is not exactly zero after it."""
+    return max(x.shape[-2:]) * _EPS64 * x.abs().amax((-2, -1))
+
+
+def _count(values: Tensor, rtol: float, floor: Tensor | None = None) -> Tensor:
+    cut = rtol * values.amax(-1)
+    if floor is not None:
+        cut = torch.maximum(cut, floor)
+    return (values > cut[..., None]).sum(-1)
+
+
+def _float32_covariance_rank(x: Tensor, centred: bool) -> Tensor:
+    """NumPy itself decides: values near its tolerance depend on the last bits of its arithmetic."""
+    flat = x.detach().cpu().numpy().reshape(-1, *x.shape[-2:])
+    count = _linalg.workers(float(flat.size) * x.shape[-2] * 8, len(flat))
+    chunks = np.array_split(flat, count)
+    parts = _linalg.over_threads(lambda part: (_numpy_covariance_rank(part, centred),), chunks)
+    ranks = np.concatenate([part[0] for part in parts])
+    return torch.from_numpy(ranks).reshape(x.shape[:-2]).to(x.device)
+
+
+def _numpy_covariance_rank(x: Any, centred: bool) -> Any:
+    ranks = []
+    for tile in tiles(len(x), 4.0 * x.shape[-2] * (x.shape[-1] + x.shape[-2]), 2**24):
+        part = x[tile].astype(np.float32)
+        if centred:
+            part = part - part.mean(-1, keepdims=True)
+        product = part @ part.swapaxes(-1, -2) / np.float32(max(x.shape[-1] - 1, 1))
+        ranks.append(np.linalg.matrix_rank(product))
+    return np.concatenate(ranks).astype(np.int64)

@@ -1,0 +1,99 @@
+"""Mode unfoldings of latent tensors and the covariances of their rows."""
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+from latentgeo.geometry._arrays import A, enter
+from latentgeo.geometry._checks import check_latents
+
+
+class Modes(NamedTuple):
+    """One thing per mode of a latent tensor, in the order S1, S2, S3."""
+
+    rows: Tensor
+    columns: Tensor
+    channels: Tensor
+
+
+def mode_unfoldings(z: A) -> tuple[A, A, A]:
+    r"""Unfold latent tensors along each of their three modes.
+
+    Parameters
+    ----------
+    z : array or tensor, shape (..., C, H, W)
+        Latents: channels, rows, columns.
+
+    Returns
+    -------
+    rows : shape (..., H, C·W)
+    columns : shape (..., W, C·H)
+    channels : shape (..., C, H·W)
+        float64; the same kind as ``z``.
+
+    Raises
+    ------
+    ValueError
+        If ``z`` has fewer than three dimensions, is empty, or holds NaN or infinity.
+
+    References
+    ----------
+    T. G. Kolda and B. W. Bader, "Tensor decompositions and applications", SIAM Review 51 (2009),
+    section 2.4. The order of the columns changes neither rank nor covariance.
+    """
+    inside, back = enter(z)
+    check_latents(inside)
+    rows, columns, channels = unfold(inside)
+    return back(rows), back(columns), back(channels)
+
+
+def mode_covariances(z: A) -> tuple[A, A, A]:
+    r"""Covariances of the three mode unfoldings of latent tensors.
+
+    :math:`S_i = (X_i - m_i)(X_i - m_i)^\top / (\mathrm{cols}_i - 1)`, with :math:`m_i` the mean
+    over the columns of the unfolding; no ridge. Ranks should be taken from the unfoldings, not
+    from these: a covariance squares the singular values.
+
+    Parameters
+    ----------
+    z : array or tensor, shape (..., C, H, W)
+        Latents: channels, rows, columns.
+
+    Returns
+    -------
+    rows : shape (..., H, H)
+    columns : shape (..., W, W)
+    channels : shape (..., C, C)
+        float64; the same kind as ``z``.
+
+    Raises
+    ------
+    ValueError
+        If ``z`` has fewer than three dimensions, is empty, or holds NaN or infinity.
+    """
+    inside, back = enter(z)
+    check_latents(inside)
+    rows, columns, channels = (covariance(x) for x in unfold(inside))
+    return back(rows), back(columns), back(channels)
+
+
+def unfold(z: Tensor) -> Modes:
+    """Unfold checked tensors (..., C, H, W) along rows, columns and channels."""
+    channels, rows, columns = z.shape[-3:]
+    lead = z.shape[:-3]
+    return Modes(
+        z.transpose(-3, -2).reshape(*lead, rows, channels * columns),
+        z.movedim(-1, -3).reshape(*lead, columns, channels * rows),
+        z.reshape(*lead, channels, rows * columns),
+    )
+
+
+def centre(x: Tensor) -> Tensor:
+    """Take the mean over the columns away."""
+    return x - x.mean(-1, keepdim=True)
+
+
+def covariance(x: Tensor) -> Tensor:
+    """Covariance of the rows of an unfolding; a single column has none and gives zeros."""
+    centred = centre(x)
+    return centred @ centred.mT / max(x.shape[-1] - 1, 1)

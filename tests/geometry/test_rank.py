@@ -1,0 +1,160 @@
+import numpy as np
+import pytest
+import torch
+
+from latentgeo.geometry import (
+    default_tolerance,
+    matrix_rank,
+    rank_at_tolerance,
+    rank_from_singular_values,
+    singular_values,
+)
+
+SCALES = [1e-8, 1.0, 1e8]
+
+
+def matrices_of_rank(rank, rows, columns, dtype=np.float64, scale=1.0, batch=3, seed=0):
+    """Random matrices whose rank stays what it is under centring."""
+    rng = np.random.default_rng(seed)
+    right = rng.normal(size=(batch, rank, columns))
+    right -= right.mean(-1, keepdims=True)
+    return (scale * rng.normal(size=(batch, rows, rank)) @ right).astype(dtype)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("rows", "columns", "rank"),
+    [(7, 896, 7), (7, 896, 3), (128, 49, 48), (128, 49, 30), (128, 49, 1), (5, 5, 4), (2, 9, 0)],
+)
+def test_known_ranks_are_read(rows, columns, rank, dtype, scale):
+    x = matrices_of_rank(rank, rows, columns, dtype, scale)
+    assert matrix_rank(x).tolist() == [rank] * 3
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_float32_rounding_does_not_count_as_rank_after_an_upcast(scale):
+    x = matrices_of_rank(30, 128, 49, np.float32, scale).astype(np.float64)
+    assert matrix_rank(x, source_dtype="float32").tolist() == [30] * 3
+    assert matrix_rank(x, source_dtype=torch.float32).tolist() == [30] * 3
+    assert matrix_rank(x).tolist() == [48] * 3
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_sources_have_their_own_tolerance(dtype):
+    x = torch.from_numpy(matrices_of_rank(3, 20, 30)).to(dtype)
+    assert matrix_rank(x).tolist() == [3] * 3
+
+
+@pytest.mark.parametrize("shape", [(6, 4), (4, 6), (5, 5)])
+def test_float64_agrees_with_numpy(shape):
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(20, *shape))
+    x[::2, 0] = x[::2, 1]
+    centred = x - x.mean(-1, keepdims=True)
+    assert matrix_rank(x).tolist() == np.linalg.matrix_rank(centred).tolist()
+    assert matrix_rank(x, centred=False).tolist() == np.linalg.matrix_rank(x).tolist()
+
+
+@pytest.mark.parametrize("shape", [(128, 49), (7, 60), (9, 9)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("centred", [True, False])
+def test_singular_values_are_numpys(shape, dtype, centred):
+    x = np.random.default_rng(2).normal(size=(4, *shape)).astype(dtype) + dtype(3)
+    reference = x.astype(np.float64)
+    if centred:
+        reference = reference - reference.mean(-1, keepdims=True)
+    expected = np.linalg.svd(reference, compute_uv=False)
+    floor = 1e-13 if dtype == np.float64 else 3e-8
+    np.testing.assert_allclose(
+        singular_values(x, centred=centred), expected, rtol=1e-9, atol=floor * expected.max()
+    )
+
+
+def test_a_rule_changes_the_rank_of_the_same_spectrum():
+    singular = np.geomspace(1, 1e-4, 9)
+    rng = np.random.default_rng(3)
+    left = np.linalg.qr(rng.normal(size=(20, 9)))[0]
+    right = np.linalg.qr(rng.normal(size=(30, 10)) - 1e-300)[0]
+    right = np.linalg.qr(right - right.mean(0))[0][:, :9]
+    right = np.linalg.qr(right - right.mean(0))[0]
+    x = ((left * singular) @ right.T).astype(np.float32)
+    assert matrix_rank(x) == 9
+    assert matrix_rank(x, rule=2e-2) == 4
+    centred = x - x.mean(-1, keepdims=True)
+    covariance = centred @ centred.T / np.float32(29)
+    assert matrix_rank(x, rule="float32-covariance") == np.linalg.matrix_rank(covariance) < 9
+
+
+@pytest.mark.parametrize("batch", [1, 300])
+def test_float32_covariance_is_numpys_own_answer(batch):
+    x = np.random.default_rng(4).normal(size=(batch, 40, 20)).astype(np.float32)
+    x *= np.geomspace(1, 1e-4, 20, dtype=np.float32)
+    centred = x - x.mean(-1, keepdims=True)
+    covariance = centred @ centred.swapaxes(-1, -2) / np.float32(19)
+    expected = np.linalg.matrix_rank(covariance)
+    assert matrix_rank(x, rule="float32-covariance").tolist() == expected.tolist()
+    assert matrix_rank(torch.from_numpy(x), rule="float32-covariance").tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("rule", ["spectrum", "float32-covariance", 0.1])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_constant_and_zero_matrices_have_rank_zero(rule, dtype):
+    constant = np.random.default_rng(5).normal(size=(2, 11, 1)).astype(dtype).repeat(300, -1)
+    x = (
+        np.concatenate([constant, 0 * constant, 1e7 * constant])
+        if rule == "spectrum"
+        else 0 * constant
+    )
+    assert not matrix_rank(x, rule=rule).any()
+
+
+def test_rank_and_spectrum_are_batched_over_leading_dimensions():
+    x = matrices_of_rank(2, 5, 8, batch=6).reshape(2, 3, 5, 8)
+    assert matrix_rank(x).shape == (2, 3)
+    assert singular_values(x).shape == (2, 3, 5)
+    np.testing.assert_array_equal(singular_values(x)[1, 2], singular_values(x[1, 2]))
+
+
+def test_the_same_kind_comes_back():
+    x = matrices_of_rank(2, 5, 8)
+    assert isinstance(matrix_rank(torch.from_numpy(x)), torch.Tensor)
+    assert matrix_rank(torch.from_numpy(x)).dtype == torch.int64
+    assert isinstance(matrix_rank(x), np.ndarray)
+    assert isinstance(matrix_rank(x[0]), np.integer)
+    assert matrix_rank(x[0].tolist()) == 2
+
+
+def test_a_large_batch_is_the_same_as_its_parts():
+    x = matrices_of_rank(7, 20, 30, np.float32, batch=2000)
+    parts = np.concatenate([singular_values(x[:999]), singular_values(x[999:])])
+    np.testing.assert_allclose(singular_values(x), parts, rtol=1e-12, atol=1e-7)
+
+
+def test_default_tolerance_is_epsilon_times_the_longer_side():
+    assert default_tolerance((3, 128, 49), "float32") == 128 * np.finfo(np.float32).eps
+    assert default_tolerance((7, 896), np.float64) == 896 * np.finfo(np.float64).eps
+
+
+def test_rank_at_tolerance_counts_what_lies_above():
+    s = np.array([[1.0, 0.5, 0.1, 0.0], [0.0, 0.0, 0.0, 0.0]])
+    tolerances = [0.0, 0.05, 0.1, 0.3, 1.0]
+    assert rank_at_tolerance(s, tolerances).tolist() == [[3, 3, 2, 2, 0], [0, 0, 0, 0, 0]]
+    for rtol, column in zip(tolerances, rank_at_tolerance(s, tolerances).T, strict=True):
+        assert rank_from_singular_values(s, rtol).tolist() == column.tolist()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"x": np.ones(3)}, r"shape \(3,\); expected matrices"),
+        ({"x": np.ones((2, 0, 3))}, "empty"),
+        ({"x": np.array([[1.0, np.nan]])}, "1 NaN or infinite"),
+        ({"x": np.eye(3), "rule": "strict"}, "'strict'; expected 'spectrum'"),
+        ({"x": np.eye(3), "rule": -1.0}, "-1.0; expected a number of at least 0"),
+        ({"x": np.eye(3), "rule": float("nan")}, "nan; expected"),
+    ],
+)
+def test_bad_input_is_named(arguments, words):
+    with pytest.raises(ValueError, match=words):
+        matrix_rank(**arguments)
