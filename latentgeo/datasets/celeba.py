@@ -1,6 +1,7 @@
 """CelebA, aligned and cropped faces."""
 
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -60,7 +61,7 @@ def read_celeba(folder: Path, split: str, size: int | None) -> tuple[Pixels, Lab
     try:
         with zipfile.ZipFile(archive_path) as archive:
             return _read_all(names, lambda name: _from_zip(archive, name, side), side), None
-    except (zipfile.BadZipFile, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, OSError) as error:
         raise InputError(
             f"{str(archive_path)!r} cannot be read ({error}); fetch it anew"
         ) from error
@@ -71,7 +72,11 @@ def _names(folder: Path, split: str) -> list[str]:
     path = folder / _PARTITION
     if not path.is_file():
         raise _missing(folder, _PARTITION)
-    rows = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    rows = [
+        line.split()
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines()
+        if line.strip()
+    ]
     for number, row in enumerate(rows, start=1):
         if len(row) != 2 or row[1] not in _PARTS.values() or Path(row[0]).name != row[0]:
             raise InputError(

@@ -88,17 +88,18 @@ def fetch(file: RemoteFile, folder: Path) -> Path:
         cannot be written.
     """
     path = folder / file.name
-    if path.exists():
-        _check_cached(path, file)
-        return path
-    _make_folder(folder, file)
-    _download(file, path)
+    if not _is_cached(path, file):
+        _make_folder(folder, file)
+        _download(file, path)
     return path
 
 
-def _check_cached(path: Path, file: RemoteFile) -> None:
+def _is_cached(path: Path, file: RemoteFile) -> bool:
+    """Say whether the file is there; a wrong one is an error, for it may be the user's own."""
     try:
         found = sha256_of_file(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
     except OSError as error:
         raise InputError(f"{str(path)!r} cannot be read: {error.strerror}") from error
     if found != file.sha256:
@@ -106,6 +107,7 @@ def _check_cached(path: Path, file: RemoteFile) -> None:
             f"{str(path)!r} is not the file that it should be: its SHA-256 is {found}, expected "
             f"{file.sha256}; delete it, and it is downloaded anew"
         )
+    return True
 
 
 def _make_folder(folder: Path, file: RemoteFile) -> None:
@@ -140,7 +142,7 @@ def _download(file: RemoteFile, path: Path) -> None:
 def _download_from(mirror: str, file: RemoteFile, path: Path) -> None:
     # disable=None: no bar where the output is not a terminal.
     with (
-        tqdm(desc=file.name, unit="B", unit_scale=True, disable=None) as bar,
+        tqdm(desc=file.name, total=file.n_bytes, unit="B", unit_scale=True, disable=None) as bar,
         _quiet(pooch.get_logger()),
     ):
         pooch.retrieve(
