@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from latentgeo.datasets.decoding import decode, in_parallel
+from latentgeo.datasets.decoding import central_square, decode, in_parallel
 from latentgeo.datasets.splits import Labels, Pixels
 from latentgeo.errors import InputError
 
@@ -118,8 +118,7 @@ def _face(image: Image.Image, name: str, side: int) -> Pixels:
             f"{name!r} has {image.width} by {image.height} pixels: expected the aligned images "
             f"of {_ALIGNED[0]} by {_ALIGNED[1]}"
         )
-    left, top = (image.width - _CROP) // 2, (image.height - _CROP) // 2
-    face = image.convert("RGB").crop((left, top, left + _CROP, top + _CROP))
+    face = central_square(image.convert("RGB"), _CROP)
     resized = face.resize((side, side), Image.Resampling.BILINEAR)
     return np.asarray(resized).transpose(2, 0, 1)
 

@@ -51,6 +51,12 @@ def decode(source: Path | IO[bytes], name: str, use: Callable[[Image.Image], T])
         ) from error
 
 
+def central_square(image: Image.Image, side: int) -> Image.Image:
+    """Cut the central `side` by `side` pixels out of an image."""
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    return image.crop((left, top, left + side, top + side))
+
+
 def in_parallel(do: Callable[[int], None], n: int, what: str) -> None:
     """Call `do(0)` to `do(n - 1)` on a few threads, with a progress bar.
 

@@ -8,9 +8,9 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
-from latentgeo.datasets.decoding import decode, in_parallel
+from latentgeo.datasets.decoding import central_square, decode, in_parallel
 from latentgeo.datasets.splits import SPLITS, Labels, Pixels
 from latentgeo.errors import InputError
 
@@ -180,7 +180,8 @@ def _pixels(image: Image.Image, shape: tuple[int, int], mode: str) -> Pixels:
     height, width = shape
     plain = image.convert(mode)
     if plain.size != (width, height):
-        plain = ImageOps.fit(plain, (width, height), Image.Resampling.BILINEAR)
+        square = central_square(plain, min(plain.size))
+        plain = square.resize((width, height), Image.Resampling.BILINEAR)
     return np.atleast_3d(np.asarray(plain)).transpose(2, 0, 1)
 
 

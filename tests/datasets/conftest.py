@@ -131,3 +131,8 @@ def small_mnist():
 def hold_out_two(monkeypatch):
     """Hold out two images for validation instead of 5,000."""
     monkeypatch.setattr(splits, "VALIDATION", 2)
+
+
+@pytest.fixture(name="cached")
+def _cached():
+    return cached

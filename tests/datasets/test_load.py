@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+
+from latentgeo.datasets import load, names
+from latentgeo.errors import InputError
+
+SPLITS = ("train", "validation", "test")
+
+
+def test_all_datasets_are_listed():
+    assert list(names()) == ["digits", "mnist", "fashion-mnist", "cifar10", "svhn", "celeba"]
+
+
+@pytest.mark.parametrize("name", list(names()))
+def test_info_says_what_there_is(name):
+    info = names()[name]
+    assert info.summary
+    assert info.licence
+    assert "\n" not in info.summary
+    assert tuple(info.samples) == SPLITS
+    assert len(info.image_shape) == 3
+    assert info.download_bytes == 0 or info.download_bytes > 1e6
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_digits_are_as_their_info_says(split, tmp_path):
+    info = names()["digits"]
+    data = load("digits", split, root=tmp_path)
+    assert len(data) == info.samples[split]
+    assert data.shape == info.image_shape
+    assert data.class_names == info.class_names
+    assert (data.name, data.split, data.size) == ("digits", split, None)
+    assert data.indices.tolist() == list(range(len(data)))
+    assert data.images.min() == 0
+    assert data.images.max() > 240
+    assert np.bincount(data.labels).min() >= 0.8 * len(data) / 10
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_digits_keep_their_order_and_brightness():
+    from sklearn.datasets import load_digits
+
+    bundled = load_digits()
+    parts = [load("digits", split) for split in SPLITS]
+    np.testing.assert_array_equal(np.concatenate([p.labels for p in parts]), bundled.target)
+    ours = np.concatenate([p.images.mean(axis=(1, 2, 3)) for p in parts]) / 255
+    np.testing.assert_allclose(ours, bundled.images.mean(axis=(1, 2)) / 16, atol=0.03)
+
+
+def test_size_resizes_and_is_part_of_the_fingerprint():
+    plain, same, larger = (load("digits", size=size) for size in (None, 28, 32))
+    assert larger.shape == (1, 32, 32)
+    assert (plain.size, same.size, larger.size) == (None, 28, 32)
+    assert len({plain.fingerprint, same.fingerprint, larger.fingerprint}) == 3
+
+
+def test_loading_twice_gives_the_same():
+    assert load("digits").fingerprint == load("digits").fingerprint
+
+
+def test_unknown_data_lists_what_is_known():
+    with pytest.raises(InputError) as caught:
+        load("mnits")
+    message = str(caught.value)
+    assert message.startswith("data 'mnits' is not known (did you mean 'mnist'?): expected one of")
+    assert "digits, mnist, fashion-mnist, cifar10, svhn, celeba" in message
+    assert "folder of images" in message
+
+
+def test_file_is_not_a_folder_of_images(tmp_path):
+    (tmp_path / "picture.png").write_bytes(b"")
+    with pytest.raises(InputError, match="is not known"):
+        load(tmp_path / "picture.png")
+
+
+@pytest.mark.parametrize("split", ["Train", "val", "", None, 0])
+def test_unknown_split(split):
+    with pytest.raises(InputError, match="expected one of train, validation, test"):
+        load("digits", split)
+
+
+@pytest.mark.parametrize("size", [0, -1, 28.0, "28", True, 10**6])
+def test_impossible_size(size):
+    with pytest.raises(InputError, match="expected a whole number of pixels"):
+        load("digits", size=size)
