@@ -9,10 +9,18 @@ from matplotlib.axes import Axes
 
 from latentgeo.figures import _tree
 from latentgeo.figures._display import Display, given_axes
-from latentgeo.figures._style import NULL_COLOUR, Curve, new_axes, shared_legend, style
+from latentgeo.figures._style import (
+    NULL_COLOUR,
+    Curve,
+    legend_height,
+    new_axes,
+    shared_legend,
+    style,
+)
 
 # Where each of the two rank rules cuts, as a share of the largest singular value.
 RULE_LINES = {"spectrum": (0, (4, 2)), "float32-covariance": (0, (1, 1.5))}
+MOST_BANDS = 5  # more bands than this hide each other
 
 
 class ModesDisplay(Display):
@@ -61,7 +69,10 @@ class ModesDisplay(Display):
         shape = (len(conditions), len(_tree.MODES))
         with style():
             if axes is None:
-                self._keep(new_axes(*shape, row_height=1.95, extra=0.65))
+                names = [curve.label for curve in next(iter(self.curves.values()))]
+                rules = [_cut_label(rule) for rule in RULE_LINES]
+                extra = legend_height([*names, *rules]) + 0.15 + 0.15 * bool(self.left_out)
+                self._keep(new_axes(*shape, row_height=1.95, extra=extra))
             else:
                 self._keep(given_axes(axes, shape))
             for row, condition in enumerate(conditions):
@@ -78,9 +89,11 @@ class ModesDisplay(Display):
         """Draw the curves of one panel."""
         for rule, line in RULE_LINES.items():
             for cut in self.cuts[rule, mode]:
-                self._draw_cut(ax, cut, line, f"cut of the {rule} rule")
-        for curve in self.curves[condition, mode]:
-            curve.draw(ax, markers=False)
+                self._draw_cut(ax, cut, line, _cut_label(rule))
+        curves = self.curves[condition, mode]
+        banded = len(curves) <= MOST_BANDS
+        for curve in curves:
+            curve.draw(ax, markers=False, band=banded)
         self._finish_panel(ax)
 
     def _draw_cut(self, ax: Axes, cut: float, line: Any, label: str) -> None:
@@ -99,8 +112,6 @@ class ModesDisplay(Display):
             ax.set_xlabel(horizontal)
         for ax in self.axes_[:, 0]:
             ax.set_ylabel(vertical)
-        if note := _tree.left_out_note(self.left_out):
-            self.figure_.supxlabel(note, fontsize=7)
 
     def _add_legend(self) -> None:
         """Name every curve and cut once."""
@@ -108,7 +119,13 @@ class ModesDisplay(Display):
         named = dict(zip(labels, handles, strict=True))
         first = {label: named[label] for label in named if not label.startswith("cut of")}
         ordered = first | named
-        shared_legend(self.figure_, list(ordered.values()), list(ordered))
+        note = _tree.left_out_note(self.left_out)
+        shared_legend(self.figure_, list(ordered.values()), list(ordered), note=note)
+
+
+def _cut_label(rule: str) -> str:
+    """Name the line of a rule."""
+    return f"cut of the {rule} rule"
 
 
 def conditions(tree: xr.DataTree, noise: float) -> dict[str, float]:

@@ -28,6 +28,9 @@ CLASS_COLOURS = (
 )
 NULL_COLOUR = "#666666"
 
+# Inches that a legend takes per entry and per letter, at 7.5 points.
+_ENTRY, _LETTER = 0.65, 0.06
+
 _RC: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
@@ -38,6 +41,7 @@ _RC: dict[Any, Any] = {
     "ytick.labelsize": 7.0,
     "legend.fontsize": 7.5,
     "legend.frameon": False,
+    "legend.handlelength": 2.6,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.linewidth": 0.7,
@@ -90,10 +94,13 @@ class Curve:
     high: NDArray[np.float64]
     style: LineStyle
 
-    def draw(self, ax: Axes, *, markers: bool = True) -> Artist:
+    def draw(self, ax: Axes, *, markers: bool = True, band: bool = True) -> Artist:
         """Draw the line and its band; return the line."""
         style = self.style
-        ax.fill_between(self.x, self.low, self.high, color=style.colour, alpha=0.16, linewidth=0)
+        if band:
+            ax.fill_between(
+                self.x, self.low, self.high, color=style.colour, alpha=0.16, linewidth=0
+            )
         (line,) = ax.plot(
             self.x,
             self.y,
@@ -134,11 +141,34 @@ def wrapped_axes(
 
 
 def shared_legend(
-    figure: Figure, handles: Sequence[Artist], labels: Sequence[str], *, columns: int = 4
+    figure: Figure, handles: Sequence[Artist], labels: Sequence[str], *, note: str = ""
 ) -> None:
-    """Put one legend below all panels."""
-    ncols = min(columns, len(labels))
-    figure.legend(handles, labels, loc="outside lower center", ncols=ncols)
+    """Put one legend below all panels, in rows as full as the figure is wide."""
+    ncols, _ = _legend_shape(labels, figure.get_figwidth())
+    figure.legend(
+        handles,
+        labels,
+        loc="outside lower center",
+        ncols=ncols,
+        columnspacing=1.4,
+        title=note or None,
+        title_fontsize=7.0,
+    )
+
+
+def legend_height(labels: Sequence[str], width: float = WIDTH) -> float:
+    """Tell how many inches a shared legend needs below the panels."""
+    return 0.18 * _legend_shape(labels, width)[1] + 0.05
+
+
+def _legend_shape(labels: Sequence[str], width: float) -> tuple[int, int]:
+    """Give columns and rows of a legend; rows are filled evenly."""
+    lengths = np.array([_ENTRY + _LETTER * len(label) for label in labels])
+    for rows in range(1, len(labels)):
+        columns = ceil(len(labels) / rows)
+        if sum(part.max() for part in np.array_split(lengths, columns)) < width:
+            return columns, rows
+    return 1, len(labels)
 
 
 def steps(levels: NDArray[np.float64]) -> tuple[ListedColormap, BoundaryNorm]:

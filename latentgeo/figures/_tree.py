@@ -124,7 +124,7 @@ def set_noise_axis(ax: Axes, levels: NDArray[np.float64], label: str) -> None:
         np.arange(len(levels))[::every], [f"{level:g}" for level in levels[::every]], minor=False
     )
     ax.set_xlim(-0.3, max(len(levels) - 0.7, 0.3))
-    ax.set_xlabel(f"{label} (equally spaced)" if len(levels) > 2 else label)
+    ax.set_xlabel(f"{label} (levels, not to scale)" if len(levels) > 2 else label)
 
 
 def label_of(model: str, view: str, several: bool) -> str:

@@ -135,7 +135,8 @@ FIGURES: dict[str, FigureRow] = {
         SpectrumDisplay,
         "Spectra of the unfoldings",
         "Singular values of the centred unfoldings, relative to the largest: median over "
-        "{samples} images and 5 to 95 % band; grey: where each rank rule cuts.",
+        "{samples} images and 5 to 95 % band (left out where more than five curves meet); grey: "
+        "where each rank rule cuts.",
         "A cliff that falls through a grey line gives a rank that the rule hardly changes; a "
         "slope that crosses it gently gives a rank that the tolerance decides.",
         SpectrumDisplay.from_analysis,
@@ -144,7 +145,8 @@ FIGURES: dict[str, FigureRow] = {
         RankToleranceDisplay,
         "Rank against tolerance",
         "Mean rank over {samples} images if singular values below the tolerance (relative to "
-        "the largest) count as zero, with the 5 to 95 % band; grey: the two rank rules.",
+        "the largest) count as zero, with the 5 to 95 % band (left out where more than five "
+        "curves meet); grey: the two rank rules.",
         "A plateau around a grey line means a rank one can trust; where the curve falls, the "
         "two rules give different ranks for the same latents.",
         RankToleranceDisplay.from_analysis,

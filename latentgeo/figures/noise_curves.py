@@ -10,7 +10,17 @@ from numpy.typing import NDArray
 
 from latentgeo.figures import _tree
 from latentgeo.figures._display import Display, given_axes
-from latentgeo.figures._style import NULL_COLOUR, Curve, LineStyle, new_axes, shared_legend, style
+from latentgeo.figures._style import (
+    NULL_COLOUR,
+    Curve,
+    LineStyle,
+    legend_height,
+    new_axes,
+    shared_legend,
+    style,
+)
+
+_BASELINE = "mean image (PSNR)"
 
 
 class NoiseCurvesDisplay(Display):
@@ -105,8 +115,7 @@ class NoiseCurvesDisplay(Display):
         """
         with style():
             own = axes is None
-            legend_rows = -(-(len(self.dimension) + 1) // 4)
-            extra = 0.2 * legend_rows
+            extra = legend_height([*(curve.label for curve in self.dimension), _BASELINE])
             self._keep(
                 new_axes(1, 2, row_height=2.5, extra=extra)[0] if own else given_axes(axes, (2,))
             )
@@ -133,7 +142,7 @@ class NoiseCurvesDisplay(Display):
         for curve in self.psnr:
             curve.draw(ax)
         lines = [
-            ax.axhline(level, color=NULL_COLOUR, linestyle=(0, (1, 2)), label="mean image (PSNR)")
+            ax.axhline(level, color=NULL_COLOUR, linestyle=(0, (1, 2)), label=_BASELINE)
             for level in self.baselines
         ]
         ax.set_ylabel("PSNR against the clean image (dB)")

@@ -149,7 +149,7 @@ class PrincipalAngleDisplay(Display):
             if axes is None:
                 handles = self._handles()
                 names = [str(handle.get_label()) for handle in handles]
-                shared_legend(self.figure_, handles, names, columns=2)
+                shared_legend(self.figure_, handles, names)
         return self
 
     def _plot_spectrum(self, ax: Axes, one: AngleSeries) -> None:
@@ -185,10 +185,11 @@ class PrincipalAngleDisplay(Display):
     def _add_scale(self) -> None:
         """Tell which colour is which noise level."""
         colours, norm = steps(self.noise)
-        upper = list(self.axes_[0])
+        upper = list(self.axes_[0, :_ACROSS])
         bar = self.figure_.colorbar(
             ScalarMappable(norm, colours), ax=upper, ticks=range(len(self.noise)), aspect=25
         )
+        bar.ax.minorticks_off()
         bar.ax.set_yticklabels([f"{level:g}" for level in self.noise])
         bar.set_label(self.noise_label)
         bar.ax.set_ylim(0.5, len(self.noise) - 0.5)

@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, Locator, MaxNLocator, MultipleLocator
 from numpy.typing import NDArray
 
 from latentgeo.figures import _tree
@@ -14,6 +14,7 @@ from latentgeo.figures._display import Display, given_axes
 from latentgeo.figures._style import LineStyle, new_axes, style
 
 _SHARES = (0.05, 0.25, 1.0)
+_ROOM = 8  # ranks that a panel can name
 
 
 class RankHistogramDisplay(Display):
@@ -141,6 +142,7 @@ class RankHistogramDisplay(Display):
             ax = self.axes_[row, column]
             _bars(ax, values[:, mode], self.styles[label].colour)
             ax.set_xlim(*limits)
+            ax.xaxis.set_major_locator(_ticks(*limits))
             if row == 0:
                 ax.set_title(f"$S_{mode + 1}$, {condition}")
             if row < len(ranks) - 1:
@@ -162,7 +164,7 @@ class RankHistogramDisplay(Display):
         """Name the axes once for the whole figure, and say who is missing."""
         note = _tree.left_out_note(self.left_out)
         self.figure_.supxlabel("rank" + (f"\n{note}" if note else ""), fontsize=8)
-        self.figure_.supylabel("share of images (square-root scale)", fontsize=8)
+        self.figure_.supylabel("share of images\n(square-root scale)", fontsize=8)
 
 
 def _ranks(row: _tree.Series, rule: str, level: float) -> NDArray[np.int64]:
@@ -176,12 +178,16 @@ def _bars(ax: Axes, values: NDArray[np.int64], colour: str) -> None:
     ranks, counts = np.unique(values, return_counts=True)
     ax.bar(ranks, counts / counts.sum(), width=0.85, color=colour)
     ax.set_yscale("function", functions=(_root, np.square))
-    ax.set_ylim(0, 1.0)
+    ax.set_ylim(0, 1.5)  # room above the bars for the range
     ax.set_yticks(_SHARES)
     ax.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.0f} %"))
-    ax.xaxis.set_major_locator(MaxNLocator(3, integer=True))
     said = f"{ranks[0]}" if len(ranks) == 1 else f"{ranks[0]}–{ranks[-1]}"  # noqa: RUF001
     ax.text(0.03, 0.97, said, transform=ax.transAxes, va="top", fontsize=7, color="#444444")
+
+
+def _ticks(low: float, high: float) -> Locator:
+    """Name every rank where there is room, else round ones."""
+    return MultipleLocator(1) if high - low < _ROOM else MaxNLocator(4, integer=True)
 
 
 def _root(share: NDArray[np.float64]) -> NDArray[np.float64]:

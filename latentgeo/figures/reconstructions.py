@@ -12,7 +12,7 @@ from latentgeo.figures import _tree
 from latentgeo.figures._display import Display, given_axes
 from latentgeo.figures._style import style, wrapped_axes
 
-_ACROSS = 2
+_FEW = 4  # levels up to which four examples fit side by side
 _GAP = 2  # pixels between images
 
 
@@ -87,16 +87,17 @@ class ReconstructionDisplay(Display):
         """
         images = next(iter(self.rows.values()))
         levels, count = images.shape[:2]
+        across = 2 if levels > _FEW else 4
         with style():
             if axes is None:
-                side = 3.0 / max(levels, 4)
+                side = min(0.8, 6.2 / (across * levels))
                 height = side * len(self.rows) + 0.25
-                self._keep(wrapped_axes(count, _ACROSS, row_height=height, extra=0.25))
+                self._keep(wrapped_axes(count, across, row_height=height, extra=0.25))
                 self.figure_.supxlabel(self.noise_label, fontsize=8)
             else:
                 self._keep(given_axes(axes, (count,)))
             for example, ax in enumerate(self.axes_):
-                self._plot_example(ax, example, named=example % _ACROSS == 0)
+                self._plot_example(ax, example, named=example % across == 0)
         return self
 
     def _plot_example(self, ax: Axes, example: int, *, named: bool) -> None:

@@ -9,7 +9,16 @@ from matplotlib.axes import Axes
 
 from latentgeo.figures import _modes, _tree
 from latentgeo.figures._display import Display, given_axes
-from latentgeo.figures._style import NULL_COLOUR, Curve, new_axes, shared_legend, style
+from latentgeo.figures._style import (
+    NULL_COLOUR,
+    Curve,
+    legend_height,
+    new_axes,
+    shared_legend,
+    style,
+)
+
+_CEILING = "ceiling: images - 1"
 
 
 class HilbertDimensionBySizeDisplay(Display):
@@ -82,8 +91,8 @@ class HilbertDimensionBySizeDisplay(Display):
         count = len(self.curves)
         with style():
             own = axes is None
-            lines = len(next(iter(self.curves.values()))) + 1
-            extra = 0.2 * -(-lines // 4)
+            first = next(iter(self.curves.values()))
+            extra = legend_height([*(curve.label for curve in first), _CEILING])
             self._keep(
                 new_axes(1, count, row_height=2.4, extra=extra)[0]
                 if own
@@ -106,7 +115,7 @@ class HilbertDimensionBySizeDisplay(Display):
             slope=1,
             color=NULL_COLOUR,
             linestyle=(0, (1, 2)),
-            label="ceiling: images - 1",
+            label=_CEILING,
         )
         ax.set_title(condition)
         ax.set_xlabel("number of images")

@@ -16,6 +16,7 @@ from latentgeo.figures._style import style, wrapped_axes
 
 _ACROSS = 3
 _DARK = 0.55
+_LEAST = 3  # cells to a side, lest one stratum fill a whole panel
 
 
 @dataclass(frozen=True)
@@ -164,9 +165,10 @@ class StratumTransitionDisplay(Display):
                 self._keep(wrapped_axes(count, _ACROSS, row_height=2.45, extra=0.35))
                 note = _tree.left_out_note(self.left_out)
                 self.figure_.supxlabel(
-                    f"stratum at {self.condition}" + (f"\n{note}" if note else ""), fontsize=8
+                    f"across: stratum at {self.condition}" + (f"\n{note}" if note else ""),
+                    fontsize=8,
                 )
-                self.figure_.supylabel("stratum when clean", fontsize=8)
+                self.figure_.supylabel("down: stratum when clean", fontsize=8)
             else:
                 self._keep(given_axes(axes, (count,)))
             for ax, table in zip(self.axes_, self.tables, strict=True):
@@ -206,6 +208,8 @@ def _plot_table(ax: Axes, table: TransitionTable) -> None:
             ax.text(column, row, str(count), ha="center", va="center", fontsize=7, color=colour)
     ax.set_xticks(range(len(table.columns)), table.columns, rotation=90)
     ax.set_yticks(range(len(table.rows)), table.rows)
-    ax.set_title(f"{table.label}\n{table.kept} of {table.total} keep their stratum")
-    ax.tick_params(length=0)
+    ax.set_xlim(-0.5, max(_LEAST, len(table.columns)) - 0.5)
+    ax.set_ylim(max(_LEAST, len(table.rows)) - 0.5, -0.5)
+    ax.set_title(f"{table.label}\n{table.kept} of {table.total} stay")
+    ax.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
     ax.spines[:].set_visible(False)

@@ -165,12 +165,13 @@ class TsneDisplay(Display):
             shrink=0.6,
             pad=0.01,
         )
+        bar.ax.minorticks_off()
         bar.ax.set_xticklabels([f"{level:g}" for level in self.noise])
         bar.set_label(self.noise_label)
         if labelled and legend:
             handles = _class_handles([one.labels for one in self.embeddings.values()])
             names = [str(handle.get_label()) for handle in handles]
-            shared_legend(self.figure_, handles, names, columns=10)
+            shared_legend(self.figure_, handles, names)
 
 
 def _embedding(data: xr.Dataset, most: int) -> Embedding:
