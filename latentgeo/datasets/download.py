@@ -19,7 +19,7 @@ VARIABLE = "LATENTGEO_DATA"
 
 _ROUNDS = 2
 _PAUSE_S = 1.0
-_TIMEOUT_S = 30.0
+_TIMEOUT_S = (10.0, 30.0)  # for the connection, and for each answer
 _CHUNK = 1 << 16
 
 
@@ -118,25 +118,37 @@ def _make_folder(folder: Path, file: RemoteFile) -> None:
 
 
 def _download(file: RemoteFile, path: Path) -> None:
-    failures: dict[str, str] = {}
-    for attempt in range(_ROUNDS):
-        if attempt:
-            time.sleep(_PAUSE_S)
-        for mirror in file.mirrors:
-            try:
-                _download_from(mirror, file, path)
-            except (RequestException, ValueError) as error:
-                failures[mirror] = _in_words(error)
-            except OSError as error:
-                raise _cannot_write(path.parent, file, error) from error
-            else:
-                return
+    failures = {}
+    for mirror in _in_turn(file.mirrors):
+        why = _failure_of(mirror, file, path)
+        if why is None:
+            return
+        failures[mirror] = why
     tried = ", ".join(f"{mirror} ({why})" for mirror, why in failures.items())
     raise InputError(
         f"{file.name!r} ({_megabytes(file.n_bytes)}) cannot be downloaded: tried {tried}; "
         f"put it into {str(path.parent)!r} by hand, or set {VARIABLE} to a folder that has "
         f"{path.parent.name}/{file.name}"
     )
+
+
+def _in_turn(mirrors: tuple[str, ...]) -> Iterator[str]:
+    """Give all mirrors, and after a pause all of them again."""
+    yield from mirrors
+    for _ in range(1, _ROUNDS):
+        time.sleep(_PAUSE_S)
+        yield from mirrors
+
+
+def _failure_of(mirror: str, file: RemoteFile, path: Path) -> str | None:
+    """Try one mirror; give the reason when it fails, None when the file is in place."""
+    try:
+        _download_from(mirror, file, path)
+    except (RequestException, ValueError) as error:
+        return _in_words(error)
+    except OSError as error:
+        raise _cannot_write(path.parent, file, error) from error
+    return None
 
 
 def _download_from(mirror: str, file: RemoteFile, path: Path) -> None:
