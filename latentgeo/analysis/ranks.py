@@ -16,7 +16,7 @@ from latentgeo.geometry import (
 )
 
 MODES = ("S1", "S2", "S3")
-_JITTER = 2  # the purpose of these draws
+_JITTER = 2  # the stream of these draws
 
 
 def rank_variables(
@@ -102,7 +102,7 @@ def _padded(spectra: list[Tensor]) -> list[Tensor]:
 def _jitter(latent: Tensor, sample: NDArray[np.int64], settings: AnalysisSettings) -> Tensor:
     """Add a little noise to the latent itself: what a density alone does to the ranks."""
     noise = seeded_normal(
-        tuple(latent.shape[2:]), seed=settings.seed, indices=sample, purpose=_JITTER
+        tuple(latent.shape[2:]), seed=settings.seed, indices=sample, stream=_JITTER
     )
     return latent + settings.jitter * latent.std() * noise.to(latent)
 

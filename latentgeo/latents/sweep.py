@@ -13,7 +13,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from latentgeo.checkpoints import load
-from latentgeo.datasets import PERTURBATIONS, ImageDataset, Perturbation, seeded_normal
+from latentgeo.datasets import ImageDataset, Perturbation, find_perturbation, seeded_normal
 from latentgeo.datasets import load as load_images
 from latentgeo.errors import InputError
 from latentgeo.latents.store import LatentStore, open_store
@@ -21,7 +21,7 @@ from latentgeo.metrics import psnr
 from latentgeo.models import Autoencoder, choose_device
 from latentgeo.provenance import provenance
 
-_POSTERIOR = 1  # the purpose of these draws, apart from the perturbations'
+_POSTERIOR = 1  # the stream of these draws, apart from the perturbations'
 
 
 class Sweep(NamedTuple):
@@ -142,15 +142,11 @@ def _check_fit(model: Autoencoder, images: ImageDataset) -> None:
 
 def make_sweep(perturbation: str, noise: Sequence[float], seed: int) -> Sweep:
     """Check the levels; arguments and errors are those of `encode`."""
-    if perturbation not in PERTURBATIONS:
-        raise InputError(
-            f"perturbation {perturbation!r} is unknown; expected one of {', '.join(PERTURBATIONS)}"
-        )
     if len(noise) == 0:
         raise InputError("noise holds no level; expected at least one, as in 0,0.1")
     if len(set(noise)) != len(noise):
         raise InputError(f"noise {list(noise)} repeats a level; give each once")
-    kind = PERTURBATIONS[perturbation]
+    kind = find_perturbation(perturbation)
     for level in noise:
         kind.check_level(level)
     return Sweep(kind, tuple(float(level) for level in noise), seed)
@@ -242,7 +238,7 @@ def _epsilon(model: Autoencoder, draws: int, seed: int, indices: NDArray[np.int6
     if not model.stochastic:
         return torch.empty(0)
     shape = (draws, *model.latent_shape)
-    return seeded_normal(shape, seed=seed, indices=indices, purpose=_POSTERIOR).transpose(0, 1)
+    return seeded_normal(shape, seed=seed, indices=indices, stream=_POSTERIOR).transpose(0, 1)
 
 
 def _check_finite(latent: Tensor, level: float, indices: NDArray[np.int64]) -> None:
