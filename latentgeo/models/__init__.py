@@ -1,0 +1,44 @@
+"""Autoencoders: encoder, bottleneck, decoder; named recipes on a chosen backbone.
+
+Add a model
+-----------
+A recipe is a row of `recipes.RECIPES`: its options, its bottleneck, the terms that training
+minimises and what corrupts the input. A backbone is a row of `backbones.BACKBONES`: its options
+and a function that builds encoder and decoder for an image shape. Every recipe then goes with
+every backbone, and the contract test covers the pairs.
+"""
+
+from latentgeo.models.autoencoder import Autoencoder
+from latentgeo.models.backbones import BACKBONES, Backbone
+from latentgeo.models.bottlenecks import Bottleneck, Deterministic, Gaussian
+from latentgeo.models.build import build
+from latentgeo.models.config import ModelConfig, resolve_options
+from latentgeo.models.device import choose_device
+from latentgeo.models.folder import load_model, save_model
+from latentgeo.models.nets import Nets, Shape
+from latentgeo.models.parsing import parse, unknown
+from latentgeo.models.recipes import RECIPES, Recipe
+from latentgeo.objectives import Pass, Posterior
+
+__all__ = [
+    "BACKBONES",
+    "RECIPES",
+    "Autoencoder",
+    "Backbone",
+    "Bottleneck",
+    "Deterministic",
+    "Gaussian",
+    "ModelConfig",
+    "Nets",
+    "Pass",
+    "Posterior",
+    "Recipe",
+    "Shape",
+    "build",
+    "choose_device",
+    "load_model",
+    "parse",
+    "resolve_options",
+    "save_model",
+    "unknown",
+]

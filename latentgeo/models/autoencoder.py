@@ -1,0 +1,170 @@
+"""The autoencoder: encoder, bottleneck, decoder."""
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from latentgeo.errors import InputError
+from latentgeo.models.bottlenecks import Bottleneck
+from latentgeo.models.config import ModelConfig
+from latentgeo.models.nets import Shape
+from latentgeo.objectives import Pass, Posterior
+
+
+class Autoencoder(nn.Module):
+    """Images to latents and back.
+
+    Parameters
+    ----------
+    encoder : torch.nn.Module
+        Images (b, channels, rows, columns) in [0, 1] to features.
+    bottleneck : Bottleneck
+        Features to a `Posterior` of latents.
+    decoder : torch.nn.Module
+        Latents (b, C, H, W) to logits of the images' shape.
+    config : ModelConfig
+        What the model is.
+    latent_shape : tuple of int
+        (C, H, W); a vector is (D, 1, 1).
+    to_image : callable, default=torch.sigmoid
+        Logits to images in [0, 1].
+
+    Attributes
+    ----------
+    provenance : dict
+        Where the weights come from; empty until a checkpoint is loaded.
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        bottleneck: Bottleneck,
+        decoder: nn.Module,
+        *,
+        config: ModelConfig,
+        latent_shape: Shape,
+        to_image: Callable[[Tensor], Tensor] = torch.sigmoid,
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.bottleneck = bottleneck
+        self.decoder = decoder
+        self.config = config
+        self.latent_shape = latent_shape
+        self.to_image = to_image
+        self.provenance: dict[str, Any] = {}
+
+    @property
+    def stochastic(self) -> bool:
+        """Whether the posterior has a variance."""
+        return bool(self.bottleneck.stochastic)
+
+    def posterior(self, images: Tensor) -> Posterior:
+        """Give the distribution of the latents.
+
+        Parameters
+        ----------
+        images : torch.Tensor of shape (b, channels, rows, columns)
+            Floating point, in [0, 1] or perturbed.
+
+        Returns
+        -------
+        Posterior
+            Mean and log-variance, each (b, C, H, W).
+
+        Raises
+        ------
+        InputError
+            When the images have another shape than the model's, or are not floating point.
+        """
+        _check(images, self.config.image_shape, "images")
+        posterior: Posterior = self.bottleneck(self.encoder(images))
+        return posterior
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Give the latents that are analysed: the posterior's mean.
+
+        Takes and raises what `posterior` does.
+
+        Returns
+        -------
+        torch.Tensor of shape (b, C, H, W)
+            Latents.
+        """
+        return self.posterior(images).mean
+
+    def decode_logits(self, latents: Tensor) -> Tensor:
+        """Give what the decoder says, before it becomes an image.
+
+        Parameters
+        ----------
+        latents : torch.Tensor of shape (b, C, H, W)
+            Latents.
+
+        Returns
+        -------
+        torch.Tensor of shape (b, channels, rows, columns)
+            Logits.
+
+        Raises
+        ------
+        InputError
+            When the latents have another shape than the model's.
+        """
+        _check(latents, self.latent_shape, "latents")
+        logits: Tensor = self.decoder(latents)
+        return logits
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Give the images of latents.
+
+        Takes and raises what `decode_logits` does.
+
+        Returns
+        -------
+        torch.Tensor of shape (b, channels, rows, columns)
+            Images in [0, 1].
+        """
+        return self.to_image(self.decode_logits(latents))
+
+    def forward(self, images: Tensor) -> Pass:
+        """Encode and decode: a sample of the posterior while training, its mean otherwise.
+
+        Takes and raises what `posterior` does.
+
+        Returns
+        -------
+        Pass
+            Posterior, latent and logits.
+        """
+        posterior = self.posterior(images)
+        latent = posterior.sample() if self.training else posterior.mean
+        return Pass(posterior, latent, self.decode_logits(latent))
+
+    def serialized_weights(self) -> bytes:
+        """Give the weights in the safetensors format."""
+        tensors = {
+            name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()
+        }
+        return save(tensors, metadata={"format": "pt"})
+
+    def weights_sha256(self) -> str:
+        """Give the SHA-256 of the weights: that of the file which `save_model` writes."""
+        return hashlib.sha256(self.serialized_weights()).hexdigest()
+
+
+def _check(values: Tensor, shape: Shape, what: str) -> None:
+    if values.ndim != 4 or tuple(values.shape[1:]) != tuple(shape):
+        raise InputError(
+            f"{what} have shape {tuple(values.shape)}, the model takes (batch, "
+            f"{', '.join(map(str, shape))}) (batch, channels, rows, columns)"
+        )
+    if not values.is_floating_point():
+        raise InputError(
+            f"{what} have dtype {values.dtype}, expected floating point; "
+            "divide images of whole numbers by 255"
+        )

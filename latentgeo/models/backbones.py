@@ -1,0 +1,39 @@
+"""The table of backbones."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from latentgeo.models.mlp import MLPOptions, build_mlp
+from latentgeo.models.nets import Nets, Shape
+from latentgeo.models.parsing import Options
+from latentgeo.models.sctc import SCTCOptions, build_sctc
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """Nets that any recipe can stand on.
+
+    Attributes
+    ----------
+    summary : str
+        One line.
+    options : type
+        Its options.
+    build : callable
+        (image shape, options) to `Nets`.
+    """
+
+    summary: str
+    options: type[Options]
+    build: Callable[[Shape, Any], Nets]
+
+
+BACKBONES = {
+    "sctc": Backbone(
+        "convolutional blocks with a skip; latent tensor, 128x7x7 for 28x28 images",
+        SCTCOptions,
+        build_sctc,
+    ),
+    "mlp": Backbone("fully connected layers; latent vector", MLPOptions, build_mlp),
+}

@@ -1,0 +1,38 @@
+"""From a configuration to a model."""
+
+from latentgeo.models.autoencoder import Autoencoder
+from latentgeo.models.backbones import BACKBONES
+from latentgeo.models.config import ModelConfig
+from latentgeo.models.recipes import RECIPES
+from latentgeo.objectives import LIKELIHOODS
+
+
+def build(config: ModelConfig) -> Autoencoder:
+    """Build a model with fresh weights, drawn from torch's global generator.
+
+    Parameters
+    ----------
+    config : ModelConfig
+        Recipe, backbone, image shape and options.
+
+    Returns
+    -------
+    Autoencoder
+        In training mode, on the CPU, float32.
+
+    Raises
+    ------
+    InputError
+        When the backbone cannot take images of that shape.
+    """
+    options = config.recipe_options
+    nets = BACKBONES[config.backbone].build(config.image_shape, config.backbone_options)
+    bottleneck = RECIPES[config.recipe].bottleneck(nets.features, nets.latent_shape[0], options)
+    return Autoencoder(
+        nets.encoder,
+        bottleneck,
+        nets.decoder,
+        config=config,
+        latent_shape=nets.latent_shape,
+        to_image=LIKELIHOODS[options.likelihood].mean,
+    )

@@ -1,0 +1,35 @@
+"""Where to compute."""
+
+import torch
+
+from latentgeo.errors import InputError
+from latentgeo.models.parsing import unknown
+
+_NAMES = ("auto", "cpu", "cuda")
+
+
+def choose_device(name: str) -> torch.device:
+    """Choose the device.
+
+    Parameters
+    ----------
+    name : {"auto", "cpu", "cuda"}
+        "auto" takes a GPU where there is one.
+
+    Returns
+    -------
+    torch.device
+        The device.
+
+    Raises
+    ------
+    InputError
+        When the name is unknown, or there is no GPU that PyTorch can use.
+    """
+    if name not in _NAMES:
+        raise unknown("device", name, _NAMES)
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise InputError("device 'cuda' is not available to this PyTorch; use 'cpu' or 'auto'")
+    return torch.device(name)

@@ -1,0 +1,29 @@
+"""What a backbone gives."""
+
+from typing import NamedTuple
+
+from torch import nn
+
+#: Channels, rows, columns.
+Shape = tuple[int, int, int]
+
+
+class Nets(NamedTuple):
+    """An encoder and its decoder, to be joined by a bottleneck.
+
+    Attributes
+    ----------
+    encoder : torch.nn.Module
+        Images to features (b, `features`, H, W), before their activation.
+    decoder : torch.nn.Module
+        Latents (b, C, H, W) to logits of the images' shape.
+    features : int
+        Channels that the encoder gives.
+    latent_shape : tuple of int
+        (C, H, W) that the decoder takes; a vector is (D, 1, 1).
+    """
+
+    encoder: nn.Module
+    decoder: nn.Module
+    features: int
+    latent_shape: Shape

@@ -1,0 +1,45 @@
+"""How far the posterior lies from the standard normal prior."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from latentgeo.objectives.passes import Pass
+from latentgeo.objectives.term import Term
+
+
+@dataclass(frozen=True)
+class KLDivergence(Term):
+    r"""Kullback-Leibler divergence from N(0, I) to the posterior, in nats per image.
+
+    .. math:: \tfrac12 \sum_i (\mu_i^2 + \sigma_i^2 - 1 - \log \sigma_i^2)
+
+    Parameters
+    ----------
+    weight : float, default=1.0
+        Factor in the objective; 1 makes the sum the negative evidence lower bound.
+
+    References
+    ----------
+    Kingma and Welling, Auto-Encoding Variational Bayes, 2014, appendix B.
+    """
+
+    weight: float = 1.0
+    name: ClassVar[str] = "kl"
+
+    def __call__(self, pass_: Pass, clean: Tensor) -> Tensor:
+        """Give the mean over the batch; see `Term`.
+
+        Raises
+        ------
+        TypeError
+            When the posterior is a single point.
+        """
+        mean, log_variance = pass_.posterior
+        if log_variance is None:
+            raise TypeError(
+                "a KL divergence needs a stochastic posterior, this one has no variance"
+            )
+        each = mean.square() + log_variance.exp() - 1 - log_variance
+        return 0.5 * each.flatten(1).sum(dim=1).mean()

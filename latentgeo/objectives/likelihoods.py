@@ -1,0 +1,56 @@
+"""What the decoder's output means: the distribution of an image given its latent."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+_GAUSSIAN_DEVIATION = 0.1
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """Distribution of an image given the decoder's output.
+
+    Attributes
+    ----------
+    summary : str
+        One line.
+    negative_log : callable
+        (logits, images), both (b, C, H, W), to nats per image, summed over pixels: (b,).
+    mean : callable
+        Logits to the mean image in [0, 1], same shape.
+    """
+
+    summary: str
+    negative_log: Callable[[Tensor, Tensor], Tensor]
+    mean: Callable[[Tensor], Tensor]
+
+
+def _bernoulli(logits: Tensor, images: Tensor) -> Tensor:
+    each = binary_cross_entropy_with_logits(logits, images, reduction="none")
+    return each.flatten(1).sum(dim=1)
+
+
+def _gaussian(logits: Tensor, images: Tensor) -> Tensor:
+    scaled = (logits - images) / _GAUSSIAN_DEVIATION
+    return 0.5 * scaled.square().flatten(1).sum(dim=1)
+
+
+def _clamp(logits: Tensor) -> Tensor:
+    return logits.clamp(0, 1)
+
+
+# A sigmoid under the squared error is left out on purpose: it saturates, and the net collapses
+# to black within an epoch.
+LIKELIHOODS = {
+    "bernoulli": Likelihood("binary cross-entropy of a sigmoid output", _bernoulli, torch.sigmoid),
+    "gaussian": Likelihood(
+        f"squared error of a linear output, standard deviation {_GAUSSIAN_DEVIATION}, "
+        "without the additive constant",
+        _gaussian,
+        _clamp,
+    ),
+}
