@@ -23,14 +23,27 @@ def enter(x: A) -> tuple[Tensor, Callable[[Tensor], A]]:
     return _from_numpy(x), _as_numpy
 
 
-def enter_pair(x: A, y: Any | None) -> tuple[Tensor, Tensor | None, Callable[[Tensor], A]]:
+def enter_raw(x: A) -> tuple[Tensor, Callable[[Tensor], A]]:
+    """Give x as a tensor in its own precision: for functions that convert it tile by tile."""
+    if isinstance(x, Tensor):
+        return (x if x.dtype.is_floating_point else x.to(torch.float64)), _as_torch
+    array = np.asarray(x)
+    if array.dtype not in (np.float32, np.float64):
+        return _from_numpy(array), _as_numpy
+    return torch.from_numpy(_owned(array)), _as_numpy
+
+
+def enter_pair(
+    x: A, y: Any | None, raw: bool = False
+) -> tuple[Tensor, Tensor | None, Callable[[Tensor], A]]:
     """Give two arrays as float64 tensors on the device of the first, and the way back."""
-    inside, back = enter(x)
+    convert = enter_raw if raw else enter
+    inside, back = convert(x)
     if y is None:
         return inside, None, back
-    other, other_back = enter(y)
+    other, _ = convert(y)
     if isinstance(y, Tensor) and not isinstance(x, Tensor):
-        return inside.to(other.device), other, other_back
+        return inside.to(other.device), other, _as_torch
     return inside, other.to(inside.device), back
 
 
@@ -62,10 +75,13 @@ def _from_numpy(x: Any) -> Tensor:
         raise TypeError(
             f"expected an array of real numbers, got dtype {array.dtype}; convert it to float first"
         )
-    array = np.ascontiguousarray(array, dtype=np.float64).reshape(array.shape)
-    if not array.flags.writeable:
-        array = array.copy()
-    return torch.from_numpy(array)
+    return torch.from_numpy(_owned(array.astype(np.float64, copy=False)))
+
+
+def _owned(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Give what torch can share: contiguous (it takes no negative strides) and writeable."""
+    array = np.ascontiguousarray(array).reshape(array.shape)
+    return array if array.flags.writeable else array.copy()
 
 
 def _as_torch(x: Tensor) -> Any:

@@ -79,3 +79,96 @@ def check_same_rows(a: Tensor, b: Tensor) -> None:
             f"the subspaces live in spaces of {a.shape[-2]} and {b.shape[-2]} dimensions "
             f"(shapes {tuple(a.shape)} and {tuple(b.shape)}); expected the same"
         )
+
+
+def check_symmetric(s: Tensor, eps: float, name: str = "x") -> None:
+    """Require symmetry of each matrix to a relative tolerance, the root of the source's epsilon."""
+    check_square(s, name)
+    gap = (s - s.mT).abs().amax((-2, -1))
+    scale = s.abs().amax((-2, -1))
+    bad = gap > eps**0.5 * scale
+    if bool(bad.any()):
+        i = int(bad.flatten().nonzero()[0])
+        raise ValueError(
+            f"{name} of shape {tuple(s.shape)} is not symmetric: in matrix {i} entries differ by "
+            f"{float(gap.flatten()[i]):.3g} where the largest is {float(scale.flatten()[i]):.3g}; "
+            "give symmetric matrices, or factors with form='factor'"
+        )
+
+
+def check_spsd(s: Tensor, values: Tensor, eps: float, name: str = "x") -> None:
+    """Require eigenvalues (ascending) that are not negative beyond rounding."""
+    tolerance = 4 * s.shape[-1] * eps * values.abs().amax(-1)
+    bad = values[..., 0] < -tolerance
+    if bool(bad.any()):
+        raise ValueError(
+            f"{name} is not positive semi-definite: {describe(values[bad][0], s.shape, eps)}; "
+            "expected no eigenvalue below rounding"
+        )
+
+
+def check_definite(values: Tensor, rank: Tensor, rows: int, metric: str, name: str) -> None:
+    """Require full rank, for metrics that have no meaning below it."""
+    bad = rank < rows
+    if bool(bad.any()):
+        i = int(bad.nonzero()[0])
+        low, high = _ends(values[i], int(rank[i]))
+        raise ValueError(
+            f"{metric} needs definite matrices, and matrix {i} of {name}, {rows}x{rows}, has rank "
+            f"{int(rank[i])} (eigenvalues on its range {low:.3g} to {high:.3g}); use a metric that "
+            "holds at every rank, such as 'bures-wasserstein' or 'pseudo-log', or give ridge="
+        )
+
+
+def check_equal_ranks(first: Tensor, second: Tensor, metric: str) -> None:
+    """Require one rank for all matrices of both sets."""
+    ranks = sorted(set(torch.cat([first, second]).tolist()))
+    if len(ranks) > 1:
+        raise ValueError(
+            f"{metric} compares matrices of one rank, and these have ranks {ranks}; take one "
+            "stratum at a time, or a metric across ranks such as 'bures-wasserstein'"
+        )
+
+
+def check_set(x: Tensor, name: str, rows: int | None = None) -> None:
+    """Require a set of matrices, (samples, rows, columns), of a given number of rows."""
+    check_not_empty(x, name)
+    if x.ndim != 3:
+        raise ValueError(
+            f"{name} has shape {tuple(x.shape)}; expected a set of matrices, shape (samples, "
+            f"rows, columns), and got {x.ndim} dimensions"
+        )
+    if rows is not None and x.shape[-2] != rows:
+        raise ValueError(
+            f"x and y hold matrices of {rows} and {x.shape[-2]} rows; expected the same"
+        )
+
+
+def check_weight(weight: float, name: str) -> float:
+    """Require a finite number of at least 0."""
+    if not 0 <= weight < float("inf"):
+        raise ValueError(f"{name} is {weight}; expected a number of at least 0")
+    return float(weight)
+
+
+def check_weights(weights: Sequence[float], count: int) -> None:
+    """Require one finite weight of at least 0 for each mode."""
+    if len(weights) != count or any(not 0 <= w < float("inf") for w in weights):
+        raise ValueError(
+            f"weights are {tuple(weights)}; expected {count} numbers of at least 0, one a mode"
+        )
+
+
+def describe(values: Tensor, shape: torch.Size, eps: float) -> str:
+    """Say shape, ends of the spectrum and rank of one symmetric matrix in words."""
+    rank = int((values > shape[-1] * eps * values.abs().amax()).sum())
+    return (
+        f"shape {tuple(shape)}, eigenvalues {float(values.amin()):.3g} to "
+        f"{float(values.amax()):.3g}, rank {rank}"
+    )
+
+
+def _ends(values: Tensor, rank: int) -> tuple[float, float]:
+    if rank == 0:
+        return 0.0, 0.0
+    return float(values[rank - 1]), float(values[0])

@@ -172,13 +172,8 @@ def spectrum(x: Tensor, centred: bool, eps: float) -> Tensor:
     return torch.cat(parts).reshape(*x.shape[:-2], -1)
 
 
-def small_gram(x: Tensor) -> Tensor:
-    """Give XXᵀ or XᵀX, whichever is smaller."""
-    return x @ x.mT if x.shape[-2] <= x.shape[-1] else x.mT @ x
-
-
 def _values_from_gram(x: Tensor) -> Tensor:
-    return _linalg.eigvalsh(small_gram(x)).flip(-1).clamp_min(0).sqrt()
+    return _linalg.eigvalsh(_linalg.small_gram(x)).flip(-1).clamp_min(0).sqrt()
 
 
 def _source(x: Any, source_dtype: DType | None) -> Any:

@@ -1,0 +1,126 @@
+"""Positive semi-definite matrices restricted to their ranges: what every metric starts from."""
+
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from latentgeo.geometry import _linalg
+from latentgeo.geometry._arrays import DType, epsilon, is_coarse
+from latentgeo.geometry._checks import check_matrices, check_spsd, check_symmetric
+from latentgeo.geometry._tiles import tiles
+from latentgeo.geometry.unfolding import centre
+
+Form = Literal["unfolding", "factor", "matrix"]
+"""How S is given: X with S its covariance, X with S = XXᵀ, or S itself."""
+
+_EPS64 = torch.finfo(torch.float64).eps
+
+
+class RangeFactors(NamedTuple):
+    """Positive semi-definite matrices S = UΛUᵀ restricted to their ranges.
+
+    Attributes
+    ----------
+    basis : Tensor, shape (samples, n, k)
+        U: orthonormal columns, zero from the rank on.
+    values : Tensor, shape (samples, k)
+        Eigenvalues of S, descending, zero from the rank on.
+    rank : Tensor of int64, shape (samples,)
+    """
+
+    basis: Tensor
+    values: Tensor
+    rank: Tensor
+
+    def take(self, index: Any) -> "RangeFactors":
+        """Give some of the samples."""
+        return RangeFactors(self.basis[index], self.values[index], self.rank[index])
+
+    @property
+    def logarithms(self) -> Tensor:
+        """Logarithms of the eigenvalues on the range, zero elsewhere."""
+        return torch.where(self.values > 0, self.values, 1.0).log()
+
+    @property
+    def half(self) -> Tensor:
+        """U√Λ, the factor whose product with its transpose is S."""
+        return self.basis * self.values.sqrt()[:, None, :]
+
+
+def range_factors(x: Tensor, form: Form, eps: float, name: str = "x") -> RangeFactors:
+    """Restrict each S of a set (samples, rows, columns) to its range, by the spectrum rule."""
+    factorise = _factoriser(form)
+    check_matrices(x, name)
+    if form == "matrix":
+        check_symmetric(x, eps, name)
+    pieces = tiles(len(x), 48.0 * x.shape[-2] * max(x.shape[-2:]))
+    parts = [factorise(x[tile].to(torch.float64), eps, name) for tile in pieces]
+    width = max(1, max(int(part.rank.max()) for part in parts))
+    return RangeFactors(
+        torch.cat([part.basis[..., :width] for part in parts]),
+        torch.cat([part.values[..., :width] for part in parts]),
+        torch.cat([part.rank for part in parts]),
+    )
+
+
+def source_epsilon(x: Any, source_dtype: DType | None) -> float:
+    """Give the epsilon of what the numbers were computed in: told, or that of what they are."""
+    if source_dtype is not None:
+        return epsilon(source_dtype)
+    return epsilon(x if hasattr(x, "dtype") else "float64")
+
+
+def _factoriser(form: Form) -> Any:
+    known = {"unfolding": _of_unfoldings, "factor": _of_factors, "matrix": _of_matrices}
+    if form not in known:
+        raise ValueError(f"form is {form!r}; expected 'unfolding', 'factor' or 'matrix'")
+    return known[form]
+
+
+def _of_unfoldings(x: Tensor, eps: float, _: str) -> RangeFactors:
+    # Centring leaves rounding behind: a constant unfolding is not exactly zero after it.
+    floor = max(x.shape[-2:]) * _EPS64 * x.abs().amax((-2, -1))
+    factors = _cut(centre(x), eps, floor)
+    return factors._replace(values=factors.values / max(x.shape[-1] - 1, 1))
+
+
+def _of_factors(x: Tensor, eps: float, _: str) -> RangeFactors:
+    return _cut(x, eps, x.new_zeros(()))
+
+
+def _of_matrices(s: Tensor, eps: float, name: str) -> RangeFactors:
+    values, vectors = _linalg.eigh((s + s.mT) / 2)
+    check_spsd(s, values, eps, name)
+    values, vectors = values.flip(-1), vectors.flip(-1)
+    keep = values > s.shape[-1] * eps * values.abs().amax(-1, keepdim=True)
+    return RangeFactors(
+        vectors.masked_fill(~keep[..., None, :], 0.0), values.masked_fill(~keep, 0.0), keep.sum(-1)
+    )
+
+
+def _cut(x: Tensor, eps: float, floor: Tensor) -> RangeFactors:
+    """Keep left singular vectors and squared singular values above the cut."""
+    left, singular = _left_svd_by_gram(x) if is_coarse(eps) else _linalg.svd(x)[:2]
+    cut = torch.maximum(max(x.shape[-2:]) * eps * singular.amax(-1), floor)
+    keep = singular > cut[..., None]
+    basis = left.masked_fill(~keep[..., None, :], 0.0)
+    if is_coarse(eps):
+        basis = _orthonormalise(basis)
+    return RangeFactors(basis, singular.square().masked_fill(~keep, 0.0), keep.sum(-1))
+
+
+def _left_svd_by_gram(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Left singular vectors through the smaller Gram matrix; orthonormal only to rounding/σ²."""
+    values, vectors = _linalg.eigh(_linalg.small_gram(x))
+    values, vectors = values.flip(-1).clamp_min(0), vectors.flip(-1)
+    singular = values.sqrt()
+    if x.shape[-2] > x.shape[-1]:
+        tiny = torch.finfo(x.dtype).tiny
+        vectors = (x @ vectors) / singular.clamp_min(tiny)[..., None, :]
+    return vectors, singular
+
+
+def _orthonormalise(basis: Tensor) -> Tensor:
+    """One Newton–Schulz step squares the distance from orthonormality; zero columns stay zero."""
+    return 1.5 * basis - 0.5 * basis @ (basis.mT @ basis)
