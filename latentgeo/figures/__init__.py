@@ -7,7 +7,6 @@ matplotlib's global state.
 
 from latentgeo.figures._display import Display
 from latentgeo.figures._style import Curve, LineStyle
-from latentgeo.figures._tree import NothingToDrawError
 from latentgeo.figures.catalogue import (
     FIGURES,
     FigureFile,
@@ -21,6 +20,7 @@ from latentgeo.figures.noise_curves import NoiseCurvesDisplay
 from latentgeo.figures.principal_angles import AngleSeries, PrincipalAngleDisplay
 from latentgeo.figures.rank_histogram import RankHistogramDisplay
 from latentgeo.figures.rank_tolerance import RankToleranceDisplay
+from latentgeo.figures.reading import NothingToDrawError
 from latentgeo.figures.reconstructions import ReconstructionDisplay
 from latentgeo.figures.saturation import HilbertDimensionBySizeDisplay
 from latentgeo.figures.spectra import SpectrumDisplay

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from latentgeo.figures import _tree
+from latentgeo.figures import reading
 from latentgeo.figures._display import Display, given_axes
 from latentgeo.figures._style import (
     NULL_COLOUR,
@@ -66,7 +66,7 @@ class ModesDisplay(Display):
             Itself, with ``axes_`` and ``figure_``.
         """
         conditions = list(dict.fromkeys(condition for condition, _ in self.curves))
-        shape = (len(conditions), len(_tree.MODES))
+        shape = (len(conditions), len(reading.MODES))
         with style():
             if axes is None:
                 names = [curve.label for curve in next(iter(self.curves.values()))]
@@ -76,10 +76,10 @@ class ModesDisplay(Display):
             else:
                 self._keep(given_axes(axes, shape))
             for row, condition in enumerate(conditions):
-                for column, mode in enumerate(_tree.MODES):
+                for column, mode in enumerate(reading.MODES):
                     ax = self.axes_[row, column]
                     self._plot_panel(ax, condition, mode)
-                    ax.set_title(f"{_tree.MODE_NAMES[mode]}, {condition}")
+                    ax.set_title(f"{reading.MODE_NAMES[mode]}, {condition}")
             self._name_axes()
             if axes is None:
                 self._add_legend()
@@ -119,7 +119,7 @@ class ModesDisplay(Display):
         named = dict(zip(labels, handles, strict=True))
         first = {label: named[label] for label in named if not label.startswith("cut of")}
         ordered = first | named
-        note = _tree.left_out_note(self.left_out)
+        note = reading.left_out_note(self.left_out)
         shared_legend(self.figure_, list(ordered.values()), list(ordered), note=note)
 
 
@@ -131,13 +131,13 @@ def _cut_label(rule: str) -> str:
 def conditions(tree: xr.DataTree, noise: float) -> dict[str, float]:
     """Give the clean level and the noisy one nearest to what is wanted, by their names."""
     found = {"clean": 0.0}
-    if (_tree.noise_levels(tree) > 0).any():
-        level = _tree.noisy_level(tree, noise)
-        found[_tree.level_text(tree, level)] = level
+    if (reading.noise_levels(tree) > 0).any():
+        level = reading.noisy_level(tree, noise)
+        found[reading.level_text(tree, level)] = level
     return found
 
 
-def cuts(rows: Sequence[_tree.Series]) -> dict[tuple[str, str], list[float]]:
+def cuts(rows: Sequence[reading.Series]) -> dict[tuple[str, str], list[float]]:
     """Give where each rank rule cuts, relative to the largest singular value.
 
     The spectrum rule cuts at max(rows, columns) of the unfolding times the epsilon of the dtype
@@ -145,11 +145,11 @@ def cuts(rows: Sequence[_tree.Series]) -> dict[tuple[str, str], list[float]]:
     squares, at its size times epsilon, so a singular value at the root of that.
     """
     found: dict[tuple[str, str], set[float]] = {
-        (rule, mode): set() for rule in RULE_LINES for mode in _tree.MODES
+        (rule, mode): set() for rule in RULE_LINES for mode in reading.MODES
     }
     for row in rows:
         source = str(row.data.attrs.get("source_dtype", "float32"))
-        for mode, (down, across) in zip(_tree.MODES, _unfolded(row.data), strict=True):
+        for mode, (down, across) in zip(reading.MODES, _unfolded(row.data), strict=True):
             epsilon = float(np.finfo(source).eps)
             found["spectrum", mode].add(max(down, across) * epsilon)
             found["float32-covariance", mode].add(float(np.sqrt(down * np.finfo("float32").eps)))

@@ -12,6 +12,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from numpy.typing import NDArray
 
 WIDTH = 7.2  # inches: the text width of a two-column page
@@ -19,7 +20,7 @@ WIDTH = 7.2  # inches: the text width of a two-column page
 # Okabe and Ito (2008), without their yellow, which vanishes on white; grey takes its place.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#888888")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-VIEW_LINES = {"mean": "-", "sample": "--", "jitter": ":"}
+VIEW_LINES = {"mean": "-", "sample": "--"}
 
 # Tol's muted scheme: ten classes are more than Okabe and Ito have colours for.
 CLASS_COLOURS = (
@@ -145,15 +146,15 @@ def shared_legend(
 ) -> None:
     """Put one legend below all panels, in rows as full as the figure is wide."""
     ncols, _ = _legend_shape(labels, figure.get_figwidth())
-    figure.legend(
+    legend = figure.legend(
         handles,
         labels,
         loc="outside lower center",
         ncols=ncols,
         columnspacing=1.4,
-        title=note or None,
-        title_fontsize=7.0,
     )
+    if note:
+        legend.set_title(note, prop=FontProperties(size=7.0))
 
 
 def legend_height(labels: Sequence[str], width: float = WIDTH) -> float:

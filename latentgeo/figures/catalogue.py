@@ -8,7 +8,7 @@ from typing import Any
 import xarray as xr
 from matplotlib.figure import Figure
 
-from latentgeo.figures import _tree
+from latentgeo.figures import reading
 from latentgeo.figures._display import Display
 from latentgeo.figures._style import style
 from latentgeo.figures.noise_curves import NoiseCurvesDisplay
@@ -222,7 +222,7 @@ def undrawn(tree: xr.DataTree) -> dict[str, str]:
     for name, row in FIGURES.items():
         try:
             row.draw(tree)
-        except _tree.NothingToDrawError as error:
+        except reading.NothingToDrawError as error:
             reasons[name] = str(error)
     return reasons
 
@@ -270,6 +270,6 @@ def _describe(tree: xr.DataTree, name: str, folder: Path) -> FigureFile:
 
 def _noisy_text(tree: xr.DataTree) -> str:
     """Say the noisy level that the figures show by default."""
-    if not (_tree.noise_levels(tree) > 0).any():
+    if not (reading.noise_levels(tree) > 0).any():
         return "no noise"
-    return _tree.level_text(tree, _tree.noisy_level(tree, 0.1))
+    return reading.level_text(tree, reading.noisy_level(tree, 0.1))

@@ -8,7 +8,7 @@ import xarray as xr
 from matplotlib.artist import Artist
 from numpy.typing import NDArray
 
-from latentgeo.figures import _tree
+from latentgeo.figures import reading
 from latentgeo.figures._display import Display, given_axes
 from latentgeo.figures._style import (
     NULL_COLOUR,
@@ -71,7 +71,7 @@ class NoiseCurvesDisplay(Display):
 
     @classmethod
     def from_analysis(
-        cls, tree: xr.DataTree, *, share: float = 0.95, views: Sequence[str] = _tree.VIEWS
+        cls, tree: xr.DataTree, *, share: float = 0.95, views: Sequence[str] = reading.VIEWS
     ) -> Self:
         """Take the curves from an analysis.
 
@@ -88,16 +88,16 @@ class NoiseCurvesDisplay(Display):
         -------
         NoiseCurvesDisplay
         """
-        rows = _tree.series(tree, views, "hilbert_dimension")
+        rows = reading.series(tree, views, "hilbert_dimension")
         held = float(rows[0].data["share"].sel(share=share, method="nearest"))
-        found = _tree.models(tree)
+        found = reading.models(tree)
         return cls(
             [_dimension_curve(row, held) for row in rows],
             [_psnr_curve(index, label, data) for index, (label, data) in enumerate(found.items())],
-            noise=_tree.noise_levels(tree),
+            noise=reading.noise_levels(tree),
             share=held,
             baselines=sorted({round(float(d["psnr_baseline_mean"]), 2) for d in found.values()}),
-            noise_label=_tree.perturbation_label(tree),
+            noise_label=reading.perturbation_label(tree),
         )
 
     def plot(self, axes: Any = None) -> Self:
@@ -133,7 +133,7 @@ class NoiseCurvesDisplay(Display):
         handles = [curve.draw(ax) for curve in self.dimension]
         ax.set_ylabel(f"Hilbert dimension ({100 * self.share:g} % of variance)")
         ax.set_ylim(bottom=0)
-        _tree.set_noise_axis(ax, self.noise, self.noise_label)
+        reading.set_noise_axis(ax, self.noise, self.noise_label)
         return handles
 
     def _plot_psnr(self) -> list[Artist]:
@@ -146,11 +146,11 @@ class NoiseCurvesDisplay(Display):
             for level in self.baselines
         ]
         ax.set_ylabel("PSNR against the clean image (dB)")
-        _tree.set_noise_axis(ax, self.noise, self.noise_label)
+        reading.set_noise_axis(ax, self.noise, self.noise_label)
         return list(lines[:1])
 
 
-def _dimension_curve(row: _tree.Series, share: float) -> Curve:
+def _dimension_curve(row: reading.Series, share: float) -> Curve:
     """Take the dimension of the product, centred."""
     value = row.data["hilbert_dimension"].sel(part="product", share=share, centring="centred")
     interval = row.data["hilbert_dimension_ci"].sel(share=share)

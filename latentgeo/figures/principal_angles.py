@@ -12,7 +12,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from latentgeo.figures import _tree
+from latentgeo.figures import reading
 from latentgeo.figures._display import Display, given_axes
 from latentgeo.figures._style import (
     NULL_COLOUR,
@@ -95,7 +95,7 @@ class PrincipalAngleDisplay(Display):
         self.noise_label = noise_label
 
     @classmethod
-    def from_analysis(cls, tree: xr.DataTree, *, views: Sequence[str] = _tree.VIEWS) -> Self:
+    def from_analysis(cls, tree: xr.DataTree, *, views: Sequence[str] = reading.VIEWS) -> Self:
         """Take the angles from an analysis.
 
         Parameters
@@ -114,12 +114,12 @@ class PrincipalAngleDisplay(Display):
         NothingToDrawError
             When the analysis has clean images only.
         """
-        _tree.noisy_level(tree, 0.1)
-        rows = _tree.series(tree, views, "principal_angle")
+        reading.noisy_level(tree, 0.1)
+        rows = reading.series(tree, views, "principal_angle")
         return cls(
             [_angle_series(row) for row in rows],
-            noise=_tree.noise_levels(tree),
-            noise_label=_tree.perturbation_label(tree),
+            noise=reading.noise_levels(tree),
+            noise_label=reading.perturbation_label(tree),
         )
 
     def plot(self, axes: Any = None) -> Self:
@@ -170,7 +170,7 @@ class PrincipalAngleDisplay(Display):
         one.halves.draw(ax)
         one.mean.draw(ax)
         ax.set_ylim(0, self._ceiling())
-        _tree.set_noise_axis(ax, self.noise, self.noise_label)
+        reading.set_noise_axis(ax, self.noise, self.noise_label)
         ax.set_xlabel(self.noise_label)
         ax.tick_params(axis="x", labelrotation=90 if len(self.noise) > 4 else 0)
 
@@ -223,7 +223,7 @@ def _rest(count: int, across: int) -> int:
     return count - across * (-(-count // across) - 1)
 
 
-def _angle_series(row: _tree.Series) -> AngleSeries:
+def _angle_series(row: reading.Series) -> AngleSeries:
     """Collect what the panels of one model show."""
     data = row.data
     mean = data["principal_angle_statistic"].sel(statistic="mean")

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, Locator, MaxNLocator, MultipleLocator
 from numpy.typing import NDArray
 
-from latentgeo.figures import _tree
+from latentgeo.figures import reading
 from latentgeo.figures._display import Display, given_axes
 from latentgeo.figures._style import LineStyle, new_axes, style
 
@@ -64,7 +64,7 @@ class RankHistogramDisplay(Display):
         tree: xr.DataTree,
         *,
         noise: float = 0.1,
-        views: Sequence[str] = _tree.VIEWS,
+        views: Sequence[str] = reading.VIEWS,
         rule: str = "spectrum",
     ) -> Self:
         """Take the ranks from an analysis.
@@ -76,8 +76,8 @@ class RankHistogramDisplay(Display):
         noise : float, default=0.1
             The noise level that is shown beside the clean one; the nearest there is.
         views : sequence of str, default=("mean", "sample")
-            Which latents: the posterior mean, a sample from the posterior, or the mean with
-            "jitter". A model that lacks a view has no row for it.
+            Which latents: the posterior mean, a sample from the posterior. A model that lacks
+            a view has no row for it.
         rule : {"spectrum", "float32-covariance"}, default="spectrum"
             The rank rule.
 
@@ -90,21 +90,21 @@ class RankHistogramDisplay(Display):
         NothingToDrawError
             When no model has latent tensors.
         """
-        rows = _tree.series(tree, views, "rank")
-        levels = _tree.noise_levels(tree)
+        rows = reading.series(tree, views, "rank")
+        levels = reading.noise_levels(tree)
         clean = {row.label: _ranks(row, rule, 0.0) for row in rows}
         if not (levels > 0).any():
             noisy, name = {}, ""
         else:
-            level = _tree.noisy_level(tree, noise)
+            level = reading.noisy_level(tree, noise)
             noisy = {row.label: _ranks(row, rule, level) for row in rows}
-            name = _tree.level_text(tree, level)
+            name = reading.level_text(tree, level)
         return cls(
             clean,
             noisy,
             styles={row.label: row.style for row in rows},
             conditions=("clean", name),
-            left_out=_tree.left_out(tree, "rank"),
+            left_out=reading.left_out(tree, "rank"),
         )
 
     def plot(self, axes: Any = None) -> Self:
@@ -162,14 +162,14 @@ class RankHistogramDisplay(Display):
 
     def _name_axes(self) -> None:
         """Name the axes once for the whole figure, and say who is missing."""
-        note = _tree.left_out_note(self.left_out)
+        note = reading.left_out_note(self.left_out)
         self.figure_.supxlabel("rank" + (f"\n{note}" if note else ""), fontsize=8)
         self.figure_.supylabel("share of images\n(square-root scale)", fontsize=8)
 
 
-def _ranks(row: _tree.Series, rule: str, level: float) -> NDArray[np.int64]:
+def _ranks(row: reading.Series, rule: str, level: float) -> NDArray[np.int64]:
     """Give the ranks of one series as (samples, 3)."""
-    chosen = _tree.at_noise(row.data["rank"].sel(rule=rule), level)
+    chosen = reading.at_noise(row.data["rank"].sel(rule=rule), level)
     return chosen.transpose("sample", "mode").values.astype(np.int64)
 
 

@@ -8,7 +8,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
-from latentgeo.figures import _modes, _tree
+from latentgeo.figures import _modes, reading
 from latentgeo.figures._style import Curve
 
 
@@ -32,7 +32,7 @@ class RankToleranceDisplay(_modes.ModesDisplay):
 
     @classmethod
     def from_analysis(
-        cls, tree: xr.DataTree, *, noise: float = 0.1, views: Sequence[str] = _tree.VIEWS
+        cls, tree: xr.DataTree, *, noise: float = 0.1, views: Sequence[str] = reading.VIEWS
     ) -> Self:
         """Take the curves from an analysis.
 
@@ -54,13 +54,13 @@ class RankToleranceDisplay(_modes.ModesDisplay):
         NothingToDrawError
             When no model has latent tensors.
         """
-        rows = _tree.series(tree, views, "rank_at_tolerance")
+        rows = reading.series(tree, views, "rank_at_tolerance")
         curves = {
             (condition, mode): [_curve(row, level, mode) for row in rows]
             for condition, level in _modes.conditions(tree, noise).items()
-            for mode in _tree.MODES
+            for mode in reading.MODES
         }
-        missing = _tree.left_out(tree, "rank_at_tolerance")
+        missing = reading.left_out(tree, "rank_at_tolerance")
         return cls(curves, cuts=_modes.cuts(rows), left_out=missing)
 
     def _draw_cut(self, ax: Axes, cut: float, line: Any, label: str) -> None:
@@ -80,10 +80,10 @@ class RankToleranceDisplay(_modes.ModesDisplay):
         return "relative tolerance", "mean rank"
 
 
-def _curve(row: _tree.Series, level: float, mode: str) -> Curve:
+def _curve(row: reading.Series, level: float, mode: str) -> Curve:
     """Give mean rank and quantiles at every tolerance."""
-    value = _tree.at_noise(row.data["rank_at_tolerance"].sel(mode=mode), level)
-    interval = _tree.at_noise(row.data["rank_at_tolerance_ci"].sel(mode=mode), level)
+    value = reading.at_noise(row.data["rank_at_tolerance"].sel(mode=mode), level)
+    interval = reading.at_noise(row.data["rank_at_tolerance_ci"].sel(mode=mode), level)
     return Curve(
         row.label,
         np.asarray(row.data["tolerance"].values, dtype=np.float64),

@@ -8,7 +8,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from latentgeo.figures import _tree
+from latentgeo.figures import reading
 from latentgeo.figures._display import Display, given_axes
 from latentgeo.figures._style import style, wrapped_axes
 
@@ -60,7 +60,7 @@ class ReconstructionDisplay(Display):
         -------
         ReconstructionDisplay
         """
-        found = _tree.models(tree)
+        found = reading.models(tree)
         shown = {
             label: _images(data, "example_reconstruction", examples)
             for label, data in found.items()
@@ -68,8 +68,8 @@ class ReconstructionDisplay(Display):
         first = _images(next(iter(found.values())), "example_input", examples)
         return cls(
             {"input": first, **shown},
-            noise=_tree.noise_levels(tree),
-            noise_label=_tree.perturbation_label(tree),
+            noise=reading.noise_levels(tree),
+            noise_label=reading.perturbation_label(tree),
         )
 
     def plot(self, axes: Any = None) -> Self:

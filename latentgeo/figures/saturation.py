@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from latentgeo.figures import _modes, _tree
+from latentgeo.figures import _modes, reading
 from latentgeo.figures._display import Display, given_axes
 from latentgeo.figures._style import (
     NULL_COLOUR,
@@ -48,7 +48,7 @@ class HilbertDimensionBySizeDisplay(Display):
         *,
         noise: float = 0.1,
         share: float = 0.95,
-        views: Sequence[str] = _tree.VIEWS,
+        views: Sequence[str] = reading.VIEWS,
     ) -> Self:
         """Take the curves from an analysis.
 
@@ -67,7 +67,7 @@ class HilbertDimensionBySizeDisplay(Display):
         -------
         HilbertDimensionBySizeDisplay
         """
-        rows = _tree.series(tree, views, "hilbert_dimension_by_size")
+        rows = reading.series(tree, views, "hilbert_dimension_by_size")
         held = float(rows[0].data["share"].sel(share=share, method="nearest"))
         curves = {
             condition: [_curve(row, level, held) for row in rows]
@@ -127,10 +127,10 @@ class HilbertDimensionBySizeDisplay(Display):
         return max(float(np.nanmax(one.high)) for group in self.curves.values() for one in group)
 
 
-def _curve(row: _tree.Series, level: float, share: float) -> Curve:
+def _curve(row: reading.Series, level: float, share: float) -> Curve:
     """Give the dimension at every size."""
-    value = _tree.at_noise(row.data["hilbert_dimension_by_size"].sel(share=share), level)
-    interval = _tree.at_noise(row.data["hilbert_dimension_by_size_ci"].sel(share=share), level)
+    value = reading.at_noise(row.data["hilbert_dimension_by_size"].sel(share=share), level)
+    interval = reading.at_noise(row.data["hilbert_dimension_by_size_ci"].sel(share=share), level)
     return Curve(
         row.label,
         row.data["size"].values.astype(np.float64),

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
-from latentgeo.figures import _modes, _tree
+from latentgeo.figures import _modes, reading
 from latentgeo.figures._style import Curve
 
 
@@ -33,7 +33,7 @@ class SpectrumDisplay(_modes.ModesDisplay):
 
     @classmethod
     def from_analysis(
-        cls, tree: xr.DataTree, *, noise: float = 0.1, views: Sequence[str] = _tree.VIEWS
+        cls, tree: xr.DataTree, *, noise: float = 0.1, views: Sequence[str] = reading.VIEWS
     ) -> Self:
         """Take the spectra from an analysis.
 
@@ -55,13 +55,14 @@ class SpectrumDisplay(_modes.ModesDisplay):
         NothingToDrawError
             When no model has latent tensors.
         """
-        rows = _tree.series(tree, views, "singular_value")
+        rows = reading.series(tree, views, "singular_value")
         curves = {
             (condition, mode): [_curve(row, level, mode) for row in rows]
             for condition, level in _modes.conditions(tree, noise).items()
-            for mode in _tree.MODES
+            for mode in reading.MODES
         }
-        return cls(curves, cuts=_modes.cuts(rows), left_out=_tree.left_out(tree, "singular_value"))
+        missing = reading.left_out(tree, "singular_value")
+        return cls(curves, cuts=_modes.cuts(rows), left_out=missing)
 
     def _draw_cut(self, ax: Axes, cut: float, line: Any, label: str) -> None:
         """Draw the height below which a singular value counts as zero."""
@@ -85,9 +86,9 @@ class SpectrumDisplay(_modes.ModesDisplay):
         return "index of the singular value", "relative to the largest"
 
 
-def _curve(row: _tree.Series, level: float, mode: str) -> Curve:
+def _curve(row: reading.Series, level: float, mode: str) -> Curve:
     """Give median and quantiles of the relative singular values over images."""
-    values = _tree.at_noise(row.data["singular_value"].sel(mode=mode), level)
+    values = reading.at_noise(row.data["singular_value"].sel(mode=mode), level)
     relative = _relative(values.transpose("sample", "component").values)
     low, middle, high = np.quantile(relative, (0.05, 0.5, 0.95), axis=0)
     index = np.arange(1, relative.shape[1] + 1, dtype=np.float64)

@@ -10,7 +10,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from latentgeo.figures import _tree
+from latentgeo.figures import reading
 from latentgeo.figures._display import Display, given_axes
 from latentgeo.figures._style import style, wrapped_axes
 
@@ -110,7 +110,7 @@ class StratumTransitionDisplay(Display):
         tree: xr.DataTree,
         *,
         noise: float = 0.1,
-        views: Sequence[str] = _tree.VIEWS,
+        views: Sequence[str] = reading.VIEWS,
         rule: str = "spectrum",
         most: int = 5,
     ) -> Self:
@@ -138,12 +138,12 @@ class StratumTransitionDisplay(Display):
         NothingToDrawError
             When no model has latent tensors, or the analysis has clean images only.
         """
-        rows = _tree.series(tree, views, "rank")
-        level = _tree.noisy_level(tree, noise)
+        rows = reading.series(tree, views, "rank")
+        level = reading.noisy_level(tree, noise)
         return cls(
             [_table(row, rule, level, most) for row in rows],
-            condition=_tree.level_text(tree, level),
-            left_out=_tree.left_out(tree, "rank"),
+            condition=reading.level_text(tree, level),
+            left_out=reading.left_out(tree, "rank"),
         )
 
     def plot(self, axes: Any = None) -> Self:
@@ -163,11 +163,9 @@ class StratumTransitionDisplay(Display):
         with style():
             if axes is None:
                 self._keep(wrapped_axes(count, _ACROSS, row_height=2.45, extra=0.35))
-                note = _tree.left_out_note(self.left_out)
-                self.figure_.supxlabel(
-                    f"across: stratum at {self.condition}" + (f"\n{note}" if note else ""),
-                    fontsize=8,
-                )
+                note = reading.left_out_note(self.left_out)
+                across = f"across: stratum at {self.condition}"
+                self.figure_.supxlabel(f"{across}\n{note}" if note else across, fontsize=8)
                 self.figure_.supylabel("down: stratum when clean", fontsize=8)
             else:
                 self._keep(given_axes(axes, (count,)))
@@ -176,10 +174,10 @@ class StratumTransitionDisplay(Display):
         return self
 
 
-def _table(row: _tree.Series, rule: str, level: float, most: int) -> TransitionTable:
+def _table(row: reading.Series, rule: str, level: float, most: int) -> TransitionTable:
     """Count the transitions of one series."""
     ranks = row.data["rank"].sel(rule=rule).transpose("noise", "sample", "mode")
-    clean, noisy = (_tree.at_noise(ranks, at).values.astype(np.int64) for at in (0.0, level))
+    clean, noisy = (reading.at_noise(ranks, at).values.astype(np.int64) for at in (0.0, level))
     return transition_table(row.label, clean, noisy, most=most)
 
 

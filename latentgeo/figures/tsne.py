@@ -11,7 +11,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from latentgeo.figures import _tree
+from latentgeo.figures import reading
 from latentgeo.figures._display import Display, given_axes
 from latentgeo.figures._style import CLASS_COLOURS, new_axes, shared_legend, steps, style
 
@@ -90,10 +90,10 @@ class TsneDisplay(Display):
             When the analysis was made without t-SNE.
         """
         found = {
-            label: data for label, data in _tree.models(tree).items() if "tsne" in data.variables
+            label: data for label, data in reading.models(tree).items() if "tsne" in data.variables
         }
         if not found:
-            raise _tree.NothingToDrawError(
+            raise reading.NothingToDrawError(
                 "this analysis holds no t-SNE; run it again without leaving t-SNE out"
             )
         first = next(iter(found.values()))
@@ -101,7 +101,7 @@ class TsneDisplay(Display):
             {label: _embedding(data, most) for label, data in found.items()},
             seeds=[int(seed) for seed in first["tsne_seed"].values[:most]],
             noise=np.asarray(first["tsne_noise"].values, dtype=np.float64),
-            noise_label=_tree.perturbation_label(tree),
+            noise_label=reading.perturbation_label(tree),
         )
 
     def plot(self, axes: Any = None) -> Self:

@@ -90,7 +90,7 @@ def _model(row, samples, noise, shape, shared, tsne, index):
     _, recipe, backbone, stochastic, learned = row
     rng = np.random.default_rng(100 + index)
     vector = backbone == "mlp"
-    views = ["mean", "sample"] if stochastic else ["mean", "jitter"]
+    views = ["mean", "sample"] if stochastic else ["mean"]
     parts = {}
     if not vector:
         parts |= _ranks(rng, views, noise, samples, shape, recipe)
@@ -141,9 +141,10 @@ def _attrs(row, shape, vector):
         "latent_shape": [32, 1, 1] if vector else list(shape),
         "learned": int(learned),
         "verdict": verdict,
-        "rank_rule": "spectrum",
+        "rank_rule": "none" if vector else "spectrum",
+        "settings": json.dumps({"jitter": 0.01, "halves": 5, "angle_share": 0.95}),
         "source_dtype": "float32",
-        "kernel": "pseudo-log",
+        "kernel": "linear" if vector else "pseudo-log",
         "weights_sha256": f"{abs(hash(recipe)) % 10**12:064d}"[:64],
         "checkpoint": label.lower().replace(" ", "-"),
         "provenance": json.dumps(_provenance()),
@@ -191,6 +192,10 @@ def _ranks(rng, views, noise, samples, shape, recipe):
         "rank_at_tolerance_ci": (
             ("view", "noise", "mode", "tolerance", "bound"),
             np.stack([low, high], -1),
+        ),
+        "rank_with_jitter": (
+            ("noise", "sample", "mode"),
+            np.broadcast_to(np.minimum(full, columns), (len(noise), samples, 3)).copy(),
         ),
         "dead_channels": (("view", "noise"), dead),
     }
@@ -278,6 +283,8 @@ def _psnr(rng, noise, samples, recipe, learned):
         "psnr_mean": (("noise",), mean),
         "psnr_ci": (("noise", "bound"), np.stack([mean - half, mean + half], -1)),
         "psnr_baseline_mean": ((), 10.52),
+        "psnr_gain": ((), mean[0] - 10.52),
+        "psnr_gain_ci": (("bound",), mean[0] - 10.52 + half[0] * np.array([-1, 1])),
     }
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from textwrap import fill
+from typing import TypeVar
 
 import numpy as np
 import xarray as xr
@@ -17,6 +18,9 @@ MODE_NAMES = {"S1": "$S_1$ (rows)", "S2": "$S_2$ (columns)", "S3": "$S_3$ (chann
 VIEWS = ("mean", "sample")
 SIGMA = "\N{GREEK SMALL LETTER SIGMA}"
 _MOST_TICKS = 10
+
+
+_Labelled = TypeVar("_Labelled", xr.DataArray, xr.Dataset)
 
 
 class NothingToDrawError(InputError):
@@ -95,7 +99,7 @@ def noisy_level(tree: xr.DataTree, wanted: float) -> float:
     return float(above[np.argmin(np.abs(above - wanted))])
 
 
-def at_noise(data: xr.DataArray, level: float) -> xr.DataArray:
+def at_noise(data: _Labelled, level: float) -> _Labelled:
     """Select a noise level; floating-point neighbours count as equal."""
     return data.sel(noise=level, method="nearest")
 

@@ -1,0 +1,264 @@
+"""From an analysis to one HTML page."""
+
+import base64
+import json
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from latentgeo.figures import FIGURES, FigureFile, found_figures, reading, undrawn
+from latentgeo.files import write_text
+from latentgeo.report import paper, tables
+from latentgeo.report._words import estimate, listed, number, share, span, triple
+from latentgeo.report.facts import MODES, Model, View, models_of
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure as it stands in the page.
+
+    Parameters
+    ----------
+    file : FigureFile
+        Its words.
+    data : str
+        The PNG, base64.
+    width, height : int
+        Its size in pixels, so that the page does not jump while it loads.
+    """
+
+    file: FigureFile
+    data: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Section:
+    """One model in words.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    verdict : str
+        What the analysis says of it.
+    points : tuple of str
+        Its numbers in sentences.
+    """
+
+    model: Model
+    verdict: str
+    points: tuple[str, ...]
+
+
+def write_report(
+    tree: xr.DataTree, summary: Mapping[str, Any], figures_folder: Path, path: Path
+) -> None:
+    """Write an analysis as one HTML page that needs no other file and no network.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        The analysis.
+    summary : mapping
+        Its summary; the page names the schema and shows the provenance.
+    figures_folder : pathlib.Path
+        Where `latentgeo.figures.draw_figures` wrote the figures; those that are there are
+        embedded.
+    path : pathlib.Path
+        Where the page goes; it is written atomically.
+    """
+    write_text(path, _template().render(_context(tree, summary, figures_folder)))
+
+
+@cache
+def _template() -> Any:
+    """Load the page's template; a name that is missing in it is an error, not a gap."""
+    environment = Environment(
+        loader=PackageLoader("latentgeo.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.j2")
+
+
+def _context(tree: xr.DataTree, summary: Mapping[str, Any], figures_folder: Path) -> dict[str, Any]:
+    """Gather what the template sets."""
+    models = models_of(tree)
+    noisy = models[0].noisy
+    name = "no noise" if noisy is None else reading.level_text(tree, noisy)
+    views = [view for model in models if model.has_ranks for view in model.views]
+    return {
+        "title": f"Latent spaces of {listed([model.label for model in models])}",
+        "facts": _analysed(tree, models),
+        "unlearned": [model for model in models if not model.learned],
+        "sections": [Section(model, _verdict(model), _points(model, name)) for model in models],
+        "glance": tables.at_a_glance(models, name),
+        "by_level": tables.by_level(models),
+        "pictures": [_picture(file) for file in found_figures(tree, figures_folder)],
+        "undrawn": {FIGURES[key].title: reason for key, reason in undrawn(tree).items()},
+        "strata": [tables.strata(view, name) for view in views],
+        "two_rules": tables.two_rules(models, name) if views else None,
+        "controls": _controls(models, name, ranked=bool(views)),
+        "comparisons": paper.compare(models),
+        "marks": paper.MARKS,
+        "omitted": _omitted(models),
+        "identities": _identities(models),
+        "provenance": _provenance(tree, models, summary),
+    }
+
+
+def _analysed(tree: xr.DataTree, models: Sequence[Model]) -> dict[str, str]:
+    """Say what was analysed."""
+    levels = ", ".join(f"{level:g}" for level in models[0].levels)
+    return {
+        "Data": str(tree.attrs["data"]),
+        "Images": str(tree.attrs["samples"]),
+        reading.perturbation_label(tree): levels,
+        "Seed": str(tree.attrs["seed"]),
+        "Models": listed([model.label for model in models]),
+    }
+
+
+def _verdict(model: Model) -> str:
+    return str(model.data.attrs["verdict"])
+
+
+def _points(model: Model, noisy_name: str) -> tuple[str, ...]:
+    """Say the numbers of a model, each with its interval."""
+    ranked = [_rank_point(view, noisy_name) for view in model.views if view.has_ranks]
+    dimensions = [_dimension_point(view, noisy_name) for view in model.views]
+    angles = [_angle_point(view, noisy_name) for view in model.views if view.noisy is not None]
+    return (*ranked, *dimensions, *angles, _psnr_point(model, noisy_name))
+
+
+def _rank_point(view: View, noisy_name: str) -> str:
+    """Say ranks and strata of one view."""
+    clean = view.strata(0.0)
+    most, count = next(iter(clean.items()))
+    images = sum(clean.values())
+    ranges = ", ".join(
+        f"{mode} {span(one[index] for one in clean)}" for index, mode in enumerate(MODES)
+    )
+    strata = "stratum" if len(clean) == 1 else "strata"
+    text = (
+        f"Ranks of the {_what(view)} on clean images: {ranges}; {len(clean)} {strata}, the most "
+        f"frequent {triple(most)} on {share(count, images)}."
+    )
+    if view.noisy is None:
+        return text
+    return f"{text} At {noisy_name}, {share(view.kept(), images)} keep their rank triple."
+
+
+def _dimension_point(view: View, noisy_name: str) -> str:
+    """Say the Hilbert dimension of one view."""
+    text = f"Hilbert dimension of the {_what(view)} (95 % of the variance): "
+    text += f"{estimate(*view.dimension(0.0), 0)} clean"
+    if view.noisy is not None:
+        text += f", {estimate(*view.dimension(view.noisy), 0)} at {noisy_name}"
+    return f"{text}; at most {view.data.sizes['sample'] - 1} with so many images."
+
+
+def _angle_point(view: View, noisy_name: str) -> str:
+    """Say the principal angle of one view, and what chance gives."""
+    noisy = view.noisy
+    assert noisy is not None
+    null = view.nulls().get("disjoint clean sets")
+    text = (
+        f"Mean principal angle of the {_what(view)} at {noisy_name}: "
+        f"{estimate(*view.angle(noisy))} degrees on all images"
+    )
+    if null is None:
+        return text + "."
+    return (
+        f"{text}; on halves {number(float(np.nanmean(view.half_angles(noisy))))}, against "
+        f"{number(float(np.nanmean(null)))} between two disjoint clean halves: "
+        f"{tables.against_null(view)}."
+    )
+
+
+def _psnr_point(model: Model, noisy_name: str) -> str:
+    """Say the PSNR of a model."""
+    data = model.data
+    clean = reading.at_noise(data, 0.0)
+    text = f"PSNR: {estimate(clean['psnr_mean'], clean['psnr_ci'])} dB on clean images"
+    if model.noisy is not None:
+        noisy = reading.at_noise(data, model.noisy)
+        text += f", {estimate(noisy['psnr_mean'], noisy['psnr_ci'])} dB at {noisy_name}"
+    return f"{text}; the mean image has {number(float(data['psnr_baseline_mean']))} dB."
+
+
+def _what(view: View) -> str:
+    """Name what is ranked."""
+    if view.name == "sample":
+        return "sampled latent"
+    return "posterior mean" if view.data.attrs["stochastic"] else "latent"
+
+
+def _controls(models: Sequence[Model], name: str, *, ranked: bool) -> list[tables.Table]:
+    """Gather the control tables that this analysis has data for."""
+    about_ranks = [tables.sample_or_mean(models), tables.dead_channels(models, name)]
+    about_all = [tables.saturation(models)]
+    if models[0].noisy is not None:
+        about_all.insert(0, tables.nulls(models, name))
+    return [*(about_ranks if ranked else []), *about_all]
+
+
+def _omitted(models: Sequence[Model]) -> dict[str, list[dict[str, str]]]:
+    """Say what was left out for which model, and why."""
+    found = {model.label: json.loads(model.data.attrs.get("omitted", "[]")) for model in models}
+    return {label: items for label, items in found.items() if items}
+
+
+def _identities(models: Sequence[Model]) -> tables.Table:
+    """Say which weights were analysed, and how."""
+    names = ("recipe", "backbone", "latent_kind", "source_dtype", "rank_rule", "kernel")
+    return tables.Table(
+        "The models",
+        (
+            *("Model", "Recipe", "Backbone", "Latent", "Shape", "Computed in", "Rank rule"),
+            *("Kernel", "Checkpoint", "Weights (SHA-256)"),
+        ),
+        tuple(
+            (
+                model.label,
+                *(str(model.data.attrs[name]) for name in names[:3]),
+                model.latent,
+                *(str(model.data.attrs[name]) for name in names[3:]),
+                str(model.data.attrs["checkpoint"]),
+                str(model.data.attrs["weights_sha256"]),
+            )
+            for model in models
+        ),
+    )
+
+
+def _provenance(
+    tree: xr.DataTree, models: Sequence[Model], summary: Mapping[str, Any]
+) -> dict[str, str]:
+    """Give the recorded circumstances as readable JSON."""
+    texts = {"Analysis": json.loads(tree.attrs["provenance"])}
+    texts["Summary"] = {"schema_version": summary.get("schema_version")}
+    for model in models:
+        texts[model.label] = json.loads(model.data.attrs["provenance"])
+        if "settings" in model.data.attrs:
+            texts[model.label]["settings"] = json.loads(model.data.attrs["settings"])
+    return {name: json.dumps(text, indent=2, ensure_ascii=False) for name, text in texts.items()}
+
+
+def _picture(file: FigureFile) -> Picture:
+    """Read a figure and its size."""
+    content = file.png.read_bytes()
+    # A PNG's width and height are the two integers after signature, length and "IHDR".
+    width, height = struct.unpack(">II", content[16:24])
+    return Picture(file, base64.b64encode(content).decode("ascii"), width, height)
