@@ -46,17 +46,12 @@ def gram(
     held = sum(8.0 * f.basis.numel() for f in (first, second) if f is not None)
     require(held + row_bytes, budget, f"a Gram matrix of {samples} samples", _WAY_OUT)
     out = first.basis.new_zeros(len(first.basis), len(other.basis))
+    scales = list(zip(_scales(first, weights), _scales(other, weights), strict=True))
     for rows in tiles(size, row_bytes, min(budget - held, row_bytes * max(8, size // 8))):
-        left = _tile(first, rows, weights)
-        right = left if second is None else _tile(other, rows, weights)
-        if centred:
-            mean = (left.sum(0) + right.sum(0)) / (len(left) + len(right))
-            left = left.sub_(mean)
-            right = left if second is None else right.sub_(mean)
-        if second is None:
-            _add_upper(out, left)
-        else:
-            out.addmm_(left, right.mT)
+        for scale, other_scale in scales:
+            left = _tile(first.basis, scale, rows)
+            right = left if second is None else _tile(other.basis, other_scale, rows)
+            _add_product(out, left, right, centred)
     return out if second is not None else _mirror(out)
 
 
@@ -95,19 +90,24 @@ def _scales(factors: RangeFactors, weights: FlatWeights) -> list[Tensor]:
     return scales
 
 
-def _tile(factors: RangeFactors, rows: slice, weights: FlatWeights) -> Tensor:
+def _tile(basis: Tensor, scale: Tensor, rows: slice) -> Tensor:
     """Features that belong to some rows of the upper triangle (and their diagonal block twice)."""
-    some, rest = factors.basis[:, rows], factors.basis[:, rows.start :].mT
-    scales = _scales(factors, weights)
     height = rows.stop - rows.start
-    out = some.new_empty(len(some), len(scales), height, rest.shape[-1])
-    for part, scale in enumerate(scales):
-        torch.bmm(some * scale[:, None, :], rest, out=out[:, part])
-    out[..., height:] *= 2.0**0.5
-    return out.reshape(len(some), -1)
+    tile = torch.bmm(basis[:, rows] * scale[:, None, :], basis[:, rows.start :].mT)
+    tile[..., height:] *= 2.0**0.5
+    return tile.reshape(len(tile), -1)
 
 
-def _add_upper(out: Tensor, left: Tensor) -> None:
+def _add_product(out: Tensor, left: Tensor, right: Tensor, centred: bool) -> None:
+    """Add left·rightᵀ; of a set with itself only the blocks on and above the diagonal."""
+    same = right is left
+    if centred:
+        mean = (left.sum(0) + right.sum(0)) / (len(left) + len(right))
+        left = left.sub_(mean)
+        right = left if same else right.sub_(mean)
+    if not same:
+        out.addmm_(left, right.mT)
+        return
     step = max(256, -(-len(out) // 8))
     for start in range(0, len(out), step):
         block = slice(start, start + step)
