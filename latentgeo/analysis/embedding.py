@@ -166,7 +166,7 @@ def angle_variables(
         In degrees.
     """
     share = settings.angle_share
-    angles = _padded([_angles(view, share) for view in grams])
+    angles = torch.stack(_padded([_angles(view, share) for view in grams]))
     statistic = _statistics(angles)
     halved = torch.stack([_half_statistics(view, halves.first, share) for view in grams])
     low, high = jackknife_interval(statistic.numpy(), halved.movedim(1, -1).numpy())
@@ -229,9 +229,13 @@ def _by_size(
 
 def _angles(view: Grams, share: float) -> Tensor:
     """Give the angles in degrees at each level, ascending, NaN padded: (noise, angle)."""
-    noisy = view.within["product"]
-    clean = noisy[:1].expand_as(noisy)
-    return torch.rad2deg(rkhs_principal_angles(clean, view.cross, noisy, share=share))
+    clean, noisy = view.within["product"][:1], view.within["product"][1:]
+    # The clean set against itself needs no measurement, and would be the slowest of all.
+    own = torch.zeros(1, int(gram_dimension(clean[0], (share,))[0]), dtype=clean.dtype)
+    if not len(noisy):
+        return own
+    found = rkhs_principal_angles(clean.expand_as(noisy), view.cross[1:], noisy, share=share)
+    return torch.cat(_padded([own, torch.rad2deg(found)]))
 
 
 def _statistics(angles: Tensor) -> Tensor:
@@ -264,13 +268,11 @@ def _null(view: Grams, halves: Halves, share: float) -> Tensor:
     return torch.rad2deg(angle_statistics(angles).mean)
 
 
-def _padded(angles: Sequence[Tensor]) -> Tensor:
-    """Bring the angles of all views to one length with NaN: (view, noise, angle)."""
-    longest = max(view.shape[-1] for view in angles)
+def _padded(angles: Sequence[Tensor]) -> list[Tensor]:
+    """Bring sets of angles (…, angle) to one length with NaN."""
+    longest = max(found.shape[-1] for found in angles)
     pad = torch.nn.functional.pad
-    return torch.stack(
-        [pad(view, (0, longest - view.shape[-1]), value=torch.nan) for view in angles]
-    )
+    return [pad(found, (0, longest - found.shape[-1]), value=torch.nan) for found in angles]
 
 
 def _possible(interval: NDArray[np.float64], angles: Tensor) -> NDArray[np.float64]:

@@ -36,7 +36,7 @@ _OMITTED_FOR_VECTORS = (
 
 def analyze_latents(
     latents: xr.Dataset,
-    baseline: NDArray[np.float64],
+    baseline: NDArray[np.floating],
     settings: AnalysisSettings | None = None,
 ) -> xr.Dataset:
     """Measure ranks, Hilbert dimension, principal angles and PSNR of one model.

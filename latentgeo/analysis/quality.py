@@ -21,12 +21,14 @@ class Quality(NamedTuple):
     evidence: str
 
 
-def mean_image_psnr(images: NDArray[np.float32]) -> NDArray[np.float64]:
+def mean_image_psnr(images: NDArray[np.float32]) -> NDArray[np.floating]:
     """Give the PSNR in dB of the images' own mean as a reconstruction of each: (n,)."""
     return psnr(np.broadcast_to(images.mean(axis=0), images.shape).copy(), images, data_range=1.0)
 
 
-def measure_quality(decibels: xr.DataArray, baseline: NDArray[np.float64], *, seed: int) -> Quality:
+def measure_quality(
+    decibels: xr.DataArray, baseline: NDArray[np.floating], *, seed: int
+) -> Quality:
     """Summarise PSNR per noise level, and compare the clean one with the mean image.
 
     Parameters

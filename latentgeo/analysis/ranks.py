@@ -1,12 +1,15 @@
 """Ranks of the unfoldings, their spectra, and what decides them."""
 
+from collections.abc import Sequence
+from typing import Literal
+
 import numpy as np
 import torch
 import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentgeo.analysis.settings import RANK_RULES, AnalysisSettings
+from latentgeo.analysis.settings import AnalysisSettings
 from latentgeo.datasets import seeded_normal
 from latentgeo.geometry import (
     matrix_rank,
@@ -16,6 +19,8 @@ from latentgeo.geometry import (
 )
 
 MODES = ("S1", "S2", "S3")
+RankRule = Literal["spectrum", "float32-covariance"]
+RANK_RULES: tuple[RankRule, ...] = ("spectrum", "float32-covariance")
 _JITTER = 2  # the stream of these draws
 
 
@@ -45,7 +50,8 @@ def rank_variables(
         `rank_with_jitter` and `dead_channels`.
     """
     latents = torch.stack(list(views.values()))
-    spectra = [singular_values(x, source_dtype=source_dtype) for x in mode_unfoldings(latents)]
+    unfoldings = mode_unfoldings(latents)
+    spectra = [singular_values(x, source_dtype=source_dtype) for x in unfoldings]
     curve = torch.stack([rank_at_tolerance(s, settings.tolerances) for s in spectra], dim=-2)
     band = torch.quantile(curve.double(), torch.tensor([0.05, 0.95]).double(), dim=2)
     jittered = _jitter(next(iter(views.values())), sample, settings)
@@ -53,7 +59,7 @@ def rank_variables(
         {
             "rank": (
                 ("rule", "view", "noise", "sample", "mode"),
-                np.stack([_ranks(latents, rule, source_dtype) for rule in RANK_RULES]),
+                np.stack([_ranks(unfoldings, rule, source_dtype) for rule in RANK_RULES]),
             ),
             "singular_value": (
                 ("view", "noise", "sample", "mode", "component"),
@@ -69,7 +75,7 @@ def rank_variables(
             ),
             "rank_with_jitter": (
                 ("noise", "sample", "mode"),
-                _ranks(jittered, "spectrum", source_dtype),
+                _ranks(mode_unfoldings(jittered), "spectrum", source_dtype),
             ),
             "dead_channels": (("view", "noise"), _dead_channels(latents).numpy()),
         },
@@ -82,11 +88,8 @@ def rank_variables(
     )
 
 
-def _ranks(latents: Tensor, rule: str, source_dtype: str) -> NDArray[np.int16]:
-    ranks = [
-        matrix_rank(unfolding, rule=rule, source_dtype=source_dtype)
-        for unfolding in mode_unfoldings(latents)
-    ]
+def _ranks(unfoldings: Sequence[Tensor], rule: RankRule, source_dtype: str) -> NDArray[np.int16]:
+    ranks = [matrix_rank(unfolding, rule, source_dtype=source_dtype) for unfolding in unfoldings]
     return torch.stack(ranks, dim=-1).numpy().astype(np.int16)
 
 

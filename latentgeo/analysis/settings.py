@@ -2,7 +2,6 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
-RANK_RULES = ("spectrum", "float32-covariance")
 SHARES = (0.90, 0.95, 0.99)
 
 

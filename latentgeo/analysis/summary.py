@@ -26,17 +26,16 @@ def summarize(tree: xr.DataTree) -> dict[str, Any]:
         JSON-ready: every number a plain number, NaN as None; noise levels, ranks and strata
         are keys of type str. The schema is documented in docs/summary.md.
     """
+    models = {str(label): child.to_dataset() for label, child in tree.children.items()}
     return {
         "schema_version": SCHEMA_VERSION,
         "data": tree.attrs["data"],
         "samples": int(tree.attrs["samples"]),
         "seed": int(tree.attrs["seed"]),
         "perturbation": tree.attrs["perturbation"],
-        "noise": [float(level) for level in next(iter(tree.children.values()))["noise"].values],
+        "noise": next(iter(models.values()))["noise"].values.tolist(),
         "provenance": json.loads(tree.attrs["provenance"]),
-        "models": {
-            str(label): _model(child.to_dataset()) for label, child in tree.children.items()
-        },
+        "models": {label: _model(result) for label, result in models.items()},
     }
 
 

@@ -69,9 +69,8 @@ def _ranks(result: xr.Dataset, view: str) -> str:
 
 
 def _dimension(result: xr.Dataset) -> str:
-    chosen = {"share": 0.95}
-    values = result["hilbert_dimension"].sel(part="product", centring="centred", **chosen)
-    ends = result["hilbert_dimension_ci"].sel(**chosen)
+    values = result["hilbert_dimension"].sel(part="product", centring="centred", share=0.95)
+    ends = result["hilbert_dimension_ci"].sel(share=0.95)
     view = values["view"].values[0]
     clean, noisiest = (
         _with_interval(values.sel(view=view)[level].item(), ends.sel(view=view)[level].values, "")

@@ -54,7 +54,8 @@ class LatentStore:
 
     def dataset(self) -> xr.Dataset:
         """Open as an `xarray.Dataset`; arrays are read when they are used."""
-        return xr.open_zarr(self.group.store, consolidated=False, chunks=None)
+        opened: xr.Dataset = xr.open_zarr(self.group.store, consolidated=False, chunks=None)
+        return opened
 
     def _array(self, name: str) -> Any:
         return self.group[name]
