@@ -56,10 +56,7 @@ def series(tree: xr.DataTree, views: Sequence[str], variable: str) -> list[Serie
     """
     found = list(_series(tree, views, variable))
     if not found:
-        raise NothingToDrawError(
-            f"no model of this analysis has {variable!r} in the views {', '.join(views)}: "
-            "it needs latent tensors with rows and columns; draw another figure"
-        )
+        raise NothingToDrawError(_nothing(tree, views, variable))
     return found
 
 
@@ -118,7 +115,8 @@ def level_text(tree: xr.DataTree, level: float) -> str:
     if level == 0:
         return "clean"
     kind = str(tree.attrs.get("perturbation", "gaussian"))
-    return f"{SIGMA} = {level:g}" if kind.startswith("gaussian") else f"{kind} {level:g}"
+    said = f"{SIGMA} = {level:g}" if kind.startswith("gaussian") else f"{kind} {level:g}"
+    return said.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def set_noise_axis(ax: Axes, levels: NDArray[np.float64], label: str) -> None:
@@ -134,6 +132,18 @@ def set_noise_axis(ax: Axes, levels: NDArray[np.float64], label: str) -> None:
 def label_of(model: str, view: str, several: bool) -> str:
     """Name a series; the view is said only where the model has more than one."""
     return f"{model}, {view}" if several or view != "mean" else model
+
+
+def _nothing(tree: xr.DataTree, views: Sequence[str], variable: str) -> str:
+    """Say why no model can be drawn: wrong kind of latent, or wrong view."""
+    having = [data for data in models(tree).values() if variable in data]
+    if not having:
+        return (
+            "all latents of this analysis are vectors, and this figure needs latents with rows "
+            "and columns; analyse a model with a convolutional backbone"
+        )
+    known = sorted({str(view) for data in having for view in data["view"].values})
+    return f"views {list(views)} are in no model of this analysis; choose from {known}"
 
 
 def _series(tree: xr.DataTree, views: Sequence[str], variable: str) -> Iterator[Series]:

@@ -52,7 +52,7 @@ def share(count: int, total: int) -> str:
 
 def triple(ranks: Sequence[int]) -> str:
     """Write a rank triple."""
-    return "(" + ", ".join(str(rank) for rank in ranks) + ")"
+    return "(" + ",\N{NO-BREAK SPACE}".join(str(rank) for rank in ranks) + ")"
 
 
 def listed(parts: Sequence[str]) -> str:

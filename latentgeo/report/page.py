@@ -19,6 +19,8 @@ from latentgeo.report import paper, tables
 from latentgeo.report._words import estimate, listed, number, share, span, triple
 from latentgeo.report.facts import MODES, Model, View, models_of
 
+_FEW = 3
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -69,7 +71,7 @@ def write_report(
     tree : xarray.DataTree
         The analysis.
     summary : mapping
-        Its summary; the page names the schema and shows the provenance.
+        Its summary; the page shows it beside the provenance.
     figures_folder : pathlib.Path
         Where `latentgeo.figures.draw_figures` wrote the figures; those that are there are
         embedded.
@@ -99,14 +101,14 @@ def _context(tree: xr.DataTree, summary: Mapping[str, Any], figures_folder: Path
     name = "no noise" if noisy is None else reading.level_text(tree, noisy)
     views = [view for model in models if model.has_ranks for view in model.views]
     return {
-        "title": f"Latent spaces of {listed([model.label for model in models])}",
+        "title": _title(models),
         "facts": _analysed(tree, models),
         "unlearned": [model for model in models if not model.learned],
         "sections": [Section(model, _verdict(model), _points(model, name)) for model in models],
-        "glance": tables.at_a_glance(models, name),
+        "glance": _glance(models, name, ranked=bool(views)),
         "by_level": tables.by_level(models),
         "pictures": [_picture(file) for file in found_figures(tree, figures_folder)],
-        "undrawn": {FIGURES[key].title: reason for key, reason in undrawn(tree).items()},
+        "undrawn": _undrawn(tree),
         "strata": [tables.strata(view, name) for view in views],
         "two_rules": tables.two_rules(models, name) if views else None,
         "controls": _controls(models, name, ranked=bool(views)),
@@ -116,6 +118,19 @@ def _context(tree: xr.DataTree, summary: Mapping[str, Any], figures_folder: Path
         "identities": _identities(models),
         "provenance": _provenance(tree, models, summary),
     }
+
+
+def _title(models: Sequence[Model]) -> str:
+    """Name the models while they are few."""
+    if len(models) > _FEW:
+        return f"Latent spaces of {len(models)} models"
+    return f"Latent space{'s' * (len(models) > 1)} of {listed([one.label for one in models])}"
+
+
+def _glance(models: Sequence[Model], name: str, *, ranked: bool) -> list[tables.Table]:
+    """Gather the tables that a hurried reader looks at."""
+    ranks = [tables.ranks_at_a_glance(models, name)] if ranked else []
+    return [table.without_empty() for table in (tables.at_a_glance(models, name), *ranks)]
 
 
 def _analysed(tree: xr.DataTree, models: Sequence[Model]) -> dict[str, str]:
@@ -135,10 +150,14 @@ def _verdict(model: Model) -> str:
 
 
 def _points(model: Model, noisy_name: str) -> tuple[str, ...]:
-    """Say the numbers of a model, each with its interval."""
+    """Say the numbers of a model, each with its interval; only PSNR where nothing was learned."""
+    if not model.learned:
+        return (_psnr_point(model, noisy_name),)
     ranked = [_rank_point(view, noisy_name) for view in model.views if view.has_ranks]
     dimensions = [_dimension_point(view, noisy_name) for view in model.views]
-    angles = [_angle_point(view, noisy_name) for view in model.views if view.noisy is not None]
+    angles = [
+        _angle_point(view, view.noisy, noisy_name) for view in model.views if view.noisy is not None
+    ]
     return (*ranked, *dimensions, *angles, _psnr_point(model, noisy_name))
 
 
@@ -150,11 +169,13 @@ def _rank_point(view: View, noisy_name: str) -> str:
     ranges = ", ".join(
         f"{mode} {span(one[index] for one in clean)}" for index, mode in enumerate(MODES)
     )
-    strata = "stratum" if len(clean) == 1 else "strata"
-    text = (
-        f"Ranks of the {_what(view)} on clean images: {ranges}; {len(clean)} {strata}, the most "
-        f"frequent {triple(most)} on {share(count, images)}."
-    )
+    text = f"Ranks of the {_what(view)} on clean images: {ranges}; "
+    if len(clean) == 1:
+        text += f"one stratum, {triple(most)}, for all {images} images."
+    else:
+        text += (
+            f"{len(clean)} strata, the most frequent {triple(most)} with {share(count, images)}."
+        )
     if view.noisy is None:
         return text
     return f"{text} At {noisy_name}, {share(view.kept(), images)} keep their rank triple."
@@ -169,10 +190,8 @@ def _dimension_point(view: View, noisy_name: str) -> str:
     return f"{text}; at most {view.data.sizes['sample'] - 1} with so many images."
 
 
-def _angle_point(view: View, noisy_name: str) -> str:
+def _angle_point(view: View, noisy: float, noisy_name: str) -> str:
     """Say the principal angle of one view, and what chance gives."""
-    noisy = view.noisy
-    assert noisy is not None
     null = view.nulls().get("disjoint clean sets")
     text = (
         f"Mean principal angle of the {_what(view)} at {noisy_name}: "
@@ -211,7 +230,16 @@ def _controls(models: Sequence[Model], name: str, *, ranked: bool) -> list[table
     about_all = [tables.saturation(models)]
     if models[0].noisy is not None:
         about_all.insert(0, tables.nulls(models, name))
-    return [*(about_ranks if ranked else []), *about_all]
+    chosen = [*(about_ranks if ranked else []), *about_all]
+    return [table.without_empty() for table in chosen]
+
+
+def _undrawn(tree: xr.DataTree) -> dict[str, str]:
+    """Give the titles of the figures that could not be drawn, by the reason."""
+    titles: dict[str, list[str]] = {}
+    for name, reason in undrawn(tree).items():
+        titles.setdefault(reason, []).append(FIGURES[name].title)
+    return {reason: "; ".join(named) for reason, named in titles.items()}
 
 
 def _omitted(models: Sequence[Model]) -> dict[str, list[dict[str, str]]]:
@@ -248,11 +276,11 @@ def _provenance(
 ) -> dict[str, str]:
     """Give the recorded circumstances as readable JSON."""
     texts = {"Analysis": json.loads(tree.attrs["provenance"])}
-    texts["Summary"] = {"schema_version": summary.get("schema_version")}
     for model in models:
         texts[model.label] = json.loads(model.data.attrs["provenance"])
         if "settings" in model.data.attrs:
             texts[model.label]["settings"] = json.loads(model.data.attrs["settings"])
+    texts["summary.json"] = dict(summary)
     return {name: json.dumps(text, indent=2, ensure_ascii=False) for name, text in texts.items()}
 
 

@@ -26,7 +26,6 @@ FLAT_DB = 1.0
 ZERO_DEGREES = 1.0
 _PAPER_RANGES = {"S1": (5, 7), "S2": (6, 7), "S3": (29, 48)}
 _PAPER_VAE = (7, 7, 48)
-_NOT_HERE = "nothing to compare here"
 
 
 @dataclass(frozen=True)
@@ -43,6 +42,10 @@ class Finding:
 
     text: str
     agrees: bool | None
+
+
+_NO_RANKS = Finding("no ranks, the latents are vectors", None)
+_NO_NOISE = Finding("too few noise levels to say", None)
 
 
 @dataclass(frozen=True)
@@ -95,8 +98,8 @@ def _compared(models: Sequence[Model], statement: "_Statement") -> Comparison:
             continue
         for label, view in _asked(model, statement):
             finding = statement.find(view)
-            lines.append(f"{label}: {finding.text if finding else _NOT_HERE}")
-            if finding and finding.agrees is not None:
+            lines.append(f"{label}: {finding.text}")
+            if finding.agrees is not None:
                 judged.append(finding.agrees)
     nobody = f"no model with the recipe {' or '.join(statement.recipes)} was analysed"
     return Comparison(
@@ -124,18 +127,18 @@ def _verdict(judged: Sequence[bool]) -> str:
     return "depends on the model or view" if any(judged) else "differs"
 
 
-def _ranks_vary(view: View) -> Finding | None:
+def _ranks_vary(view: View) -> Finding:
     """Count the strata; they should be several."""
     if not view.has_ranks:
-        return None
+        return _NO_RANKS
     count = len(view.strata())
     return Finding(_strata_text(view), count > 1)
 
 
-def _ranks_fixed(view: View) -> Finding | None:
+def _ranks_fixed(view: View) -> Finding:
     """Count the strata; there should be one."""
     if not view.has_ranks:
-        return None
+        return _NO_RANKS
     return Finding(_strata_text(view), len(view.strata()) == 1)
 
 
@@ -147,10 +150,10 @@ def _strata_text(view: View) -> str:
     return f"{len(found)} rank triples over all levels ({len(view.strata(0.0))} on clean images)"
 
 
-def _ranks_in_ranges(view: View) -> Finding | None:
+def _ranks_in_ranges(view: View) -> Finding:
     """Pool clean and noisy ranks, as the paper's figure 3 shows them."""
     if not view.has_ranks:
-        return None
+        return _NO_RANKS
     triples = _clean_and_noisy(view)
     text = ", ".join(
         f"{mode} {span(one[index] for one in triples)}" for index, mode in enumerate(MODES)
@@ -163,10 +166,10 @@ def _ranks_in_ranges(view: View) -> Finding | None:
     return Finding(text, inside)
 
 
-def _ranks_as_papers_vae(view: View) -> Finding | None:
+def _ranks_as_papers_vae(view: View) -> Finding:
     """Look for the one triple that the paper names."""
     if not view.has_ranks:
-        return None
+        return _NO_RANKS
     triples = _clean_and_noisy(view)
     text = ", ".join(
         f"{mode} {span(one[index] for one in triples)}" for index, mode in enumerate(MODES)
@@ -189,19 +192,19 @@ def _dimension(view: View) -> Finding:
     return Finding(f"{first} on clean images, {last} at {levels[-1]:g}", None)
 
 
-def _psnr_drops(view: View) -> Finding | None:
+def _psnr_drops(view: View) -> Finding:
     """Compare the ends of the PSNR curve."""
     curve = view.data["psnr_mean"].values
     if len(curve) < 2:
-        return None
+        return _NO_NOISE
     return Finding(_psnr_text(view), bool(curve[0] - curve[-1] > FLAT_DB))
 
 
-def _psnr_flat(view: View) -> Finding | None:
+def _psnr_flat(view: View) -> Finding:
     """Look for the largest change of the PSNR curve."""
     curve = view.data["psnr_mean"].values
     if len(curve) < 2:
-        return None
+        return _NO_NOISE
     return Finding(_psnr_text(view), bool(curve.max() - curve.min() <= FLAT_DB))
 
 
@@ -214,16 +217,16 @@ def _psnr_text(view: View) -> str:
     return f"{first} dB clean, {last} dB at {float(view.data['noise'][-1]):g}"
 
 
-def _angles_rise(view: View) -> Finding | None:
+def _angles_rise(view: View) -> Finding:
     """Compare the mean angle at the lowest and at the highest level."""
     angles, text = _mean_angles(view)
-    return Finding(text, angles[-1] > angles[0]) if len(angles) > 1 else None
+    return Finding(text, angles[-1] > angles[0]) if len(angles) > 1 else _NO_NOISE
 
 
-def _angles_zero(view: View) -> Finding | None:
+def _angles_zero(view: View) -> Finding:
     """Look for the largest mean angle."""
     angles, text = _mean_angles(view)
-    return Finding(text, max(angles) < ZERO_DEGREES) if angles else None
+    return Finding(text, max(angles) < ZERO_DEGREES) if angles else _NO_NOISE
 
 
 def _mean_angles(view: View) -> tuple[list[float], str]:
@@ -244,7 +247,7 @@ class _Statement:
     text: str
     criterion: str
     recipes: tuple[str, ...]
-    find: Callable[[View], Finding | None]
+    find: Callable[[View], Finding]
     about_images: bool = False  # the same for every view of a model
 
 
@@ -296,7 +299,7 @@ _STATEMENTS = (
     _Statement(
         "S",
         "PSNR of the VAE is flat at about 25 dB over the noise levels.",
-        f"changes by at most {FLAT_DB:g} dB over all levels",
+        f"changes by at most {FLAT_DB:g} dB over all levels (its height depends on the data)",
         ("vae",),
         _psnr_flat,
         about_images=True,

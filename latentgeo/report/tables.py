@@ -36,9 +36,23 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     note: str = ""
 
+    def without_empty(self) -> "Table":
+        """Drop the columns that hold a dash in every row, as the noisy ones of a clean analysis."""
+        kept = [
+            at
+            for at in range(len(self.columns))
+            if not self.rows or any(row[at] != NONE for row in self.rows)
+        ]
+        return Table(
+            self.caption,
+            tuple(self.columns[at] for at in kept),
+            tuple(tuple(row[at] for at in kept) for row in self.rows),
+            self.note,
+        )
+
 
 def at_a_glance(models: Sequence[Model], noisy_name: str) -> Table:
-    """Set ranks, dimension, angles and PSNR of every model in one row per view.
+    """Set dimension, angles and PSNR of every model in one row per view.
 
     Parameters
     ----------
@@ -51,28 +65,58 @@ def at_a_glance(models: Sequence[Model], noisy_name: str) -> Table:
     -------
     Table
     """
-    rows = [_glance(model, view) for model in models for view in model.views]
     return Table(
-        f"All models at a glance, clean and at {noisy_name}",
+        "Hilbert dimension, principal angle and PSNR",
         (
             "Model",
             "Learned",
-            "Ranks S1, S2, S3, clean",
+            "Dimension, clean",
+            f"Dimension, {noisy_name}",
+            f"Mean angle, {noisy_name}",
+            "Its null",
+            "PSNR, clean",
+            f"PSNR, {noisy_name}",
+            "PSNR, mean image",
+        ),
+        tuple(_glance(model, view) for model in models for view in model.views),
+        "Square brackets: 95 % intervals over images. Dimension: 95 % of the variance. Angle in "
+        "degrees: a clean half of the images against itself made noisy, mean and range over "
+        "random halves; its null: two disjoint clean halves. PSNR in dB.",
+    )
+
+
+def ranks_at_a_glance(models: Sequence[Model], noisy_name: str) -> Table:
+    """Set ranks and number of strata of every model in one row per view.
+
+    Parameters
+    ----------
+    models : sequence of Model
+        The models of an analysis; those with vector latents are passed over.
+    noisy_name : str
+        What the noisy level is called.
+
+    Returns
+    -------
+    Table
+    """
+    return Table(
+        "Ranks S1, S2, S3 and strata",
+        (
+            "Model",
+            "Latent",
+            "Ranks, clean",
             f"Ranks, {noisy_name}",
             "Strata, clean",
             f"Strata, {noisy_name}",
-            "Hilbert dimension, clean",
-            f"Hilbert dimension, {noisy_name}",
-            f"Mean angle, {noisy_name} (halves)",
-            "Null: disjoint clean halves",
-            "PSNR clean (dB)",
-            f"PSNR {noisy_name} (dB)",
-            "Mean image (dB)",
+            "Images that keep their stratum",
         ),
-        tuple(rows),
-        "Ranks under the spectrum rule. Square brackets: 95 % intervals over images. Angles in "
-        "degrees, mean over random halves of the images with the range over halves; dimension: "
-        "95 % of the variance.",
+        tuple(
+            _glance_at_ranks(model, view)
+            for model in models
+            if model.has_ranks
+            for view in model.views
+        ),
+        "Ranges over images, under the spectrum rule.",
     )
 
 
@@ -348,26 +392,30 @@ _NULLS = ("disjoint clean sets", "two draws")
 
 def _glance(model: Model, view: View) -> tuple[str, ...]:
     """Fill one row of the first table."""
-    null = view.nulls().get(_NULLS[0])
     noisy = view.noisy
     return (
         view.label,
         "yes" if model.learned else "NO",
-        _ranks(view.triples(0.0)) if view.has_ranks else _VECTOR,
-        _ranks(view.triples(noisy)) if view.has_ranks and noisy is not None else NONE,
-        str(len(view.strata(0.0))) if view.has_ranks else NONE,
-        str(len(view.strata(noisy))) if view.has_ranks and noisy is not None else NONE,
         estimate(*view.dimension(0.0), 0),
         estimate(*view.dimension(noisy), 0) if noisy is not None else NONE,
         _mean_and_range(view.half_angles(noisy)) if noisy is not None else NONE,
-        _mean_and_range(null),
+        _mean_and_range(view.nulls().get(_NULLS[0])),
         _psnr(view, 0.0),
         _psnr(view, noisy) if noisy is not None else NONE,
         number(float(view.data["psnr_baseline_mean"])),
     )
 
 
-_VECTOR = "vector latent"
+def _glance_at_ranks(model: Model, view: View) -> tuple[str, ...]:
+    """Fill one row of the table of ranks."""
+    if view.noisy is None:
+        noisy = (NONE, NONE, NONE)
+    else:
+        total = view.data.sizes["sample"]
+        kept = f"{view.kept()} of {total}"
+        noisy = (_ranks(view.triples(view.noisy)), str(len(view.strata(view.noisy))), kept)
+    clean = (_ranks(view.triples(0.0)), str(len(view.strata(0.0))))
+    return (view.label, model.latent, clean[0], noisy[0], clean[1], noisy[1], noisy[2])
 
 
 def _growth(view: View) -> tuple[str, ...]:
