@@ -1,0 +1,158 @@
+"""Latent spaces of CAE, DAE and VAE under noise: train, analyse, compare with the paper.
+
+    python analyses/latent_characterization.py                                  # bundled digits
+    python analyses/latent_characterization.py --data mnist --scale laptop
+    python analyses/latent_characterization.py --data mnist --scale paper
+
+An independent re-implementation, from the abstract and the captions, of "Latent Space
+Characterization of Autoencoder Variants" (arXiv 2412.04755). What is already there is kept and
+what was interrupted goes on, so the same command finishes a study that was cut off.
+"""
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from characterization_tables import compare_with_paper, draw_over_seeds, gather, to_markdown
+
+from latentgeo import InputError, analyze, train
+from latentgeo.datasets import load as load_images
+from latentgeo.files import write_json, write_text
+from latentgeo.provenance import provenance
+
+NOISE = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How large a study is; all of it is written into its results."""
+
+    widths: tuple[int, int, int]
+    epochs: int
+    train_samples: int | None
+    seeds: int
+    samples: int
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A model of the study: its recipe and what differs from the recipe's defaults."""
+
+    recipe: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+SCALES = {
+    "smoke": Scale(widths=(4, 8, 16), epochs=1, train_samples=128, seeds=1, samples=24),
+    "demo": Scale(widths=(8, 16, 64), epochs=15, train_samples=None, seeds=1, samples=300),
+    "laptop": Scale(widths=(16, 32, 64), epochs=3, train_samples=20_000, seeds=3, samples=300),
+    "paper": Scale(widths=(32, 64, 128), epochs=30, train_samples=None, seeds=5, samples=300),
+}
+MODELS = {"cae": Variant("cae"), "dae": Variant("dae"), "vae": Variant("vae")}
+# Without the last ReLU no latent value is cut off at zero: does that decide the ranks?
+CONTROLS = {"cae-linear": Variant("cae", {"latent_activation": "linear"})}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the study; 0 when done, 2 for input that cannot be used."""
+    chosen = _parse(arguments)
+    out = chosen.out or Path("results") / f"latent-characterization-{chosen.data}-{chosen.scale}"
+    try:
+        run_study(chosen.data, chosen.scale, out, device=chosen.device)
+    except (InputError, OSError) as error:
+        print(f"latent_characterization: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def run_study(data: str, scale_name: str, out: Path, *, device: str = "auto") -> None:
+    """Train every model at every seed, analyse each seed, and set the whole beside the paper."""
+    start = time.perf_counter()
+    scale = SCALES[scale_name]
+    load_images(data)  # data that cannot be had is an error now, not after the first training
+    models = MODELS if scale.seeds == 1 else MODELS | CONTROLS
+    summaries = []
+    for seed in range(scale.seeds):
+        folders = [
+            _train(name, variant, data, scale, seed, out / "runs" / f"seed-{seed}", device)
+            for name, variant in models.items()
+        ]
+        place = out / f"seed-{seed}"
+        summaries.append(_analyze(folders, data, scale, seed, place, device))
+        print(f"report: {place / 'report.html'}")
+    if scale.seeds > 1:
+        _conclude(summaries, data, scale_name, out / "study", time.perf_counter() - start)
+
+
+def _train(
+    name: str, variant: Variant, data: str, scale: Scale, seed: int, runs: Path, device: str
+) -> Path:
+    return train(
+        variant.recipe,
+        data=data,
+        out=runs / name,
+        options={"widths": scale.widths, **variant.options},
+        epochs=scale.epochs,
+        train_samples=scale.train_samples,
+        schedule="cosine",
+        seed=seed,
+        device=device,
+        resume=True,
+    )
+
+
+def _analyze(
+    folders: list[Path], data: str, scale: Scale, seed: int, place: Path, device: str
+) -> dict[str, Any]:
+    summary = place / "summary.json"
+    if not summary.exists():
+        analyze(
+            folders,
+            data=data,
+            noise=NOISE,
+            samples=scale.samples,
+            seed=seed,
+            out=place,
+            device=device,
+            progress=True,
+        )
+    found: dict[str, Any] = json.loads(summary.read_text(encoding="utf-8"))
+    return found
+
+
+def _conclude(
+    summaries: list[dict[str, Any]], data: str, scale_name: str, out: Path, seconds: float
+) -> None:
+    """Write what the seeds say together: numbers, a table beside the paper's, a figure."""
+    gathered = gather(summaries)
+    comparison = compare_with_paper(gathered)
+    facts = provenance(
+        data=data,
+        scale=scale_name,
+        **asdict(SCALES[scale_name]),
+        noise=list(NOISE),
+        seconds_of_this_command=round(seconds),
+    )
+    write_json(
+        out / "study.json", {"provenance": facts, "models": gathered, "comparison": comparison}
+    )
+    write_text(out / "study.md", to_markdown(gathered, comparison, facts))
+    draw_over_seeds(gathered, out)
+    print(f"study: {out / 'study.md'}")
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data", default="digits", help="a data set's name (default: digits)")
+    parser.add_argument("--scale", default="demo", choices=SCALES, help="default: demo")
+    parser.add_argument("--out", type=Path, help="default: results/latent-characterization-…")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
