@@ -10,6 +10,7 @@ from latentgeo.geometry.angles import (
     principal_angles,
     rkhs_principal_angles,
 )
+from latentgeo.geometry.distances import distance, pairwise_distance
 from latentgeo.geometry.features import (
     ModeGrams,
     mode_features,
@@ -30,6 +31,7 @@ from latentgeo.geometry.rank import (
     rank_from_singular_values,
     singular_values,
 )
+from latentgeo.geometry.statements import METRICS, MetricStatement, statement
 from latentgeo.geometry.strata import (
     StratumTransitions,
     product_stratum_dimension,
@@ -40,13 +42,16 @@ from latentgeo.geometry.strata import (
 from latentgeo.geometry.unfolding import mode_covariances, mode_unfoldings
 
 __all__ = [
+    "METRICS",
     "AngleStatistics",
     "HilbertEmbedding",
+    "MetricStatement",
     "ModeGrams",
     "StratumTransitions",
     "angle_statistics",
     "centre_gram",
     "default_tolerance",
+    "distance",
     "gram_dimension",
     "gram_spectrum",
     "matrix_rank",
@@ -54,6 +59,7 @@ __all__ = [
     "mode_features",
     "mode_grams",
     "mode_unfoldings",
+    "pairwise_distance",
     "principal_angles",
     "product_stratum_dimension",
     "pseudo_log_features",
@@ -62,6 +68,7 @@ __all__ = [
     "rank_from_singular_values",
     "rkhs_principal_angles",
     "singular_values",
+    "statement",
     "strata_counts",
     "stratum_dimension",
     "stratum_transitions",

@@ -4,6 +4,7 @@ The features of S = UΛUᵀ are √p·svec(UUᵀ)/√2 beside √w·svec(U log(�
 projection metric, p = w = 1 projection + pseudo-log, and p = 0, w = 1 log-Euclidean.
 """
 
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -28,31 +29,92 @@ def features(factors: RangeFactors, weights: FlatWeights) -> Tensor:
 
 
 def gram(
-    first: RangeFactors,
-    second: RangeFactors | None,
-    weights: FlatWeights,
-    budget: float,
-    centred: bool = False,
+    first: RangeFactors, second: RangeFactors | None, weights: FlatWeights, budget: float
 ) -> Tensor:
-    """Sum the products of feature tiles; between a set and itself only the upper blocks.
-
-    ``centred`` takes the mean of all features away, which leaves distances as they are and keeps
-    their digits where all points are close together.
-    """
+    """Gram matrix, from the products of feature tiles."""
     other = first if second is None else second
+    out = first.basis.new_zeros(len(first.basis), len(other.basis))
+    for left, right in feature_tiles(first, second, weights, budget):
+        add_product(out, left, right)
+    return out if second is not None else mirror(out)
+
+
+def feature_tiles(
+    first: RangeFactors, second: RangeFactors | None, weights: FlatWeights, budget: float
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Give the features of both sets a few columns at a time; the same tensor twice for one set."""
     size = first.basis.shape[-2]
-    samples = len(first.basis) + (0 if second is None else len(other.basis))
+    samples = len(first.basis) + (0 if second is None else len(second.basis))
     row_bytes = 32.0 * samples * size
     held = sum(8.0 * f.basis.numel() for f in (first, second) if f is not None)
     require(held + row_bytes, budget, f"a Gram matrix of {samples} samples", _WAY_OUT)
-    out = first.basis.new_zeros(len(first.basis), len(other.basis))
-    scales = list(zip(_scales(first, weights), _scales(other, weights), strict=True))
     for rows in tiles(size, row_bytes, min(budget - held, row_bytes * max(8, size // 8))):
-        for scale, other_scale in scales:
+        for part, scale in enumerate(_scales(first, weights)):
             left = _tile(first.basis, scale, rows)
-            right = left if second is None else _tile(other.basis, other_scale, rows)
-            _add_product(out, left, right, centred)
-    return out if second is not None else _mirror(out)
+            if second is None:
+                yield left, left
+            else:
+                yield left, _tile(second.basis, _scales(second, weights)[part], rows)
+
+
+def column_tiles(first: Tensor, second: Tensor | None) -> Iterator[tuple[Tensor, Tensor]]:
+    """Give explicit features (samples, D) a few columns at a time."""
+    for part in tiles(first.shape[1], 8.0 * len(first)):
+        left = first[:, part].clone()
+        yield left, left if second is None else second[:, part].clone()
+
+
+def squared_distances(
+    pieces: Iterable[tuple[Tensor, Tensor]],
+    out: Tensor,
+    rows_of_first: Callable[[Tensor], Tensor],
+    rows_of_second: Callable[[Tensor], Tensor],
+) -> Tensor:
+    """Squared distances from tiles of features, into ``out`` (zeros); no larger temporaries.
+
+    The mean of all features is taken away first, which leaves distances as they are and keeps
+    their digits where the sets are far from the origin. Pairs that are close together beside
+    their norms are done again from the differences of their features (``rows_of_…(index)``).
+    """
+    lefts, rights = out.new_zeros(out.shape[0]), out.new_zeros(out.shape[1])
+    same = True
+    for left, right in pieces:
+        same = right is left
+        mean = (left.sum(0) + right.sum(0)) / (len(left) + len(right))
+        left -= mean
+        if not same:
+            right -= mean
+        lefts += left.square().sum(1)
+        rights += right.square().sum(1)
+        add_product(out, left, right)
+    if same:
+        mirror(out)
+    _distances_in_place(out, lefts, rights, rows_of_first, rows_of_second, same)
+    return out
+
+
+def _distances_in_place(
+    out: Tensor,
+    lefts: Tensor,
+    rights: Tensor,
+    rows_of_first: Callable[[Tensor], Tensor],
+    rows_of_second: Callable[[Tensor], Tensor],
+    same: bool,
+) -> None:
+    for rows in tiles(len(out), 32.0 * out.shape[1]):
+        norms = lefts[rows, None] + rights
+        block = out[rows].mul_(-2).add_(norms)
+        close = block < _CLOSE * norms
+        if same:
+            offset = torch.arange(rows.start, rows.stop, device=out.device)
+            close[torch.arange(len(offset), device=out.device), offset] = False
+            block[torch.arange(len(offset), device=out.device), offset] = 0.0
+        near = close.nonzero()
+        for tile in tiles(len(near), 1.0, 256.0):
+            pairs = near[tile]
+            gap = rows_of_first(pairs[:, 0] + rows.start) - rows_of_second(pairs[:, 1])
+            block[pairs[:, 0], pairs[:, 1]] = gap.square().sum(1)
+        block.clamp_min_(0)
 
 
 def require_factors(samples: int, rows: int, columns: int, budget: float) -> None:
@@ -61,6 +123,8 @@ def require_factors(samples: int, rows: int, columns: int, budget: float) -> Non
     require(needed, budget, f"factors of {samples} matrices of {rows} rows", _WAY_OUT)
 
 
+_CLOSE = 1e-5
+"""Squared distances below this share of the squared norms have lost digits to cancellation."""
 _WAY_OUT = "work in blocks of samples, use Nystroem features of fewer landmarks"
 
 
@@ -98,14 +162,9 @@ def _tile(basis: Tensor, scale: Tensor, rows: slice) -> Tensor:
     return tile.reshape(len(tile), -1)
 
 
-def _add_product(out: Tensor, left: Tensor, right: Tensor, centred: bool) -> None:
+def add_product(out: Tensor, left: Tensor, right: Tensor) -> None:
     """Add left·rightᵀ; of a set with itself only the blocks on and above the diagonal."""
-    same = right is left
-    if centred:
-        mean = (left.sum(0) + right.sum(0)) / (len(left) + len(right))
-        left = left.sub_(mean)
-        right = left if same else right.sub_(mean)
-    if not same:
+    if right is not left:
         out.addmm_(left, right.mT)
         return
     step = max(256, -(-len(out) // 8))
@@ -114,7 +173,7 @@ def _add_product(out: Tensor, left: Tensor, right: Tensor, centred: bool) -> Non
         out[block, start:].addmm_(left[block], left[start:].mT)
 
 
-def _mirror(out: Tensor) -> Tensor:
+def mirror(out: Tensor) -> Tensor:
     """Copy the upper blocks to the lower ones, so that the matrix is symmetric to the bit."""
     step = max(256, -(-len(out) // 8))
     for start in range(0, len(out), step):

@@ -1,5 +1,6 @@
 """Principal angles between subspaces of R^n and of a reproducing kernel Hilbert space."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -177,18 +178,30 @@ def _orthonormal(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _angles(u: Tensor, rank_u: Tensor, v: Tensor, rank_v: Tensor) -> Tensor:
-    """Angles between orthonormal bases (batch, n, k), those in doubt from sines."""
+    """Angles between orthonormal bases (batch, n, k), zero beyond their ranks."""
     if u.shape[-1] < v.shape[-1]:
         u, rank_u, v, rank_v = v, rank_v, u, rank_u
-    cross = u.mT @ v
+
+    def some(doubtful: Tensor) -> tuple[Tensor, Tensor]:
+        return u[doubtful], v[doubtful]
+
+    return angles_from_cross(u.mT @ v, rank_u, rank_v, some)
+
+
+def angles_from_cross(
+    cross: Tensor,
+    rank_u: Tensor,
+    rank_v: Tensor,
+    some: Callable[[Tensor], tuple[Tensor, Tensor]],
+) -> Tensor:
+    """Angles from cross = uᵀv (batch, p, q), p ≥ q; ``some(mask)`` gives bases where in doubt."""
     count = torch.minimum(rank_u, rank_v)
     cosines = _linalg.eigvalsh(cross.mT @ cross).flip(-1).clamp(0, 1).sqrt()
     angles = torch.arccos(cosines)
     doubtful = _squares_lose_digits(cosines, count)
     if bool(doubtful.any()):
-        angles[doubtful] = _resolved_angles(
-            u[doubtful], v[doubtful], cross[doubtful], rank_v[doubtful]
-        )
+        u, v = some(doubtful)
+        angles[doubtful] = _resolved_angles(u, v, cross[doubtful], rank_v[doubtful])
     return _mask_absent(angles, count)
 
 

@@ -1,0 +1,179 @@
+"""Metrics that need an eigenproblem for each pair.
+
+Each is a triple of functions. `left` and `right` give, once per sample, the matrices whose product
+for a pair (i, j) holds all that the two have in common; `between` turns products into distances,
+and goes back to the samples only where the quick way would lose digits.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import pi
+
+import torch
+from torch import Tensor
+
+from latentgeo.geometry import _linalg
+from latentgeo.geometry._factors import RangeFactors
+from latentgeo.geometry._tiles import tiles
+from latentgeo.geometry.angles import angles_from_cross
+
+Index = Tensor
+_ACROSS_PAIRS_BYTES = 2.0**26
+
+
+@dataclass(frozen=True)
+class PairMetric:
+    """One metric of this kind; ``between(cross, a, b, i, j, weight)`` has pairs in its batch."""
+
+    left: Callable[[RangeFactors], Tensor]
+    right: Callable[[RangeFactors], Tensor]
+    between: Callable[[Tensor, RangeFactors, RangeFactors, Index, Index, float], Tensor]
+
+
+def aligned(
+    metric: PairMetric, a: RangeFactors, b: RangeFactors, i: Index, j: Index, weight: float
+) -> Tensor:
+    """Distances of listed pairs (i, j)."""
+    left, right = metric.left(a), metric.right(b)
+    bytes_each = 8.0 * (left[0].numel() + right[0].numel() + 4 * left.shape[-2] * right.shape[-1])
+    parts = [
+        metric.between(left[i[tile]] @ right[j[tile]], a, b, i[tile], j[tile], weight)
+        for tile in tiles(len(i), bytes_each, _ACROSS_PAIRS_BYTES)
+    ]
+    return torch.cat(parts)
+
+
+def crossed(metric: PairMetric, a: RangeFactors, b: RangeFactors | None, weight: float) -> Tensor:
+    """Distances of all pairs, by blocks of rows; of a set with itself each pair once."""
+    other = a if b is None else b
+    left, right = metric.left(a), metric.right(other)
+    out = left.new_zeros(len(left), len(right))
+    for rows, columns in _blocks(
+        len(left), len(right), left.shape[-2] * right.shape[-1], b is None
+    ):
+        i, j = _grid(rows, columns, left.device)
+        cross = _outer(left[rows], right[columns])
+        if b is None:
+            above = i < j
+            i, j, cross = i[above], j[above], cross[above]
+        if len(i):
+            out[i, j] = metric.between(cross, a, other, i, j, weight)
+    return out + out.mT if b is None else out
+
+
+def _blocks(rows: int, columns: int, size: int, upper: bool) -> list[tuple[slice, slice]]:
+    """Cut the matrix of pairs into blocks whose cross products take bounded memory."""
+    bytes_each = 8.0 * 5 * size
+    step = max(1, min(64, int(_ACROSS_PAIRS_BYTES / bytes_each / max(columns, 1)) or 1))
+    blocks = []
+    for block in tiles(rows, 1.0, float(step)):
+        start = block.start if upper else 0
+        parts = tiles(columns - start, bytes_each * step, _ACROSS_PAIRS_BYTES)
+        blocks += [(block, slice(part.start + start, part.stop + start)) for part in parts]
+    return blocks
+
+
+def _grid(rows: slice, columns: slice, device: torch.device) -> tuple[Index, Index]:
+    i = torch.arange(rows.start, rows.stop, device=device)
+    j = torch.arange(columns.start, columns.stop, device=device)
+    return i.repeat_interleave(len(j)), j.repeat(len(i))
+
+
+def _outer(left: Tensor, right: Tensor) -> Tensor:
+    """All products leftᵢ rightⱼ, flattened over pairs, as one large matrix product."""
+    rows, height, inner = left.shape
+    columns, _, width = right.shape
+    product = left.reshape(rows * height, inner) @ right.movedim(1, 0).reshape(inner, -1)
+    blocks = product.reshape(rows, height, columns, width).transpose(1, 2)
+    return blocks.reshape(rows * columns, height, width)
+
+
+def _common(a: RangeFactors, b: RangeFactors, i: Index, j: Index) -> Tensor:
+    return torch.minimum(a.rank[i], b.rank[j])
+
+
+def _bures_wasserstein(
+    cross: Tensor, a: RangeFactors, b: RangeFactors, i: Index, j: Index, _: float
+) -> Tensor:
+    nuclear = _linalg.singular_values_by_squares(cross, _common(a, b, i, j), 1e-4).sum(-1)
+    traces = a.values.sum(-1)[i] + b.values.sum(-1)[j]
+    squared = traces - 2 * nuclear
+    close = squared < 1e-6 * traces
+    if bool(close.any()):
+        squared[close] = _procrustes_residual(cross[close], a.half, b.half, i[close], j[close])
+    return squared.clamp_min(0).sqrt()
+
+
+def _procrustes_residual(cross: Tensor, x: Tensor, y: Tensor, i: Index, j: Index) -> Tensor:
+    """Sum the smallest ‖X − YO‖² over orthogonal O from differences that do not cancel."""
+    width = max(x.shape[-1], y.shape[-1])
+    pad_x, pad_y = width - x.shape[-1], width - y.shape[-1]
+    cross = torch.nn.functional.pad(cross, (0, pad_y, 0, pad_x))
+    x, y = (torch.nn.functional.pad(t, (0, pad)) for t, pad in ((x, pad_x), (y, pad_y)))
+    parts = []
+    for tile in tiles(len(i), 8.0 * width * (4 * x.shape[-2] + 6 * width), _ACROSS_PAIRS_BYTES):
+        left, _, right = _linalg.svd(cross[tile])
+        residual = x[i[tile]] - y[j[tile]] @ (right.mT @ left.mT)
+        parts.append(residual.square().sum((-2, -1)))
+    return torch.cat(parts)
+
+
+def _log_ratios(cross: Tensor, a: RangeFactors, b: RangeFactors, i: Index, j: Index) -> Tensor:
+    """Half the logarithms of the generalised eigenvalues of (B, A)."""
+    return _linalg.singular_values_by_squares(cross, _common(a, b, i, j), 1e-3).log()
+
+
+def _affine_invariant(
+    cross: Tensor, a: RangeFactors, b: RangeFactors, i: Index, j: Index, _: float
+) -> Tensor:
+    return 2 * _log_ratios(cross, a, b, i, j).square().sum(-1).sqrt()
+
+
+def _stein(cross: Tensor, a: RangeFactors, b: RangeFactors, i: Index, j: Index, _: float) -> Tensor:
+    # Σ log((1 + μ) / (2√μ)) = Σ log cosh(½ log μ), without the cancellation of determinants.
+    x = _log_ratios(cross, a, b, i, j).abs()
+    near = torch.log1p(2 * (x.clamp(max=1) / 2).sinh().square())
+    far = x + torch.log1p((-2 * x).exp()) - 0.6931471805599453
+    return torch.where(x < 1, near, far).sum(-1)
+
+
+def _arc(cross: Tensor, a: RangeFactors, b: RangeFactors, i: Index, j: Index, _: float) -> Tensor:
+    angles = _pair_angles(cross, a, b, i, j)
+    absent = (a.rank[i] - b.rank[j]).abs() * (pi / 2) ** 2
+    return (angles.square().nansum(-1) + absent).sqrt()
+
+
+def _bonnabel_sepulchre(
+    cross: Tensor, a: RangeFactors, b: RangeFactors, i: Index, j: Index, weight: float
+) -> Tensor:
+    arcs = _pair_angles(cross, a, b, i, j).square().nansum(-1)
+    left, _, right = _linalg.svd(cross)
+    root_a = torch.where(a.values > 0, a.values, 1.0).rsqrt()[i]
+    stretched = root_a[..., None] * (left @ right) * b.values.sqrt()[j][:, None, :]
+    # At rank 0, the only rank whose factors are padded, there is nothing to stretch.
+    logs = torch.where(a.rank[i, None] > 0, 2 * _linalg.svdvals(stretched).log(), 0.0)
+    return (arcs + weight * logs.square().sum(-1)).sqrt()
+
+
+def _pair_angles(cross: Tensor, a: RangeFactors, b: RangeFactors, i: Index, j: Index) -> Tensor:
+    if cross.shape[-2] < cross.shape[-1]:
+        cross, a, b, i, j = cross.mT, b, a, j, i
+
+    def some(doubtful: Tensor) -> tuple[Tensor, Tensor]:
+        return a.basis[i[doubtful]], b.basis[j[doubtful]]
+
+    return angles_from_cross(cross, a.rank[i], b.rank[j], some)
+
+
+def _whitening(factors: RangeFactors) -> Tensor:
+    roots = torch.where(factors.values > 0, factors.values, 1.0).rsqrt()
+    return (factors.basis * roots[:, None, :]).mT
+
+
+PAIR_METRICS = {
+    "bures-wasserstein": PairMetric(lambda f: f.half.mT, lambda f: f.half, _bures_wasserstein),
+    "affine-invariant": PairMetric(_whitening, lambda f: f.half, _affine_invariant),
+    "stein": PairMetric(_whitening, lambda f: f.half, _stein),
+    "projection-arc": PairMetric(lambda f: f.basis.mT, lambda f: f.basis, _arc),
+    "bonnabel-sepulchre": PairMetric(lambda f: f.basis.mT, lambda f: f.basis, _bonnabel_sepulchre),
+}
