@@ -24,12 +24,27 @@ from latentgeo.geometry.hilbert import (
     gram_dimension,
     gram_spectrum,
 )
+from latentgeo.geometry.kernels import (
+    GramDiagnostics,
+    IndefiniteKernelWarning,
+    Nystroem,
+    gram_diagnostics,
+    is_positive_definite,
+    kernel,
+)
 from latentgeo.geometry.rank import (
     default_tolerance,
     matrix_rank,
     rank_at_tolerance,
     rank_from_singular_values,
     singular_values,
+)
+from latentgeo.geometry.sampling import (
+    AngleTest,
+    DimensionCurve,
+    angle_permutation_test,
+    dimension_by_size,
+    disjoint_angles,
 )
 from latentgeo.geometry.statements import METRICS, MetricStatement, statement
 from latentgeo.geometry.strata import (
@@ -44,16 +59,27 @@ from latentgeo.geometry.unfolding import mode_covariances, mode_unfoldings
 __all__ = [
     "METRICS",
     "AngleStatistics",
+    "AngleTest",
+    "DimensionCurve",
+    "GramDiagnostics",
     "HilbertEmbedding",
+    "IndefiniteKernelWarning",
     "MetricStatement",
     "ModeGrams",
+    "Nystroem",
     "StratumTransitions",
+    "angle_permutation_test",
     "angle_statistics",
     "centre_gram",
     "default_tolerance",
+    "dimension_by_size",
+    "disjoint_angles",
     "distance",
+    "gram_diagnostics",
     "gram_dimension",
     "gram_spectrum",
+    "is_positive_definite",
+    "kernel",
     "matrix_rank",
     "mode_covariances",
     "mode_features",

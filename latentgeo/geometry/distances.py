@@ -177,7 +177,7 @@ def _modes(a: tuple[Any, ...], b: Any) -> list[tuple[Any, Any]]:
 
 
 def _distance_of_one_mode(a: Any, b: Any, metric: str, options: Options) -> Any:
-    stated = statement(metric)
+    statement(metric)
     first, second, back = enter_pair(a, b, raw=True)
     assert second is not None
     check_matrices(first, "a")
@@ -187,7 +187,7 @@ def _distance_of_one_mode(a: Any, b: Any, metric: str, options: Options) -> Any:
     j = _positions(second, lead)
     fa = _prepare(first.reshape(-1, *first.shape[-2:]), a, options, "a")
     fb = _prepare(second.reshape(-1, *second.shape[-2:]), b, options, "b")
-    _check_domain(fa, fb, stated.domain, metric)
+    check_factors_for(metric, fa, fb)
     if metric in PAIR_METRICS:
         found = aligned(PAIR_METRICS[metric], fa, fb, i, j, options.log_weight)
     else:
@@ -196,10 +196,10 @@ def _distance_of_one_mode(a: Any, b: Any, metric: str, options: Options) -> Any:
 
 
 def _pairwise_of_one_mode(x: Any, y: Any, metric: str, options: Options) -> Any:
-    stated = statement(metric)
+    statement(metric)
     first, second, back = enter_pair(x, y, raw=True)
     fx, fy = factor_sets(first, second, x, y, options)
-    _check_domain(fx, fy, stated.domain, metric)
+    check_factors_for(metric, fx, fy)
     if metric in PAIR_METRICS:
         return back(crossed(PAIR_METRICS[metric], fx, fy, options.log_weight))
     return back(_flat_crossed(fx, fy, metric, options).sqrt_())
@@ -257,7 +257,9 @@ def _ridged(x: Tensor, options: Options) -> Tensor:
     return x + options.ridge * torch.eye(x.shape[-1], dtype=x.dtype, device=x.device)
 
 
-def _check_domain(a: RangeFactors, b: RangeFactors | None, domain: str, metric: str) -> None:
+def check_factors_for(metric: str, a: RangeFactors, b: RangeFactors | None) -> None:
+    """Require matrices of one size, with ranks that the metric has a meaning for."""
+    domain = statement(metric).domain
     others = [] if b is None else [("b", b)]
     for name, factors in [("a", a), *others]:
         if factors.basis.shape[-2] != a.basis.shape[-2]:

@@ -1,0 +1,389 @@
+"""Kernels on positive semi-definite matrices, and what their Gram matrices really are."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
+
+from latentgeo.geometry import _flat, _linalg
+from latentgeo.geometry._arrays import A, DType, enter, enter_pair
+from latentgeo.geometry._checks import check_gram, check_weights
+from latentgeo.geometry._factors import Form
+from latentgeo.geometry._tiles import DEFAULT_BUDGET
+from latentgeo.geometry.distances import (
+    Options,
+    check_factors_for,
+    explicit_features,
+    factor_sets,
+    flat_weights,
+    pairwise_distance,
+)
+from latentgeo.geometry.statements import METRICS, statement
+
+LINEAR_KERNELS = tuple(name for name, stated in METRICS.items() if stated.is_flat)
+"""Kernels that are inner products of explicit features, by the name of their metric."""
+RADIAL_KERNELS = ("gaussian", "laplacian")
+
+
+class IndefiniteKernelWarning(UserWarning):
+    """The kernel is not positive definite in theory; its Gram matrix may have negative energy."""
+
+
+class GramDiagnostics(NamedTuple):
+    """What a Gram matrix is in fact.
+
+    Attributes
+    ----------
+    smallest_eigenvalue : float or array
+        In the units of the Gram matrix.
+    negative_energy : float or array
+        Share of the eigenvalues' absolute sum that is negative, 0 to 1.
+    is_positive : bool or array
+        No eigenvalue is below rounding, n · eps · the largest.
+    """
+
+    smallest_eigenvalue: Any
+    negative_energy: Any
+    is_positive: Any
+
+
+@dataclass(frozen=True)
+class _Kernel:
+    """What a kernel on one mode is told."""
+
+    name: str
+    metric: str
+    gamma: float | None
+    options: Options
+
+
+def kernel(
+    x: A,
+    y: A | None = None,
+    kernel: str = "pseudo-log",
+    *,
+    metric: str = "pseudo-log",
+    gamma: float | None = None,
+    form: Form = "matrix",
+    combine: str = "sum",
+    weights: Sequence[float] | None = None,
+    log_weight: float = 1.0,
+    ridge: float = 0.0,
+    source_dtype: DType | None = None,
+    budget: float = DEFAULT_BUDGET,
+) -> Any:
+    r"""Gram matrix of a kernel on one set, or between two sets.
+
+    Parameters
+    ----------
+    x : array or tensor, shape (N, n, n), or (N, n, m) for factors and unfoldings
+        One set; or a tuple of sets, one for each mode.
+    y : the same, with M samples, optional
+        Another set; by default ``x`` again.
+    kernel : str
+        Inner product of explicit features, positive definite by construction: "projection",
+        "pseudo-log", "log-euclidean" or "log-cholesky". Or radial in ``metric``: "gaussian",
+        exp(−γ d²), or "laplacian", exp(−γ d); for a divergence, which already is of the order of
+        a squared distance, exp(−γ d) and exp(−γ √d).
+    metric : str
+        The distance of a radial kernel.
+    gamma : float
+        γ of a radial kernel, in units of 1/d² or 1/d. There is no default: it is a choice.
+    form, log_weight, ridge, source_dtype, budget
+        As for `latentgeo.geometry.distance`.
+    combine : {"sum", "product"}
+        How the kernels of the modes make one.
+    weights : sequence of float, optional
+        Weights of the modes: factors in a sum, exponents in a product. All 1 by default.
+
+    Returns
+    -------
+    array or tensor, shape (N, M), float64
+        The same kind as ``x``.
+
+    Warns
+    -----
+    IndefiniteKernelWarning
+        If the kernel is not positive definite in theory; see `is_positive_definite`.
+
+    Raises
+    ------
+    ValueError
+        If the kernel or metric is not known, ``gamma`` is missing or not positive, or as for
+        `latentgeo.geometry.pairwise_distance`.
+
+    See Also
+    --------
+    gram_diagnostics : the smallest eigenvalue and the share of negative energy.
+    """
+    options = Options(form, log_weight, ridge, source_dtype, budget)
+    told = _Kernel(kernel, metric, _checked_gamma(kernel, gamma), options)
+    modes = x if isinstance(x, tuple) else (x,)
+    others = (None,) * len(modes) if y is None else y if isinstance(y, tuple) else (y,)
+    _warn_if_indefinite(told, modes)
+    if len(modes) != len(others):
+        raise ValueError(f"x has {len(modes)} modes and y has {len(others)}; expected the same")
+    grams = [_of_one_mode(a, b, told) for a, b in zip(modes, others, strict=True)]
+    return _combined(grams, combine, [1.0] * len(grams) if weights is None else weights)
+
+
+def is_positive_definite(
+    kernel: str, metric: str = "pseudo-log", *, gamma: float | None = None, size: int | None = None
+) -> bool:
+    """Say whether a kernel is positive definite in theory, on every finite set.
+
+    Parameters
+    ----------
+    kernel : str
+        As for `kernel`.
+    metric : str
+        The distance of a radial kernel.
+    gamma : float, optional
+        Matters for the Gaussian of "stein", which is positive definite for γ = 1/2, 1, …,
+        (n − 2)/2 and for γ ≥ (n − 1)/2 only.
+    size : int, optional
+        n of the matrices, for the same case.
+
+    Returns
+    -------
+    bool
+        False also where nothing is proved.
+
+    References
+    ----------
+    I. J. Schoenberg, "Metric spaces and positive definite functions", Trans. AMS 44 (1938), for
+    Euclidean metrics; S. Sra, Proc. AMS 144 (2016), theorem 4.1, for "stein"; A. Feragen,
+    F. Lauze and S. Hauberg, CVPR 2015, for why curved metrics have none.
+    """
+    if kernel in LINEAR_KERNELS:
+        return True
+    _check_kernel(kernel)
+    if statement(metric).is_flat:
+        return True
+    if metric == "stein" and kernel == "gaussian" and gamma is not None and size is not None:
+        return gamma >= (size - 1) / 2 or (gamma > 0 and float(2 * gamma).is_integer())
+    return False
+
+
+def gram_diagnostics(gram: A) -> GramDiagnostics:
+    """Smallest eigenvalue and share of negative energy of Gram matrices.
+
+    Parameters
+    ----------
+    gram : array or tensor, shape (..., n, n)
+        Symmetric.
+
+    Returns
+    -------
+    GramDiagnostics
+        Named tuple (smallest_eigenvalue, negative_energy, is_positive), each of shape (...).
+
+    Raises
+    ------
+    ValueError
+        If a Gram matrix is not square, symmetric and finite.
+    """
+    inside, back = enter(gram)
+    check_gram(inside)
+    values = _linalg.eigvalsh(inside)
+    total = values.abs().sum(-1)
+    negative = (-values.clamp(max=0)).sum(-1)
+    share = torch.where(total > 0, negative / total.clamp_min(1e-300), 0.0)
+    noise = values.shape[-1] * torch.finfo(values.dtype).eps * values.abs().amax(-1)
+    return GramDiagnostics(back(values[..., 0]), back(share), back(values[..., 0] >= -noise))
+
+
+class Nystroem(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Features of few columns whose inner products approximate a kernel on matrices.
+
+    For sets too large for their Gram matrix: n samples cost n × landmarks kernel values.
+
+    Parameters
+    ----------
+    n_landmarks : int
+        Samples of the fit that span the features; capped at their number.
+    kernel, metric, gamma, form, log_weight, ridge, source_dtype
+        As for `kernel`. The kernel should be positive definite; directions of negative energy
+        are left out.
+    random_state : int, RandomState or None
+        Chooses the landmarks.
+
+    Attributes
+    ----------
+    landmarks_ : array or tensor, shape (landmarks, n, m), or tuple of such
+    landmark_indices_ : ndarray of int64
+        Their places in the fitted set.
+    normalization_ : ndarray, shape (landmarks, rank)
+        Takes kernel values with the landmarks to features.
+
+    References
+    ----------
+    C. Williams and M. Seeger, "Using the Nyström method to speed up kernel machines", NIPS 2001.
+    """
+
+    def __init__(
+        self,
+        n_landmarks: int = 500,
+        *,
+        kernel: str = "pseudo-log",
+        metric: str = "pseudo-log",
+        gamma: float | None = None,
+        form: Form = "matrix",
+        log_weight: float = 1.0,
+        ridge: float = 0.0,
+        source_dtype: DType | None = None,
+        random_state: Any = None,
+    ) -> None:
+        self.n_landmarks = n_landmarks
+        self.kernel = kernel
+        self.metric = metric
+        self.gamma = gamma
+        self.form = form
+        self.log_weight = log_weight
+        self.ridge = ridge
+        self.source_dtype = source_dtype
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Choose landmarks and find the features that reproduce the kernel on them.
+
+        Parameters
+        ----------
+        X : array or tensor, shape (N, n, n) or as ``form`` says; or a tuple of sets, one a mode
+        y : ignored
+
+        Returns
+        -------
+        Nystroem
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If ``n_landmarks`` is not positive, or as for `kernel`.
+        """
+        if self.n_landmarks < 1:
+            raise ValueError(f"n_landmarks is {self.n_landmarks}; expected at least 1")
+        count = len(X[0] if isinstance(X, tuple) else X)
+        chosen = check_random_state(self.random_state).permutation(count)[: self.n_landmarks]
+        self.landmark_indices_ = np.sort(chosen)
+        self.landmarks_ = _some(X, self.landmark_indices_)
+        gram, _ = enter(self._kernel(self.landmarks_))
+        values, vectors = _linalg.eigh(gram)
+        keep = values > len(values) * torch.finfo(values.dtype).eps * values[-1]
+        if not bool(keep.any()):
+            keep[-1] = True
+        scale = values[keep].clamp_min(torch.finfo(values.dtype).tiny).rsqrt()
+        self.normalization_ = (vectors[:, keep] * scale).cpu().numpy()
+        return self
+
+    def transform(self, X: Any) -> npt.NDArray[np.float64]:
+        """Give features of samples.
+
+        Parameters
+        ----------
+        X : array or tensor, shape (N, n, n) or as ``form`` says; or a tuple of sets
+
+        Returns
+        -------
+        ndarray, shape (N, rank), float64
+            Their inner products approximate the kernel, exactly so on the landmarks.
+        """
+        check_is_fitted(self)
+        cross, _ = enter(self._kernel(X, self.landmarks_))
+        return np.asarray(cross.cpu().numpy() @ self.normalization_)
+
+    def _kernel(self, x: Any, y: Any = None) -> Any:
+        return kernel(
+            x,
+            y,
+            self.kernel,
+            metric=self.metric,
+            gamma=self.gamma,
+            form=self.form,
+            log_weight=self.log_weight,
+            ridge=self.ridge,
+            source_dtype=self.source_dtype,
+        )
+
+
+def _some(x: Any, index: npt.NDArray[np.int64]) -> Any:
+    if isinstance(x, tuple):
+        return tuple(_some(mode, index) for mode in x)
+    return x[torch.from_numpy(index)] if isinstance(x, Tensor) else np.asarray(x)[index]
+
+
+def _of_one_mode(x: Any, y: Any, told: _Kernel) -> Any:
+    if told.name in LINEAR_KERNELS:
+        return _linear(x, y, told)
+    distances, back = enter(pairwise_distance(x, y, told.metric, **asdict(told.options)))
+    power = (2 if told.name == "gaussian" else 1) / (2 if statement(told.metric).is_squared else 1)
+    assert told.gamma is not None
+    return back(distances.pow_(power).mul_(-told.gamma).exp_())
+
+
+def _linear(x: Any, y: Any, told: _Kernel) -> Any:
+    first, second, back = enter_pair(x, y, raw=True)
+    fx, fy = factor_sets(first, second, x, y, told.options)
+    check_factors_for(told.name, fx, fy)
+    if told.name == "log-cholesky":
+        left = explicit_features(fx, told.name, told.options)
+        right = left if fy is None else explicit_features(fy, told.name, told.options)
+        return back(left @ right.mT)
+    weights = flat_weights(told.name, told.options.log_weight)
+    return back(_flat.gram(fx, fy, weights, told.options.budget))
+
+
+def _combined(grams: list[Any], combine: str, weights: Sequence[float]) -> Any:
+    check_weights(weights, len(grams))
+    if combine == "sum":
+        total: Any = 0.0
+        for weight, gram in zip(weights, grams, strict=True):
+            total = total + weight * gram
+        return total
+    if combine != "product":
+        raise ValueError(f"combine is {combine!r}; expected 'sum' or 'product'")
+    product: Any = 1.0
+    for weight, gram in zip(weights, grams, strict=True):
+        product = product * (gram if weight == 1 else gram**weight)
+    return product
+
+
+def _checked_gamma(kernel: str, gamma: float | None) -> float | None:
+    _check_kernel(kernel)
+    if kernel in LINEAR_KERNELS:
+        return None
+    if gamma is None or not 0 < gamma < float("inf"):
+        raise ValueError(
+            f"gamma is {gamma}; a {kernel} kernel needs a positive number, for example one over "
+            "the median of the distances (squared, for a gaussian)"
+        )
+    return float(gamma)
+
+
+def _check_kernel(kernel: str) -> None:
+    if kernel not in LINEAR_KERNELS + RADIAL_KERNELS:
+        known = ", ".join(LINEAR_KERNELS + RADIAL_KERNELS)
+        raise ValueError(f"kernel is {kernel!r}; expected one of {known}")
+
+
+def _warn_if_indefinite(told: _Kernel, modes: Sequence[Any]) -> None:
+    sizes = [np.shape(mode)[-2] for mode in modes]
+    if all(
+        is_positive_definite(told.name, told.metric, gamma=told.gamma, size=size) for size in sizes
+    ):
+        return
+    warnings.warn(
+        f"the {told.name} kernel of {told.metric} is not positive definite in theory"
+        f" at gamma {told.gamma}; see gram_diagnostics for how far its Gram matrix is from it",
+        IndefiniteKernelWarning,
+        stacklevel=3,
+    )

@@ -1,0 +1,114 @@
+import numpy as np
+import pytest
+import torch
+
+from latentgeo.geometry import (
+    angle_permutation_test,
+    dimension_by_size,
+    disjoint_angles,
+    gram_dimension,
+    rkhs_principal_angles,
+)
+
+RNG = np.random.default_rng(0)
+
+
+def blocks(a, b):
+    return a @ a.T, a @ b.T, b @ b.T
+
+
+def test_a_curve_rises_to_the_dimension_and_stays_there():
+    points = RNG.normal(size=(120, 6))
+    curve = dimension_by_size(points @ points.T, [3, 5, 20, 60, 120], [0.9], resamples=20)
+    assert (np.diff(curve.mean[:, 0]) >= 0).all()
+    assert curve.mean[0, 0] <= 2
+    assert curve.mean[-1, 0] == gram_dimension(points @ points.T, [0.9])[0]
+    assert (curve.low <= curve.mean).all()
+    assert (curve.mean <= curve.high).all()
+    assert curve.low[-1] == curve.high[-1]
+
+
+def test_a_curve_of_noise_saturates_near_the_sample_size():
+    points = RNG.normal(size=(40, 4000))
+    curve = dimension_by_size(points @ points.T, [10, 20, 40], [0.99], resamples=5)
+    assert (curve.mean[:, 0] >= np.array([10, 20, 40]) - 2).all()
+
+
+def test_curves_and_nulls_are_seeded():
+    gram = blocks(RNG.normal(size=(30, 5)), RNG.normal(size=(30, 5)))[0]
+    for function in (
+        lambda seed: dimension_by_size(gram, [10], seed=seed).mean,
+        lambda seed: disjoint_angles(torch.from_numpy(gram), splits=5, dims=2, seed=seed),
+    ):
+        np.testing.assert_array_equal(function(1), function(1))
+        assert not np.array_equal(function(1), function(2))
+
+
+def test_the_null_is_the_angle_between_disjoint_halves():
+    points = RNG.normal(size=(20, 5))
+    order = np.random.default_rng(4).permutation(20)
+    a, b = points[order[:10]], points[order[10:]]
+    expected = rkhs_principal_angles(*blocks(a, b), dims=2)
+    found = disjoint_angles(points @ points.T, splits=1, dims=2, seed=4)
+    np.testing.assert_allclose(found[0], expected, atol=1e-10)
+
+
+def test_null_angles_shrink_with_the_sample():
+    axes = np.geomspace(1, 0.05, 12)
+    small, large = (RNG.normal(size=(n, 12)) * axes for n in (30, 600))
+    means = [disjoint_angles(x @ x.T, splits=10, dims=3).mean() for x in (small, large)]
+    assert means[1] < means[0] / 2
+
+
+def test_sets_of_one_kind_are_not_told_apart_and_others_are():
+    axes = np.array([3, 2, 1, 0.3, 0.3, 0.3])
+    clean = RNG.normal(size=(40, 6)) * axes
+    same = RNG.normal(size=(40, 6)) * axes
+    other = RNG.normal(size=(40, 6)) * axes[::-1]
+    kept = angle_permutation_test(*blocks(clean, same), permutations=99, dims=3)
+    rejected = angle_permutation_test(*blocks(clean, other), permutations=99, dims=3)
+    assert kept.p_value > 0.05
+    assert rejected.p_value == pytest.approx(0.01)
+    assert rejected.observed > rejected.null.max()
+    assert len(rejected.null) == 99
+
+
+def test_p_values_of_exchangeable_sets_are_uniform():
+    found = []
+    for _ in range(60):
+        a, b = RNG.normal(size=(2, 15, 4)) * np.array([2.0, 1.5, 0.5, 0.2])
+        found.append(angle_permutation_test(*blocks(a, b), permutations=39, dims=2).p_value)
+    assert 0.3 < np.mean(found) < 0.7
+    assert np.mean(np.array(found) <= 0.1) < 0.3
+
+
+def test_paired_sets_exchange_within_pairs():
+    clean = RNG.normal(size=(20, 4))
+    shift = clean @ np.diag([1.0, 1.0, 0.1, 3.0])
+    found = angle_permutation_test(
+        *blocks(clean, shift), permutations=49, paired=True, statistic="largest", dims=2
+    )
+    assert 0 < found.p_value <= 1
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: dimension_by_size(np.eye(5), [6]), "a size is 6; expected 2 to the 5"),
+        (lambda: dimension_by_size(np.eye(5), [3], resamples=0), "resamples is 0"),
+        (lambda: disjoint_angles(np.eye(3)), "3 samples; expected at least 4"),
+        (lambda: disjoint_angles(np.eye(5), splits=0), "splits is 0"),
+        (
+            lambda: angle_permutation_test(np.eye(3), np.ones((3, 4)), np.eye(4), paired=True),
+            "3 and 4 samples; expected the same images",
+        ),
+        (
+            lambda: angle_permutation_test(*[np.eye(3)] * 3, statistic="median"),
+            "statistic is 'median'",
+        ),
+        (lambda: angle_permutation_test(*[np.eye(3)] * 3, permutations=0), "permutations is 0"),
+    ],
+)
+def test_bad_input_is_named(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()
