@@ -9,6 +9,8 @@ from latentgeo.objectives import Posterior
 
 # Beyond these a standard deviation is 5e-5 or 150: exp stays finite, and nothing is lost.
 _LOG_VARIANCE_RANGE = (-20.0, 10.0)
+# A fresh posterior as wide as the prior drowns the signal, and learning starts late.
+_LOG_VARIANCE_SHIFT = -2.0
 
 
 class Bottleneck(nn.Module, ABC):
@@ -57,7 +59,7 @@ class Deterministic(Bottleneck):
 class Gaussian(Bottleneck):
     """A diagonal Gaussian: mean and log-variance by 1×1 convolutions of the activated features.
 
-    The log-variance is clamped to [-20, 10].
+    The log-variance is shifted by -2, so that it starts there, and clamped to [-20, 10].
 
     Parameters
     ----------
@@ -76,8 +78,8 @@ class Gaussian(Bottleneck):
 
     def forward(self, features: Tensor) -> Posterior:
         """Give mean and log-variance."""
-        log_variance = self.log_variance(features).clamp(*_LOG_VARIANCE_RANGE)
-        return Posterior(self.mean(features), log_variance)
+        log_variance = self.log_variance(features) + _LOG_VARIANCE_SHIFT
+        return Posterior(self.mean(features), log_variance.clamp(*_LOG_VARIANCE_RANGE))
 
 
 def _project(features: int, channels: int) -> nn.Sequential:

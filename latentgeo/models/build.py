@@ -1,5 +1,7 @@
 """From a configuration to a model."""
 
+from torch import nn
+
 from latentgeo.models.autoencoder import Autoencoder
 from latentgeo.models.backbones import BACKBONES
 from latentgeo.models.config import ModelConfig
@@ -9,6 +11,9 @@ from latentgeo.objectives import LIKELIHOODS
 
 def build(config: ModelConfig) -> Autoencoder:
     """Build a model with fresh weights, drawn from torch's global generator.
+
+    Weights are drawn by Glorot's rule and biases are 0: with PyTorch's defaults these nets, which
+    have no normalisation, linger near the mean image for their first hundreds of steps.
 
     Parameters
     ----------
@@ -28,7 +33,7 @@ def build(config: ModelConfig) -> Autoencoder:
     options = config.recipe_options
     nets = BACKBONES[config.backbone].build(config.image_shape, config.backbone_options)
     bottleneck = RECIPES[config.recipe].bottleneck(nets.features, nets.latent_shape[0], options)
-    return Autoencoder(
+    model = Autoencoder(
         nets.encoder,
         bottleneck,
         nets.decoder,
@@ -36,3 +41,12 @@ def build(config: ModelConfig) -> Autoencoder:
         latent_shape=nets.latent_shape,
         to_image=LIKELIHOODS[options.likelihood].mean,
     )
+    model.apply(_initialise)
+    return model
+
+
+def _initialise(module: nn.Module) -> None:
+    if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+        nn.init.xavier_uniform_(module.weight)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
