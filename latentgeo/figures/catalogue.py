@@ -233,7 +233,7 @@ def save_figure(figure: Figure, stem: Path) -> None:
     Parameters
     ----------
     figure : matplotlib.figure.Figure
-        What to write.
+        What to write. Its layout is settled by this: both files show the same one.
     stem : pathlib.Path
         The path without its ending.
     """
@@ -249,6 +249,7 @@ def save_figure(figure: Figure, stem: Path) -> None:
                     path, format=ending, dpi=_DPI, metadata=metadata
                 ),
             )
+        figure.set_layout_engine("none")
 
 
 def _png(folder: Path, name: str) -> Path:

@@ -29,7 +29,19 @@ class NothingToDrawError(InputError):
 
 @dataclass(frozen=True)
 class Series:
-    """One model seen in one view: what most figures draw once."""
+    """One model seen in one view: what most figures draw once.
+
+    Parameters
+    ----------
+    label : str
+        What a legend calls it.
+    model, view : str
+        Which it is.
+    style : LineStyle
+        How it is drawn.
+    data : xarray.Dataset
+        The results, without the dimension view.
+    """
 
     label: str
     model: str
@@ -39,8 +51,25 @@ class Series:
 
 
 def models(tree: xr.DataTree) -> dict[str, xr.Dataset]:
-    """Give the data set of every model, in the order of the analysis."""
-    found = {str(label): child.to_dataset() for label, child in tree.children.items()}
+    """Give the data set of every model in the order of the analysis, noise ascending.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        The analysis.
+
+    Returns
+    -------
+    dict of str to xarray.Dataset
+
+    Raises
+    ------
+    NothingToDrawError
+        When there is no model.
+    """
+    found = {
+        str(label): child.to_dataset().sortby("noise") for label, child in tree.children.items()
+    }
     if not found:
         raise NothingToDrawError("this analysis holds no model; analyse at least one checkpoint")
     return found
@@ -48,6 +77,19 @@ def models(tree: xr.DataTree) -> dict[str, xr.Dataset]:
 
 def series(tree: xr.DataTree, views: Sequence[str], variable: str) -> list[Series]:
     """Give each model in each of the wanted views that it has, where the variable exists.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        The analysis.
+    views : sequence of str
+        The views, in the order wanted.
+    variable : str
+        What the figure shows.
+
+    Returns
+    -------
+    list of Series
 
     Raises
     ------
@@ -61,12 +103,35 @@ def series(tree: xr.DataTree, views: Sequence[str], variable: str) -> list[Serie
 
 
 def left_out(tree: xr.DataTree, variable: str) -> list[str]:
-    """Name the models that have no such variable: their latents are vectors."""
+    """Name the models that have no such variable: their latents are vectors.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        The analysis.
+    variable : str
+        What the figure shows.
+
+    Returns
+    -------
+    list of str
+    """
     return [label for label, data in models(tree).items() if variable not in data]
 
 
 def left_out_note(names: Sequence[str]) -> str:
-    """Say in words which models are missing from a figure and why; empty when none is."""
+    """Say in words which models are missing from a figure and why.
+
+    Parameters
+    ----------
+    names : sequence of str
+        From `left_out`.
+
+    Returns
+    -------
+    str
+        Empty when none is missing.
+    """
     if not names:
         return ""
     verb = "its latents are vectors" if len(names) == 1 else "their latents are vectors"
@@ -74,13 +139,35 @@ def left_out_note(names: Sequence[str]) -> str:
 
 
 def noise_levels(tree: xr.DataTree) -> NDArray[np.float64]:
-    """Give the noise levels of the analysis, the clean one (0) first."""
+    """Give the noise levels of the analysis.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        The analysis.
+
+    Returns
+    -------
+    numpy.ndarray of shape (levels,), float64
+        The clean one (0) first.
+    """
     first = next(iter(models(tree).values()))
     return np.asarray(first["noise"].values, dtype=np.float64)
 
 
 def noisy_level(tree: xr.DataTree, wanted: float) -> float:
     """Give the level above 0 that is nearest to the wanted one.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        The analysis.
+    wanted : float
+        The level that one would like to see.
+
+    Returns
+    -------
+    float
 
     Raises
     ------
@@ -97,12 +184,35 @@ def noisy_level(tree: xr.DataTree, wanted: float) -> float:
 
 
 def at_noise(data: _Labelled, level: float) -> _Labelled:
-    """Select a noise level; floating-point neighbours count as equal."""
-    return data.sel(noise=level, method="nearest")
+    """Select a noise level; floating-point neighbours count as equal.
+
+    Parameters
+    ----------
+    data : xarray.DataArray or xarray.Dataset
+        Something with the dimension noise, in any order.
+    level : float
+        The level.
+
+    Returns
+    -------
+    xarray.DataArray or xarray.Dataset
+        The same without the dimension.
+    """
+    return data.isel(noise=int(np.abs(data["noise"].values - level).argmin()))
 
 
 def perturbation_label(tree: xr.DataTree) -> str:
-    """Name the axis along which the images are perturbed."""
+    """Name the axis along which the images are perturbed.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        The analysis.
+
+    Returns
+    -------
+    str
+    """
     kind = str(tree.attrs.get("perturbation", "gaussian"))
     if kind.startswith("gaussian"):
         clipped = " (clipped)" if kind.endswith("clipped") else ""
@@ -111,7 +221,20 @@ def perturbation_label(tree: xr.DataTree) -> str:
 
 
 def level_text(tree: xr.DataTree, level: float) -> str:
-    """Say a noise level in words, short enough for a title."""
+    """Say a noise level in words, short enough for a title.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        The analysis.
+    level : float
+        The level.
+
+    Returns
+    -------
+    str
+        On one line: its spaces do not break.
+    """
     if level == 0:
         return "clean"
     kind = str(tree.attrs.get("perturbation", "gaussian"))
@@ -120,7 +243,17 @@ def level_text(tree: xr.DataTree, level: float) -> str:
 
 
 def set_noise_axis(ax: Axes, levels: NDArray[np.float64], label: str) -> None:
-    """Space the levels equally, so that 0 has a place beside levels of several decades."""
+    """Space the levels equally, so that 0 has a place beside levels of several decades.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Whose horizontal axis is set; positions are 0, 1, 2, …
+    levels : numpy.ndarray of shape (levels,), float64
+        What stands at the positions; thinned where they are many.
+    label : str
+        Name of the axis.
+    """
     every = -(-len(levels) // _MOST_TICKS)
     ax.set_xticks(
         np.arange(len(levels))[::every], [f"{level:g}" for level in levels[::every]], minor=False
@@ -130,7 +263,19 @@ def set_noise_axis(ax: Axes, levels: NDArray[np.float64], label: str) -> None:
 
 
 def label_of(model: str, view: str, several: bool) -> str:
-    """Name a series; the view is said only where the model has more than one."""
+    """Name a model in a view.
+
+    Parameters
+    ----------
+    model, view : str
+        Their names.
+    several : bool
+        Whether the model is shown in several views; only then the view must be said.
+
+    Returns
+    -------
+    str
+    """
     return f"{model}, {view}" if several or view != "mean" else model
 
 

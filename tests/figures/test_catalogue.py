@@ -1,0 +1,69 @@
+"""Figures as files."""
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from latentgeo import figures
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, three):
+    """Give a folder with the figures of three models."""
+    place = tmp_path_factory.mktemp("figures")
+    figures.draw_figures(three, place)
+    return place
+
+
+def test_every_figure_is_written_twice(folder):
+    names = {path.name for path in folder.iterdir()}
+    assert names == {f"{name}.{end}" for name in figures.FIGURES for end in ("png", "pdf")}
+
+
+def test_figures_are_described_with_the_numbers_of_the_analysis(folder, three):
+    found = figures.found_figures(three, folder)
+    assert [one.name for one in found] == list(figures.FIGURES)
+    for one in found:
+        assert one.png.is_file()
+        assert one.pdf.is_file()
+        assert one.how_to_read
+        assert "{" not in one.caption
+    ranks = found[1]
+    assert "60 images" in ranks.caption
+    assert "0.1" in ranks.caption
+
+
+def test_pictures_are_not_blank_and_fit_a_page(folder):
+    for path in folder.glob("*.png"):
+        pixels = imread(path)[..., :3]
+        assert pixels.std() > 0.02, path.name
+        assert pixels.shape[1] <= 1080
+        assert pixels.shape[0] <= 1700
+        # Text that runs over the rim would leave ink on the outermost pixels.
+        rim = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+        assert rim.min() > 0.9, path.name
+
+
+def test_the_same_analysis_gives_the_same_bytes(folder, tmp_path, three):
+    for name in ("noise_curves", "tsne"):
+        display = figures.FIGURES[name].draw(three).plot()
+        figures.save_figure(display.figure_, tmp_path / name)
+        for end in ("png", "pdf"):
+            again = (tmp_path / f"{name}.{end}").read_bytes()
+            assert again == (folder / f"{name}.{end}").read_bytes()
+            assert b"CreationDate" not in again
+
+
+def test_no_temporary_file_stays(folder):
+    assert not [path for path in folder.iterdir() if path.name.startswith(".")]
+
+
+def test_a_figure_that_cannot_be_drawn_says_why(vectors, tmp_path):
+    missing = figures.undrawn(vectors)
+    assert set(missing) == {"rank_histograms", "strata", "spectra", "rank_tolerance"}
+    drawn = figures.draw_figures(vectors, tmp_path)
+    assert {one.name for one in drawn} == set(figures.FIGURES) - set(missing)
+
+
+def test_nothing_is_left_out_when_all_can_be_drawn(three):
+    assert figures.undrawn(three) == {}

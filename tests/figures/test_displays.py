@@ -1,0 +1,275 @@
+"""What the displays take from an analysis, and what they draw."""
+
+import subprocess
+import sys
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+
+from latentgeo import figures
+from latentgeo.errors import InputError
+
+DISPLAYS = {
+    name: getattr(figures, name)
+    for name in figures.__all__
+    if name.endswith("Display") and name != "Display"
+}
+NEED_TENSORS = {
+    "RankHistogramDisplay",
+    "StratumTransitionDisplay",
+    "SpectrumDisplay",
+    "RankToleranceDisplay",
+}
+
+
+def test_every_display_is_in_the_table_of_figures():
+    assert {row.display for row in figures.FIGURES.values()} == set(DISPLAYS.values())
+
+
+@pytest.mark.parametrize("name", DISPLAYS)
+def test_draws_one_three_and_eight_models(name, tree):
+    display = DISPLAYS[name].from_analysis(tree).plot()
+    assert isinstance(display.figure_, Figure)
+    assert all(ax.get_figure(root=True) is display.figure_ for ax in display.axes_.ravel())
+    assert any(
+        ax.lines or ax.patches or ax.images or ax.collections for ax in display.axes_.ravel()
+    )
+
+
+@pytest.mark.parametrize("name", DISPLAYS)
+def test_leaves_the_global_state_alone(name, three):
+    before = dict(mpl.rcParams)
+    DISPLAYS[name].from_analysis(three).plot()
+    assert dict(mpl.rcParams) == before
+
+
+def test_never_touches_pyplot():
+    code = (
+        "import sys, latentgeo.figures, latentgeo.report;"
+        "sys.exit('matplotlib.pyplot' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", DISPLAYS)
+def test_draws_on_given_axes_of_the_right_shape(name, three):
+    display = DISPLAYS[name].from_analysis(three)
+    shape = display.plot().axes_.shape
+    own = Figure(figsize=(12, 12)).subplots(*np.atleast_2d(np.empty(shape)).shape, squeeze=False)
+    display.plot(axes=own.reshape(shape))
+    assert display.figure_ is own.ravel()[0].figure
+
+
+@pytest.mark.parametrize("name", DISPLAYS)
+def test_refuses_axes_of_the_wrong_number(name, three):
+    axes = Figure().subplots(1, 13)
+    with pytest.raises(InputError, match=r"axes: got 13 .* expected \d+ matplotlib Axes"):
+        DISPLAYS[name].from_analysis(three).plot(axes=axes)
+
+
+@pytest.mark.parametrize("name", DISPLAYS)
+def test_vectors_are_drawn_or_refused_in_words(name, vectors):
+    if name in NEED_TENSORS:
+        with pytest.raises(figures.NothingToDrawError, match=r"all latents .* are vectors"):
+            DISPLAYS[name].from_analysis(vectors)
+    else:
+        assert DISPLAYS[name].from_analysis(vectors).plot().axes_.size
+
+
+@pytest.mark.parametrize("name", NEED_TENSORS)
+def test_a_figure_says_which_model_it_leaves_out(name, synthetic):
+    mixed = synthetic.make_tree(8, only=["CAE", "CAE-MLP"])
+    display = DISPLAYS[name].from_analysis(mixed).plot()
+    texts = [text.get_text() for text in display.figure_.findobj(mpl.text.Text)]
+    assert any("Left out: CAE-MLP (its latents are vectors" in text for text in texts)
+
+
+@pytest.mark.parametrize("levels", [(0.0,), (0.0, 0.1), tuple(np.linspace(0, 1, 25))])
+def test_draws_one_two_and_many_noise_levels(synthetic, levels):
+    tree = synthetic.make_tree(2, samples=24, noise=levels)
+    missing = figures.undrawn(tree)
+    assert set(missing) == (set() if len(levels) > 1 else {"strata", "principal_angles"})
+    for name in set(figures.FIGURES) - set(missing):
+        assert figures.FIGURES[name].draw(tree).plot().axes_.size
+
+
+@pytest.mark.parametrize("name", ["StratumTransitionDisplay", "PrincipalAngleDisplay"])
+def test_clean_images_alone_have_nothing_to_compare(name, synthetic):
+    with pytest.raises(figures.NothingToDrawError, match="noise level 0 only"):
+        DISPLAYS[name].from_analysis(synthetic.make_tree(1, noise=(0.0,)))
+
+
+def test_an_unknown_view_is_named_with_those_there_are(three):
+    with pytest.raises(figures.NothingToDrawError, match=r"views \['draw'\] .* choose from"):
+        figures.SpectrumDisplay.from_analysis(three, views=["draw"])
+
+
+def test_an_empty_analysis_is_refused(three):
+    empty = three.filter(lambda node: False)
+    with pytest.raises(figures.NothingToDrawError, match="holds no model"):
+        figures.NoiseCurvesDisplay.from_analysis(empty)
+
+
+def test_histograms_hold_every_image_once(three):
+    display = figures.RankHistogramDisplay.from_analysis(three).plot()
+    assert list(display.clean) == ["CAE", "DAE", "VAE, mean", "VAE, sample"]
+    for ax in display.axes_.ravel():
+        assert sum(bar.get_height() for bar in ax.patches) == pytest.approx(1)
+
+
+def test_histogram_bars_are_the_ranks(three):
+    display = figures.RankHistogramDisplay.from_analysis(three).plot()
+    ranks = three["CAE"]["rank"].sel(rule="spectrum", view="mean", noise=0.1, mode="S3").values
+    found, counts = np.unique(ranks, return_counts=True)
+    bars = display.axes_[0, 5].patches
+    np.testing.assert_allclose([bar.get_center()[0] for bar in bars], found)
+    np.testing.assert_allclose([bar.get_height() for bar in bars], counts / counts.sum())
+
+
+def test_the_nearest_noise_level_is_shown_and_named(synthetic):
+    tree = synthetic.make_tree(1, noise=(0.0, 0.04, 0.3))
+    display = figures.RankHistogramDisplay.from_analysis(tree, noise=0.1)
+    assert display.conditions[1].endswith("0.04")
+
+
+def test_levels_in_any_order_are_drawn_in_theirs(synthetic):
+    tree = synthetic.make_tree(1, noise=(0.0, 0.5, 0.1))
+    curve = figures.NoiseCurvesDisplay.from_analysis(tree)
+    assert list(curve.noise) == [0.0, 0.1, 0.5]
+    np.testing.assert_array_equal(curve.psnr[0].y, tree["CAE"]["psnr_mean"].values[[0, 2, 1]])
+
+
+def test_other_perturbations_are_named(synthetic):
+    tree = synthetic.make_tree(1)
+    tree.attrs["perturbation"] = "salt-and-pepper"
+    display = figures.NoiseCurvesDisplay.from_analysis(tree).plot()
+    assert "salt and pepper" in display.axes_[0].get_xlabel()
+
+
+def test_noise_curves_are_the_numbers_of_the_analysis(three):
+    display = figures.NoiseCurvesDisplay.from_analysis(three, share=0.9)
+    labels = [curve.label for curve in display.dimension]
+    assert labels == ["CAE", "DAE", "VAE, mean", "VAE, sample"]
+    assert [curve.label for curve in display.psnr] == ["CAE", "DAE", "VAE"]
+    expected = three["DAE"]["hilbert_dimension"].sel(
+        view="mean", part="product", share=0.9, centring="centred"
+    )
+    np.testing.assert_array_equal(display.dimension[1].y, expected.values)
+    np.testing.assert_array_equal(display.psnr[1].high, three["DAE"]["psnr_ci"].sel(bound="high"))
+
+
+def test_noise_zero_has_a_place_beside_the_decades(three):
+    ax = figures.NoiseCurvesDisplay.from_analysis(three).plot().axes_[0]
+    labels = [label.get_text() for label in ax.get_xticklabels()]
+    assert labels == ["0", "0.01", "0.02", "0.05", "0.1", "0.2", "0.3", "0.5"]
+    assert np.ptp(np.diff(ax.get_xticks())) == 0
+
+
+def test_infinite_psnr_is_left_out_of_the_curve(synthetic):
+    tree = synthetic.make_tree(1)
+    tree["CAE"]["psnr_mean"][0] = np.inf
+    curve = figures.NoiseCurvesDisplay.from_analysis(tree).psnr[0]
+    assert np.isnan(curve.y[0])
+    assert np.isfinite(curve.y[1:]).all()
+
+
+def test_nulls_are_drawn_where_they_exist(three):
+    display = figures.PrincipalAngleDisplay.from_analysis(three)
+    names = {one.label: set(one.nulls) for one in display.series}
+    assert names["CAE"] == names["VAE, mean"] == {"disjoint clean sets"}
+    assert names["VAE, sample"] == {"disjoint clean sets", "two draws"}
+
+
+def test_spectra_start_at_one_and_fall(three):
+    display = figures.SpectrumDisplay.from_analysis(three)
+    for curves in display.curves.values():
+        for curve in curves:
+            assert curve.y[0] == 1
+            assert (np.diff(curve.y) <= 0).all()
+            assert (curve.low <= curve.y).all()
+            assert (curve.y <= curve.high).all()
+
+
+def test_the_spectrum_rule_cuts_where_the_ranks_say(three):
+    display = figures.SpectrumDisplay.from_analysis(three, noise=0.1)
+    model = three["CAE"].to_dataset().sel(view="mean", noise=0.0)
+    for mode in ("S1", "S2", "S3"):
+        values = model["singular_value"].sel(mode=mode).values
+        relative = np.nan_to_num(values / values[:, :1])
+        (cut,) = display.cuts["spectrum", mode]
+        expected = model["rank"].sel(rule="spectrum", mode=mode).values
+        np.testing.assert_array_equal((relative > cut).sum(-1), expected)
+
+
+def test_a_transition_table_counts_every_image():
+    clean = np.array([[7, 7, 48]] * 3 + [[6, 7, 40]] * 2)
+    noisy = np.array([[7, 7, 48]] * 2 + [[7, 7, 47]] + [[6, 7, 40], [7, 7, 48]])
+    table = figures.transition_table("m", clean, noisy, most=5)
+    assert table.rows == ("7,7,48", "6,7,40")
+    assert table.columns == ("7,7,48", "6,7,40", "7,7,47")
+    np.testing.assert_array_equal(table.counts, [[2, 0, 1], [1, 1, 0]])
+    assert (table.kept, table.total) == (3, 5)
+
+
+def test_rare_strata_are_pooled_and_counted():
+    clean = np.stack([np.full(3, rank) for rank in [9, 9, 9, 8, 8, 1, 2, 3]])
+    table = figures.transition_table("m", clean, clean, most=2)
+    assert table.rows == ("9,9,9", "8,8,8", "other (3)")
+    np.testing.assert_array_equal(table.counts, np.diag([3, 2, 3]))
+    assert table.kept == 8
+
+
+def test_a_single_leftover_stratum_is_named_not_pooled():
+    clean = np.array([[2, 2, 2], [2, 2, 2], [1, 1, 1]])
+    assert figures.transition_table("m", clean, clean, most=1).rows == ("2,2,2", "1,1,1")
+
+
+def test_tsne_without_classes_is_coloured_by_noise_only(three):
+    unlabelled = three.map_over_datasets(lambda data: data.drop_vars("label", errors="ignore"))
+    assert figures.TsneDisplay.from_analysis(unlabelled).plot().axes_.shape == (3, 3)
+    assert figures.TsneDisplay.from_analysis(three).plot().axes_.shape == (3, 6)
+
+
+def test_an_analysis_without_tsne_says_so(synthetic):
+    with pytest.raises(figures.NothingToDrawError, match="holds no t-SNE"):
+        figures.TsneDisplay.from_analysis(synthetic.make_tree(1, tsne=False))
+
+
+def test_reconstructions_show_input_and_every_model(three):
+    display = figures.ReconstructionDisplay.from_analysis(three, examples=2).plot()
+    assert list(display.rows) == ["input", "CAE", "DAE", "VAE"]
+    assert len(display.axes_) == 2
+    (image,) = display.axes_[0].findobj(AxesImage)
+    assert image.get_array().shape == (4 * 30, 8 * 30, 3)
+
+
+def test_colour_images_keep_their_colours(synthetic):
+    tree = synthetic.make_tree(1)
+    names = ["example_input", "example_reconstruction"]
+    red = {}
+    for name in names:
+        images = tree["CAE"][name].values.repeat(3, axis=2)
+        images[:, :, 1:] = 0
+        red[name] = (tree["CAE"][name].dims, images)
+    tree["CAE"].dataset = tree["CAE"].to_dataset().drop_vars(names).assign(red)
+    display = figures.ReconstructionDisplay.from_analysis(tree).plot()
+    pixels = np.asarray(display.axes_[0].findobj(AxesImage)[0].get_array())[:28, :28]
+    assert pixels[..., 0].max() > 0.5
+    assert pixels[..., 1:].max() == 0
+
+
+def test_a_dimension_cannot_pass_the_ceiling_that_is_drawn(three):
+    display = figures.HilbertDimensionBySizeDisplay.from_analysis(three).plot()
+    for curves in display.curves.values():
+        for curve in curves:
+            assert (curve.y <= curve.x - 1).all()
+    assert "ceiling: images - 1" in display.axes_[0].get_legend_handles_labels()[1]
+
+
+def test_a_notebook_gets_a_picture(three):
+    display = figures.NoiseCurvesDisplay.from_analysis(three)
+    assert display._repr_png_() is None
+    assert display.plot()._repr_png_().startswith(b"\x89PNG")

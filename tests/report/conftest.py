@@ -1,0 +1,48 @@
+"""Fixtures of the report's tests."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from latentgeo.figures import FIGURES, undrawn
+from latentgeo.report import write_report
+
+_HELPER = Path(__file__).parents[1] / "figures" / "make_tree.py"
+
+
+def _draw(tree, folder):
+    """Draw what `draw_figures` draws, but small and without PDF: the page takes only the PNG."""
+    folder.mkdir()
+    for name in FIGURES.keys() - undrawn(tree).keys():
+        FIGURES[name].draw(tree).plot().figure_.savefig(folder / f"{name}.png", dpi=60)
+
+
+@pytest.fixture(scope="session")
+def synthetic():
+    """Give the module that makes synthetic analyses."""
+    spec = importlib.util.spec_from_file_location("synthetic_analysis", _HELPER)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def write(synthetic, tmp_path_factory):
+    """Give a function that writes the report of an analysis, with figures or without."""
+
+    def written(tree, *, figures=False):
+        folder = tmp_path_factory.mktemp("report")
+        if figures:
+            _draw(tree, folder / "figures")
+        path = folder / "report.html"
+        write_report(tree, synthetic.make_summary(tree), folder / "figures", path)
+        return path
+
+    return written
+
+
+@pytest.fixture(scope="session", params=[1, 8], ids=lambda count: f"{count}-models")
+def page(request, synthetic, write):
+    """Give whole reports of one model and of eight, one of which has not learned."""
+    return write(synthetic.make_tree(request.param), figures=True)

@@ -1,0 +1,176 @@
+"""The page as text."""
+
+import base64
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+VOID = {"meta", "link", "img", "br"}
+
+
+class Outline(HTMLParser):
+    """Collects headings, images, table heads and addresses; checks that tags are closed."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.headings, self.images, self.addresses, self.ids = [], [], [], [], []
+        self.heads, self.scripts = [], 0
+        self.feed(text)
+        assert not self.open
+
+    def handle_starttag(self, tag, attrs):
+        found = dict(attrs)
+        if tag not in VOID:
+            self.open.append(tag)
+        if re.fullmatch("h[1-6]", tag):
+            self.headings.append(int(tag[1]))
+        if tag == "img":
+            self.images.append(found)
+        if tag == "th":
+            self.heads.append(found)
+        if tag == "script":
+            self.scripts += 1
+        self.addresses += [found[name] for name in ("src", "href") if name in found]
+        if "id" in found:
+            self.ids.append(found["id"])
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+@pytest.fixture(scope="module")
+def text(page):
+    return page.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def outline(text):
+    return Outline(text)
+
+
+def plain(page):
+    """Give the words of a page without tags, white space made one."""
+    words = re.sub(r"(?s)<style>.*?</style>|<[^>]+>", " ", page.read_text(encoding="utf-8"))
+    return re.sub(r"\s+", " ", words)
+
+
+def test_stands_alone(outline):
+    assert outline.scripts == 0
+    assert all(address.startswith(("data:", "#")) for address in outline.addresses)
+
+
+def test_every_link_inside_has_its_target(outline):
+    targets = [address[1:] for address in outline.addresses if address.startswith("#")]
+    assert targets
+    assert set(targets) <= set(outline.ids)
+
+
+def test_ids_are_used_once(outline):
+    assert len(outline.ids) == len(set(outline.ids))
+
+
+def test_headings_step_down_one_level_at_a_time(outline):
+    assert outline.headings[0] == 1
+    assert outline.headings.count(1) == 1
+    assert max(np.diff(outline.headings)) <= 1
+
+
+def test_images_are_embedded_described_and_sized(outline):
+    assert len(outline.images) == 9
+    for image in outline.images:
+        content = base64.b64decode(image["src"].removeprefix("data:image/png;base64,"))
+        assert content.startswith(b"\x89PNG")
+        assert len(image["alt"]) > 40
+        assert int(image["width"]) > 100
+        assert int(image["height"]) > 100
+
+
+def test_table_heads_have_a_scope(outline):
+    assert outline.heads
+    assert all(head.get("scope") in ("col", "row") for head in outline.heads)
+
+
+def test_no_number_is_missing(text):
+    shown = re.sub(r"(?s)<pre.*?</pre>|base64,[^\"]+", "", text)
+    assert not re.search(r"\bnan\b|\bNone\b|\binf\b", shown)
+
+
+def test_says_what_was_analysed_and_how_sure_it_is(page):
+    words = plain(page)
+    assert "digits" in words
+    assert "0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5" in words
+    assert "95 % interval" in words
+
+
+def test_warns_of_a_model_that_has_not_learned(synthetic, write):
+    page = write(synthetic.make_tree(8, only=["CAE", "CAE seed 1"]))
+    words = plain(page)
+    assert "1 of 2 models has not learned" in words
+    assert "CAE seed 1: not judged, this model has not learned" in words
+    alone = plain(write(synthetic.make_tree(8, only=["CAE seed 1"])))
+    assert "This model has not learned" in alone
+    assert "not learned" not in plain(write(synthetic.make_tree(3))).replace("has not learned;", "")
+
+
+def test_keeps_the_mark_of_every_statement(page):
+    words = plain(page)
+    assert "An independent re-implementation from the abstract and captions" in words
+    assert "replication" not in words
+    for mark in ("[P]", "[S]", "[D]", "[C]"):
+        assert mark in words
+    assert "S1 5–7, S2 6–7, S3 29–48" in words
+    assert "about 25 dB" in words
+
+
+def test_names_what_was_left_out_for_vectors(synthetic, write):
+    words = plain(write(synthetic.make_tree(8, only=["CAE", "CAE-MLP"])))
+    assert "CAE-MLP , rank : a vector latent" in re.sub(r"\s*([,:])\s*", r" \1 ", words)
+    assert "CAE-MLP: no ranks, the latents are vectors" in words
+
+
+def test_vectors_alone_have_no_tables_of_ranks(synthetic, write):
+    words = plain(write(synthetic.make_tree(8, only=["CAE-MLP"]), figures=True))
+    assert "Left out, and why" in words
+    assert "all latents of this analysis are vectors" in words
+    assert "Ranks under two rules" not in words
+
+
+def test_clean_images_alone_have_no_noisy_columns(synthetic, write):
+    words = plain(write(synthetic.make_tree(3, noise=(0.0,))))
+    assert "no noise" not in words
+    assert "noise level 0 only" in words
+
+
+def test_text_from_outside_is_escaped(synthetic, write):
+    tree = synthetic.make_tree(1)
+    tree["CAE"].attrs["verdict"] = "<script>alert(1)</script> & more"
+    tree.attrs["data"] = "<b>mine</b>"
+    text = write(tree).read_text(encoding="utf-8")
+    assert "<script" not in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; more" in text
+    assert "<b>mine" not in text
+
+
+def test_shows_provenance_and_summary(page, synthetic):
+    words = plain(page)
+    assert "latentgeo analyze a b c --data digits" in words
+    assert "schema_version" in words
+    assert "&#34;torch&#34;: &#34;2.13.0&#34;" in page.read_text(encoding="utf-8")
+
+
+def test_an_analysis_without_figures_says_so(synthetic, write):
+    assert "No figure was drawn" in plain(write(synthetic.make_tree(1)))
+
+
+def test_the_same_analysis_gives_the_same_page(synthetic, write):
+    tree = synthetic.make_tree(2)
+    assert write(tree).read_bytes() == write(tree).read_bytes()
+
+
+def test_omitted_is_read_as_json(synthetic, write):
+    tree = synthetic.make_tree(1)
+    tree["CAE"].attrs["omitted"] = json.dumps([{"analysis": "x", "reason": "because y"}])
+    assert "because y" in plain(write(tree))
