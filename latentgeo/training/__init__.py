@@ -1,0 +1,7 @@
+"""Training: one loop for every model, run folders, resume."""
+
+from latentgeo.training.config import TrainConfig
+from latentgeo.training.run_folder import RunFolder
+from latentgeo.training.start import train
+
+__all__ = ["RunFolder", "TrainConfig", "train"]

@@ -1,0 +1,64 @@
+"""Has the model learned? PSNR of a model against that of predicting the mean image."""
+
+import torch
+from torch import Tensor
+
+from latentgeo.datasets import ImageDataset
+from latentgeo.metrics import psnr
+
+_BATCH = 1024
+_CEILING_DB = 100.0
+_MARGIN_DB = 1.0
+
+
+def psnr_in_decibels(images: Tensor, clean: Tensor) -> Tensor:
+    """Measure PSNR per image, at most 100 dB, so that one perfect image keeps a mean finite.
+
+    Parameters
+    ----------
+    images, clean : torch.Tensor of shape (b, C, H, W)
+        In [0, 1].
+
+    Returns
+    -------
+    torch.Tensor of shape (b,)
+        Decibels, float64.
+    """
+    return psnr(images, clean, data_range=1.0).clamp(max=_CEILING_DB)
+
+
+def mean_image_psnr(train: ImageDataset, validation: ImageDataset) -> float:
+    """Give what predicting the mean training image reaches on the validation images.
+
+    Parameters
+    ----------
+    train, validation : ImageDataset
+        Images of one shape.
+
+    Returns
+    -------
+    float
+        Mean over images, in dB.
+    """
+    total = torch.zeros(train.shape, dtype=torch.float64)
+    for images, _ in train.batches(_BATCH):
+        total += images.double().sum(dim=0)
+    mean = (total / len(train)).float()
+    each = [psnr_in_decibels(mean, images) for images, _ in validation.batches(_BATCH)]
+    return float(torch.cat(each).mean())
+
+
+def has_learned(psnr_db: float, baseline_db: float) -> bool:
+    """Say whether a model beats the mean image by a margin of 1 dB.
+
+    Parameters
+    ----------
+    psnr_db, baseline_db : float
+        Mean PSNR of the model and of the mean image on the same images.
+
+    Returns
+    -------
+    bool
+        False for a collapsed model.
+    """
+    return psnr_db > baseline_db + _MARGIN_DB

@@ -1,0 +1,90 @@
+"""The images of a run: what is trained on, and what is held out."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentgeo.datasets import ImageDataset, load
+from latentgeo.errors import InputError
+from latentgeo.training.config import TrainConfig
+
+_HELD_OUT = 0.1
+
+
+class Parts(NamedTuple):
+    """Images to train on, and images to validate on."""
+
+    train: ImageDataset
+    validation: ImageDataset
+
+    def facts(self) -> dict[str, Any]:
+        """Describe the images, JSON-ready, so that other images can be told from them."""
+        return {
+            "name": self.train.name,
+            "image_shape": list(self.train.shape),
+            **{
+                part: {"samples": len(images), "sha256": images.fingerprint}
+                for part, images in self._asdict().items()
+            },
+        }
+
+
+def load_parts(data: ImageDataset | str | Path, config: TrainConfig) -> Parts:
+    """Load the images of a run.
+
+    Parameters
+    ----------
+    data : ImageDataset, str or pathlib.Path
+        A data set's name or a folder of images, whose splits "train" and "validation" are
+        taken; or images, of which a tenth is held out, the same whatever the seed.
+    config : TrainConfig
+        `size`, `train_samples` and `seed` decide.
+
+    Returns
+    -------
+    Parts
+        Images to train on and to validate on.
+
+    Raises
+    ------
+    InputError
+        When the data cannot be loaded, or there are fewer images than asked for.
+    """
+    if isinstance(data, ImageDataset):
+        parts = _held_out(data, config)
+    else:
+        parts = Parts(*(load(data, part, size=config.size) for part in ("train", "validation")))
+    if config.train_samples is None:
+        return parts
+    return parts._replace(train=parts.train.take(config.train_samples, seed=config.seed))
+
+
+def _held_out(images: ImageDataset, config: TrainConfig) -> Parts:
+    if config.size is not None:
+        raise InputError(
+            f"size is {config.size}, but the data are images already; resize them, or leave it out"
+        )
+    if len(images) < 2:
+        raise InputError(
+            f"data {images.name!r} has {len(images)} image, expected at least 2: "
+            "one to train on and one to validate on"
+        )
+    order = np.random.default_rng(0).permutation(len(images))
+    count = max(1, round(_HELD_OUT * len(images)))
+    return Parts(
+        _part(images, np.sort(order[count:]), "train"),
+        _part(images, np.sort(order[:count]), "validation"),
+    )
+
+
+def _part(images: ImageDataset, positions: NDArray[np.int64], split: str) -> ImageDataset:
+    return replace(
+        images,
+        split=split,
+        images=images.images[positions],
+        labels=None if images.labels is None else images.labels[positions],
+        indices=images.indices[positions],
+    )

@@ -1,0 +1,297 @@
+"""The loop: descend the terms, validate, keep the best, save the state."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.optim import Adam
+
+from latentgeo.datasets import ImageDataset
+from latentgeo.errors import TrainingDiverged
+from latentgeo.models import RECIPES, Autoencoder, Pass, save_model
+from latentgeo.training.baseline import psnr_in_decibels
+from latentgeo.training.config import TrainConfig
+from latentgeo.training.data import Parts
+from latentgeo.training.progress import Progress, Row
+from latentgeo.training.run_folder import Facts, RunFolder
+from latentgeo.training.schedule import learning_rate_factor
+
+#: Called after each step with the progress and the step's losses.
+OnStep = Callable[[Progress, Row], None]
+#: Called after each epoch, before the state is saved.
+OnEpoch = Callable[[Progress], None]
+
+
+def forked(device: torch.device) -> AbstractContextManager[Any]:
+    """Give a context that leaves torch's global random states as they were.
+
+    Parameters
+    ----------
+    device : torch.device
+        The device whose generator is restored along with the CPU's.
+
+    Returns
+    -------
+    context manager
+        The context.
+    """
+    devices = [torch.cuda.current_device()] if device.type == "cuda" else []
+    return torch.random.fork_rng(devices=devices)
+
+
+class Loop:
+    """Trains one autoencoder; everything random comes from torch's global generator.
+
+    Only the terms know what kind of model it is.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        The settings.
+    model : Autoencoder
+        The model; it is moved to the device.
+    parts : Parts
+        The images.
+    folder : RunFolder
+        Where checkpoints and metrics go.
+    device : torch.device
+        Where to compute.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        model: Autoencoder,
+        parts: Parts,
+        folder: RunFolder,
+        device: torch.device,
+    ) -> None:
+        self.config = config
+        # Channels last: these nets train 20 to 100 % faster in it on a CPU.
+        self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.parts = parts
+        self.folder = folder
+        self.progress = Progress()
+        options = model.config.recipe_options
+        self.terms = RECIPES[config.recipe].terms(options)
+        self.corruption = RECIPES[config.recipe].corruption(options)
+        self.optimiser = Adam(model.parameters(), lr=config.learning_rate)
+        self.fabric = Fabric(accelerator=device.type, devices=1, precision=config.precision)
+        self._run_model, self._run_optimiser = self.fabric.setup(self.model, self.optimiser)
+        self.steps_per_epoch = math.ceil(len(parts.train) / config.batch_size)
+        self.total_steps = self.steps_per_epoch * config.epochs
+        self._saved_step = 0
+
+    def run(self, on_step: OnStep, on_epoch: OnEpoch) -> None:
+        """Train from where the progress stands to the end.
+
+        Parameters
+        ----------
+        on_step, on_epoch : callable
+            For the bar and for records.
+
+        Raises
+        ------
+        TrainingDiverged
+            When a loss or a weight is no longer finite.
+        OSError
+            When the disk refuses; the earlier checkpoint is whole.
+        """
+        if self.progress.step == 0:
+            self._save_state()
+        while not self.progress.finished:
+            with self._clock():
+                self._descend_epoch(on_step)
+                self._close_epoch()
+            on_epoch(self.progress)
+            self._save_state()
+
+    def restore(self, state: Facts, progress: Progress) -> None:
+        """Take up a saved state.
+
+        Parameters
+        ----------
+        state : dict
+            What `RunFolder.read_state` gave.
+        progress : Progress
+            Where that run stood.
+        """
+        self.progress = progress
+        self._saved_step = progress.step
+        self.model.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        torch.set_rng_state(state["random"]["cpu"])
+        if self.fabric.device.type == "cuda":
+            torch.cuda.set_rng_state(state["random"]["cuda"], self.fabric.device)
+
+    def _descend_epoch(self, on_step: OnStep) -> None:
+        self._run_model.train()
+        for positions in self._batches(self.progress.epoch, self.progress.batch):
+            images = self._images(self.parts.train, positions)
+            losses = self._step(images)
+            self.progress.add(losses, len(images))
+            on_step(self.progress, losses)
+            within = self.progress.batch < self.steps_per_epoch
+            if within and self.progress.step % self.config.checkpoint_steps == 0:
+                self._save_state()
+
+    def _batches(self, epoch: int, first: int) -> Iterator[NDArray[np.int64]]:
+        """Give the positions of each batch; they depend on seed and epoch alone."""
+        order = np.random.default_rng((self.config.seed, epoch)).permutation(len(self.parts.train))
+        size = self.config.batch_size
+        for batch in range(first, self.steps_per_epoch):
+            yield order[batch * size : (batch + 1) * size]
+
+    def _images(self, dataset: ImageDataset, positions: NDArray[np.int64]) -> Tensor:
+        images = dataset.batch(positions).contiguous(memory_format=torch.channels_last)
+        moved: Tensor = self.fabric.to_device(images)
+        return moved
+
+    def _step(self, images: Tensor) -> Row:
+        """Descend the autoencoder's terms once."""
+        losses = self._losses(self._pass(images), images)
+        values = _values(losses)
+        self._check_finite(values)
+        self._descend(losses["loss"])
+        return values
+
+    def _pass(self, images: Tensor) -> Pass:
+        seen = images if self.corruption is None else self.corruption(images)
+        pass_: Pass = self._run_model(seen)
+        return pass_
+
+    def _losses(self, pass_: Pass, images: Tensor) -> dict[str, Tensor]:
+        """Give every term, unweighted, and their weighted sum as "loss"."""
+        terms = {term.name: term(pass_, images) for term in self.terms}
+        weighted = [term.weight * terms[term.name] for term in self.terms]
+        return {"loss": torch.stack(weighted).sum(), **terms}
+
+    def _descend(self, loss: Tensor) -> None:
+        for group in self.optimiser.param_groups:
+            group["lr"] = self._learning_rate()
+        self._run_optimiser.zero_grad()
+        self.fabric.backward(loss)
+        if self.config.gradient_clip is not None:
+            self.fabric.clip_gradients(
+                self._run_model,
+                self._run_optimiser,
+                max_norm=self.config.gradient_clip,
+                error_if_nonfinite=False,
+            )
+        self._run_optimiser.step()
+
+    def _learning_rate(self) -> float:
+        factor = learning_rate_factor(
+            self.config.schedule,
+            self.progress.step,
+            warmup_steps=self.config.warmup_steps,
+            total_steps=self.total_steps,
+        )
+        return self.config.learning_rate * factor
+
+    def _close_epoch(self) -> None:
+        row: Row = {
+            "epoch": self.progress.epoch + 1,
+            "step": self.progress.step,
+            "learning_rate": self.optimiser.param_groups[0]["lr"],
+        }
+        row |= {f"train_{name}": value for name, value in self.progress.means().items()}
+        row |= {f"validation_{name}": value for name, value in self._validate().items()}
+        self._check_weights()
+        better = self.progress.close_epoch(row)
+        self.progress.finished = self._is_last()
+        self.folder.write_metrics(self.progress.rows)
+        if better:
+            save_model(self.model, self.folder.path)
+
+    def _is_last(self) -> bool:
+        waited = self.progress.epoch - self.progress.best_epoch
+        patience = self.config.patience
+        out_of_patience = patience is not None and waited >= patience
+        return out_of_patience or self.progress.epoch >= self.config.epochs
+
+    @torch.no_grad()
+    def _validate(self) -> Row:
+        """Measure the terms and PSNR on the validation images, with the posterior's mean.
+
+        Corrupted inputs get the same noise in every epoch, and training's random state is left
+        as it was.
+        """
+        self._run_model.eval()
+        sums: Row = {}
+        with forked(self.fabric.device):
+            torch.manual_seed(self.config.seed)
+            for positions in self._walk(self.parts.validation):
+                images = self._images(self.parts.validation, positions)
+                for name, value in self._measure(images).items():
+                    sums[name] = sums.get(name, 0.0) + value * len(images)
+        means = {name: value / len(self.parts.validation) for name, value in sums.items()}
+        self._check_finite(means)
+        return means
+
+    def _walk(self, dataset: ImageDataset) -> list[NDArray[np.int64]]:
+        starts = range(self.config.batch_size, len(dataset), self.config.batch_size)
+        return np.split(np.arange(len(dataset)), starts)
+
+    def _measure(self, images: Tensor) -> Row:
+        pass_ = self._pass(images)
+        decibels = psnr_in_decibels(self.model.to_image(pass_.logits), images)
+        return _values({**self._losses(pass_, images), "psnr": decibels.mean()})
+
+    def _check_finite(self, values: Row) -> None:
+        # The sum comes first in a row, but a term says more about what went wrong.
+        broken = [name for name, value in values.items() if not math.isfinite(value)]
+        if broken:
+            raise self._diverged(f"loss term {broken[-1]!r} is {values[broken[-1]]}")
+
+    def _check_weights(self) -> None:
+        finite = torch.stack([weight.isfinite().all() for weight in self.model.parameters()])
+        if not bool(finite.all()):
+            raise self._diverged("a weight is not finite")
+
+    def _diverged(self, what: str) -> TrainingDiverged:
+        return TrainingDiverged(
+            f"training diverged: {what} at step {self.progress.step + 1} "
+            f"(epoch {self.progress.epoch + 1}); the last good checkpoint, of step "
+            f"{self._saved_step}, is kept in {str(self.folder.path)!r}; {self._advice()}"
+        )
+
+    def _advice(self) -> str:
+        tries = [f"a learning rate below {self.config.learning_rate:g}"]
+        if self.config.gradient_clip is None:
+            tries.append("a gradient clip of 1")
+        if self.config.precision != "32-true":
+            tries.append("precision 32-true")
+        return f"try {', or '.join(tries)}"
+
+    def _save_state(self) -> None:
+        self._check_weights()
+        random = {"cpu": torch.get_rng_state()}
+        if self.fabric.device.type == "cuda":
+            random["cuda"] = torch.cuda.get_rng_state(self.fabric.device)
+        state = {
+            "model": self.model.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "random": random,
+        }
+        self.folder.write_state(state, self.progress)
+        self._saved_step = self.progress.step
+
+    @contextmanager
+    def _clock(self) -> Iterator[None]:
+        start = time.monotonic()
+        yield
+        self.progress.seconds += time.monotonic() - start
+
+
+def _values(losses: dict[str, Tensor]) -> Row:
+    """Fetch all losses from the device in one transfer."""
+    numbers = torch.stack([loss.detach().double() for loss in losses.values()]).tolist()
+    return dict(zip(losses, numbers, strict=True))

@@ -1,0 +1,70 @@
+"""Where a run stands."""
+
+from dataclasses import dataclass, field
+
+Row = dict[str, float]
+
+
+@dataclass
+class Progress:
+    """What the loop knows besides weights, optimiser and random states; it is saved with them.
+
+    Attributes
+    ----------
+    epoch : int
+        Epochs that are complete.
+    batch : int
+        Batches of the present epoch that are done.
+    step : int
+        Steps made in all.
+    samples : int
+        Images of the present epoch that were seen.
+    sums : dict of str to float
+        Each loss, summed over those images.
+    rows : list of dict
+        The metrics of each complete epoch.
+    best_epoch : int
+        The epoch of the lowest validation loss; 0 before the first.
+    seconds : float
+        Time spent, over all sessions.
+    finished : bool
+        Whether there is nothing left to do.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    step: int = 0
+    samples: int = 0
+    sums: Row = field(default_factory=dict)
+    rows: list[Row] = field(default_factory=list)
+    best_epoch: int = 0
+    seconds: float = 0.0
+    finished: bool = False
+
+    @property
+    def best(self) -> Row:
+        """The metrics of the best epoch."""
+        return self.rows[self.best_epoch - 1]
+
+    def add(self, losses: Row, samples: int) -> None:
+        """Count a step, given its losses (means over the batch)."""
+        for name, value in losses.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value * samples
+        self.samples += samples
+        self.batch += 1
+        self.step += 1
+
+    def means(self) -> Row:
+        """Give each loss, its mean over the images of the present epoch."""
+        return {name: value / self.samples for name, value in self.sums.items()}
+
+    def close_epoch(self, row: Row) -> bool:
+        """Keep the metrics of an epoch; say whether its validation loss is the lowest so far."""
+        self.rows.append(row)
+        self.epoch += 1
+        self.batch = self.samples = 0
+        self.sums = {}
+        better = not self.best_epoch or row["validation_loss"] < self.best["validation_loss"]
+        if better:
+            self.best_epoch = self.epoch
+        return better

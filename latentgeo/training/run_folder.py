@@ -1,0 +1,129 @@
+"""A run folder: what lies where, and whether a run can go on in it."""
+
+import csv
+import io
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from latentgeo.errors import InputError
+from latentgeo.files import claim_folder, write_atomically, write_json, write_text
+from latentgeo.training.config import TrainConfig
+from latentgeo.training.progress import Progress, Row
+
+Facts = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A folder with the best weights and all that is needed to go on.
+
+    `config.json` and `model.safetensors` are the best model, `run.json` the settings and the
+    data, `metrics.csv` one row per epoch, `provenance.json` where the weights come from,
+    `state/last.pt` the last state: weights, optimiser, random states and progress.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+        The folder.
+    """
+
+    path: Path
+
+    @property
+    def run(self) -> Path:
+        """Settings and data."""
+        return self.path / "run.json"
+
+    @property
+    def provenance(self) -> Path:
+        """Where the weights come from."""
+        return self.path / "provenance.json"
+
+    @property
+    def metrics(self) -> Path:
+        """One row per epoch."""
+        return self.path / "metrics.csv"
+
+    @property
+    def state(self) -> Path:
+        """The last state."""
+        return self.path / "state" / "last.pt"
+
+    @property
+    def tensorboard(self) -> Path:
+        """Events for TensorBoard, where it was asked for."""
+        return self.path / "tensorboard"
+
+    def begin(self, config: TrainConfig, data: Facts, *, force: bool) -> None:
+        """Take the folder for a new run; raise `InputError` when it holds something."""
+        claim_folder(self.path, holds="a training run", force=force)
+        write_json(self.run, {"config": config.model_dump(mode="json"), "data": data})
+
+    def check_settings(self, config: TrainConfig) -> None:
+        """Raise `InputError` unless a run with these settings can go on here."""
+        if not (self.run.is_file() and self.state.is_file()):
+            raise InputError(
+                f"folder {str(self.path)!r} holds no run to resume; "
+                "start one without --resume (resume=False)"
+            )
+        self._check_same(self._read_run()["config"], config.model_dump(mode="json"), "settings")
+
+    def check_data(self, data: Facts) -> None:
+        """Raise `InputError` unless the run that lies here was on the same images."""
+        self._check_same(self._read_run()["data"], data, "data")
+
+    def write_state(self, state: Facts, progress: Progress) -> None:
+        """Save the state in one step."""
+        content = {**state, "progress": asdict(progress)}
+        write_atomically(self.state, lambda temporary: torch.save(content, temporary))
+
+    def read_state(self) -> tuple[Facts, Progress]:
+        """Read the state; raise `InputError` when it is broken or belongs to a finished run."""
+        try:
+            content = torch.load(self.state, map_location="cpu", weights_only=True)
+            progress = Progress(**content.pop("progress"))
+        except Exception as error:  # torch.load raises many kinds, from pickle's to zipfile's
+            raise InputError(
+                f"state {str(self.state)!r} cannot be read ({type(error).__name__}); "
+                "start the run anew with --force (force=True)"
+            ) from error
+        if progress.finished:
+            raise InputError(
+                f"run {str(self.path)!r} is finished after {progress.epoch} epochs, nothing is "
+                "left to resume; for more epochs start a new run folder"
+            )
+        return content, progress
+
+    def write_metrics(self, rows: list[Row]) -> None:
+        """Write all rows anew, so that an interruption leaves none doubled or missing."""
+        table = io.StringIO()
+        writer = csv.DictWriter(table, fieldnames=list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_text(self.metrics, table.getvalue())
+
+    def sweep(self) -> None:
+        """Remove what a killed session left half written."""
+        for folder in (self.path, self.state.parent):
+            for left in folder.glob(".*.*"):
+                left.unlink()
+
+    def _read_run(self) -> Facts:
+        try:
+            run: Facts = json.loads(self.run.read_text(encoding="utf-8"))
+        except ValueError:
+            raise InputError(f"{str(self.run)!r} is not valid JSON; start the run anew") from None
+        return run
+
+    def _check_same(self, there: Facts, here: Facts, what: str) -> None:
+        for name in there | here:
+            before, now = there.get(name), here.get(name)
+            if before != now:
+                raise InputError(
+                    f"run {str(self.path)!r} cannot be resumed with other {what}: {name} is "
+                    f"{before!r} there and {now!r} here; give the same, or start a new run folder"
+                )

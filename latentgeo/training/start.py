@@ -1,0 +1,246 @@
+"""Start a run, or go on with one."""
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from latentgeo.datasets import ImageDataset
+from latentgeo.errors import InputError
+from latentgeo.files import check_free, sha256_of_file, write_json
+from latentgeo.models import Autoencoder, ModelConfig, build, choose_device, parse
+from latentgeo.models.folder import WEIGHTS
+from latentgeo.provenance import provenance
+from latentgeo.training.baseline import has_learned, mean_image_psnr
+from latentgeo.training.config import TrainConfig
+from latentgeo.training.data import Parts, load_parts
+from latentgeo.training.display import (
+    check_tensorboard,
+    log_row,
+    tensorboard_writer,
+    training_bar,
+)
+from latentgeo.training.loop import Loop, forked
+from latentgeo.training.progress import Progress
+from latentgeo.training.run_folder import Facts, RunFolder
+
+
+def train(
+    recipe: str,
+    *,
+    data: ImageDataset | str | Path,
+    out: str | Path,
+    backbone: str = "sctc",
+    options: Mapping[str, Any] | None = None,
+    epochs: int = 30,
+    batch_size: int = 128,
+    learning_rate: float = 1e-3,
+    schedule: str = "constant",
+    warmup_steps: int = 0,
+    gradient_clip: float | None = None,
+    patience: int | None = None,
+    train_samples: int | None = None,
+    size: int | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    precision: str = "32-true",
+    checkpoint_steps: int = 200,
+    tensorboard: bool = False,
+    resume: bool = False,
+    force: bool = False,
+    progress: bool = True,
+) -> Path:
+    """Train an autoencoder and leave a run folder.
+
+    On a CPU, with the same number of threads, a run is the same bit for bit every time, also
+    when it was interrupted and resumed. Torch's global random state is left as it was.
+
+    Parameters
+    ----------
+    recipe : str
+        A name in `latentgeo.models.RECIPES`.
+    data : ImageDataset, str or pathlib.Path
+        A data set's name or a folder of images, whose splits "train" and "validation" are
+        taken; or images, of which a tenth is held out for validation.
+    out : str or pathlib.Path
+        The run folder; see `RunFolder` for what it holds. The weights in it are those of the
+        epoch with the lowest validation loss.
+    backbone : str, default="sctc"
+        A name in `latentgeo.models.BACKBONES`.
+    options : mapping, optional
+        Options of the recipe and of the backbone.
+    epochs : int, default=30
+        Passes over the training images.
+    batch_size : int, default=128
+        Images per step.
+    learning_rate : float, default=1e-3
+        Adam's step size at its highest.
+    schedule : {"constant", "cosine"}, default="constant"
+        The course of the learning rate after the warm-up.
+    warmup_steps : int, default=0
+        Steps in which the learning rate rises linearly.
+    gradient_clip : float, optional
+        Largest norm of the gradient.
+    patience : int, optional
+        Stop after so many epochs without a lower validation loss.
+    train_samples : int, optional
+        Train on so many images, chosen by `seed`.
+    size : int, optional
+        Resize the images of a named data set to so many pixels.
+    seed : int, default=0
+        Seeds weights, order of images, and every draw.
+    device : {"auto", "cpu", "cuda"}, default="auto"
+        Where to compute.
+    precision : {"32-true", "bf16-mixed", "16-mixed"}, default="32-true"
+        Arithmetic of the passes; weights are float32.
+    checkpoint_steps : int, default=200
+        Save the state every so many steps, and at the end of each epoch.
+    tensorboard : bool, default=False
+        Log to TensorBoard too (extra `tensorboard`).
+    resume : bool, default=False
+        Go on with the run that lies in `out`; the settings must be the same.
+    force : bool, default=False
+        Overwrite what `out` holds.
+    progress : bool, default=True
+        Show a bar on standard error.
+
+    Returns
+    -------
+    pathlib.Path
+        The run folder.
+
+    Raises
+    ------
+    InputError
+        When a setting, the data or the folder cannot be used, or there is nothing to resume.
+    TrainingDiverged
+        When a loss is NaN or infinite; the last good checkpoint is kept.
+    OSError
+        When the disk is full; the last checkpoint is kept.
+
+    Warns
+    -----
+    UserWarning
+        When the trained model is no better than predicting the mean image.
+    """
+    config = parse(
+        TrainConfig,
+        {
+            "recipe": recipe,
+            "backbone": backbone,
+            "options": options or {},
+            "data": data.name if isinstance(data, ImageDataset) else str(data),
+            "size": size,
+            "train_samples": train_samples,
+            "epochs": epochs,
+            "batch_size": batch_size,
+            "learning_rate": learning_rate,
+            "schedule": schedule,
+            "warmup_steps": warmup_steps,
+            "gradient_clip": gradient_clip,
+            "patience": patience,
+            "seed": seed,
+            "device": device,
+            "precision": precision,
+            "checkpoint_steps": checkpoint_steps,
+        },
+        "setting",
+    )
+    place = _check_device(config)
+    if tensorboard:
+        check_tensorboard()
+    folder = RunFolder(Path(out))
+    _check_folder(folder, config, resume=resume, force=force)
+    parts = load_parts(data, config)
+    with forked(place):
+        torch.manual_seed(config.seed)
+        loop = Loop(config, _build(config, parts), parts, folder, place)
+        if resume:
+            _resume(loop, parts, folder)
+        else:
+            folder.begin(config, parts.facts(), force=force)
+        _run(loop, show=progress, tensorboard=tensorboard)
+    return folder.path
+
+
+def _check_device(config: TrainConfig) -> torch.device:
+    device = choose_device(config.device)
+    if config.precision == "16-mixed" and device.type == "cpu":
+        raise InputError("precision '16-mixed' needs a GPU; use 'bf16-mixed' or '32-true'")
+    return device
+
+
+def _check_folder(folder: RunFolder, config: TrainConfig, *, resume: bool, force: bool) -> None:
+    """Refuse the folder before anything is loaded; nothing is written yet."""
+    if resume and force:
+        raise InputError("resume and force were both given; resume goes on, force begins anew")
+    if resume:
+        folder.check_settings(config)
+    else:
+        check_free(folder.path, holds="a training run", force=force)
+
+
+def _build(config: TrainConfig, parts: Parts) -> Autoencoder:
+    values = {
+        "recipe": config.recipe,
+        "backbone": config.backbone,
+        "image_shape": parts.train.shape,
+        "options": config.options,
+    }
+    return build(parse(ModelConfig, values, "setting"))
+
+
+def _resume(loop: Loop, parts: Parts, folder: RunFolder) -> None:
+    folder.check_data(parts.facts())
+    loop.restore(*folder.read_state())
+    folder.sweep()
+
+
+def _run(loop: Loop, *, show: bool, tensorboard: bool) -> None:
+    config, progress, folder = loop.config, loop.progress, loop.folder
+    baseline = mean_image_psnr(loop.parts.train, loop.parts.validation)
+    bar = training_bar(config.recipe, config.epochs, loop.total_steps, progress.step, show=show)
+    log = tensorboard_writer(folder.tensorboard, progress.step, wanted=tensorboard)
+    with bar as on_step, log as writer:
+
+        def on_epoch(progress: Progress) -> None:
+            write_json(folder.provenance, _provenance(loop, baseline))
+            if writer is not None:
+                log_row(writer, progress.rows[-1])
+
+        loop.run(on_step, on_epoch)
+    _warn_of_collapse(loop, baseline)
+
+
+def _provenance(loop: Loop, baseline: float) -> Facts:
+    progress, best = loop.progress, loop.progress.best
+    return provenance(
+        **loop.model.config.model_dump(mode="json"),
+        weights_sha256=sha256_of_file(loop.folder.path / WEIGHTS),
+        data=loop.parts.facts(),
+        seed=loop.config.seed,
+        device=loop.fabric.device.type,
+        precision=loop.config.precision,
+        epochs=progress.epoch,
+        steps=progress.step,
+        best_epoch=progress.best_epoch,
+        validation_loss=best["validation_loss"],
+        validation_psnr_db=best["validation_psnr"],
+        baseline_psnr_db=baseline,
+        learned=has_learned(best["validation_psnr"], baseline),
+        finished=progress.finished,
+        seconds=round(progress.seconds, 1),
+    )
+
+
+def _warn_of_collapse(loop: Loop, baseline: float) -> None:
+    reached = loop.progress.best["validation_psnr"]
+    if not has_learned(reached, baseline):
+        warnings.warn(
+            f"the {loop.config.recipe} in {str(loop.folder.path)!r} has not learned: its "
+            f"validation PSNR is {reached:.2f} dB, predicting the mean image gives "
+            f"{baseline:.2f} dB; try more epochs or another learning rate",
+            stacklevel=4,
+        )
