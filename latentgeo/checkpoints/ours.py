@@ -1,0 +1,121 @@
+"""Run folders that `latentgeo.train` made."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from latentgeo.errors import InputError
+from latentgeo.files import sha256_of_file
+from latentgeo.models import Autoencoder, load_model
+from latentgeo.models.folder import WEIGHTS
+from latentgeo.training import RunFolder
+
+_FROM_TRAINING = (
+    "data",
+    "seed",
+    "epochs",
+    "best_epoch",
+    "validation_loss",
+    "validation_psnr_db",
+    "baseline_psnr_db",
+    "learned",
+    "finished",
+)
+
+
+def load(path: str | Path) -> Autoencoder:
+    """Load a trained model.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        A run folder, or any folder with `model.safetensors` and `config.json` of ours.
+
+    Returns
+    -------
+    Autoencoder
+        On the CPU, in evaluation mode. Its `provenance` tells where the weights come from:
+        `weights_sha256` always, and what the run wrote down where it did.
+
+    Raises
+    ------
+    InputError
+        When there is no such folder, a file is missing or broken, or the weights do not fit the
+        configuration or are not finite.
+    """
+    folder = _existing(path)
+    model = load_model(folder)
+    written = _written(folder)
+    digest = sha256_of_file(folder / WEIGHTS)
+    # What was written down of other weights says nothing about these.
+    model.provenance = written if written.get("weights_sha256") == digest else {}
+    model.provenance["weights_sha256"] = digest
+    return model
+
+
+def info(path: str | Path) -> dict[str, Any]:
+    """Describe a checkpoint.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        What `load` takes.
+
+    Returns
+    -------
+    dict
+        JSON-ready: `recipe`, `backbone`, `options`, `image_shape`, `latent_shape`,
+        `stochastic`, `parameters` (their number) and `weights_sha256`; from a run folder also
+        `data`, `seed`, `epochs` that were trained, `best_epoch`, `validation_loss` and
+        `validation_psnr_db` of that epoch, `baseline_psnr_db` of the mean image, `learned`,
+        `finished`.
+
+    Raises
+    ------
+    InputError
+        When `load` would.
+    """
+    model = load(path)
+    config = model.config.model_dump(mode="json")
+    written = model.provenance
+    return {
+        "recipe": config["recipe"],
+        "backbone": config["backbone"],
+        "options": config["options"],
+        "image_shape": config["image_shape"],
+        "latent_shape": list(model.latent_shape),
+        "stochastic": model.stochastic,
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "weights_sha256": written["weights_sha256"],
+        **{name: written[name] for name in _FROM_TRAINING if name in written},
+    }
+
+
+def _existing(path: str | Path) -> Path:
+    folder = Path(path)
+    if not folder.exists():
+        raise InputError(
+            f"checkpoint {str(folder)!r} does not exist; give a run folder that "
+            "`latentgeo train` made"
+        )
+    if RunFolder(folder).run.is_file() and not (folder / WEIGHTS).is_file():
+        raise InputError(
+            f"run {str(folder)!r} has no weights ({WEIGHTS}) yet: it stopped before its first "
+            "epoch was complete; go on with it with --resume (resume=True)"
+        )
+    return folder
+
+
+def _written(folder: Path) -> dict[str, Any]:
+    path = RunFolder(folder).provenance
+    if not path.is_file():
+        return {}
+    try:
+        written = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        raise InputError(
+            f"{str(path)!r} is not valid JSON; remove it to load the weights without it"
+        ) from None
+    if not isinstance(written, dict):
+        raise InputError(f"{str(path)!r} holds no JSON object; remove it to load without it")
+    return written
