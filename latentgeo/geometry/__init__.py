@@ -4,11 +4,21 @@ Every function takes torch tensors or NumPy arrays and gives the same kind back;
 float64 torch, on the tensor's device, batched over leading dimensions.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from latentgeo.geometry.angles import (
     AngleStatistics,
     angle_statistics,
     principal_angles,
     rkhs_principal_angles,
+)
+from latentgeo.geometry.bures import (
+    FrechetMean,
+    StratumSummary,
+    bures_wasserstein_geodesic,
+    frechet_mean,
+    stratum_summaries,
 )
 from latentgeo.geometry.distances import distance, pairwise_distance
 from latentgeo.geometry.features import (
@@ -56,25 +66,44 @@ from latentgeo.geometry.strata import (
 )
 from latentgeo.geometry.unfolding import mode_covariances, mode_unfoldings
 
+if TYPE_CHECKING:
+    from latentgeo.geometry.manifolds import BuresWassersteinMetric as BuresWassersteinMetric
+    from latentgeo.geometry.manifolds import FixedRankPSD as FixedRankPSD
+    from latentgeo.geometry.manifolds import fixed_rank_product as fixed_rank_product
+
+# geomstats takes seconds to import: these load it when they are first used.
+_LAZY = {
+    "BuresWassersteinMetric": "latentgeo.geometry.manifolds",
+    "FixedRankPSD": "latentgeo.geometry.manifolds",
+    "fixed_rank_product": "latentgeo.geometry.manifolds",
+}
+
 __all__ = [
     "METRICS",
     "AngleStatistics",
     "AngleTest",
+    "BuresWassersteinMetric",
     "DimensionCurve",
+    "FixedRankPSD",
+    "FrechetMean",
     "GramDiagnostics",
     "HilbertEmbedding",
     "IndefiniteKernelWarning",
     "MetricStatement",
     "ModeGrams",
     "Nystroem",
+    "StratumSummary",
     "StratumTransitions",
     "angle_permutation_test",
     "angle_statistics",
+    "bures_wasserstein_geodesic",
     "centre_gram",
     "default_tolerance",
     "dimension_by_size",
     "disjoint_angles",
     "distance",
+    "fixed_rank_product",
+    "frechet_mean",
     "gram_diagnostics",
     "gram_dimension",
     "gram_spectrum",
@@ -97,5 +126,12 @@ __all__ = [
     "statement",
     "strata_counts",
     "stratum_dimension",
+    "stratum_summaries",
     "stratum_transitions",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'latentgeo.geometry' has no attribute {name!r}")
+    return getattr(import_module(_LAZY[name]), name)
