@@ -23,6 +23,7 @@ from latentgeo import InputError, analyze, train
 from latentgeo.datasets import load as load_images
 from latentgeo.files import write_json, write_text
 from latentgeo.provenance import provenance
+from latentgeo.training import RunFolder
 
 NOISE = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
 
@@ -49,7 +50,7 @@ class Variant:
 SCALES = {
     "smoke": Scale(widths=(4, 8, 16), epochs=1, train_samples=128, seeds=1, samples=24),
     "demo": Scale(widths=(8, 16, 64), epochs=15, train_samples=None, seeds=1, samples=300),
-    "laptop": Scale(widths=(16, 32, 64), epochs=3, train_samples=20_000, seeds=3, samples=300),
+    "laptop": Scale(widths=(16, 32, 64), epochs=5, train_samples=20_000, seeds=3, samples=300),
     "paper": Scale(widths=(32, 64, 128), epochs=30, train_samples=None, seeds=5, samples=300),
 }
 MODELS = {"cae": Variant("cae"), "dae": Variant("dae"), "vae": Variant("vae")}
@@ -91,17 +92,22 @@ def run_study(data: str, scale_name: str, out: Path, *, device: str = "auto") ->
 def _train(
     name: str, variant: Variant, data: str, scale: Scale, seed: int, runs: Path, device: str
 ) -> Path:
+    run = RunFolder(runs / name)
+    if run.finished:
+        return run.path
+    begun = run.state.is_file()
     return train(
         variant.recipe,
         data=data,
-        out=runs / name,
+        out=run.path,
         options={"widths": scale.widths, **variant.options},
         epochs=scale.epochs,
         train_samples=scale.train_samples,
         schedule="cosine",
         seed=seed,
         device=device,
-        resume=True,
+        resume=begun,
+        force=not begun,  # cut off before the first state was saved: nothing to lose
     )
 
 

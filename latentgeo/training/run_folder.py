@@ -58,6 +58,15 @@ class RunFolder:
         """Events for TensorBoard, where it was asked for."""
         return self.path / "tensorboard"
 
+    @property
+    def finished(self) -> bool:
+        """Whether the run is complete; False where there is none."""
+        try:
+            facts = json.loads(self.provenance.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return False
+        return bool(facts.get("finished", False))
+
     def begin(self, config: TrainConfig, data: Facts, *, force: bool) -> None:
         """Take the folder for a new run; raise `InputError` when it holds something."""
         claim_folder(self.path, holds="a training run", force=force)

@@ -1,0 +1,117 @@
+"""Is the geometry cheaper than the network? 300 MNIST images, 8 noise levels, a 32/64/128 CAE.
+
+    python benchmarks/analysis.py [--data mnist] [--samples 300] [--out benchmarks/results]
+
+Times, on one machine and in one run: the encoder and decoder passes alone; the geometry (all of
+the analysis but t-SNE and drawing); `latentgeo analyze` from the shell, start to end. The weights
+are fresh ones after one epoch on 2,000 images: the time does not depend on how well they learned.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from latentgeo import encode, load, train
+from latentgeo.analysis import AnalysisSettings, analyze_latents, mean_image_psnr
+from latentgeo.datasets import load as load_images
+from latentgeo.files import write_text
+from latentgeo.latents import Sweep, make_sweep
+from latentgeo.models import Autoencoder
+from latentgeo.provenance import provenance
+
+NOISE = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
+REPEATS = 3
+
+
+def main() -> None:
+    """Measure and write one table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data", default="mnist")
+    parser.add_argument("--samples", type=int, default=300)
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        run = train("cae", data=chosen.data, out=Path(folder) / "cae", epochs=1, train_samples=2000)
+        seconds = measure(run, chosen.data, chosen.samples, Path(folder) / "analysis")
+    table = to_table(seconds, chosen.data, chosen.samples)
+    write_text(chosen.out / "analysis.md", table)
+    print(table)
+
+
+def measure(run: Path, data: str, samples: int, out: Path) -> dict[str, list[float]]:
+    """Give the seconds of each piece of work, once per repeat."""
+    model = load(run)
+    images = load_images(data).take(samples, seed=0)
+    latents = encode(model, images, noise=NOISE, draws=2)
+    baseline = mean_image_psnr(images.batch(slice(None)).numpy())
+    settings = AnalysisSettings(tsne_seeds=())
+    levels = ",".join(f"{level:g}" for level in NOISE)
+    command = [sys.executable, "-m", "latentgeo", "analyze", str(run), "--data", data, "--quiet"]
+    command += ["--noise", levels, "--samples", str(samples), "--out", str(out), "--force"]
+    return {
+        "encoder and decoder passes": seconds_of(
+            lambda: passes(model, make_sweep("gaussian", NOISE, 0), images.batch(slice(None)))
+        ),
+        "geometry (no t-SNE, no drawing)": seconds_of(
+            lambda: analyze_latents(latents, baseline, settings)
+        ),
+        "`latentgeo analyze` from the shell": seconds_of(
+            lambda: subprocess.run(command, check=True, capture_output=True)
+        ),
+    }
+
+
+@torch.inference_mode()
+def passes(model: Autoencoder, sweep: Sweep, clean: torch.Tensor) -> None:
+    """Encode and decode every image at every level, and nothing else."""
+    for noisy in sweep.images(clean, np.arange(len(clean))):
+        for batch in noisy.split(128):
+            model.decode(model.encode(batch))
+
+
+def seconds_of(work: Callable[[], object]) -> list[float]:
+    """Time some work, after one run that does not count."""
+    work()
+    found = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        work()
+        found.append(time.perf_counter() - start)
+    return found
+
+
+def to_table(seconds: dict[str, list[float]], data: str, samples: int) -> str:
+    """Write the table with what made it."""
+    facts = provenance()
+    passes_alone = min(seconds["encoder and decoder passes"])
+    return "\n".join(
+        [
+            "# Time of an analysis",
+            "",
+            f"{samples} images of {data}, {len(NOISE)} noise levels, CAE of widths 32/64/128, "
+            f"latents 7×7×128. Best of {REPEATS} after a warm-up, one run, one process each.",
+            f"Machine: {facts['machine']['cores']} cores, {facts['machine']['architecture']}; "
+            f"torch {facts['versions']['torch']} with {torch.get_num_threads()} threads, "
+            f"Python {facts['versions']['python']}. Command: `python benchmarks/analysis.py`.",
+            "",
+            "| work | seconds, best | all | relative to the passes |",
+            "|---|---|---|---|",
+            *(
+                f"| {work} | {min(found):.2f} | {', '.join(f'{each:.2f}' for each in found)} "
+                f"| {min(found) / passes_alone:.2f} |"
+                for work, found in seconds.items()
+            ),
+            "",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    main()
