@@ -67,9 +67,7 @@ def models(tree: xr.DataTree) -> dict[str, xr.Dataset]:
     NothingToDrawError
         When there is no model.
     """
-    found = {
-        str(label): child.to_dataset().sortby("noise") for label, child in tree.children.items()
-    }
+    found = {label: tree[label].to_dataset().sortby("noise") for label in _ordered_labels(tree)}
     if not found:
         raise NothingToDrawError("this analysis holds no model; analyse at least one checkpoint")
     return found
@@ -277,6 +275,13 @@ def label_of(model: str, view: str, several: bool) -> str:
     str
     """
     return f"{model}, {view}" if several or view != "mean" else model
+
+
+def _ordered_labels(tree: xr.DataTree) -> list[str]:
+    """Give the labels as the analysis was asked for; a tree from disk has lost their order."""
+    present = [str(label) for label in tree.children]
+    asked = [str(label) for label in tree.attrs.get("models", ())]
+    return sorted(present, key=lambda label: asked.index(label) if label in asked else len(asked))
 
 
 def _nothing(tree: xr.DataTree, views: Sequence[str], variable: str) -> str:

@@ -26,6 +26,7 @@ FLAT_DB = 1.0
 ZERO_DEGREES = 1.0
 _PAPER_RANGES = {"S1": (5, 7), "S2": (6, 7), "S3": (29, 48)}
 _PAPER_VAE = (7, 7, 48)
+_PAPER_POSITIONS = (7, 7)
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,15 @@ class Finding:
 
     text: str
     agrees: bool | None
+
+
+def _out_of_reach(view: View) -> str:
+    """Say why the paper's ranks cannot occur here; empty where they can."""
+    channels, rows, columns = (int(size) for size in view.data.attrs["latent_shape"])
+    if (rows, columns) == _PAPER_POSITIONS and channels > _PAPER_VAE[2]:
+        return ""
+    shape = f"{channels}\N{MULTIPLICATION SIGN}{rows}\N{MULTIPLICATION SIGN}{columns}"
+    return f" (not comparable: a latent of {shape} cannot have the paper's ranks)"
 
 
 _NO_RANKS = Finding("no ranks, the latents are vectors", None)
@@ -163,7 +173,7 @@ def _ranks_in_ranges(view: View) -> Finding:
         for one in triples
         for rank, (low, high) in zip(one, _PAPER_RANGES.values(), strict=True)
     )
-    return Finding(text, inside)
+    return _in_reach(view, text, inside)
 
 
 def _ranks_as_papers_vae(view: View) -> Finding:
@@ -174,7 +184,13 @@ def _ranks_as_papers_vae(view: View) -> Finding:
     text = ", ".join(
         f"{mode} {span(one[index] for one in triples)}" for index, mode in enumerate(MODES)
     )
-    return Finding(text, set(triples) == {_PAPER_VAE})
+    return _in_reach(view, text, set(triples) == {_PAPER_VAE})
+
+
+def _in_reach(view: View, text: str, agrees: bool) -> Finding:
+    """Judge ranks only where the shape of the latent allows those of the paper."""
+    hindrance = _out_of_reach(view)
+    return Finding(text + hindrance, None if hindrance else agrees)
 
 
 def _clean_and_noisy(view: View) -> list[tuple[int, ...]]:

@@ -364,7 +364,7 @@ def saturation(models: Sequence[Model]) -> Table:
 
 
 def against_null(view: View) -> str:
-    """Say in words how the angle under noise compares with two disjoint clean halves.
+    """Say in words how the angle under noise compares with what chance gives.
 
     Parameters
     ----------
@@ -376,18 +376,29 @@ def against_null(view: View) -> str:
     str
         A clause without a full stop.
     """
-    null = view.nulls().get(_NULLS[0])
-    if view.noisy is None or null is None:
+    found = view.nulls()
+    if view.noisy is None or not found:
         return "no null to compare with"
     angle = float(np.nanmean(view.half_angles(view.noisy)))
+    clauses = [
+        f"{_beside(angle, found[name])} {deed} does"
+        for name, deed in _NULLS.items()
+        if name in found
+    ]
+    return "noise turns the subspace " + ", and ".join(clauses)
+
+
+_NULLS = {
+    "disjoint clean sets": "exchanging the images",
+    "two draws": "drawing again from the posterior",
+}
+
+
+def _beside(angle: float, null: NDArray[np.float64]) -> str:
+    """Place an angle below, within or above the range of a null."""
     if angle < np.nanmin(null):
-        return "noise turns the subspace less than exchanging the images does"
-    if angle > np.nanmax(null):
-        return "noise turns the subspace more than exchanging the images does"
-    return "noise turns the subspace as much as exchanging the images does"
-
-
-_NULLS = ("disjoint clean sets", "two draws")
+        return "less than"
+    return "more than" if angle > np.nanmax(null) else "as much as"
 
 
 def _glance(model: Model, view: View) -> tuple[str, ...]:
@@ -399,7 +410,7 @@ def _glance(model: Model, view: View) -> tuple[str, ...]:
         estimate(*view.dimension(0.0), 0),
         estimate(*view.dimension(noisy), 0) if noisy is not None else NONE,
         _mean_and_range(view.half_angles(noisy)) if noisy is not None else NONE,
-        _mean_and_range(view.nulls().get(_NULLS[0])),
+        _mean_and_range(view.nulls().get("disjoint clean sets")),
         _psnr(view, 0.0),
         _psnr(view, noisy) if noisy is not None else NONE,
         number(float(view.data["psnr_baseline_mean"])),

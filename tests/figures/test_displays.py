@@ -142,6 +142,13 @@ def test_levels_in_any_order_are_drawn_in_theirs(synthetic):
     np.testing.assert_array_equal(curve.psnr[0].y, tree["CAE"]["psnr_mean"].values[[0, 2, 1]])
 
 
+def test_models_stand_in_the_order_that_the_analysis_names(synthetic):
+    tree = synthetic.make_tree(3)
+    tree.attrs["models"] = ["VAE", "CAE", "DAE"]
+    display = figures.NoiseCurvesDisplay.from_analysis(tree)
+    assert [curve.label for curve in display.psnr] == ["VAE", "CAE", "DAE"]
+
+
 def test_other_perturbations_are_named(synthetic):
     tree = synthetic.make_tree(1)
     tree.attrs["perturbation"] = "salt-and-pepper"

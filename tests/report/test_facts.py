@@ -154,6 +154,24 @@ def test_ranks_that_vary_agree_with_the_paper_for_a_cae(synthetic):
     assert statement(models_of(tree), "Pooled ranks").verdict == "differs"
 
 
+def test_ranks_out_of_reach_are_not_held_against_a_model(synthetic):
+    models = models_of(synthetic.make_tree(3, shape=(16, 5, 5)))
+    for start in ("Pooled ranks", "Ranks of the VAE"):
+        row = statement(models, start)
+        assert row.verdict == "not judged"
+        assert all("cannot have the paper's ranks" in line for line in row.ours)
+    assert statement(models, "CAE and DAE latents").verdict != "not judged"
+
+
+def test_a_sample_is_compared_with_another_draw_too(synthetic):
+    tree = synthetic.make_tree(8, only=["VAE"])
+    tree["VAE"]["principal_angle_split_mean"][:] = 30
+    mean, sample = models_of(tree)[0].views
+    assert "drawing again" not in tables.against_null(mean)
+    assert "less than exchanging the images does" in tables.against_null(sample)
+    assert "more than drawing again from the posterior does" in tables.against_null(sample)
+
+
 def test_a_vae_is_judged_in_both_views(synthetic):
     tree = synthetic.make_tree(8, only=["VAE"])
     set_ranks(tree, "VAE", [(7, 7, 30), (7, 7, 31)], view="mean")

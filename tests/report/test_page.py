@@ -85,7 +85,7 @@ def test_images_are_embedded_described_and_sized(outline):
         assert content.startswith(b"\x89PNG")
         assert len(image["alt"]) > 40
         assert int(image["width"]) > 100
-        assert int(image["height"]) > 100
+        assert int(image["height"]) > 50
 
 
 def test_table_heads_have_a_scope(outline):
