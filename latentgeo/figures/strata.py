@@ -164,7 +164,9 @@ class StratumTransitionDisplay(Display):
             if axes is None:
                 longest = max(_LEAST, *(len(table.rows) for table in self.tables))
                 height = 1.0 + 0.24 * longest
-                self._keep(wrapped_axes(count, _ACROSS, row_height=height, extra=0.35))
+                self._keep(
+                    wrapped_axes(count, 2 if count == 4 else _ACROSS, row_height=height, extra=0.35)
+                )
                 note = reading.left_out_note(self.left_out)
                 across = f"across: stratum at {self.condition}"
                 self.figure_.supxlabel(f"{across}\n{note}" if note else across, fontsize=8)
