@@ -34,6 +34,12 @@ from latentgeo.geometry.hilbert import (
     gram_dimension,
     gram_spectrum,
 )
+from latentgeo.geometry.intrinsic import (
+    DimensionEstimate,
+    LocalDimension,
+    local_pca_dimension,
+    two_nn_dimension,
+)
 from latentgeo.geometry.kernels import (
     GramDiagnostics,
     IndefiniteKernelWarning,
@@ -42,6 +48,7 @@ from latentgeo.geometry.kernels import (
     is_positive_definite,
     kernel,
 )
+from latentgeo.geometry.pullback import PullbackStatistics, pullback_metric, pullback_statistics
 from latentgeo.geometry.rank import (
     default_tolerance,
     matrix_rank,
@@ -64,6 +71,11 @@ from latentgeo.geometry.strata import (
     stratum_dimension,
     stratum_transitions,
 )
+from latentgeo.geometry.stratification import (
+    Stratification,
+    stratification,
+    stratification_of_spectra,
+)
 from latentgeo.geometry.unfolding import mode_covariances, mode_unfoldings
 
 if TYPE_CHECKING:
@@ -84,14 +96,18 @@ __all__ = [
     "AngleTest",
     "BuresWassersteinMetric",
     "DimensionCurve",
+    "DimensionEstimate",
     "FixedRankPSD",
     "FrechetMean",
     "GramDiagnostics",
     "HilbertEmbedding",
     "IndefiniteKernelWarning",
+    "LocalDimension",
     "MetricStatement",
     "ModeGrams",
     "Nystroem",
+    "PullbackStatistics",
+    "Stratification",
     "StratumSummary",
     "StratumTransitions",
     "angle_permutation_test",
@@ -109,6 +125,7 @@ __all__ = [
     "gram_spectrum",
     "is_positive_definite",
     "kernel",
+    "local_pca_dimension",
     "matrix_rank",
     "mode_covariances",
     "mode_features",
@@ -119,15 +136,20 @@ __all__ = [
     "product_stratum_dimension",
     "pseudo_log_features",
     "pseudo_log_gram",
+    "pullback_metric",
+    "pullback_statistics",
     "rank_at_tolerance",
     "rank_from_singular_values",
     "rkhs_principal_angles",
     "singular_values",
     "statement",
     "strata_counts",
+    "stratification",
+    "stratification_of_spectra",
     "stratum_dimension",
     "stratum_summaries",
     "stratum_transitions",
+    "two_nn_dimension",
 ]
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 import torch
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
@@ -201,7 +201,11 @@ def gram_diagnostics(gram: A) -> GramDiagnostics:
     return GramDiagnostics(back(values[..., 0]), back(share), back(values[..., 0] >= -noise))
 
 
-class Nystroem(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class Nystroem(
+    ClassNamePrefixFeaturesOutMixin,  # type: ignore[misc]
+    TransformerMixin,  # type: ignore[misc]
+    BaseEstimator,  # type: ignore[misc]
+):
     """Features of few columns whose inner products approximate a kernel on matrices.
 
     For sets too large for their Gram matrix: n samples cost n × landmarks kernel values.
@@ -300,6 +304,10 @@ class Nystroem(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         cross, _ = enter(self._kernel(X, self.landmarks_))
         return np.asarray(cross.cpu().numpy() @ self.normalization_)
+
+    @property
+    def _n_features_out(self) -> int:
+        return int(self.normalization_.shape[1])
 
     def _kernel(self, x: Any, y: Any = None) -> Any:
         return kernel(

@@ -1,0 +1,180 @@
+"""What every estimator and function of the package owes its users, on tensors."""
+
+import inspect
+import pickle
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
+
+import latentgeo.geometry as geometry
+from latentgeo.geometry import (
+    HilbertEmbedding,
+    Nystroem,
+    disjoint_angles,
+    distance,
+    gram_dimension,
+    kernel,
+    local_pca_dimension,
+    matrix_rank,
+    mode_covariances,
+    mode_unfoldings,
+    pairwise_distance,
+    principal_angles,
+    pseudo_log_features,
+    pseudo_log_gram,
+    singular_values,
+    two_nn_dimension,
+)
+
+RNG = np.random.default_rng(0)
+FACTORS = RNG.normal(size=(12, 5, 3))
+MATRICES = FACTORS @ FACTORS.swapaxes(-1, -2)
+LATENTS = RNG.normal(size=(12, 4, 3, 3))
+
+ESTIMATORS = [
+    (Nystroem(6, random_state=0), MATRICES),
+    (Nystroem(6, form="factor", random_state=0), FACTORS),
+    (Nystroem(6, form="unfolding", random_state=0), mode_unfoldings(LATENTS)),
+    (Nystroem(6, kernel="gaussian", metric="pseudo-log", gamma=0.1, random_state=0), MATRICES),
+    (make_pipeline(Nystroem(6, random_state=0), HilbertEmbedding(3)), MATRICES),
+]
+
+
+def rows(x, index):
+    return tuple(rows(mode, index) for mode in x) if isinstance(x, tuple) else x[index]
+
+
+@pytest.mark.parametrize(("estimator", "x"), ESTIMATORS)
+class TestEstimatorsOnTensors:
+    def test_fit_gives_the_estimator_and_repeats_itself(self, estimator, x):
+        model = clone(estimator)
+        assert model.fit(x) is model
+        first = model.transform(x)
+        np.testing.assert_array_equal(model.fit(x).transform(x), first)
+        np.testing.assert_allclose(clone(estimator).fit_transform(x), first, atol=1e-10)
+
+    def test_samples_are_transformed_one_by_one(self, estimator, x):
+        model = clone(estimator).fit(x)
+        whole = model.transform(x)
+        order = RNG.permutation(len(whole))
+        np.testing.assert_allclose(model.transform(rows(x, order)), whole[order], atol=1e-9)
+        np.testing.assert_allclose(model.transform(rows(x, slice(0, 1))), whole[:1], atol=1e-9)
+
+    def test_parameters_are_stored_as_given_and_cloned(self, estimator, x):
+        twin = clone(estimator)
+        assert str(twin.get_params()) == str(estimator.get_params())
+        model = clone(estimator).fit(x)
+        assert str(model.get_params()) == str(estimator.get_params())
+
+    def test_an_unfitted_estimator_says_so(self, estimator, x):
+        with pytest.raises(NotFittedError):
+            clone(estimator).transform(x)
+
+    def test_input_is_left_alone(self, estimator, x):
+        before = pickle.dumps(x)
+        clone(estimator).fit(x).transform(x)
+        assert pickle.dumps(x) == before
+
+    def test_a_fitted_estimator_survives_pickling(self, estimator, x):
+        model = clone(estimator).fit(x)
+        np.testing.assert_array_equal(
+            pickle.loads(pickle.dumps(model)).transform(x), model.transform(x)
+        )
+
+    def test_names_of_columns_are_told(self, estimator, x):
+        model = clone(estimator).fit(x)
+        assert len(model.get_feature_names_out()) == model.transform(x).shape[1]
+
+    def test_tensors_and_lists_of_arrays_give_the_same(self, estimator, x):
+        if isinstance(x, tuple):
+            tensors = tuple(torch.from_numpy(mode) for mode in x)
+        else:
+            tensors = torch.from_numpy(x)
+        expected = clone(estimator).fit(x).transform(x)
+        found = clone(estimator).fit(tensors).transform(tensors)
+        np.testing.assert_allclose(np.abs(found), np.abs(expected), atol=1e-9)
+
+
+FUNCTIONS = {
+    "mode_unfoldings": (lambda x: mode_unfoldings(x)[0], LATENTS),
+    "mode_covariances": (lambda x: mode_covariances(x)[2], LATENTS),
+    "singular_values": (singular_values, FACTORS),
+    "matrix_rank": (matrix_rank, FACTORS),
+    "distance": (lambda x: distance(x, x[:1]), MATRICES),
+    "pairwise_distance": (pairwise_distance, MATRICES),
+    "kernel": (kernel, MATRICES),
+    "features": (lambda x: pseudo_log_features(x, form="matrix"), MATRICES),
+    "gram": (lambda x: pseudo_log_gram(x, form="matrix"), MATRICES),
+    "principal_angles": (lambda x: principal_angles(x, x), FACTORS),
+    "gram_dimension": (gram_dimension, MATRICES),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+class TestFunctionsOnEveryKind:
+    def test_torch_comes_back_as_torch_on_its_device(self, name):
+        function, x = FUNCTIONS[name]
+        found = function(torch.from_numpy(x))
+        assert isinstance(found, torch.Tensor)
+        assert found.device == torch.device("cpu")
+
+    def test_xarray_is_taken_as_numpy(self, name):
+        function, x = FUNCTIONS[name]
+        wrapped = xr.DataArray(x, dims=[f"d{i}" for i in range(x.ndim)])
+        found = function(wrapped)
+        assert isinstance(found, np.ndarray)
+        np.testing.assert_allclose(found, function(x), atol=1e-12)
+
+    def test_odd_memory_layouts_are_taken(self, name):
+        function, x = FUNCTIONS[name]
+        expected = function(np.ascontiguousarray(x[::2]))
+        found = function(np.asfortranarray(x)[::2])
+        np.testing.assert_allclose(found, expected, atol=1e-9)
+        backward = x[::-2]
+        backward.flags.writeable = False
+        function(backward)
+
+    def test_input_is_left_alone(self, name):
+        function, x = FUNCTIONS[name]
+        for given in (x.copy(), torch.from_numpy(x.copy()), x.astype(np.float32)):
+            before = np.asarray(given).copy()
+            function(given)
+            np.testing.assert_array_equal(np.asarray(given), before)
+
+    def test_nothing_depends_on_a_tensor_that_wants_gradients(self, name):
+        function, x = FUNCTIONS[name]
+        found = function(torch.from_numpy(x).requires_grad_())
+        expected = function(torch.from_numpy(x))
+        torch.testing.assert_close(found.detach(), expected, rtol=1e-7, atol=1e-7)
+
+
+def test_gradients_flow_through_features_and_distances():
+    x = torch.from_numpy(FACTORS[:3]).requires_grad_()
+    loss = pseudo_log_features(x, form="factor").square().sum() + singular_values(x).sum()
+    loss.backward()
+    assert torch.isfinite(x.grad).all()
+    assert x.grad.abs().sum() > 0
+
+
+def test_points_may_be_xarray():
+    points = xr.DataArray(LATENTS, dims=["sample", "channel", "row", "column"])
+    assert two_nn_dimension(points) == two_nn_dimension(LATENTS)
+    assert local_pca_dimension(points, neighbours=4).mean > 0
+    assert disjoint_angles(kernel(MATRICES), splits=2, dims=2).shape == (2, 2)
+
+
+def test_every_public_name_is_there_and_documented():
+    for name in geometry.__all__:
+        thing = getattr(geometry, name)
+        if inspect.isfunction(thing) or inspect.isclass(thing):
+            assert inspect.getdoc(thing), name
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(AttributeError, match="no attribute 'ricci'"):
+        geometry.ricci  # noqa: B018

@@ -1,0 +1,101 @@
+import numpy as np
+import pytest
+import torch
+from scipy.spatial.distance import cdist
+
+from latentgeo.geometry import local_pca_dimension, two_nn_dimension
+
+RNG = np.random.default_rng(0)
+
+
+def cube(dimension, samples=1500, ambient=12):
+    """Uniform points of a cube, turned into a larger space."""
+    turn = np.linalg.qr(RNG.normal(size=(ambient, ambient)))[0][:, :dimension]
+    return RNG.uniform(size=(samples, dimension)) @ turn.T
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 5])
+def test_two_nn_reads_the_dimension_of_a_cube(dimension):
+    found = two_nn_dimension(cube(dimension))
+    assert found.dimension == pytest.approx(dimension, rel=0.12)
+    assert found.low < found.dimension < found.high
+    assert found.points == 1500
+
+
+def test_the_interval_covers_the_dimension_as_often_as_it_says():
+    covered = 0
+    for _ in range(100):
+        angles = RNG.uniform(0, 2 * np.pi, size=200)
+        found = two_nn_dimension(np.stack([np.cos(angles), np.sin(angles)], 1), level=0.9)
+        covered += found.low <= 1 <= found.high
+    assert 75 <= covered <= 100
+
+
+def test_curvature_does_not_count():
+    t = RNG.uniform(0, 4 * np.pi, size=1500)
+    curve = np.stack([np.cos(t), np.sin(t), t], 1)
+    assert two_nn_dimension(curve).dimension == pytest.approx(1, rel=0.1)
+    assert local_pca_dimension(curve, neighbours=10).mean == pytest.approx(1, abs=0.1)
+
+
+def test_without_censoring_it_is_the_textbook_estimate():
+    x = cube(3, 200)
+    nearest = np.sort(cdist(x, x), 1)[:, 1:3]
+    expected = 200 / np.log(nearest[:, 1] / nearest[:, 0]).sum()
+    assert two_nn_dimension(x, discard=0.0).dimension == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("dimension", [1, 3])
+def test_local_pca_reads_the_dimension_of_a_cube(dimension):
+    found = local_pca_dimension(cube(dimension, 400), neighbours=15, share=0.99)
+    assert found.mean == pytest.approx(dimension, abs=0.35)
+    assert found.each.shape == (400,)
+    assert found.low <= found.mean <= found.high
+
+
+def test_local_pca_is_that_of_each_neighbourhood():
+    x = RNG.normal(size=(30, 6)) * np.geomspace(1, 0.1, 6)
+    found = local_pca_dimension(x, neighbours=8, share=0.9).each
+    order = np.argsort(cdist(x, x), 1)[:, :9]
+    for i in range(30):
+        near = x[order[i]] - x[order[i]].mean(0)
+        energy = np.linalg.svd(near, compute_uv=False) ** 2
+        assert found[i] == 1 + (energy.cumsum() / energy.sum() < 0.9).sum()
+
+
+@pytest.mark.parametrize("estimate", [two_nn_dimension, local_pca_dimension])
+def test_points_distances_latents_and_tensors_agree(estimate):
+    z = RNG.normal(size=(40, 3, 2, 2))
+    distances = cdist(z.reshape(40, -1), z.reshape(40, -1))
+    expected = estimate(z)
+    np.testing.assert_allclose(estimate(distances, metric="precomputed")[:3], expected[:3])
+    np.testing.assert_allclose(estimate(torch.from_numpy(z))[:3], expected[:3])
+
+
+@pytest.mark.parametrize("scale", [1e-8, 1e8])
+def test_the_scale_does_not_matter(scale):
+    x = cube(2, 300)
+    expected = two_nn_dimension(x).dimension
+    assert two_nn_dimension(scale * x + 3 * scale).dimension == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: two_nn_dimension(np.zeros((20, 3))), "0 points have a nearest neighbour"),
+        (lambda: two_nn_dimension(cube(2, 20), discard=1.0), "discard is 1.0"),
+        (lambda: two_nn_dimension(cube(2, 20), level=0.0), "share is 0.0"),
+        (lambda: two_nn_dimension(cube(2, 20), metric="cosine"), "metric is 'cosine'"),
+        (lambda: two_nn_dimension(np.arange(20.0)[:, None]), "the points form a lattice"),
+        (lambda: two_nn_dimension(np.ones((3, 4)), metric="precomputed"), "expected square"),
+        (lambda: two_nn_dimension(np.ones(4)), r"shape \(4,\)"),
+        (
+            lambda: local_pca_dimension(cube(2, 20), neighbours=20),
+            "neighbours is 20; .* 2 to 19",
+        ),
+        (lambda: local_pca_dimension(np.full((9, 2), np.nan)), "18 NaN"),
+    ],
+)
+def test_bad_input_is_named(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()
