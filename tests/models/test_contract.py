@@ -1,0 +1,106 @@
+"""What every recipe on every backbone must do. A new row of a table is covered by itself."""
+
+from itertools import product
+
+import pytest
+import torch
+from torch.nn.functional import pad
+
+from latentgeo.datasets import load
+from latentgeo.metrics import psnr
+from latentgeo.models import BACKBONES, RECIPES, load_model, save_model
+
+SHAPES = [(1, 28, 28), (3, 32, 32)]
+CASES = list(product(RECIPES, BACKBONES, SHAPES))
+
+every_model = pytest.mark.parametrize(("recipe", "backbone", "image_shape"), CASES)
+
+
+def eight_images(image_shape):
+    digits = load("digits", "train").take(8, seed=0).batch(slice(None))
+    if image_shape == (1, 28, 28):
+        return digits
+    colours = torch.tensor([1.0, 0.5, 0.2])[:, None, None]
+    return pad(digits, (2, 2, 2, 2)) * colours
+
+
+def total_loss(model, images):
+    recipe, options = RECIPES[model.config.recipe], model.config.recipe_options
+    corruption = recipe.corruption(options) or (lambda clean: clean)
+    pass_ = model(corruption(images))
+    return sum(term.weight * term(pass_, images) for term in recipe.terms(options))
+
+
+@every_model
+def test_shapes(make_tiny, recipe, backbone, image_shape):
+    model, images = make_tiny(recipe, backbone, image_shape), eight_images(image_shape)
+    pass_ = model(images)
+    assert pass_.latent.shape == pass_.posterior.mean.shape == (8, *model.latent_shape)
+    assert pass_.logits.shape == images.shape
+    assert model.encode(images).shape == (8, *model.latent_shape)
+    decoded = model.decode(model.encode(images))
+    assert decoded.shape == images.shape
+    assert 0 <= decoded.min() <= decoded.max() <= 1
+    assert model.stochastic == (pass_.posterior.log_variance is not None)
+
+
+@every_model
+def test_determinism_under_a_seed(make_tiny, recipe, backbone, image_shape):
+    images, losses, weights = eight_images(image_shape), [], []
+    for _ in range(2):
+        torch.manual_seed(3)
+        model = make_tiny(recipe, backbone, image_shape)
+        losses.append(total_loss(model, images))
+        weights.append(model.weights_sha256())
+    assert torch.equal(*losses)
+    assert weights[0] == weights[1]
+
+
+@every_model
+def test_evaluation_draws_nothing(make_tiny, recipe, backbone, image_shape):
+    model, images = make_tiny(recipe, backbone, image_shape).eval(), eight_images(image_shape)
+    assert torch.equal(model(images).logits, model(images).logits)
+    assert torch.equal(model(images).latent, model.encode(images))
+
+
+@every_model
+def test_gradients_reach_every_parameter(make_tiny, recipe, backbone, image_shape):
+    model, images = make_tiny(recipe, backbone, image_shape), eight_images(image_shape)
+    total_loss(model, images).backward()
+    unreached = [
+        name
+        for name, parameter in model.named_parameters()
+        if parameter.grad is None or not parameter.grad.any()
+    ]
+    assert unreached == []
+
+
+@every_model
+def test_overfits_eight_images(make_tiny, recipe, backbone, image_shape):
+    # With its full weight the KL divergence keeps a VAE from memorising, which is its purpose.
+    options = {"kl_weight": 0.05} if recipe == "vae" else {}
+    model, images = make_tiny(recipe, backbone, image_shape, **options), eight_images(image_shape)
+    images = images.contiguous(memory_format=torch.channels_last)
+    model.to(memory_format=torch.channels_last)
+    optimiser = torch.optim.Adam(model.parameters(), 5e-3)
+    for _ in range(200):
+        optimiser.zero_grad()
+        total_loss(model, images).backward()
+        optimiser.step()
+    model.eval()
+    with torch.no_grad():
+        reached = psnr(model.decode(model.encode(images)), images, data_range=1.0).mean()
+    baseline = psnr(images.mean(dim=0), images, data_range=1.0).mean()
+    assert reached > baseline + 3
+
+
+@every_model
+def test_saves_and_loads_to_identical_outputs(make_tiny, tmp_path, recipe, backbone, image_shape):
+    model, images = make_tiny(recipe, backbone, image_shape).eval(), eight_images(image_shape)
+    save_model(model, tmp_path)
+    loaded = load_model(tmp_path)
+    assert loaded.config == model.config
+    assert not loaded.training
+    assert loaded.latent_shape == model.latent_shape
+    assert torch.equal(loaded.encode(images), model.encode(images))
+    assert torch.equal(loaded(images).logits, model(images).logits)
