@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim import Adam
@@ -73,6 +72,8 @@ class Loop:
         folder: RunFolder,
         device: torch.device,
     ) -> None:
+        from lightning_fabric import Fabric  # seconds to import; loading a model needs none of it
+
         self.config = config
         # Channels last: these nets train 20 to 100 % faster in it on a CPU.
         self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -246,10 +247,11 @@ class Loop:
         return _values({**self._losses(pass_, images), "psnr": decibels.mean()})
 
     def _check_finite(self, values: Row) -> None:
-        # The sum comes first in a row, but a term says more about what went wrong.
         broken = [name for name, value in values.items() if not math.isfinite(value)]
         if broken:
-            raise self._diverged(f"loss term {broken[-1]!r} is {values[broken[-1]]}")
+            # The sum comes first, but the term behind it says what went wrong.
+            name = broken[min(1, len(broken) - 1)]
+            raise self._diverged(f"loss term {name!r} is {values[name]}")
 
     def _check_weights(self) -> None:
         finite = torch.stack([weight.isfinite().all() for weight in self.model.parameters()])

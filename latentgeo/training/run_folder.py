@@ -88,7 +88,10 @@ class RunFolder:
     def write_state(self, state: Facts, progress: Progress) -> None:
         """Save the state in one step."""
         content = {**state, "progress": asdict(progress)}
-        write_atomically(self.state, lambda temporary: torch.save(content, temporary))
+        # Through memory: on a full disk torch.save raises a RuntimeError that hides the reason.
+        buffer = io.BytesIO()
+        torch.save(content, buffer)
+        write_atomically(self.state, lambda temporary: _write(temporary, buffer.getbuffer()))
 
     def read_state(self) -> tuple[Facts, Progress]:
         """Read the state; raise `InputError` when it is broken or belongs to a finished run."""
@@ -136,3 +139,7 @@ class RunFolder:
                     f"run {str(self.path)!r} cannot be resumed with other {what}: {name} is "
                     f"{before!r} there and {now!r} here; give the same, or start a new run folder"
                 )
+
+
+def _write(path: Path, content: memoryview) -> None:
+    path.write_bytes(content)
