@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+import torch
+
+from latentgeo.datasets import load
+from latentgeo.metrics import psnr
+from latentgeo.models import parse
+from latentgeo.training import TrainConfig
+from latentgeo.training.baseline import has_learned, mean_image_psnr, psnr_in_decibels
+from latentgeo.training.data import load_parts
+from latentgeo.training.schedule import learning_rate_factor
+
+
+def config(**values):
+    return parse(TrainConfig, {"recipe": "cae", "data": "digits", **values}, "setting")
+
+
+def test_named_data_bring_their_own_splits():
+    parts = load_parts("digits", config(size=8))
+    assert (len(parts.train), len(parts.validation)) == (1257, 180)
+    assert parts.train.shape == (1, 8, 8)
+    assert parts.validation.fingerprint == load("digits", "validation", size=8).fingerprint
+
+
+def test_a_tenth_of_given_images_is_held_out_whatever_the_seed(images):
+    parts, other = (load_parts(images, config(seed=seed)) for seed in (0, 1))
+    assert len(parts.validation) == 6
+    assert not set(parts.train.indices) & set(parts.validation.indices)
+    assert set(parts.train.indices) | set(parts.validation.indices) == set(range(60))
+    assert parts.validation.fingerprint == other.validation.fingerprint
+    first = parts.validation.indices[0]
+    assert np.array_equal(parts.validation.images[0], images.images[first])
+
+
+def test_training_images_can_be_fewer(images):
+    few, more = (load_parts(images, config(train_samples=n)).train for n in (10, 20))
+    assert set(few.indices) < set(more.indices)
+    assert len(few) == 10
+    assert len(load_parts(images, config(train_samples=10)).validation) == 6
+
+
+def test_baseline_is_the_mean_training_image(images):
+    parts = load_parts(images, config())
+    everything = slice(None)
+    mean = parts.train.batch(everything).mean(dim=0)
+    expected = psnr(mean, parts.validation.batch(everything), data_range=1.0).mean()
+    assert mean_image_psnr(*parts) == pytest.approx(float(expected), abs=1e-4)
+
+
+def test_a_perfect_image_keeps_the_mean_finite():
+    image = torch.rand(1, 1, 4, 4)
+    assert psnr_in_decibels(image, image).item() == 100
+
+
+def test_learned_needs_a_margin():
+    assert has_learned(14.1, 13.0)
+    assert not has_learned(13.9, 13.0)
+
+
+def test_constant_schedule_rises_then_stays():
+    factors = [
+        learning_rate_factor("constant", step, warmup_steps=4, total_steps=8) for step in range(8)
+    ]
+    assert factors == [0.25, 0.5, 0.75, 1, 1, 1, 1, 1]
+
+
+def test_cosine_schedule_falls_by_half_in_the_middle():
+    def factor(step):
+        return learning_rate_factor("cosine", step, warmup_steps=0, total_steps=10)
+
+    assert factor(0) == 1
+    assert factor(5) == pytest.approx(0.5)
+    assert 0 < factor(9) < 0.03
