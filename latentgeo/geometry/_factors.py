@@ -15,6 +15,7 @@ Form = Literal["unfolding", "factor", "matrix"]
 """How S is given: X with S its covariance, X with S = XXᵀ, or S itself."""
 
 _EPS64 = torch.finfo(torch.float64).eps
+_IN_CACHE = 2.0**24
 
 
 class RangeFactors(NamedTuple):
@@ -54,8 +55,12 @@ def range_factors(x: Tensor, form: Form, eps: float, name: str = "x") -> RangeFa
     check_matrices(x, name)
     if form == "matrix":
         check_symmetric(x, eps, name)
-    pieces = tiles(len(x), 48.0 * x.shape[-2] * max(x.shape[-2:]))
-    parts = [factorise(x[tile].to(torch.float64), eps, name) for tile in pieces]
+    parts = _linalg.map_tiles(
+        lambda tile: factorise(x[tile].to(torch.float64), eps, name),
+        tiles(len(x), 48.0 * x.shape[-2] * max(x.shape[-2:]), _IN_CACHE),
+        8.0 * x.numel() * min(x.shape[-2:]),
+        x,
+    )
     width = max(1, max(int(part.rank.max()) for part in parts))
     return RangeFactors(
         torch.cat([part.basis[..., :width] for part in parts]),

@@ -6,7 +6,7 @@ Eigenvalues of matrices up to 128×128 are the exception (49×49: 48 against 35 
 work through a batch one matrix after the other. Tensors that carry gradients stay with torch.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
@@ -67,22 +67,37 @@ def qr(x: Tensor) -> tuple[Tensor, Tensor]:
     return q, r
 
 
-def over_threads(
-    function: Callable[[Any], tuple[Any, ...]], chunks: list[Any]
-) -> list[tuple[Any, ...]]:
-    """Apply a function to each chunk, one thread each, BLAS held to one thread meanwhile."""
-    if len(chunks) == 1:
-        return [function(chunks[0])]
+def map_tiles(
+    function: Callable[[Any], Any], pieces: Iterable[Any], cost: float, x: Tensor
+) -> list[Any]:
+    """Apply a function to each piece of x, several at a time where the cost is worth threads.
+
+    Whole chains of operations run side by side, each on one thread: at the sizes of this package
+    that is faster than one operation after the other on all threads, and much faster on a machine
+    that has other work to do.
+    """
+    listed = list(pieces)
+    count = min(len(listed), workers(cost))
+    if count <= 1 or _stays_with_torch(x):
+        return [function(piece) for piece in listed]
+    return _over_threads(function, listed, count)
+
+
+def workers(cost: float) -> int:
+    """Threads that work of this cost is worth; torch's own thread setting is the most."""
+    return 1 if cost < _WORTH_A_POOL else max(1, torch.get_num_threads())
+
+
+def _over_threads(function: Callable[[Any], Any], pieces: list[Any], count: int) -> list[Any]:
+    """Run on threads of their own, torch and BLAS held to one thread in each meanwhile."""
+    threads = torch.get_num_threads()
     alone = _blas().limit(limits=1, user_api="blas")
-    with alone, ThreadPoolExecutor(len(chunks)) as pool:
-        return list(pool.map(function, chunks))
-
-
-def workers(cost: float, batch: int) -> int:
-    """Threads to use for a batch of this total cost; torch's own thread setting is the most."""
-    if cost < _WORTH_A_POOL:
-        return 1
-    return max(1, min(torch.get_num_threads(), batch))
+    pool = ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,))
+    try:
+        with alone, pool:
+            return list(pool.map(function, pieces))
+    finally:
+        torch.set_num_threads(threads)
 
 
 def singular_values_by_squares(x: Tensor, count: Tensor, trusted: float) -> Tensor:
@@ -122,9 +137,11 @@ def _stacked(function: Callable[[Any], Any], x: Tensor) -> list[Tensor]:
     """Run a stacked NumPy solver over the flattened batch, split over threads."""
     rows, columns = x.shape[-2:]
     flat = x.detach().reshape(-1, rows, columns).numpy()
-    count = workers(float(flat.size) * min(rows, columns), len(flat))
-    parts = over_threads(lambda a: tuple(function(a)), np.array_split(flat, count))
-    joined = (
-        np.concatenate(pieces) if count > 1 else pieces[0] for pieces in zip(*parts, strict=True)
-    )
-    return [torch.from_numpy(p).reshape(*x.shape[:-2], *p.shape[1:]) for p in joined]
+    count = max(1, min(workers(float(flat.size) * min(rows, columns)), len(flat)))
+    chunks = np.array_split(flat, count)
+    if count == 1:
+        parts = [tuple(function(flat))]
+    else:
+        parts = _over_threads(lambda chunk: tuple(function(chunk)), chunks, count)
+    joined = (np.concatenate(p) if count > 1 else p[0] for p in zip(*parts, strict=True))
+    return [torch.from_numpy(p).reshape(x.shape[:-2] + p.shape[1:]) for p in joined]

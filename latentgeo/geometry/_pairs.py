@@ -5,7 +5,7 @@ for a pair (i, j) holds all that the two have in common; `between` turns product
 and goes back to the samples only where the quick way would lose digits.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import pi
 
@@ -18,7 +18,10 @@ from latentgeo.geometry._tiles import tiles
 from latentgeo.geometry.angles import angles_from_cross
 
 Index = Tensor
-_ACROSS_PAIRS_BYTES = 2.0**26
+_ACROSS_PAIRS_BYTES = 2.0**25
+"""Bytes of products that are held at once."""
+_COPIES_OF_A_PRODUCT = 4
+_ROWS_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -36,10 +39,12 @@ def aligned(
     """Distances of listed pairs (i, j)."""
     left, right = metric.left(a), metric.right(b)
     bytes_each = 8.0 * (left[0].numel() + right[0].numel() + 4 * left.shape[-2] * right.shape[-1])
-    parts = [
-        metric.between(left[i[tile]] @ right[j[tile]], a, b, i[tile], j[tile], weight)
-        for tile in tiles(len(i), bytes_each, _ACROSS_PAIRS_BYTES)
-    ]
+    parts = _linalg.map_tiles(
+        lambda t: metric.between(left[i[t]] @ right[j[t]], a, b, i[t], j[t], weight),
+        tiles(len(i), bytes_each, _ACROSS_PAIRS_BYTES),
+        bytes_each * len(i) * left.shape[-2],
+        left,
+    )
     return torch.cat(parts)
 
 
@@ -48,29 +53,33 @@ def crossed(metric: PairMetric, a: RangeFactors, b: RangeFactors | None, weight:
     other = a if b is None else b
     left, right = metric.left(a), metric.right(other)
     out = left.new_zeros(len(left), len(right))
-    for rows, columns in _blocks(
-        len(left), len(right), left.shape[-2] * right.shape[-1], b is None
-    ):
+    size = left.shape[-2] * right.shape[-1]
+
+    def fill(block: tuple[slice, slice]) -> None:
+        rows, columns = block
         i, j = _grid(rows, columns, left.device)
-        cross = _outer(left[rows], right[columns])
-        if b is None:
-            above = i < j
-            i, j, cross = i[above], j[above], cross[above]
-        if len(i):
-            out[i, j] = metric.between(cross, a, other, i, j, weight)
-    return out + out.mT if b is None else out
+        found = metric.between(_outer(left[rows], right[columns]), a, other, i, j, weight)
+        out[rows, columns] = found.reshape(rows.stop - rows.start, -1)
+
+    blocks = _blocks(len(left), len(right), size, upper=b is None)
+    _linalg.map_tiles(fill, blocks, 8.0 * out.numel() * size * left.shape[-2], left)
+    if b is not None:
+        return out
+    upper = out.triu_(1)
+    return upper + upper.mT
 
 
-def _blocks(rows: int, columns: int, size: int, upper: bool) -> list[tuple[slice, slice]]:
-    """Cut the matrix of pairs into blocks whose cross products take bounded memory."""
-    bytes_each = 8.0 * 5 * size
-    step = max(1, min(64, int(_ACROSS_PAIRS_BYTES / bytes_each / max(columns, 1)) or 1))
-    blocks = []
-    for block in tiles(rows, 1.0, float(step)):
+def _blocks(rows: int, columns: int, size: int, upper: bool) -> Iterator[tuple[slice, slice]]:
+    """Cut the table of pairs into blocks whose cross products take bounded memory.
+
+    Blocks of an upper triangle start at their own diagonal: few rows waste little below it.
+    """
+    pairs = max(1, int(_ACROSS_PAIRS_BYTES / (8.0 * _COPIES_OF_A_PRODUCT * size)))
+    height = max(1, min(_ROWS_AT_ONCE, pairs // max(columns, 1)))
+    for block in tiles(rows, 1.0, float(height)):
         start = block.start if upper else 0
-        parts = tiles(columns - start, bytes_each * step, _ACROSS_PAIRS_BYTES)
-        blocks += [(block, slice(part.start + start, part.stop + start)) for part in parts]
-    return blocks
+        for part in tiles(columns - start, 1.0, float(max(1, pairs // height))):
+            yield block, slice(part.start + start, part.stop + start)
 
 
 def _grid(rows: slice, columns: slice, device: torch.device) -> tuple[Index, Index]:

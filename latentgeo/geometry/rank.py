@@ -17,6 +17,7 @@ RankRule = Literal["spectrum", "float32-covariance"] | float
 """How a spectrum becomes an integer: a named rule, or a relative tolerance on singular values."""
 
 _EPS64 = torch.finfo(torch.float64).eps
+_IN_CACHE = 2.0**23
 
 
 def default_tolerance(shape: tuple[int, ...], dtype: DType) -> float:
@@ -165,10 +166,16 @@ def spectrum(x: Tensor, centred: bool, eps: float) -> Tensor:
     """Singular values of checked matrices, through Gram matrices where the source allows it."""
     flat = x.reshape(-1, *x.shape[-2:])
     solve = _values_from_gram if is_coarse(eps) else _linalg.svdvals
-    parts = [
-        solve(centre(flat[tile]) if centred else flat[tile])
-        for tile in tiles(len(flat), 24.0 * flat.shape[-2] * flat.shape[-1])
-    ]
+
+    def values(tile: slice) -> Tensor:
+        return solve(centre(flat[tile]) if centred else flat[tile])
+
+    parts = _linalg.map_tiles(
+        values,
+        tiles(len(flat), 24.0 * flat.shape[-2] * flat.shape[-1], _IN_CACHE),
+        float(flat.numel()) * min(flat.shape[-2:]),
+        flat,
+    )
     return torch.cat(parts).reshape(*x.shape[:-2], -1)
 
 
@@ -213,19 +220,18 @@ def _count(values: Tensor, rtol: float, floor: Tensor | None = None) -> Tensor:
 def _float32_covariance_rank(x: Tensor, centred: bool) -> Tensor:
     """NumPy itself decides: values near its tolerance depend on the last bits of its arithmetic."""
     flat = x.detach().cpu().numpy().reshape(-1, *x.shape[-2:])
-    count = _linalg.workers(float(flat.size) * x.shape[-2] * 8, len(flat))
-    chunks = np.array_split(flat, count)
-    parts = _linalg.over_threads(lambda part: (_numpy_covariance_rank(part, centred),), chunks)
-    ranks = np.concatenate([part[0] for part in parts])
-    return torch.from_numpy(ranks).reshape(x.shape[:-2]).to(x.device)
+    parts = _linalg.map_tiles(
+        lambda tile: _numpy_covariance_rank(flat[tile], centred),
+        tiles(len(flat), 4.0 * x.shape[-2] * (x.shape[-1] + 2 * x.shape[-2]), _IN_CACHE),
+        float(flat.size) * x.shape[-2] * 8,
+        x.cpu(),
+    )
+    return torch.from_numpy(np.concatenate(parts)).reshape(x.shape[:-2]).to(x.device)
 
 
 def _numpy_covariance_rank(x: Any, centred: bool) -> Any:
-    ranks = []
-    for tile in tiles(len(x), 4.0 * x.shape[-2] * (x.shape[-1] + x.shape[-2]), 2**24):
-        part = x[tile].astype(np.float32)
-        if centred:
-            part = part - part.mean(-1, keepdims=True)
-        product = part @ part.swapaxes(-1, -2) / np.float32(max(x.shape[-1] - 1, 1))
-        ranks.append(np.linalg.matrix_rank(product))
-    return np.concatenate(ranks).astype(np.int64)
+    single = x.astype(np.float32)
+    if centred:
+        single = single - single.mean(-1, keepdims=True)
+    product = single @ single.swapaxes(-1, -2) / np.float32(max(x.shape[-1] - 1, 1))
+    return np.linalg.matrix_rank(product).astype(np.int64)
