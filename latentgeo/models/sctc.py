@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from pydantic import Field, PositiveInt
+from pydantic import PositiveInt
 from torch import Tensor, nn
 
 from latentgeo.errors import InputError
@@ -21,9 +21,7 @@ class SCTCOptions(Options):
         Channels of the three blocks; the last is the number of the latent's channels.
     """
 
-    widths: tuple[PositiveInt, PositiveInt, PositiveInt] = Field(
-        default=(32, 64, 128), description="channels of the three blocks"
-    )
+    widths: tuple[PositiveInt, PositiveInt, PositiveInt] = (32, 64, 128)
 
 
 class SCTC(nn.Module):
