@@ -6,12 +6,13 @@ Libraries are imported inside the commands, so that `latentgeo --help` answers a
 import errno
 import json
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from latentgeo.errors import InputError, TrainingDiverged
+from latentgeo.errors import InputError, TrainingDivergedError
 
 app = typer.Typer(
     name="latentgeo",
@@ -234,11 +235,12 @@ def main(arguments: list[str] | None = None) -> None:
     arguments : list of str, optional
         The arguments; those of the process when left out.
     """
+    warnings.showwarning = _show_warning
     try:
         code = app(args=arguments, standalone_mode=False)
     except typer.TyperException as error:
         code = _refuse(getattr(error, "message", "") or str(error), getattr(error, "exit_code", 2))
-    except (InputError, TrainingDiverged) as error:
+    except (InputError, TrainingDivergedError) as error:
         code = _refuse(str(error), 2)
     except OSError as error:
         code = _refuse(_plain_os_error(error), 2)
@@ -252,6 +254,17 @@ def main(arguments: list[str] | None = None) -> None:
 def _refuse(message: str, code: int) -> int:
     typer.echo(f"latentgeo: {' '.join(message.split())}", err=True)
     return code
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: Any = None,
+    line: str | None = None,
+) -> None:
+    typer.echo(f"latentgeo: warning: {' '.join(str(message).split())}", err=True)
 
 
 def _plain_os_error(error: OSError) -> str:

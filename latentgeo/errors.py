@@ -9,7 +9,7 @@ class InputError(ValueError):
     """
 
 
-class TrainingDiverged(RuntimeError):
+class TrainingDivergedError(RuntimeError):
     """Training met a loss that is not finite.
 
     The message is one line that names the step, the term that went bad and what to try. The

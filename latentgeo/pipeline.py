@@ -1,14 +1,13 @@
 """The main job: from checkpoints to a folder with figures, summary and report."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
 import xarray as xr
-from tqdm.auto import tqdm
 
 from latentgeo.analysis import AnalysisSettings, analyze_latents, mean_image_psnr, summarize
 from latentgeo.checkpoints import load
@@ -18,11 +17,15 @@ from latentgeo.figures import draw_figures
 from latentgeo.files import check_free, folder_in_place, write_json
 from latentgeo.latents import Sweep, encode, make_sweep, select_images
 from latentgeo.models import Autoencoder
+from latentgeo.progress import track
 from latentgeo.provenance import provenance
 from latentgeo.report import write_report
 
 _EXAMPLES = 8
 _TREE, _SUMMARY, _FIGURES, _REPORT = "analysis.zarr", "summary.json", "figures", "report.html"
+
+
+Checkpoints = str | Path | Sequence[str | Path] | Mapping[str, Autoencoder | str | Path]
 
 
 class Analysis(NamedTuple):
@@ -41,7 +44,7 @@ class Analysis(NamedTuple):
 
 
 def analyze(
-    checkpoints: Sequence[str | Path] | str | Path,
+    checkpoints: Checkpoints,
     *,
     data: ImageDataset | str | Path,
     noise: Sequence[float] = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5),
@@ -60,8 +63,8 @@ def analyze(
 
     Parameters
     ----------
-    checkpoints : path or sequence of paths
-        Run folders; each model is named after its folder.
+    checkpoints : path, sequence of paths, or mapping of names to paths or models
+        Run folders; each model is named after its folder, or as the mapping says.
     data : ImageDataset, str or pathlib.Path
         Images, a data set's name (its test split is used) or a folder of images.
     noise : sequence of float
@@ -102,17 +105,19 @@ def analyze(
     target = None if out is None else Path(out)
     if target is not None:
         check_free(target, holds="an analysis", force=force)
-    folders = _folders(checkpoints)
+    models = _models(checkpoints)
     images = select_images(data, samples, seed, size)
     sweep = make_sweep(perturbation, noise, seed)
     chosen = settings or AnalysisSettings(seed=seed, tsne_seeds=(0, 1, 2) if tsne else ())
-    bar = tqdm(folders.items(), desc="analyze", unit="model", disable=not progress)
-    children = {label: _analyze_one(folder, images, sweep, chosen, device) for label, folder in bar}
+    children = {
+        label: _analyze_one(label, model, images, sweep, chosen, device)
+        for label, model in track(list(models.items()), "analyze", show=progress)
+    }
     tree = _tree(children, images, sweep, chosen)
     found = Analysis(tree, summarize(tree))
     if target is not None:
         with folder_in_place(target) as folder:
-            tree.to_zarr(folder / _TREE, consolidated=False)
+            _writable(tree).to_zarr(folder / _TREE, consolidated=False)
             write_json(folder / _SUMMARY, found.summary)
             _draw(found, folder)
     return found
@@ -148,8 +153,13 @@ def _draw(found: Analysis, folder: Path) -> None:
     write_report(found.tree, found.summary, folder / _FIGURES, folder / _REPORT)
 
 
-def _folders(checkpoints: Sequence[str | Path] | str | Path) -> dict[str, Path]:
-    """Name each checkpoint after its folder; after its parent too where that is not enough."""
+def _models(checkpoints: Checkpoints) -> dict[str, Autoencoder | Path]:
+    """Name each model; by its folder, and the parent of that where it is not enough."""
+    if isinstance(checkpoints, Mapping):
+        return {
+            name: model if isinstance(model, Autoencoder) else Path(model)
+            for name, model in checkpoints.items()
+        }
     several = [checkpoints] if isinstance(checkpoints, str | Path) else list(checkpoints)
     if not several:
         raise InputError("no checkpoint was given; expected at least one run folder")
@@ -161,14 +171,22 @@ def _folders(checkpoints: Sequence[str | Path] | str | Path) -> dict[str, Path]:
     ]
     repeated = next((label for label in labels if labels.count(label) > 1), None)
     if repeated is not None:
-        raise InputError(f"two checkpoints are both named {repeated!r}; rename one of the folders")
+        raise InputError(
+            f"two checkpoints are both named {repeated!r}; rename one of the folders, or give "
+            "names in Python: analyze({name: folder, ...})"
+        )
     return dict(zip(labels, paths, strict=True))
 
 
 def _analyze_one(
-    folder: Path, images: ImageDataset, sweep: Sweep, settings: AnalysisSettings, device: str
+    label: str,
+    checkpoint: Autoencoder | Path,
+    images: ImageDataset,
+    sweep: Sweep,
+    settings: AnalysisSettings,
+    device: str,
 ) -> xr.Dataset:
-    model = load(folder)
+    model = checkpoint if isinstance(checkpoint, Autoencoder) else load(checkpoint)
     latents = encode(
         model,
         images,
@@ -181,7 +199,7 @@ def _analyze_one(
     everything = images.batch(slice(None)).numpy()
     result = analyze_latents(latents, mean_image_psnr(everything), settings)
     result = result.merge(_examples(model, images, sweep))
-    return result.assign_attrs(checkpoint=folder.name)
+    return result.assign_attrs(checkpoint=label)
 
 
 @torch.inference_mode()
@@ -212,6 +230,7 @@ def _tree(
         "samples": len(images),
         "seed": sweep.seed,
         "perturbation": sweep.perturbation.name,
+        "models": list(children),  # zarr lists groups in an order of its own
         "provenance": json.dumps(
             provenance(
                 data=images.name,
@@ -223,3 +242,16 @@ def _tree(
     }
     root = xr.Dataset(attrs=attributes)
     return xr.DataTree.from_dict({"/": root, **{f"/{name}": c for name, c in children.items()}})
+
+
+def _writable(tree: xr.DataTree) -> xr.DataTree:
+    """Make text coordinates of variable length: zarr has no standard for fixed ones."""
+
+    def convert(dataset: xr.Dataset) -> xr.Dataset:
+        texts = [name for name, values in dataset.coords.items() if values.dtype.kind == "U"]
+        return dataset.assign_coords({name: dataset[name].astype(object) for name in texts})
+
+    converted = tree.map_over_datasets(convert)
+    if not isinstance(converted, xr.DataTree):
+        raise TypeError(f"expected one tree, got {type(converted)}")
+    return converted

@@ -10,7 +10,6 @@ import torch
 import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from latentgeo.checkpoints import load
 from latentgeo.datasets import ImageDataset, Perturbation, find_perturbation, seeded_normal
@@ -19,6 +18,7 @@ from latentgeo.errors import InputError
 from latentgeo.latents.store import LatentStore, open_store
 from latentgeo.metrics import psnr
 from latentgeo.models import Autoencoder, choose_device
+from latentgeo.progress import track
 from latentgeo.provenance import provenance
 
 _POSTERIOR = 1  # the stream of these draws, apart from the perturbations'
@@ -116,7 +116,7 @@ def encode(
     first = store.written()
     autoencoder.eval().to(place)
     steps = range(first, store.samples, store.batch_size)
-    for start in tqdm(steps, desc="encode", unit="batch", disable=not progress):
+    for start in track(steps, "encode", show=progress):
         chosen = np.arange(start, min(start + store.batch_size, store.samples))
         store.write(start, _encode_batch(autoencoder, images, chosen, sweep, draws, place))
     return store.dataset() if out is not None else store.dataset().load()

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.optim import Adam
 
 from latentgeo.datasets import ImageDataset
-from latentgeo.errors import TrainingDiverged
+from latentgeo.errors import TrainingDivergedError
 from latentgeo.models import RECIPES, Autoencoder, Pass, save_model
 from latentgeo.training.baseline import psnr_in_decibels
 from latentgeo.training.config import TrainConfig
@@ -100,7 +100,7 @@ class Loop:
 
         Raises
         ------
-        TrainingDiverged
+        TrainingDivergedError
             When a loss or a weight is no longer finite.
         OSError
             When the disk refuses; the earlier checkpoint is whole.
@@ -258,8 +258,8 @@ class Loop:
         if not bool(finite.all()):
             raise self._diverged("a weight is not finite")
 
-    def _diverged(self, what: str) -> TrainingDiverged:
-        return TrainingDiverged(
+    def _diverged(self, what: str) -> TrainingDivergedError:
+        return TrainingDivergedError(
             f"training diverged: {what} at step {self.progress.step + 1} "
             f"(epoch {self.progress.epoch + 1}); the last good checkpoint, of step "
             f"{self._saved_step}, is kept in {str(self.folder.path)!r}; {self._advice()}"

@@ -115,7 +115,7 @@ def train(
     ------
     InputError
         When a setting, the data or the folder cannot be used, or there is nothing to resume.
-    TrainingDiverged
+    TrainingDivergedError
         When a loss is NaN or infinite; the last good checkpoint is kept.
     OSError
         When the disk is full; the last checkpoint is kept.

@@ -7,7 +7,7 @@ import torch
 
 import latentgeo.training.display
 from latentgeo.datasets import ImageDataset
-from latentgeo.errors import InputError, TrainingDiverged
+from latentgeo.errors import InputError, TrainingDivergedError
 from latentgeo.files import sha256_of_file
 from latentgeo.models import load_model, parse
 from latentgeo.training import TrainConfig
@@ -85,7 +85,7 @@ def test_an_output_that_is_a_file_is_refused(run):
 
 
 def test_divergence_names_step_term_and_what_to_try(run):
-    with pytest.raises(TrainingDiverged) as caught:
+    with pytest.raises(TrainingDivergedError) as caught:
         run(recipe="cae", learning_rate=1e30)
     message = str(caught.value)
     assert "loss term 'reconstruction' is" in message
@@ -107,7 +107,7 @@ def test_the_last_good_checkpoint_is_kept(run, monkeypatch, value):
         return terms
 
     monkeypatch.setattr(Loop, "_losses", spoilt)
-    with pytest.raises(TrainingDiverged, match=r"term 'kl' is .* at step 12 .*of step 9"):
+    with pytest.raises(TrainingDivergedError, match=r"term 'kl' is .* at step 12 .*of step 9"):
         run(gradient_clip=1.0, precision="bf16-mixed")
     folder = run.folder / "run"
     load_model(folder)
@@ -119,7 +119,7 @@ def test_the_last_good_checkpoint_is_kept(run, monkeypatch, value):
 def test_a_validation_that_diverges_stops_too(run, monkeypatch):
     measure = Loop._measure
     monkeypatch.setattr(Loop, "_measure", lambda *a: {**measure(*a), "psnr": math.nan})
-    with pytest.raises(TrainingDiverged, match=r"loss term 'psnr' is nan"):
+    with pytest.raises(TrainingDivergedError, match=r"loss term 'psnr' is nan"):
         run()
 
 
@@ -133,7 +133,7 @@ def test_weights_that_are_not_finite_are_never_saved(run, monkeypatch):
                 next(self.model.parameters()).view(-1)[0] = math.inf
 
     monkeypatch.setattr(Loop, "_descend", spoilt)
-    with pytest.raises(TrainingDiverged, match=r"a weight is not finite .*of step 3, is kept"):
+    with pytest.raises(TrainingDivergedError, match=r"a weight is not finite .*of step 3, is kept"):
         run()
     state = torch.load(run.folder / "run" / "state" / "last.pt", weights_only=True)
     assert all(weights.isfinite().all() for weights in state["model"].values())

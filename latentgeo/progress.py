@@ -1,0 +1,14 @@
+"""The progress bar of everything that is not training."""
+
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import track as rich_track
+
+Item = TypeVar("Item")
+
+
+def track(items: Sequence[Item], what: str, *, show: bool) -> Iterable[Item]:
+    """Walk through `items` with a bar on standard error, or without one."""
+    return rich_track(items, what, console=Console(stderr=True), disable=not show)
