@@ -52,6 +52,8 @@ from latentgeo.geometry.pullback import PullbackStatistics, pullback_metric, pul
 from latentgeo.geometry.rank import (
     default_tolerance,
     matrix_rank,
+    mode_ranks,
+    mode_singular_values,
     rank_at_tolerance,
     rank_from_singular_values,
     singular_values,
@@ -130,6 +132,8 @@ __all__ = [
     "mode_covariances",
     "mode_features",
     "mode_grams",
+    "mode_ranks",
+    "mode_singular_values",
     "mode_unfoldings",
     "pairwise_distance",
     "principal_angles",

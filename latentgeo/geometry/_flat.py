@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from latentgeo.geometry import _linalg
 from latentgeo.geometry._factors import RangeFactors
 from latentgeo.geometry._tiles import require, tiles
 
@@ -34,9 +35,10 @@ def gram(
     """Gram matrix, from the products of feature tiles."""
     other = first if second is None else second
     out = first.basis.new_zeros(len(first.basis), len(other.basis))
-    for left, right in feature_tiles(first, second, weights, budget):
-        add_product(out, left, right)
-    return out if second is not None else mirror(out)
+    with _linalg.on_one_thread_if_small(float(out.numel()) * first.basis.shape[-2] ** 2):
+        for left, right in feature_tiles(first, second, weights, budget):
+            add_product(out, left, right)
+        return out if second is not None else mirror(out)
 
 
 def feature_tiles(

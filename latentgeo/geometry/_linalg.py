@@ -6,8 +6,9 @@ Eigenvalues of matrices up to 128×128 are the exception (49×49: 48 against 35 
 work through a batch one matrix after the other. Tensors that carry gradients stay with torch.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -18,7 +19,9 @@ from torch import Tensor
 
 # In units of batch * rows * columns * smaller side; some 10 ms of work.
 _WORTH_A_POOL = 2e7
+_WORTH_ALL_THREADS = 5e8
 _TORCH_EIGENVALUES_UP_TO = 128
+_BLAS_THREADS_FROM = 800
 
 
 def eigvalsh(x: Tensor) -> Tensor:
@@ -88,6 +91,20 @@ def workers(cost: float) -> int:
     return 1 if cost < _WORTH_A_POOL else max(1, torch.get_num_threads())
 
 
+@contextmanager
+def on_one_thread_if_small(cost: float) -> Iterator[None]:
+    """Keep work of small cost (multiply-adds) on this thread: waking others takes longer."""
+    threads = torch.get_num_threads()
+    if threads == 1 or cost > _WORTH_ALL_THREADS:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 def _over_threads(function: Callable[[Any], Any], pieces: list[Any], count: int) -> list[Any]:
     """Run on threads of their own, torch and BLAS held to one thread in each meanwhile."""
     threads = torch.get_num_threads()
@@ -114,6 +131,15 @@ def singular_values_by_squares(x: Tensor, count: Tensor, trusted: float) -> Tens
     return values
 
 
+def qr_factor(x: Tensor) -> Tensor:
+    """Triangular factors R of thin QR decompositions; half the work of the whole."""
+    if _stays_with_torch(x):
+        factor: Tensor = torch.linalg.qr(x)[1]
+        return factor
+    (factor,) = _stacked(lambda a: (np.linalg.qr(a, mode="r"),), x)
+    return factor
+
+
 def small_gram(x: Tensor) -> Tensor:
     """Give XXᵀ or XᵀX, whichever is smaller."""
     return x @ x.mT if x.shape[-2] <= x.shape[-1] else x.mT @ x
@@ -133,6 +159,14 @@ def _stays_with_torch(x: Tensor) -> bool:
     return x.device.type != "cpu" or x.requires_grad
 
 
+def _alone(function: Callable[[Any], Any], stack: Any) -> tuple[Any, ...]:
+    """Solve on this thread; BLAS' own threads slow matrices of middling size down."""
+    if not 64 <= stack.shape[-1] <= _BLAS_THREADS_FROM or torch.get_num_threads() == 1:
+        return tuple(function(stack))
+    with _blas().limit(limits=1, user_api="blas"):
+        return tuple(function(stack))
+
+
 def _stacked(function: Callable[[Any], Any], x: Tensor) -> list[Tensor]:
     """Run a stacked NumPy solver over the flattened batch, split over threads."""
     rows, columns = x.shape[-2:]
@@ -140,7 +174,7 @@ def _stacked(function: Callable[[Any], Any], x: Tensor) -> list[Tensor]:
     count = max(1, min(workers(float(flat.size) * min(rows, columns)), len(flat)))
     chunks = np.array_split(flat, count)
     if count == 1:
-        parts = [tuple(function(flat))]
+        parts = [_alone(function, flat)]
     else:
         parts = _over_threads(lambda chunk: tuple(function(chunk)), chunks, count)
     joined = (np.concatenate(p) if count > 1 else p[0] for p in zip(*parts, strict=True))

@@ -16,11 +16,14 @@ from latentgeo.geometry._checks import (
     check_same_rows,
     check_shares,
 )
+from latentgeo.geometry._tiles import tiles
 from latentgeo.geometry.hilbert import centre_both, dimension_of_energies
 
 _EPS64 = torch.finfo(torch.float64).eps
 _COSINES_RESOLVE = 1e-2
 """Angles (radians) from which on a cosine in float64 gives the angle to 1e-13."""
+_WELL_CONDITIONED = 1e3
+"""Condition numbers up to which triangular factors alone give cosines to 1e-13."""
 _SQUARED_COSINES_RESOLVE = 1e-3
 """Cosines from which on their squares in float64 give the angle to 1e-12."""
 _GRAM_COSINES_RESOLVE = 1e-3
@@ -69,10 +72,13 @@ def principal_angles(a: A, b: A) -> A:
     check_matrices(right, "b")
     check_same_rows(left, right)
     lead = _broadcast(left.shape[:-2], right.shape[:-2])
-    (u, rank_u), (v, rank_v) = _orthonormal(left), _orthonormal(right)
-    u, rank_u = _flatten(u, lead, 2), _flatten(rank_u, lead, 0)
-    v, rank_v = _flatten(v, lead, 2), _flatten(rank_v, lead, 0)
-    return back(_angles(u, rank_u, v, rank_v).reshape((*lead, min(u.shape[-1], v.shape[-1]))))
+    a_flat, b_flat = _flatten(left, lead, 2), _flatten(right, lead, 2)
+    pieces = tiles(len(a_flat), 8.0 * a_flat.shape[-2] * (a_flat.shape[-1] + b_flat.shape[-1]) * 6)
+    cost = 8.0 * (a_flat.numel() + b_flat.numel()) * max(a_flat.shape[-1], b_flat.shape[-1])
+    parts = _linalg.map_tiles(
+        lambda tile: _angles_of_spans(a_flat[tile], b_flat[tile]), pieces, cost, a_flat
+    )
+    return back(torch.cat(parts).reshape(*lead, -1))
 
 
 def rkhs_principal_angles(
@@ -175,6 +181,48 @@ def _orthonormal(x: Tensor) -> tuple[Tensor, Tensor]:
         basis[doubtful] = left.masked_fill(~keep[..., None, :], 0.0)
         rank[doubtful] = keep.sum(-1)
     return basis.reshape(*x.shape[:-2], *basis.shape[1:]), rank.reshape(x.shape[:-2])
+
+
+def _angles_of_spans(a: Tensor, b: Tensor) -> Tensor:
+    """Angles between column spaces (batch, n, k), by way of triangular factors alone.
+
+    cross = R_a⁻ᵀ aᵀb R_b⁻¹ needs no orthonormal bases. Where a factor is not well conditioned, or
+    an angle needs a sine, they are made.
+    """
+    if a.shape[-1] < b.shape[-1]:
+        a, b = b, a
+    (inverse_a, sound_a), (inverse_b, sound_b) = _inverse_factor(a), _inverse_factor(b)
+    sound = sound_a & sound_b
+    angles = a.new_empty(len(a), min(a.shape[-2], b.shape[-1]))
+    if bool(sound.any()):
+        x, y = a[sound], b[sound]
+        cross = inverse_a[sound].mT @ (x.mT @ y) @ inverse_b[sound]
+        full_a, full_b = (cross.new_full((len(x),), t.shape[-1], dtype=torch.int64) for t in (x, y))
+
+        def bases(doubtful: Tensor) -> tuple[Tensor, Tensor]:
+            return _orthonormal(x[doubtful])[0], _orthonormal(y[doubtful])[0]
+
+        angles[sound] = angles_from_cross(cross, full_a, full_b, bases)
+    if not bool(sound.all()):
+        (u, rank_u), (v, rank_v) = _orthonormal(a[~sound]), _orthonormal(b[~sound])
+        angles[~sound] = _angles(u, rank_u, v, rank_v)
+    return angles
+
+
+def _inverse_factor(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Inverse triangular factors R⁻¹ of x = QR, and whether they are safe to use."""
+    rows, columns = x.shape[-2:]
+    if columns > rows:
+        return x, torch.zeros(len(x), dtype=torch.bool, device=x.device)
+    factor = _linalg.qr_factor(x)
+    pivots = factor.diagonal(dim1=-2, dim2=-1).abs()
+    regular = pivots.amin(-1) > 1e-8 * pivots.amax(-1)
+    unit = torch.eye(columns, dtype=x.dtype, device=x.device).expand_as(factor)
+    safe = torch.where(regular[:, None, None], factor, unit)
+    inverse = torch.linalg.solve_triangular(safe, unit, upper=True)
+    # Frobenius norms bound the condition number from above.
+    bound = safe.square().sum((-2, -1)).sqrt() * inverse.square().sum((-2, -1)).sqrt()
+    return inverse, regular & (bound < _WELL_CONDITIONED)
 
 
 def _angles(u: Tensor, rank_u: Tensor, v: Tensor, rank_v: Tensor) -> Tensor:

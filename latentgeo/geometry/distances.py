@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from latentgeo.geometry import _flat
+from latentgeo.geometry import _flat, _linalg
 from latentgeo.geometry._arrays import A, DType, enter_pair
 from latentgeo.geometry._checks import (
     check_definite,
@@ -202,7 +202,9 @@ def _pairwise_of_one_mode(x: Any, y: Any, metric: str, options: Options) -> Any:
     check_factors_for(metric, fx, fy)
     if metric in PAIR_METRICS:
         return back(crossed(PAIR_METRICS[metric], fx, fy, options.log_weight))
-    return back(_flat_crossed(fx, fy, metric, options).sqrt_())
+    cost = float(len(fx.rank)) * len((fx if fy is None else fy).rank) * first.shape[-2] ** 2
+    with _linalg.on_one_thread_if_small(cost):
+        return back(_flat_crossed(fx, fy, metric, options).sqrt_())
 
 
 def factor_sets(

@@ -1,6 +1,6 @@
 """Singular values and ranks of unfoldings, under named rules."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from latentgeo.geometry import _linalg
-from latentgeo.geometry._arrays import A, DType, enter, epsilon, is_coarse
-from latentgeo.geometry._checks import check_matrices
+from latentgeo.geometry._arrays import A, DType, enter, enter_raw, epsilon, is_coarse
+from latentgeo.geometry._checks import check_latents, check_matrices
 from latentgeo.geometry._tiles import tiles
-from latentgeo.geometry.unfolding import centre
+from latentgeo.geometry.unfolding import centre, unfold
 
 RankRule = Literal["spectrum", "float32-covariance"] | float
 """How a spectrum becomes an integer: a named rule, or a relative tolerance on singular values."""
@@ -107,12 +107,68 @@ def matrix_rank(
     """
     inside, back = enter(x)
     check_matrices(inside)
-    if rule == "float32-covariance":
-        return back(_float32_covariance_rank(inside, centred))
-    eps = epsilon(_source(x, source_dtype))
-    rtol = _relative_tolerance(rule, tuple(inside.shape), eps)
-    values = spectrum(inside, centred, eps)
-    return back(_count(values, rtol, _noise_floor(inside)))
+    return back(ranks_by_rule(inside, rule, centred, epsilon(_source(x, source_dtype))))
+
+
+def mode_singular_values(
+    z: A, centred: bool = True, source_dtype: DType | None = None
+) -> tuple[A, A, A]:
+    """Singular values of the three mode unfoldings of latents, without keeping the unfoldings.
+
+    Parameters
+    ----------
+    z : array or tensor, shape (..., C, H, W)
+        Latents.
+    centred, source_dtype
+        As for `singular_values`; the dtype of ``z`` itself is the default.
+
+    Returns
+    -------
+    rows, columns, channels : shapes (..., min(H, C·W)), (..., min(W, C·H)), (..., min(C, H·W))
+        float64, descending; the same kind as ``z``.
+
+    Raises
+    ------
+    ValueError
+        If ``z`` has fewer than three dimensions, is empty, or holds NaN or infinity.
+    """
+    inside, back = enter_raw(z)
+    check_latents(inside)
+    eps = epsilon(_source(z, source_dtype))
+    rows, columns, channels = _over_latents(inside, lambda x: spectrum(x, centred, eps))
+    return back(rows), back(columns), back(channels)
+
+
+def mode_ranks(
+    z: A,
+    rule: RankRule = "spectrum",
+    centred: bool = True,
+    source_dtype: DType | None = None,
+) -> A:
+    """Ranks of the three mode unfoldings of latents: the strata that they lie on.
+
+    Parameters
+    ----------
+    z : array or tensor, shape (..., C, H, W)
+        Latents.
+    rule, centred, source_dtype
+        As for `matrix_rank`; the dtype of ``z`` itself is the default source.
+
+    Returns
+    -------
+    int64 array or tensor, shape (..., 3)
+        Ranks of rows, columns and channels; the same kind as ``z``.
+
+    Raises
+    ------
+    ValueError
+        As for `mode_singular_values`, or if the rule is not known.
+    """
+    inside, back = enter_raw(z)
+    check_latents(inside)
+    eps = epsilon(_source(z, source_dtype))
+    ranks = _over_latents(inside, lambda x: ranks_by_rule(x, rule, centred, eps))
+    return back(torch.stack(list(ranks), -1))
 
 
 def rank_from_singular_values(s: A, rtol: float) -> A:
@@ -162,6 +218,14 @@ def rank_at_tolerance(s: A, tolerances: Sequence[float] | Any) -> A:
     return back(ascending.shape[-1] - below)
 
 
+def ranks_by_rule(x: Tensor, rule: RankRule, centred: bool, eps: float) -> Tensor:
+    """Ranks of checked matrices under a named rule."""
+    if rule == "float32-covariance":
+        return _float32_covariance_rank(x, centred)
+    rtol = _relative_tolerance(rule, tuple(x.shape), eps)
+    return _count(spectrum(x, centred, eps), rtol, _noise_floor(x))
+
+
 def spectrum(x: Tensor, centred: bool, eps: float) -> Tensor:
     """Singular values of checked matrices, through Gram matrices where the source allows it."""
     flat = x.reshape(-1, *x.shape[-2:])
@@ -177,6 +241,20 @@ def spectrum(x: Tensor, centred: bool, eps: float) -> Tensor:
         flat,
     )
     return torch.cat(parts).reshape(*x.shape[:-2], -1)
+
+
+def _over_latents(z: Tensor, function: Callable[[Tensor], Tensor]) -> list[Tensor]:
+    """Apply a function to each mode of each latent, a few latents at a time."""
+    flat = z.reshape(-1, *z.shape[-3:])
+    each = flat[0].numel()
+
+    def modes(tile: slice) -> list[Tensor]:
+        return [function(x) for x in unfold(flat[tile].to(torch.float64))]
+
+    cost = float(flat.numel()) * sum(min(x.shape) for x in unfold(flat[0]))
+    parts = _linalg.map_tiles(modes, tiles(len(flat), 48.0 * each, _IN_CACHE), cost, flat)
+    joined = [torch.cat(mode) for mode in zip(*parts, strict=True)]
+    return [mode.reshape(z.shape[:-3] + mode.shape[1:]) for mode in joined]
 
 
 def _values_from_gram(x: Tensor) -> Tensor:

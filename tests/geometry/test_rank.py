@@ -5,6 +5,9 @@ import torch
 from latentgeo.geometry import (
     default_tolerance,
     matrix_rank,
+    mode_ranks,
+    mode_singular_values,
+    mode_unfoldings,
     rank_at_tolerance,
     rank_from_singular_values,
     singular_values,
@@ -158,3 +161,26 @@ def test_rank_at_tolerance_counts_what_lies_above():
 def test_bad_input_is_named(arguments, words):
     with pytest.raises(ValueError, match=words):
         matrix_rank(**arguments)
+
+
+@pytest.mark.parametrize("rule", ["spectrum", "float32-covariance", 0.3])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_modes_of_latents_are_those_of_their_unfoldings(rule, dtype):
+    z = np.random.default_rng(6).normal(size=(2, 40, 12, 5, 4)).astype(dtype)
+    z[0, :7, 6:] = z[0, :7, :6]
+    name = np.dtype(dtype).name
+    modes = mode_unfoldings(z)
+    ranks = mode_ranks(z, rule=rule)
+    expected = [matrix_rank(x, rule=rule, source_dtype=name) for x in modes]
+    np.testing.assert_array_equal(ranks, np.stack(expected, -1))
+    for values, x in zip(mode_singular_values(z), modes, strict=True):
+        np.testing.assert_allclose(
+            values, singular_values(x, source_dtype=name), rtol=1e-9, atol=1e-7
+        )
+    assert isinstance(mode_ranks(torch.from_numpy(z)), torch.Tensor)
+
+
+def test_modes_of_a_single_latent():
+    assert mode_ranks(np.ones((3, 2, 2))).tolist() == [0, 0, 0]
+    with pytest.raises(ValueError, match="expected latents"):
+        mode_ranks(np.ones((2, 2)))
