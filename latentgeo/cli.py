@@ -123,6 +123,7 @@ def encode(
     samples: Annotated[
         int | None, typer.Option(help="How many test images; all if left out.")
     ] = None,
+    size: Size = None,
     draws: Annotated[int, typer.Option(help="Samples of a stochastic posterior per image.")] = 1,
     batch_size: Annotated[int, typer.Option(help="Images per pass.")] = 128,
     seed: Seed = 0,
@@ -139,6 +140,7 @@ def encode(
         noise=_levels(noise),
         perturbation=perturbation,
         samples=samples,
+        size=size,
         draws=draws,
         batch_size=batch_size,
         seed=seed,
@@ -158,6 +160,7 @@ def analyze(
     noise: Noise = "0,0.01,0.02,0.05,0.1,0.2,0.3,0.5",
     perturbation: Perturb = "gaussian",
     samples: Samples = 300,
+    size: Size = None,
     seed: Seed = 0,
     tsne: Annotated[bool, typer.Option(help="Draw the t-SNE maps (the slowest part).")] = True,
     device: Device = "auto",
@@ -173,6 +176,7 @@ def analyze(
         noise=_levels(noise),
         perturbation=perturbation,
         samples=samples,
+        size=size,
         seed=seed,
         tsne=tsne,
         out=out,
@@ -239,7 +243,8 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         code = app(args=arguments, standalone_mode=False)
     except typer.TyperException as error:
-        code = _refuse(getattr(error, "message", "") or str(error), getattr(error, "exit_code", 2))
+        say = getattr(error, "format_message", error.__str__)
+        code = _refuse(say(), getattr(error, "exit_code", 2))
     except (InputError, TrainingDivergedError) as error:
         code = _refuse(str(error), 2)
     except OSError as error:
@@ -248,7 +253,7 @@ def main(arguments: list[str] | None = None) -> None:
         code = _refuse(
             "interrupted; the same command with --resume goes on with a training run", 130
         )
-    sys.exit(code)
+    sys.exit(code or 0)
 
 
 def _refuse(message: str, code: int) -> int:

@@ -15,7 +15,7 @@ from latentgeo.datasets import ImageDataset
 from latentgeo.errors import InputError
 from latentgeo.figures import draw_figures
 from latentgeo.files import check_free, folder_in_place, write_json
-from latentgeo.latents import Sweep, encode, make_sweep, select_images
+from latentgeo.latents import Sweep, check_fit, encode, make_sweep, select_images
 from latentgeo.models import Autoencoder
 from latentgeo.progress import track
 from latentgeo.provenance import provenance
@@ -108,6 +108,8 @@ def analyze(
     models = _models(checkpoints)
     images = select_images(data, samples, seed, size)
     sweep = make_sweep(perturbation, noise, seed)
+    for model in models.values():
+        check_fit(model, images)
     chosen = settings or AnalysisSettings(seed=seed, tsne_seeds=(0, 1, 2) if tsne else ())
     children = {
         label: _analyze_one(label, model, images, sweep, chosen, device)
@@ -153,11 +155,11 @@ def _draw(found: Analysis, folder: Path) -> None:
     write_report(found.tree, found.summary, folder / _FIGURES, folder / _REPORT)
 
 
-def _models(checkpoints: Checkpoints) -> dict[str, Autoencoder | Path]:
-    """Name each model; by its folder, and the parent of that where it is not enough."""
+def _models(checkpoints: Checkpoints) -> dict[str, Autoencoder]:
+    """Load each model, named by its folder, and the parent of that where it is not enough."""
     if isinstance(checkpoints, Mapping):
         return {
-            name: model if isinstance(model, Autoencoder) else Path(model)
+            name: model if isinstance(model, Autoencoder) else load(model)
             for name, model in checkpoints.items()
         }
     several = [checkpoints] if isinstance(checkpoints, str | Path) else list(checkpoints)
@@ -175,18 +177,17 @@ def _models(checkpoints: Checkpoints) -> dict[str, Autoencoder | Path]:
             f"two checkpoints are both named {repeated!r}; rename one of the folders, or give "
             "names in Python: analyze({name: folder, ...})"
         )
-    return dict(zip(labels, paths, strict=True))
+    return {label: load(path) for label, path in zip(labels, paths, strict=True)}
 
 
 def _analyze_one(
     label: str,
-    checkpoint: Autoencoder | Path,
+    model: Autoencoder,
     images: ImageDataset,
     sweep: Sweep,
     settings: AnalysisSettings,
     device: str,
 ) -> xr.Dataset:
-    model = checkpoint if isinstance(checkpoint, Autoencoder) else load(checkpoint)
     latents = encode(
         model,
         images,

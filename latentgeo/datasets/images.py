@@ -11,6 +11,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from latentgeo.datasets.streams import checked_seed
 from latentgeo.errors import InputError
 
 # Beyond this, a second axis is not taken for colour when the last one may be.
@@ -194,7 +195,8 @@ class ImageDataset:
         Raises
         ------
         InputError
-            When `n` is not a whole number from 1 to the number of images.
+            When `n` is not a whole number from 1 to the number of images, or the seed is
+            negative.
         """
         if not _is_count(n) or n > len(self):
             raise InputError(
@@ -203,7 +205,7 @@ class ImageDataset:
             )
         if seed is None:
             return self._subset(np.arange(n))
-        return self._subset(np.random.default_rng(seed).permutation(len(self))[:n])
+        return self._subset(np.random.default_rng(checked_seed(seed)).permutation(len(self))[:n])
 
     def _subset(self, positions: NDArray[np.int64]) -> "ImageDataset":
         return replace(

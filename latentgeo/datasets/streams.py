@@ -44,7 +44,7 @@ def streams(seed: int, indices: Indices, stream: int = 0) -> Iterator[Generator]
     .. [1] J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw, "Parallel random numbers: as
        easy as 1, 2, 3", SC 2011.
     """
-    key = np.array([_checked_seed(seed), stream], dtype=np.uint64)
+    key = np.array([checked_seed(seed), stream], dtype=np.uint64)
     return (_generator(key, index) for index in checked_indices(indices))
 
 
@@ -92,7 +92,7 @@ def _generator(key: NDArray[np.uint64], index: int) -> Generator:
     return Generator(Philox(key=key, counter=np.array([0, 0, index, 0], dtype=np.uint64)))
 
 
-def _checked_seed(seed: int) -> int:
+def checked_seed(seed: int) -> int:
     whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
     if not whole or not 0 <= seed <= _LARGEST_SEED:
         raise InputError(

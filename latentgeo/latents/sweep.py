@@ -105,7 +105,7 @@ def encode(
     """
     autoencoder = model if isinstance(model, Autoencoder) else load(model)
     images = select_images(data, samples, seed, size)
-    _check_fit(autoencoder, images)
+    check_fit(autoencoder, images)
     if draws < 1:
         raise InputError(f"draws is {draws}, expected at least 1")
     if batch_size < 1:
@@ -130,7 +130,8 @@ def select_images(
     return images if samples is None else images.take(samples, seed=seed)
 
 
-def _check_fit(model: Autoencoder, images: ImageDataset) -> None:
+def check_fit(model: Autoencoder, images: ImageDataset) -> None:
+    """Raise `InputError` unless the model takes images of this shape."""
     expected = tuple(model.config.image_shape)
     if tuple(images.shape) != expected:
         raise InputError(

@@ -16,8 +16,8 @@ def browser():
     driver = shutil.which("chromedriver")
     if not (binary and driver):
         reason = "no chromium and chromedriver on the PATH"
-        if os.environ.get("LATENTGEO_REQUIRE_BROWSER") == "1":
-            pytest.fail(f"{reason}, and LATENTGEO_REQUIRE_BROWSER=1 asks for them")
+        if os.environ.get("LATENTGEO_NO_SKIP") == "1":
+            pytest.fail(f"{reason}, and LATENTGEO_NO_SKIP=1 asks for them")
         pytest.skip(reason)
     webdriver = pytest.importorskip("selenium.webdriver")
     options = webdriver.ChromeOptions()
