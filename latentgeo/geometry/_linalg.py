@@ -4,13 +4,18 @@ On the CPU a batch is split over threads, and most solvers run through NumPy: me
 on two cores, singular values of 128×49 take 175 µs there against torch's 550, QR 110 against 600.
 Eigenvalues of matrices up to 128×128 are the exception (49×49: 48 against 35 µs). Both libraries
 work through a batch one matrix after the other. Tensors that carry gradients stay with torch.
+
+On a card, batched eigenvalues above 32×32 are up to a hundred times too slow in some builds of
+torch (pytorch issues 174674, 183806): there the first call of each size measures both sides, and
+the faster one gets the work from then on.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from time import perf_counter
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -22,10 +27,14 @@ _WORTH_A_POOL = 2e7
 _WORTH_ALL_THREADS = 5e8
 _TORCH_EIGENVALUES_UP_TO = 128
 _BLAS_THREADS_FROM = 800
+_CARDS_ARE_FINE_UP_TO = 32
+_TRIAL = 64
 
 
 def eigvalsh(x: Tensor) -> Tensor:
     """Eigenvalues of symmetric matrices (..., n, n), ascending."""
+    if _goes_through_the_cpu(x, "eigvalsh"):
+        return eigvalsh(x.cpu()).to(x.device)
     if _stays_with_torch(x):
         values: Tensor = torch.linalg.eigvalsh(x)
         return values
@@ -36,6 +45,9 @@ def eigvalsh(x: Tensor) -> Tensor:
 
 def eigh(x: Tensor) -> tuple[Tensor, Tensor]:
     """Eigenvalues, ascending, and eigenvectors of symmetric matrices (..., n, n)."""
+    if _goes_through_the_cpu(x, "eigh"):
+        values, vectors = eigh(x.cpu())
+        return values.to(x.device), vectors.to(x.device)
     if _stays_with_torch(x):
         values, vectors = torch.linalg.eigh(x)
         return values, vectors
@@ -157,6 +169,32 @@ def _torch_eigenvalues(x: Any) -> Any:
 
 def _stays_with_torch(x: Tensor) -> bool:
     return x.device.type != "cpu" or x.requires_grad
+
+
+def _goes_through_the_cpu(x: Tensor, solver: Literal["eigvalsh", "eigh"]) -> bool:
+    size = x.shape[-1]
+    if x.device.type != "cuda" or x.requires_grad or size <= _CARDS_ARE_FINE_UP_TO:
+        return False
+    return card_is_slower(solver, str(x.device), 2 ** (size - 1).bit_length())
+
+
+@cache
+def card_is_slower(solver: Literal["eigvalsh", "eigh"], device: str, size: int) -> bool:
+    """Measure once, for a size, whether a card takes longer than a trip to the CPU."""
+    x = torch.randn(_TRIAL, size, size, dtype=torch.float64, device=device)
+    x = x @ x.mT
+    here = eigvalsh if solver == "eigvalsh" else eigh
+    there: Callable[[Tensor], Any] = getattr(torch.linalg, solver)
+    return _seconds(lambda: there(x), device) > _seconds(lambda: here(x.cpu()), device)
+
+
+def _seconds(function: Callable[[], Any], device: str) -> float:
+    function()
+    start = perf_counter()
+    function()
+    if device.startswith("cuda"):
+        torch.cuda.synchronize(device)
+    return perf_counter() - start
 
 
 def _alone(function: Callable[[Any], Any], stack: Any) -> tuple[Any, ...]:
