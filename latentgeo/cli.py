@@ -243,8 +243,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         code = app(args=arguments, standalone_mode=False)
     except typer.TyperException as error:
-        say = getattr(error, "format_message", error.__str__)
-        code = _refuse(say(), getattr(error, "exit_code", 2))
+        code = _refuse(error.format_message(), 2)
     except (InputError, TrainingDivergedError) as error:
         code = _refuse(str(error), 2)
     except OSError as error:

@@ -93,6 +93,7 @@ def _generator(key: NDArray[np.uint64], index: int) -> Generator:
 
 
 def checked_seed(seed: int) -> int:
+    """Raise `InputError` unless the seed is a whole number that fits into 64 bits."""
     whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
     if not whole or not 0 <= seed <= _LARGEST_SEED:
         raise InputError(

@@ -18,6 +18,7 @@ from latentgeo.models.folder import load_model, save_model
 from latentgeo.models.nets import Nets, Shape
 from latentgeo.models.parsing import parse, unknown
 from latentgeo.models.recipes import RECIPES, Recipe
+from latentgeo.models.wrapping import wrap
 from latentgeo.objectives import Pass, Posterior
 
 __all__ = [
@@ -41,4 +42,5 @@ __all__ = [
     "resolve_options",
     "save_model",
     "unknown",
+    "wrap",
 ]

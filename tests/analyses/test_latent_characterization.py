@@ -1,0 +1,65 @@
+"""The study runs at its smoke scale, goes on when repeated, and sets the paper beside it."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def study():
+    sys.path.insert(0, str(ROOT / "analyses"))
+    try:
+        import latent_characterization
+    finally:
+        sys.path.remove(str(ROOT / "analyses"))
+    return latent_characterization
+
+
+@pytest.fixture(scope="module")
+def out(study, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("study") / "out"
+    assert study.main(["--scale", "smoke", "--out", str(folder)]) == 0
+    return folder
+
+
+def test_leaves_runs_and_a_report(out):
+    summary = json.loads((out / "seed-0" / "summary.json").read_text())
+    assert list(summary["models"]) == ["cae", "dae", "vae"]
+    assert (out / "seed-0" / "report.html").stat().st_size > 10_000
+
+
+def test_goes_on_where_it_was(study, out):
+    weights = out / "runs" / "seed-0" / "cae" / "model.safetensors"
+    before = weights.stat().st_mtime_ns
+    (out / "seed-0" / "summary.json").rename(out / "kept.json")
+    assert study.main(["--scale", "smoke", "--out", str(out)]) == 2  # the folder holds something
+    (out / "kept.json").rename(out / "seed-0" / "summary.json")
+    assert study.main(["--scale", "smoke", "--out", str(out)]) == 0
+    assert weights.stat().st_mtime_ns == before
+
+
+def test_several_seeds_are_set_beside_the_paper(study, out, tmp_path):
+    from characterization_tables import compare_with_paper, gather, to_markdown
+
+    from latentgeo.provenance import provenance
+
+    summary = json.loads((out / "seed-0" / "summary.json").read_text())
+    gathered = gather([summary, summary])
+    rows = compare_with_paper(gathered)
+    assert {row["mark"] for row in rows} == {"[P]", "[S]"}
+    assert all(row["agrees"].startswith(("yes", "no", "partly")) for row in rows)
+    scale = study.asdict(study.SCALES["smoke"])
+    facts = provenance(data="digits", scale="smoke", noise=[0], seconds_of_this_command=1, **scale)
+    page = to_markdown(gathered, rows, facts)
+    assert "independent re-implementation" in page
+    study.draw_over_seeds(gathered, tmp_path)
+    assert (tmp_path / "overview.png").stat().st_size > 5_000
+
+
+def test_unknown_data_is_one_line(study, capsys, tmp_path):
+    assert study.main(["--data", "mnits", "--scale", "smoke", "--out", str(tmp_path)]) == 2
+    assert "'mnits'" in capsys.readouterr().err
