@@ -10,10 +10,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentgeo.analysis.settings import SHARES, AnalysisSettings
-from latentgeo.geometry import angle_statistics, gram_dimension, rkhs_principal_angles
+from latentgeo.geometry import (
+    angle_statistics,
+    dimension_by_size,
+    disjoint_angles,
+    gram_dimension,
+    rkhs_principal_angles,
+)
 from latentgeo.metrics import jackknife_interval
 
 STATISTICS = ("smallest", "largest", "mean", "chordal")
+_SUBSAMPLES = 10
 CENTRINGS = {"centred": True, "uncentred": False}
 
 
@@ -57,26 +64,15 @@ def gram_matrices(features: Sequence[dict[str, Tensor]]) -> Grams:
     return Grams(within, cross)
 
 
-class Halves(NamedTuple):
-    """Random halves of the images, each with its complement: integers (halves, n // 2)."""
-
-    first: Tensor
-    second: Tensor
-
-    @classmethod
-    def draw(cls, samples: int, settings: AnalysisSettings) -> "Halves":
-        """Draw as many disjoint pairs of halves as the settings ask for."""
-        order = np.random.default_rng(settings.seed).permuted(
-            np.tile(np.arange(samples), (settings.halves, 1)), axis=1
-        )
-        middle = samples // 2
-        return cls(
-            torch.from_numpy(order[:, :middle]), torch.from_numpy(order[:, middle : 2 * middle])
-        )
+def draw_halves(samples: int, settings: AnalysisSettings) -> Tensor:
+    """Draw random halves of the images: integers (halves, n // 2)."""
+    rng = np.random.default_rng(settings.seed)
+    drawn = [rng.permutation(samples)[: samples // 2] for _ in range(settings.halves)]
+    return torch.from_numpy(np.stack(drawn))
 
 
 def dimension_variables(
-    grams: Sequence[Grams], halves: Halves, settings: AnalysisSettings
+    grams: Sequence[Grams], halves: Tensor, settings: AnalysisSettings
 ) -> xr.Dataset:
     """Count the dimensions that hold 90, 95 and 99 % of each Gram matrix's trace.
 
@@ -84,8 +80,8 @@ def dimension_variables(
     ----------
     grams : sequence over views of Grams
         From `gram_matrices`.
-    halves : Halves
-        Halves of the images behind the intervals.
+    halves : torch.Tensor of shape (k, n // 2)
+        Halves of the images behind the intervals (`draw_halves`).
     settings : AnalysisSettings
         Sample sizes of the curve.
 
@@ -112,7 +108,7 @@ def dimension_variables(
     )  # view, part, noise, share, centring
     products = torch.stack([view.within["product"] for view in grams])
     whole = dimension[:, parts.index("product"), ..., 0]
-    halved = _dimensions_of_subsets(products, halves.first).movedim(-2, -1)
+    halved = _dimensions_of_subsets(products, halves).movedim(-2, -1)
     low, high = jackknife_interval(whole.numpy(), halved.numpy())
     samples = products.shape[-1]
     interval = np.stack([low, high], axis=-1).clip(1, max(samples - 1, 1))
@@ -141,7 +137,7 @@ def dimension_variables(
 def angle_variables(
     grams: Sequence[Grams],
     redraw: Grams | None,
-    halves: Halves,
+    halves: Tensor,
     settings: AnalysisSettings,
 ) -> xr.Dataset:
     """Measure principal angles between clean and noisy subspaces, and what they mean by chance.
@@ -154,9 +150,9 @@ def angle_variables(
         From `gram_matrices`.
     redraw : Grams, optional
         Two draws of a stochastic posterior at the clean level, as if they were two levels.
-    halves : Halves
-        A clean half against the other clean half is the null; a clean half against itself
-        made noisy is what is compared with it.
+    halves : torch.Tensor of shape (k, n // 2)
+        A clean half against itself made noisy is what is compared with the null: two disjoint
+        clean halves.
     settings : AnalysisSettings
         Share of the variance.
 
@@ -168,11 +164,11 @@ def angle_variables(
     share = settings.angle_share
     angles = torch.stack(_padded([_angles(view, share) for view in grams]))
     statistic = _statistics(angles)
-    halved = torch.stack([_half_statistics(view, halves.first, share) for view in grams])
+    halved = torch.stack([_half_statistics(view, halves, share) for view in grams])
     low, high = jackknife_interval(statistic.numpy(), halved.movedim(1, -1).numpy())
-    null = {"disjoint clean sets": torch.stack([_null(view, halves, share) for view in grams])}
+    null = {"disjoint clean sets": torch.stack([_null(view, settings) for view in grams])}
     if redraw is not None:
-        mean = _half_statistics(redraw, halves.first, share)[:, 1, STATISTICS.index("mean")]
+        mean = _half_statistics(redraw, halves, share)[:, 1, STATISTICS.index("mean")]
         filler = torch.full_like(mean, torch.nan)
         null["two draws"] = torch.stack([filler, mean])
     return xr.Dataset(
@@ -209,22 +205,19 @@ def _dimensions_of_subsets(gram: Tensor, subsets: Tensor) -> Tensor:
 
 
 def _by_size(
-    gram: Tensor, sizes: list[int], settings: AnalysisSettings
+    products: Tensor, sizes: list[int], settings: AnalysisSettings
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Follow the dimension over growing samples: mean and 2.5 to 97.5 % band over subsets."""
-    rng = np.random.default_rng(settings.seed)
-    samples = gram.shape[-1]
-    means, bands = [], []
-    for size in sizes:
-        repeats = 1 if size == samples else 10
-        subsets = np.stack([rng.permutation(samples)[:size] for _ in range(repeats)])
-        found = _dimensions_of_subsets(gram, torch.from_numpy(subsets)).double()
-        means.append(found.mean(dim=-2))
-        bands.append(torch.quantile(found, torch.tensor([0.025, 0.975]).double(), dim=-2))
-    return (
-        torch.stack(means, dim=-2).numpy(),
-        torch.stack(bands, dim=-2).movedim(0, -1).numpy(),
-    )
+    """Follow the dimension over growing samples: mean, and 95 % band over subsamples."""
+    curves = [
+        [
+            dimension_by_size(gram, sizes, SHARES, resamples=_SUBSAMPLES, seed=settings.seed)
+            for gram in view
+        ]
+        for view in products
+    ]
+    mean = np.stack([np.stack([curve.mean for curve in view]) for view in curves])
+    ends = [[np.stack([curve.low, curve.high], axis=-1) for curve in view] for view in curves]
+    return mean, np.stack([np.stack(view) for view in ends])
 
 
 def _angles(view: Grams, share: float) -> Tensor:
@@ -255,17 +248,15 @@ def _subset(view: Grams, images: Tensor) -> Grams:
     return Grams({"product": view.within["product"][:, rows, images]}, view.cross[:, rows, images])
 
 
-def _null(view: Grams, halves: Halves, share: float) -> Tensor:
+def _null(view: Grams, settings: AnalysisSettings) -> Tensor:
     """Give the mean angle in degrees between disjoint clean halves: (halves,)."""
-    clean = view.within["product"][0]
-    a, b = halves
-    angles = rkhs_principal_angles(
-        clean[a[:, :, None], a[:, None]],
-        clean[a[:, :, None], b[:, None]],
-        clean[b[:, :, None], b[:, None]],
-        share=share,
+    angles = disjoint_angles(
+        view.within["product"][0],
+        splits=settings.halves,
+        share=settings.angle_share,
+        seed=settings.seed,
     )
-    return torch.rad2deg(angle_statistics(angles).mean)
+    return torch.rad2deg(torch.from_numpy(angles).nanmean(dim=-1))
 
 
 def _padded(angles: Sequence[Tensor]) -> list[Tensor]:

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from latentgeo.analysis.embedding import (
     Grams,
-    Halves,
     angle_variables,
     dimension_variables,
+    draw_halves,
     gram_matrices,
 )
 from latentgeo.analysis.maps import map_levels, tsne_variables
@@ -71,7 +71,7 @@ def analyze_latents(
     dtype = latents.attrs["source_dtype"]
     features = [_features_of(view, dtype, chosen) for view in views.values()]
     grams = [gram_matrices(levels) for levels in features]
-    halves = Halves.draw(latents.sizes["sample"], chosen)
+    halves = draw_halves(latents.sizes["sample"], chosen)
     parts = [
         quality.variables,
         dimension_variables(grams, halves, chosen),

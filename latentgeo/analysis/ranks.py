@@ -11,12 +11,7 @@ from torch import Tensor
 
 from latentgeo.analysis.settings import AnalysisSettings
 from latentgeo.datasets import seeded_normal
-from latentgeo.geometry import (
-    matrix_rank,
-    mode_unfoldings,
-    rank_at_tolerance,
-    singular_values,
-)
+from latentgeo.geometry import mode_ranks, mode_singular_values, rank_at_tolerance
 
 MODES = ("S1", "S2", "S3")
 RankRule = Literal["spectrum", "float32-covariance"]
@@ -50,8 +45,7 @@ def rank_variables(
         `rank_with_jitter` and `dead_channels`.
     """
     latents = torch.stack(list(views.values()))
-    unfoldings = mode_unfoldings(latents)
-    spectra = [singular_values(x, source_dtype=source_dtype) for x in unfoldings]
+    spectra = mode_singular_values(latents, source_dtype=source_dtype)
     curve = torch.stack([rank_at_tolerance(s, settings.tolerances) for s in spectra], dim=-2)
     band = torch.quantile(curve.double(), torch.tensor([0.05, 0.95]).double(), dim=2)
     jittered = _jitter(next(iter(views.values())), sample, settings)
@@ -59,7 +53,7 @@ def rank_variables(
         {
             "rank": (
                 ("rule", "view", "noise", "sample", "mode"),
-                np.stack([_ranks(unfoldings, rule, source_dtype) for rule in RANK_RULES]),
+                np.stack([_ranks(latents, rule, source_dtype) for rule in RANK_RULES]),
             ),
             "singular_value": (
                 ("view", "noise", "sample", "mode", "component"),
@@ -75,7 +69,7 @@ def rank_variables(
             ),
             "rank_with_jitter": (
                 ("noise", "sample", "mode"),
-                _ranks(mode_unfoldings(jittered), "spectrum", source_dtype),
+                _ranks(jittered, "spectrum", source_dtype),
             ),
             "dead_channels": (("view", "noise"), _dead_channels(latents).numpy()),
         },
@@ -88,12 +82,11 @@ def rank_variables(
     )
 
 
-def _ranks(unfoldings: Sequence[Tensor], rule: RankRule, source_dtype: str) -> NDArray[np.int16]:
-    ranks = [matrix_rank(unfolding, rule, source_dtype=source_dtype) for unfolding in unfoldings]
-    return torch.stack(ranks, dim=-1).numpy().astype(np.int16)
+def _ranks(latents: Tensor, rule: RankRule, source_dtype: str) -> NDArray[np.int16]:
+    return mode_ranks(latents, rule, source_dtype=source_dtype).numpy().astype(np.int16)
 
 
-def _padded(spectra: list[Tensor]) -> list[Tensor]:
+def _padded(spectra: Sequence[Tensor]) -> list[Tensor]:
     """Bring the three spectra to one length with NaN."""
     longest = max(spectrum.shape[-1] for spectrum in spectra)
     return [
