@@ -50,7 +50,9 @@ def check_square(x: Tensor, name: str = "x") -> None:
     """Require square matrices in the last two dimensions."""
     check_matrices(x, name)
     if x.shape[-1] != x.shape[-2]:
-        raise ValueError(f"{name} has shape {tuple(x.shape)}; expected square (..., n, n)")
+        raise ValueError(
+            f"{name} has shape {tuple(x.shape)}; expected square (..., n, n). {_first_words(x)}"
+        )
 
 
 def check_gram(gram: Tensor, name: str = "gram") -> None:
@@ -91,7 +93,8 @@ def check_symmetric(s: Tensor, eps: float, name: str = "x") -> None:
         i = int(bad.flatten().nonzero()[0])
         raise ValueError(
             f"{name} of shape {tuple(s.shape)} is not symmetric: in matrix {i} entries differ by "
-            f"{float(gap.flatten()[i]):.3g} where the largest is {float(scale.flatten()[i]):.3g}; "
+            f"{float(gap.flatten()[i]):.3g} where the largest is {float(scale.flatten()[i]):.3g} "
+            f"({_first_words(s.reshape(-1, *s.shape[-2:])[i])}); "
             "give symmetric matrices, or factors with form='factor'"
         )
 
@@ -120,12 +123,16 @@ def check_definite(values: Tensor, rank: Tensor, rows: int, metric: str, name: s
         )
 
 
-def check_equal_ranks(first: Tensor, second: Tensor, metric: str) -> None:
-    """Require one rank for all matrices of both sets."""
+def check_equal_ranks(
+    first: Tensor, second: Tensor, values: tuple[Tensor, Tensor], rows: int, metric: str
+) -> None:
+    """Require one rank for all matrices of both sets, whose eigenvalues are given."""
     ranks = sorted(set(torch.cat([first, second]).tolist()))
     if len(ranks) > 1:
+        kept = torch.cat([v[v > 0] for v in values])
         raise ValueError(
-            f"{metric} compares matrices of one rank, and these have ranks {ranks}; take one "
+            f"{metric} compares matrices of one rank, and these, {rows}x{rows}, have ranks {ranks} "
+            f"(eigenvalues on their ranges {_span(kept)}); take one "
             "stratum at a time, or a metric across ranks such as 'bures-wasserstein'"
         )
 
@@ -166,6 +173,19 @@ def describe(values: Tensor, shape: torch.Size, eps: float) -> str:
         f"shape {tuple(shape)}, eigenvalues {float(values.amin()):.3g} to "
         f"{float(values.amax()):.3g}, rank {rank}"
     )
+
+
+def _first_words(x: Tensor) -> str:
+    """Say the ends of the spectrum and the rank of the first matrix, for an error message."""
+    first = x.detach().reshape(-1, *x.shape[-2:])[0].to(torch.float64).cpu()
+    values = torch.linalg.svdvals(first)
+    rtol = max(first.shape) * torch.finfo(x.dtype).eps
+    rank = int((values > rtol * values.amax()).sum())
+    return f"singular values {_span(values)}, rank {rank}"
+
+
+def _span(values: Tensor) -> str:
+    return f"{float(values.amin()):.3g} to {float(values.amax()):.3g}"
 
 
 def _ends(values: Tensor, rank: int) -> tuple[float, float]:

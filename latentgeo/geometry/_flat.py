@@ -127,7 +127,7 @@ def require_factors(samples: int, rows: int, columns: int, budget: float) -> Non
 
 _CLOSE = 1e-5
 """Squared distances below this share of the squared norms have lost digits to cancellation."""
-_WAY_OUT = "work in blocks of samples, use Nystroem features of fewer landmarks"
+_WAY_OUT = "work in blocks of samples, use Nystroem features of fewer landmarks, or raise budget="
 
 
 def squared_norms(factors: RangeFactors, weights: FlatWeights) -> Tensor:
@@ -182,5 +182,5 @@ def mirror(out: Tensor) -> Tensor:
         stop = min(start + step, len(out))
         out[stop:, start:stop] = out[start:stop, stop:].mT
         corner = out[start:stop, start:stop]
-        out[start:stop, start:stop] = (corner + corner.mT) / 2
+        out[start:stop, start:stop] = corner.triu() + corner.triu(1).mT
     return out

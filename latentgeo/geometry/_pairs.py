@@ -14,6 +14,7 @@ from torch import Tensor
 
 from latentgeo.geometry import _linalg
 from latentgeo.geometry._factors import RangeFactors
+from latentgeo.geometry._flat import mirror
 from latentgeo.geometry._tiles import tiles
 from latentgeo.geometry.angles import angles_from_cross
 
@@ -65,8 +66,8 @@ def crossed(metric: PairMetric, a: RangeFactors, b: RangeFactors | None, weight:
     _linalg.map_tiles(fill, blocks, 8.0 * out.numel() * size * left.shape[-2], left)
     if b is not None:
         return out
-    upper = out.triu_(1)
-    return upper + upper.mT
+    out.diagonal().zero_()
+    return mirror(out)
 
 
 def _blocks(rows: int, columns: int, size: int, upper: bool) -> Iterator[tuple[slice, slice]]:

@@ -19,7 +19,7 @@ def require(needed: float, budget: float, what: str, way_out: str) -> None:
     if needed > budget:
         raise ValueError(
             f"{what} needs {_words(needed)} of temporaries and the budget is {_words(budget)}; "
-            f"{way_out}, or raise budget="
+            f"{way_out}"
         )
 
 

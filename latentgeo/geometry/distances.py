@@ -273,7 +273,9 @@ def check_factors_for(metric: str, a: RangeFactors, b: RangeFactors | None) -> N
             rows = factors.basis.shape[-2]
             check_definite(factors.values, factors.rank, rows, metric, name)
     if domain == "equal ranks":
-        check_equal_ranks(a.rank, (a if b is None else b).rank, metric)
+        other = a if b is None else b
+        rows = a.basis.shape[-2]
+        check_equal_ranks(a.rank, other.rank, (a.values, other.values), rows, metric)
 
 
 def _flat_aligned(

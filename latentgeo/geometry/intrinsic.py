@@ -9,7 +9,7 @@ from torch import Tensor
 from latentgeo.geometry import _flat
 from latentgeo.geometry._arrays import enter
 from latentgeo.geometry._checks import check_finite, check_not_empty, check_shares, check_square
-from latentgeo.geometry._tiles import tiles
+from latentgeo.geometry._tiles import DEFAULT_BUDGET, require, tiles
 from latentgeo.geometry.hilbert import gram_dimension
 
 PointMetric = Literal["euclidean", "precomputed"]
@@ -150,6 +150,8 @@ def _distances(x: Any, metric: PointMetric) -> Tensor:
     if points.ndim < 2:
         raise ValueError(f"x has shape {tuple(points.shape)}; expected points, (samples, ...)")
     flat = points.reshape(len(points), -1)
+    needed = 10.0 * len(flat) ** 2
+    require(needed, DEFAULT_BUDGET, f"the distances of {len(flat)} points", "take fewer points")
     out = flat.new_zeros(len(flat), len(flat))
     pieces = _flat.column_tiles(flat, None)
     return _flat.squared_distances(pieces, out, lambda i: flat[i], lambda j: flat[j]).sqrt_()

@@ -119,7 +119,12 @@ def _jacobians(
     # Activations of a decoder are some dozens of times its image, for each direction at once.
     chunk = max(1, min(columns, int(budget / 2 / (64.0 * 8 * (pixels + latent)))))
     needed = 16.0 * pixels * columns
-    require(needed, budget, f"a Jacobian of {pixels} by {columns}", "give fewer directions=")
+    require(
+        needed,
+        budget,
+        f"a Jacobian of {pixels} by {columns}",
+        "give fewer directions=, or raise budget=",
+    )
     return [
         _jacobian(decoder, sample, _of_sample(directions, i), chunk).to(torch.float64)
         for i, sample in enumerate(z)

@@ -88,6 +88,7 @@ def test_the_scale_does_not_matter(scale):
         (lambda: two_nn_dimension(cube(2, 20), metric="cosine"), "metric is 'cosine'"),
         (lambda: two_nn_dimension(np.arange(20.0)[:, None]), "the points form a lattice"),
         (lambda: two_nn_dimension(np.ones((3, 4)), metric="precomputed"), "expected square"),
+        (lambda: two_nn_dimension(np.ones((20000, 1))), "20000 points needs .* take fewer points"),
         (lambda: two_nn_dimension(np.ones(4)), r"shape \(4,\)"),
         (
             lambda: local_pca_dimension(cube(2, 20), neighbours=20),
