@@ -8,14 +8,13 @@ from torch import Tensor
 from latentgeo.geometry import _linalg
 from latentgeo.geometry._arrays import DType, epsilon, is_coarse
 from latentgeo.geometry._checks import check_matrices, check_spsd, check_symmetric
-from latentgeo.geometry._tiles import tiles
+from latentgeo.geometry._tiles import piece_bytes, tiles
 from latentgeo.geometry.unfolding import centre
 
 Form = Literal["unfolding", "factor", "matrix"]
 """How S is given: X with S its covariance, X with S = XXᵀ, or S itself."""
 
 _EPS64 = torch.finfo(torch.float64).eps
-_IN_CACHE = 2.0**24
 
 
 class RangeFactors(NamedTuple):
@@ -57,7 +56,7 @@ def range_factors(x: Tensor, form: Form, eps: float, name: str = "x") -> RangeFa
         check_symmetric(x, eps, name)
     parts = _linalg.map_tiles(
         lambda tile: factorise(x[tile].to(torch.float64), eps, name),
-        tiles(len(x), 48.0 * x.shape[-2] * max(x.shape[-2:]), _IN_CACHE),
+        tiles(len(x), 48.0 * x.shape[-2] * max(x.shape[-2:]), piece_bytes(x)),
         8.0 * x.numel() * min(x.shape[-2:]),
         x,
     )

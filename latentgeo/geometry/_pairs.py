@@ -15,12 +15,10 @@ from torch import Tensor
 from latentgeo.geometry import _linalg
 from latentgeo.geometry._factors import RangeFactors
 from latentgeo.geometry._flat import mirror
-from latentgeo.geometry._tiles import tiles
+from latentgeo.geometry._tiles import piece_bytes, tiles
 from latentgeo.geometry.angles import angles_from_cross
 
 Index = Tensor
-_ACROSS_PAIRS_BYTES = 2.0**25
-"""Bytes of products that are held at once."""
 _COPIES_OF_A_PRODUCT = 4
 _ROWS_AT_ONCE = 16
 
@@ -42,7 +40,7 @@ def aligned(
     bytes_each = 8.0 * (left[0].numel() + right[0].numel() + 4 * left.shape[-2] * right.shape[-1])
     parts = _linalg.map_tiles(
         lambda t: metric.between(left[i[t]] @ right[j[t]], a, b, i[t], j[t], weight),
-        tiles(len(i), bytes_each, _ACROSS_PAIRS_BYTES),
+        tiles(len(i), bytes_each, piece_bytes(left)),
         bytes_each * len(i) * left.shape[-2],
         left,
     )
@@ -62,7 +60,7 @@ def crossed(metric: PairMetric, a: RangeFactors, b: RangeFactors | None, weight:
         found = metric.between(_outer(left[rows], right[columns]), a, other, i, j, weight)
         out[rows, columns] = found.reshape(rows.stop - rows.start, -1)
 
-    blocks = _blocks(len(left), len(right), size, upper=b is None)
+    blocks = _blocks(len(left), len(right), 8.0 * _COPIES_OF_A_PRODUCT * size, left, b is None)
     _linalg.map_tiles(fill, blocks, 8.0 * out.numel() * size * left.shape[-2], left)
     if b is not None:
         return out
@@ -70,12 +68,14 @@ def crossed(metric: PairMetric, a: RangeFactors, b: RangeFactors | None, weight:
     return mirror(out)
 
 
-def _blocks(rows: int, columns: int, size: int, upper: bool) -> Iterator[tuple[slice, slice]]:
+def _blocks(
+    rows: int, columns: int, bytes_each: float, x: Tensor, upper: bool
+) -> Iterator[tuple[slice, slice]]:
     """Cut the table of pairs into blocks whose cross products take bounded memory.
 
     Blocks of an upper triangle start at their own diagonal: few rows waste little below it.
     """
-    pairs = max(1, int(_ACROSS_PAIRS_BYTES / (8.0 * _COPIES_OF_A_PRODUCT * size)))
+    pairs = max(1, int(2 * piece_bytes(x) / bytes_each))
     height = max(1, min(_ROWS_AT_ONCE, pairs // max(columns, 1)))
     for block in tiles(rows, 1.0, float(height)):
         start = block.start if upper else 0
@@ -121,7 +121,7 @@ def _procrustes_residual(cross: Tensor, x: Tensor, y: Tensor, i: Index, j: Index
     cross = torch.nn.functional.pad(cross, (0, pad_y, 0, pad_x))
     x, y = (torch.nn.functional.pad(t, (0, pad)) for t, pad in ((x, pad_x), (y, pad_y)))
     parts = []
-    for tile in tiles(len(i), 8.0 * width * (4 * x.shape[-2] + 6 * width), _ACROSS_PAIRS_BYTES):
+    for tile in tiles(len(i), 8.0 * width * (4 * x.shape[-2] + 6 * width), piece_bytes(x)):
         left, _, right = _linalg.svd(cross[tile])
         residual = x[i[tile]] - y[j[tile]] @ (right.mT @ left.mT)
         parts.append(residual.square().sum((-2, -1)))

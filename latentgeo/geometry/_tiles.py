@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from torch import Tensor
+
 GIB = 2**30
 DEFAULT_BUDGET = float(GIB)
 """Bytes of temporaries that one call may hold."""
@@ -12,6 +14,11 @@ def tiles(count: int, bytes_each: float, budget: float = DEFAULT_BUDGET / 8) -> 
     step = max(1, int(budget // max(bytes_each, 1)))
     for start in range(0, count, step):
         yield slice(start, min(start + step, count))
+
+
+def piece_bytes(x: Tensor) -> float:
+    """Bytes of one piece of work: what stays in a core's cache, or what fills a card."""
+    return 2.0**24 if x.device.type == "cpu" else 2.0**28
 
 
 def require(needed: float, budget: float, what: str, way_out: str) -> None:

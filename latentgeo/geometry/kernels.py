@@ -14,10 +14,10 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from latentgeo.geometry import _flat, _linalg
-from latentgeo.geometry._arrays import A, DType, enter, enter_pair
+from latentgeo.geometry._arrays import A, DType, enter, enter_pair, enter_raw
 from latentgeo.geometry._checks import check_gram, check_weights
 from latentgeo.geometry._factors import Form
-from latentgeo.geometry._tiles import DEFAULT_BUDGET
+from latentgeo.geometry._tiles import DEFAULT_BUDGET, require
 from latentgeo.geometry.distances import (
     Options,
     check_factors_for,
@@ -133,6 +133,51 @@ def kernel(
         raise ValueError(f"x has {len(modes)} modes and y has {len(others)}; expected the same")
     grams = [_of_one_mode(a, b, told) for a, b in zip(modes, others, strict=True)]
     return _combined(grams, combine, [1.0] * len(grams) if weights is None else weights)
+
+
+def feature_map(
+    x: A,
+    kernel: str = "pseudo-log",
+    *,
+    form: Form = "matrix",
+    log_weight: float = 1.0,
+    ridge: float = 0.0,
+    source_dtype: DType | None = None,
+    budget: float = DEFAULT_BUDGET,
+) -> A:
+    """Explicit features of a kernel: linear cost in the number of samples.
+
+    Parameters
+    ----------
+    x : array or tensor, shape (N, n, n), or (N, n, m) for factors and unfoldings
+        One set.
+    kernel : {"projection", "pseudo-log", "log-euclidean", "log-cholesky"}
+        Its inner product is the kernel, and their Euclidean distance the metric of that name.
+    form, log_weight, ridge, source_dtype, budget
+        As for `latentgeo.geometry.distance`.
+
+    Returns
+    -------
+    array or tensor, shape (N, D), float64
+        D = n(n + 1)/2, twice that for "pseudo-log"; the same kind as ``x``.
+
+    Raises
+    ------
+    ValueError
+        If the kernel has no explicit features, or they do not fit the budget, or as for
+        `latentgeo.geometry.distance`.
+    """
+    if kernel not in LINEAR_KERNELS:
+        known = ", ".join(LINEAR_KERNELS)
+        raise ValueError(f"kernel is {kernel!r}; explicit features are there for {known}")
+    options = Options(form, log_weight, ridge, source_dtype, budget)
+    inside, back = enter_raw(x)
+    factors, _ = factor_sets(inside, None, x, None, options)
+    check_factors_for(kernel, factors, None)
+    samples, rows = factors.basis.shape[:2]
+    needed = 24.0 * samples * rows * (rows + 1)
+    require(needed, budget, f"features of {samples} samples", "take a Gram matrix in tiles instead")
+    return back(explicit_features(factors, kernel, options))
 
 
 def is_positive_definite(

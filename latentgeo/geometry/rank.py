@@ -10,14 +10,13 @@ from torch import Tensor
 from latentgeo.geometry import _linalg
 from latentgeo.geometry._arrays import A, DType, enter, enter_raw, epsilon, is_coarse
 from latentgeo.geometry._checks import check_latents, check_matrices
-from latentgeo.geometry._tiles import tiles
+from latentgeo.geometry._tiles import piece_bytes, tiles
 from latentgeo.geometry.unfolding import centre, unfold
 
 RankRule = Literal["spectrum", "float32-covariance"] | float
 """How a spectrum becomes an integer: a named rule, or a relative tolerance on singular values."""
 
 _EPS64 = torch.finfo(torch.float64).eps
-_IN_CACHE = 2.0**23
 
 
 def default_tolerance(shape: tuple[int, ...], dtype: DType) -> float:
@@ -236,7 +235,7 @@ def spectrum(x: Tensor, centred: bool, eps: float) -> Tensor:
 
     parts = _linalg.map_tiles(
         values,
-        tiles(len(flat), 24.0 * flat.shape[-2] * flat.shape[-1], _IN_CACHE),
+        tiles(len(flat), 24.0 * flat.shape[-2] * flat.shape[-1], piece_bytes(flat)),
         float(flat.numel()) * min(flat.shape[-2:]),
         flat,
     )
@@ -252,7 +251,7 @@ def _over_latents(z: Tensor, function: Callable[[Tensor], Tensor]) -> list[Tenso
         return [function(x) for x in unfold(flat[tile].to(torch.float64))]
 
     cost = float(flat.numel()) * sum(min(x.shape) for x in unfold(flat[0]))
-    parts = _linalg.map_tiles(modes, tiles(len(flat), 48.0 * each, _IN_CACHE), cost, flat)
+    parts = _linalg.map_tiles(modes, tiles(len(flat), 48.0 * each, piece_bytes(flat)), cost, flat)
     joined = [torch.cat(mode) for mode in zip(*parts, strict=True)]
     return [mode.reshape(z.shape[:-3] + mode.shape[1:]) for mode in joined]
 
@@ -300,7 +299,7 @@ def _float32_covariance_rank(x: Tensor, centred: bool) -> Tensor:
     flat = x.detach().cpu().numpy().reshape(-1, *x.shape[-2:])
     parts = _linalg.map_tiles(
         lambda tile: _numpy_covariance_rank(flat[tile], centred),
-        tiles(len(flat), 4.0 * x.shape[-2] * (x.shape[-1] + 2 * x.shape[-2]), _IN_CACHE),
+        tiles(len(flat), 4.0 * x.shape[-2] * (x.shape[-1] + 2 * x.shape[-2]), piece_bytes(x)),
         float(flat.size) * x.shape[-2] * 8,
         x.cpu(),
     )

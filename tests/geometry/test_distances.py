@@ -319,7 +319,7 @@ def test_a_ridge_opens_full_rank_metrics_to_every_rank():
 def test_many_pairs_are_assembled_from_blocks(metric, monkeypatch):
     points = matrices(90, SIZE)
     whole = pairwise_distance(points, points[:70], metric)
-    monkeypatch.setattr("latentgeo.geometry._pairs._ACROSS_PAIRS_BYTES", 2.0**15)
+    monkeypatch.setattr("latentgeo.geometry._pairs.piece_bytes", lambda x: 2.0**14)
     np.testing.assert_allclose(
         pairwise_distance(points, points[:70], metric), whole, rtol=1e-9, atol=1e-9
     )

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 from sklearn.decomposition import PCA, KernelPCA
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -116,6 +117,13 @@ def test_tensors_are_taken():
     points = RNG.normal(size=(20, 3))
     a = HilbertEmbedding().fit(torch.from_numpy(points)).transform(torch.from_numpy(points))
     np.testing.assert_array_equal(a, HilbertEmbedding().fit(points).transform(points))
+
+
+def test_xarray_is_taken():
+    points = RNG.normal(size=(20, 3))
+    wrapped = xr.DataArray(points, dims=["sample", "feature"])
+    found = HilbertEmbedding().fit(wrapped).transform(wrapped)
+    np.testing.assert_array_equal(found, HilbertEmbedding().fit_transform(points))
 
 
 @parametrize_with_checks([HilbertEmbedding(), HilbertEmbedding(2, centred=False)])

@@ -10,6 +10,7 @@ from latentgeo.geometry import (
     HilbertEmbedding,
     IndefiniteKernelWarning,
     Nystroem,
+    feature_map,
     gram_diagnostics,
     gram_dimension,
     is_positive_definite,
@@ -116,6 +117,16 @@ def test_modes_combine_to_sums_and_products():
     np.testing.assert_allclose(product, np.exp(-0.01 * d**2), rtol=1e-10)
 
 
+@pytest.mark.parametrize("name", LINEAR_KERNELS)
+def test_feature_maps_have_the_kernel_as_inner_product_and_the_metric_as_distance(name):
+    x = spanning(name)
+    features = feature_map(x, name)
+    np.testing.assert_allclose(features @ features.T, kernel(x, kernel=name), atol=1e-10)
+    gaps = np.linalg.norm(features[:, None] - features[None], axis=-1)
+    np.testing.assert_allclose(gaps, pairwise_distance(x, metric=name), rtol=1e-9, atol=1e-11)
+    assert isinstance(feature_map(torch.from_numpy(x), name), torch.Tensor)
+
+
 def test_the_same_kind_comes_back():
     x = matrices(3)
     gram = kernel(torch.from_numpy(x))
@@ -178,6 +189,8 @@ def test_linear_kernel_is_that_of_the_explicit_features():
         (lambda: kernel((matrices(3),), (matrices(3),) * 2), "x has 1 modes and y has 2"),
         (lambda: kernel((matrices(3),), weights=(1, 1)), "expected 1 numbers"),
         (lambda: kernel(matrices(3, 2), kernel="log-euclidean"), "has rank 2"),
+        (lambda: feature_map(matrices(3), "stein"), "'stein'; explicit features are there for"),
+        (lambda: feature_map(matrices(500, size=30), budget=4 * 2**20), "take a Gram matrix"),
         (lambda: gram_diagnostics(np.ones((2, 3))), "expected square"),
         (lambda: Nystroem(0).fit(matrices(3)), "n_landmarks is 0"),
     ],
