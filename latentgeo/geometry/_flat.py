@@ -119,9 +119,9 @@ def _distances_in_place(
         block.clamp_min_(0)
 
 
-def require_factors(samples: int, rows: int, columns: int, budget: float) -> None:
-    """Refuse, before any work, sets whose factors alone are over the budget."""
-    needed = 8.0 * samples * rows * (min(rows, columns) + 4)
+def require_factors(samples: int, rows: int, columns: int, budget: float, copies: int = 1) -> None:
+    """Refuse, before any work, sets whose factors (in so many copies) are over the budget."""
+    needed = 8.0 * copies * samples * rows * (min(rows, columns) + 4)
     require(needed, budget, f"factors of {samples} matrices of {rows} rows", _WAY_OUT)
 
 

@@ -109,21 +109,26 @@ def _bures_wasserstein(
     traces = a.values.sum(-1)[i] + b.values.sum(-1)[j]
     squared = traces - 2 * nuclear
     close = squared < 1e-6 * traces
+    if a is b:  # of a set with itself the rest is mirrored
+        close &= i < j
     if bool(close.any()):
-        squared[close] = _procrustes_residual(cross[close], a.half, b.half, i[close], j[close])
+        squared[close] = _procrustes_residual(cross[close], a, b, i[close], j[close])
     return squared.clamp_min(0).sqrt()
 
 
-def _procrustes_residual(cross: Tensor, x: Tensor, y: Tensor, i: Index, j: Index) -> Tensor:
+def _procrustes_residual(
+    cross: Tensor, a: RangeFactors, b: RangeFactors, i: Index, j: Index
+) -> Tensor:
     """Sum the smallest ‖X − YO‖² over orthogonal O from differences that do not cancel."""
-    width = max(x.shape[-1], y.shape[-1])
-    pad_x, pad_y = width - x.shape[-1], width - y.shape[-1]
-    cross = torch.nn.functional.pad(cross, (0, pad_y, 0, pad_x))
-    x, y = (torch.nn.functional.pad(t, (0, pad)) for t, pad in ((x, pad_x), (y, pad_y)))
+    pad = torch.nn.functional.pad
+    rows, width = a.basis.shape[-2], max(cross.shape[-2:])
+    short_a, short_b = width - cross.shape[-2], width - cross.shape[-1]
     parts = []
-    for tile in tiles(len(i), 8.0 * width * (4 * x.shape[-2] + 6 * width), piece_bytes(x)):
-        left, _, right = _linalg.svd(cross[tile])
-        residual = x[i[tile]] - y[j[tile]] @ (right.mT @ left.mT)
+    for tile in tiles(len(i), 8.0 * width * (6 * rows + 6 * width), piece_bytes(cross)):
+        left, _, right = _linalg.svd(pad(cross[tile], (0, short_b, 0, short_a)))
+        x = pad(a.take(i[tile]).half, (0, short_a))
+        y = pad(b.take(j[tile]).half, (0, short_b))
+        residual = x - y @ (right.mT @ left.mT)
         parts.append(residual.square().sum((-2, -1)))
     return torch.cat(parts)
 

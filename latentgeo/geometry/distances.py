@@ -185,6 +185,9 @@ def _distance_of_one_mode(a: Any, b: Any, metric: str, options: Options) -> Any:
     lead = np.broadcast_shapes(first.shape[:-2], second.shape[:-2])
     i = _positions(first, lead)
     j = _positions(second, lead)
+    samples = first.shape[:-2].numel() + second.shape[:-2].numel()
+    columns = max(first.shape[-1], second.shape[-1])
+    _flat.require_factors(samples, first.shape[-2], columns, options.budget, _copies(metric))
     fa = _prepare(first.reshape(-1, *first.shape[-2:]), a, options, "a")
     fb = _prepare(second.reshape(-1, *second.shape[-2:]), b, options, "b")
     check_factors_for(metric, fa, fb)
@@ -198,7 +201,7 @@ def _distance_of_one_mode(a: Any, b: Any, metric: str, options: Options) -> Any:
 def _pairwise_of_one_mode(x: Any, y: Any, metric: str, options: Options) -> Any:
     statement(metric)
     first, second, back = enter_pair(x, y, raw=True)
-    fx, fy = factor_sets(first, second, x, y, options)
+    fx, fy = factor_sets(first, second, x, y, options, _copies(metric))
     check_factors_for(metric, fx, fy)
     if metric in PAIR_METRICS:
         return back(crossed(PAIR_METRICS[metric], fx, fy, options.log_weight))
@@ -208,7 +211,7 @@ def _pairwise_of_one_mode(x: Any, y: Any, metric: str, options: Options) -> Any:
 
 
 def factor_sets(
-    first: Tensor, second: Tensor | None, x: Any, y: Any, options: Options
+    first: Tensor, second: Tensor | None, x: Any, y: Any, options: Options, copies: int = 1
 ) -> tuple[RangeFactors, RangeFactors | None]:
     """Check one or two sets, see that they fit the budget, and restrict them to their ranges."""
     check_set(first, "x")
@@ -216,7 +219,7 @@ def factor_sets(
     if second is not None:
         check_set(second, "y", rows=first.shape[-2])
         samples, columns = samples + len(second), max(columns, second.shape[-1])
-    _flat.require_factors(samples, first.shape[-2], columns, options.budget)
+    _flat.require_factors(samples, first.shape[-2], columns, options.budget, copies)
     fx = _prepare(first, x, options, "x")
     return fx, None if second is None else _prepare(second, y, options, "y")
 
@@ -235,6 +238,11 @@ def explicit_features(factors: RangeFactors, metric: str, options: Options) -> T
     if metric == "log-cholesky":
         return _cholesky_features(factors)
     return _flat.features(factors, flat_weights(metric, options.log_weight))
+
+
+def _copies(metric: str) -> int:
+    """Count what is held of each sample: its factor, and what a pair metric makes of it."""
+    return 3 if metric in PAIR_METRICS else 1
 
 
 def _positions(x: Tensor, lead: tuple[int, ...]) -> Tensor:

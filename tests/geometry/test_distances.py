@@ -307,6 +307,15 @@ def test_products_of_divergences_stay_divergences():
     np.testing.assert_allclose(pairwise_distance(modes, metric="stein"), expected)
 
 
+def test_pair_metrics_count_what_they_hold():
+    x = factors(200, 3)
+    needed = 8 * 3 * 200 * SIZE * (SIZE + 4)
+    pairwise_distance(x, form="factor", budget=needed)
+    for call in (pairwise_distance, lambda x, **k: distance(x[:100], x[100:], **k)):
+        with pytest.raises(ValueError, match=r"200 matrices of 5 rows needs .* raise budget="):
+            call(x, form="factor", budget=needed - 1)
+
+
 def test_a_ridge_opens_full_rank_metrics_to_every_rank():
     x = factors(3, 2)
     s = x @ x.swapaxes(-1, -2) + 0.1 * np.eye(SIZE)
@@ -367,7 +376,7 @@ ASYMMETRIC = np.array([[1.0, 0.5], [0.0, 1.0]])
             "2 metrics for 1 modes",
         ),
         (
-            lambda: pairwise_distance(np.ones((500, 40, 40)), budget=2**20),
+            lambda: pairwise_distance(np.ones((500, 40, 40)), metric="pseudo-log", budget=2**20),
             r"500 matrices of 40 rows needs 6\.\d+ MiB .* budget is 1.00 MiB; work in blocks",
         ),
     ],
