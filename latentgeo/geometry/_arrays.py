@@ -28,7 +28,7 @@ def enter_raw(x: A) -> tuple[Tensor, Callable[[Tensor], A]]:
     if isinstance(x, Tensor):
         return (x if x.dtype.is_floating_point else x.to(torch.float64)), _as_torch
     array = np.asarray(x)
-    if array.dtype not in (np.float32, np.float64):
+    if array.dtype not in (np.float16, np.float32, np.float64):
         return _from_numpy(array), _as_numpy
     return torch.from_numpy(_owned(array)), _as_numpy
 

@@ -157,7 +157,7 @@ def stratum_summaries(
     ranks : array-like of int, shape (N, modes), optional
         The strata; by default ranks under the spectrum rule.
     source_dtype : dtype, optional
-        What the latents were computed in.
+        What the latents were computed in; by default the dtype of the modes.
     max_iterations : int
         Of each mean.
 
@@ -176,7 +176,7 @@ def stratum_summaries(
     sets = [enter(x)[0] for x in modes]
     if len({len(x) for x in sets}) != 1:
         raise ValueError(f"the modes hold {[len(x) for x in sets]} samples; expected the same")
-    source = source_dtype if source_dtype is not None else _coarsest(modes)
+    source = source_dtype if source_dtype is not None else _source(modes[0])
     if ranks is None:
         found = [matrix_rank(x, source_dtype=source) for x in sets]
         triples = torch.stack(found, -1)
@@ -251,7 +251,6 @@ def _summary(
     )
 
 
-def _coarsest(modes: Sequence[Any]) -> DType:
-    """Give the dtype of the modes; those made by mode_unfoldings are float64 whatever they were."""
-    dtype: DType = getattr(modes[0], "dtype", "float64")
+def _source(x: Any) -> DType:
+    dtype: DType = getattr(x, "dtype", "float64")
     return dtype

@@ -9,7 +9,7 @@ from torch import Tensor
 from latentgeo.geometry._arrays import DType, enter
 from latentgeo.geometry._checks import check_finite, check_not_empty
 from latentgeo.geometry._factors import source_epsilon
-from latentgeo.geometry.rank import default_tolerance, singular_values
+from latentgeo.geometry.rank import singular_values
 from latentgeo.geometry.strata import Stratum, strata_counts
 
 Verdict = Literal["smooth", "stratified", "undecided"]
@@ -63,7 +63,8 @@ def stratification(
     modes : sequence of arrays or tensors, each (N, rows, columns)
         Unfoldings of the same latents, as `mode_unfoldings` gives them.
     source_dtype : dtype, optional
-        What the latents were computed in: sets the noise floor, max(rows, columns) · eps.
+        What the latents were computed in; by default the dtype of the modes. It sets the noise
+        floor, max(rows, columns) · eps.
     band, share
         As for `stratification_of_spectra`.
 
@@ -74,10 +75,7 @@ def stratification(
     eps = [source_epsilon(x, source_dtype) for x in modes]
     spectra = [singular_values(x, source_dtype=source_dtype) for x in modes]
     sizes = [tuple(x.shape) for x in modes]
-    unit = torch.finfo(torch.float64).eps
-    floors = [
-        default_tolerance(size, "float64") * (e / unit) for size, e in zip(sizes, eps, strict=True)
-    ]
+    floors = [max(size[-2:]) * e for size, e in zip(sizes, eps, strict=True)]
     return stratification_of_spectra(spectra, floors, band=band, share=share)
 
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from latentgeo.geometry._arrays import A, enter
+from latentgeo.geometry._arrays import A, enter, enter_raw
 from latentgeo.geometry._checks import check_latents
 
 
@@ -29,7 +29,8 @@ def mode_unfoldings(z: A) -> tuple[A, A, A]:
     rows : shape (..., H, C·W)
     columns : shape (..., W, C·H)
     channels : shape (..., C, H·W)
-        float64; the same kind as ``z``.
+        The same kind and precision as ``z``: nothing is computed, and the precision tells
+        `matrix_rank` where rounding noise ends.
 
     Raises
     ------
@@ -41,7 +42,7 @@ def mode_unfoldings(z: A) -> tuple[A, A, A]:
     T. G. Kolda and B. W. Bader, "Tensor decompositions and applications", SIAM Review 51 (2009),
     section 2.4. The order of the columns changes neither rank nor covariance.
     """
-    inside, back = enter(z)
+    inside, back = enter_raw(z)
     check_latents(inside)
     rows, columns, channels = unfold(inside)
     return back(rows), back(columns), back(channels)

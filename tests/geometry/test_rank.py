@@ -184,3 +184,12 @@ def test_modes_of_a_single_latent():
     assert mode_ranks(np.ones((3, 2, 2))).tolist() == [0, 0, 0]
     with pytest.raises(ValueError, match="expected latents"):
         mode_ranks(np.ones((2, 2)))
+
+
+def test_float32_latents_keep_their_noise_floor_on_the_way_through_unfoldings():
+    rng = np.random.default_rng(7)
+    left, right = rng.normal(size=(128, 30)), rng.normal(size=(30, 49))
+    z = (left @ right).reshape(128, 7, 7).astype(np.float32)
+    assert matrix_rank(mode_unfoldings(z)[2]) == 30
+    assert matrix_rank(mode_unfoldings(torch.from_numpy(z))[2]) == 30
+    assert mode_ranks(z).tolist() == [7, 7, 30]

@@ -35,13 +35,15 @@ def test_covariances_are_numpys(latents):
             np.testing.assert_allclose(s, np.cov(x), rtol=1e-13, atol=1e-14)
 
 
-def test_the_same_kind_comes_back_in_float64(latents):
+def test_the_same_kind_comes_back(latents):
     for x in mode_covariances(torch.tensor(latents, dtype=torch.float32)):
         assert isinstance(x, torch.Tensor)
         assert x.dtype == torch.float64
-    for x in mode_unfoldings(latents.astype(np.float16)):
-        assert isinstance(x, np.ndarray)
-        assert x.dtype == np.float64
+    for dtype in (np.float16, np.float32, np.float64):
+        for x in mode_unfoldings(latents.astype(dtype)):
+            assert isinstance(x, np.ndarray)
+            assert x.dtype == dtype
+    assert mode_unfoldings(np.ones((2, 2, 2), int))[0].dtype == np.float64
 
 
 def test_leading_dimensions_are_a_batch(latents):
