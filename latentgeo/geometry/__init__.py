@@ -74,12 +74,12 @@ from latentgeo.geometry.strata import (
     stratum_dimension,
     stratum_transitions,
 )
-from latentgeo.geometry.stratification import (
+from latentgeo.geometry.unfolding import mode_covariances, mode_unfoldings
+from latentgeo.geometry.verdict import (
     Stratification,
     stratification,
     stratification_of_spectra,
 )
-from latentgeo.geometry.unfolding import mode_covariances, mode_unfoldings
 
 if TYPE_CHECKING:
     from latentgeo.geometry.manifolds import BuresWassersteinMetric as BuresWassersteinMetric
