@@ -73,7 +73,7 @@ CONTROLS = {
     # Without the last ReLU no latent value is cut off at zero: does that decide the ranks?
     "cae-linear": Variant("cae", {"latent_activation": "linear"}),
     # The paper's VAE reconstructs as well as its CAE: does a weak divergence decide that?
-    "vae-weak": Variant("vae", {"kl_weight": 0.01}),
+    "vae-weak": Variant("vae", {"kl_weight": 0.01, "kl_warmup": 0.0}),
 }
 
 

@@ -70,9 +70,12 @@ class VAEOptions(RecipeOptions):
     ----------
     kl_weight : float
         Factor of the KL divergence; 1 is the evidence lower bound.
+    kl_warmup : float
+        Share of the training, 0 to 1, over which that factor rises from 0.
     """
 
     kl_weight: NonNegative = 1.0
+    kl_warmup: Annotated[float, Field(ge=0, le=1)] = 0.7
 
 
 def _no_corruption(options: Any) -> None:
@@ -117,7 +120,7 @@ def _reconstruct(options: RecipeOptions) -> tuple[Term, ...]:
 
 
 def _evidence_bound(options: VAEOptions) -> tuple[Term, ...]:
-    return (*_reconstruct(options), KLDivergence(options.kl_weight))
+    return (*_reconstruct(options), KLDivergence(options.kl_weight, options.kl_warmup))
 
 
 def _noise(options: DAEOptions) -> Corruption:

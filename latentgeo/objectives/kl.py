@@ -19,14 +19,23 @@ class KLDivergence(Term):
     ----------
     weight : float, default=1.0
         Factor in the objective; 1 makes the sum the negative evidence lower bound.
+    warmup : float, default=0.0
+        Share of the training over which the factor rises from 0. Without it a posterior of
+        thousands of numbers falls back on the prior before the decoder has learned to read it.
 
     References
     ----------
-    Kingma and Welling, Auto-Encoding Variational Bayes, 2014, appendix B.
+    Kingma and Welling, Auto-Encoding Variational Bayes, 2014, appendix B. Bowman et al.,
+    Generating Sentences from a Continuous Space, 2016 (arXiv 1511.06349), section 3.1.
     """
 
     weight: float = 1.0
+    warmup: float = 0.0
     name: ClassVar[str] = "kl"
+
+    def weight_at(self, share: float) -> float:
+        """Give the factor, which rises linearly during the warm-up; see `Term`."""
+        return self.weight if share >= self.warmup else self.weight * share / self.warmup
 
     def __call__(self, pass_: Pass, clean: Tensor) -> Tensor:
         """Give the mean over the batch; see `Term`.

@@ -22,6 +22,21 @@ class Term(ABC):
     name: ClassVar[str]
     weight: float
 
+    def weight_at(self, share: float) -> float:
+        """Give the factor while training.
+
+        Parameters
+        ----------
+        share : float
+            How much of the training is done, from 0 to 1.
+
+        Returns
+        -------
+        float
+            `weight`, unless the term rises to it.
+        """
+        return self.weight
+
     @abstractmethod
     def __call__(self, pass_: Pass, clean: Tensor) -> Tensor:
         """Measure a pass.

@@ -157,7 +157,8 @@ class Loop:
 
     def _step(self, images: Tensor) -> Row:
         """Descend the autoencoder's terms once."""
-        losses = self._losses(self._pass(images), images)
+        done = self.progress.step / self.total_steps
+        losses = self._losses(self._pass(images), images, done)
         values = _values(losses)
         self._check_finite(values)
         self._descend(losses["loss"])
@@ -168,10 +169,10 @@ class Loop:
         pass_: Pass = self._run_model(seen)
         return pass_
 
-    def _losses(self, pass_: Pass, images: Tensor) -> dict[str, Tensor]:
-        """Give every term, unweighted, and their weighted sum as "loss"."""
+    def _losses(self, pass_: Pass, images: Tensor, done: float) -> dict[str, Tensor]:
+        """Give every term, unweighted, and their sum as "loss", weighted as `done` asks for."""
         terms = {term.name: term(pass_, images) for term in self.terms}
-        weighted = [term.weight * terms[term.name] for term in self.terms]
+        weighted = [term.weight_at(done) * terms[term.name] for term in self.terms]
         return {"loss": torch.stack(weighted).sum(), **terms}
 
     def _descend(self, loss: Tensor) -> None:
@@ -244,7 +245,7 @@ class Loop:
     def _measure(self, images: Tensor) -> Row:
         pass_ = self._pass(images)
         decibels = psnr_in_decibels(self.model.to_image(pass_.logits), images)
-        return _values({**self._losses(pass_, images), "psnr": decibels.mean()})
+        return _values({**self._losses(pass_, images, done=1.0), "psnr": decibels.mean()})
 
     def _check_finite(self, values: Row) -> None:
         broken = [name for name, value in values.items() if not math.isfinite(value)]

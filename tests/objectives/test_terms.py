@@ -63,6 +63,13 @@ def test_kl_is_that_of_torch():
     torch.testing.assert_close(found, expected)
 
 
+def test_kl_weight_rises_during_the_warm_up():
+    term = KLDivergence(weight=2.0, warmup=0.5)
+    found = [term.weight_at(share) for share in (0.0, 0.25, 0.5, 1.0)]
+    assert found == [0.0, 1.0, 2.0, 2.0]
+    assert KLDivergence(weight=2.0).weight_at(0.0) == 2.0
+
+
 def test_kl_of_a_point_is_refused():
     with pytest.raises(TypeError, match="needs a stochastic posterior"):
         KLDivergence()(a_pass(torch.zeros(5, 1, 4, 4)), torch.zeros(5, 1, 4, 4))

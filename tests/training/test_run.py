@@ -48,7 +48,12 @@ def test_run_folder_holds_all_that_is_needed(run, images):
     ]
     saved = json.loads((folder / "run.json").read_text())
     config = TrainConfig.model_validate(saved["config"])
-    assert config.options == {"likelihood": "bernoulli", "kl_weight": 1.0, "widths": (2, 3, 4)}
+    assert config.options == {
+        "likelihood": "bernoulli",
+        "kl_weight": 1.0,
+        "kl_warmup": 0.7,
+        "widths": (2, 3, 4),
+    }
     assert (config.seed, config.epochs, config.data) == (4, 3, "blobs")
     assert saved["data"]["image_shape"] == [1, 8, 8]
     assert saved["data"]["train"]["samples"] == 54
@@ -60,7 +65,7 @@ def test_run_folder_holds_all_that_is_needed(run, images):
 
 
 def test_metrics_have_a_row_per_epoch_and_a_column_per_term(run):
-    rows = metrics(run())
+    rows = metrics(run(options={"widths": (2, 3, 4), "kl_warmup": 0}))
     assert [row["epoch"] for row in rows] == [1, 2, 3]
     assert [row["step"] for row in rows] == [7, 14, 21]
     for row in rows:
@@ -71,11 +76,22 @@ def test_metrics_have_a_row_per_epoch_and_a_column_per_term(run):
 
 
 def test_weights_of_terms_count_in_the_loss(run):
-    rows = metrics(run(options={"widths": (2, 3, 4), "kl_weight": 0.5}))
+    rows = metrics(run(options={"widths": (2, 3, 4), "kl_weight": 0.5, "kl_warmup": 0}))
     last = rows[-1]
     assert last["train_loss"] == pytest.approx(
         last["train_reconstruction"] + 0.5 * last["train_kl"], rel=1e-6
     )
+
+
+def test_a_term_that_warms_up_counts_less_at_first_and_fully_in_validation(run):
+    rows = metrics(run(options={"widths": (2, 3, 4), "kl_warmup": 1}))
+    first = rows[0]
+    # Seven of twenty-one steps: the factor is 0, 1/21 … 6/21.
+    assert first["train_reconstruction"] < first["train_loss"]
+    assert first["train_loss"] < first["train_reconstruction"] + first["train_kl"] * 7 / 21
+    for row in rows:
+        full = row["validation_reconstruction"] + row["validation_kl"]
+        assert row["validation_loss"] == pytest.approx(full, rel=1e-6)
 
 
 @pytest.mark.parametrize("recipe", ["cae", "dae", "vae"])

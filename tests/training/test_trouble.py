@@ -99,8 +99,8 @@ def test_divergence_names_step_term_and_what_to_try(run):
 def test_the_last_good_checkpoint_is_kept(run, monkeypatch, value):
     losses = Loop._losses
 
-    def spoilt(self, pass_, images):
-        terms = losses(self, pass_, images)
+    def spoilt(self, pass_, images, done):
+        terms = losses(self, pass_, images, done)
         if self.progress.step == 11:
             terms["kl"] = terms["kl"] * value
             terms["loss"] = terms["loss"] + terms["kl"]
