@@ -38,7 +38,6 @@ class Scale:
     train_samples: int | None
     seeds: int
     samples: int
-    kl_weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -51,16 +50,7 @@ class Variant:
 
 SCALES = {
     "smoke": Scale((4, 8, 16), epochs=1, batch_size=32, train_samples=128, seeds=1, samples=24),
-    # On 1,257 small digits a full divergence leaves next to nothing of the image.
-    "demo": Scale(
-        (8, 16, 64),
-        epochs=12,
-        batch_size=32,
-        train_samples=None,
-        seeds=1,
-        samples=300,
-        kl_weight=0.1,
-    ),
+    "demo": Scale((8, 16, 64), epochs=12, batch_size=32, train_samples=None, seeds=1, samples=300),
     "laptop": Scale(
         (16, 32, 64), epochs=2, batch_size=64, train_samples=20_000, seeds=3, samples=300
     ),
@@ -119,7 +109,7 @@ def _train(
         variant.recipe,
         data=data,
         out=run.path,
-        options=_options(variant, scale),
+        options={"widths": scale.widths, **variant.options},
         epochs=scale.epochs,
         batch_size=scale.batch_size,
         train_samples=scale.train_samples,
@@ -129,11 +119,6 @@ def _train(
         resume=begun,
         force=not begun,  # cut off before the first state was saved: nothing to lose
     )
-
-
-def _options(variant: Variant, scale: Scale) -> dict[str, Any]:
-    weighted = {"kl_weight": scale.kl_weight} if variant.recipe == "vae" else {}
-    return {"widths": scale.widths, **weighted, **variant.options}
 
 
 def _analyze(
