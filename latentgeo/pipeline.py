@@ -249,8 +249,8 @@ def _writable(tree: xr.DataTree) -> xr.DataTree:
     """Make text coordinates of variable length: zarr has no standard for fixed ones."""
 
     def convert(dataset: xr.Dataset) -> xr.Dataset:
-        texts = [name for name, values in dataset.coords.items() if values.dtype.kind == "U"]
-        return dataset.assign_coords({name: dataset[name].astype(object) for name in texts})
+        texts = [name for name, values in dataset.variables.items() if values.dtype.kind == "U"]
+        return dataset.assign({name: dataset[name].astype(object) for name in texts})
 
     converted = tree.map_over_datasets(convert)
     if not isinstance(converted, xr.DataTree):

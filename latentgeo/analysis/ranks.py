@@ -11,7 +11,14 @@ from torch import Tensor
 
 from latentgeo.analysis.settings import AnalysisSettings
 from latentgeo.datasets import seeded_normal
-from latentgeo.geometry import mode_ranks, mode_singular_values, rank_at_tolerance
+from latentgeo.geometry import (
+    Stratification,
+    default_tolerance,
+    mode_ranks,
+    mode_singular_values,
+    rank_at_tolerance,
+    stratification_of_spectra,
+)
 
 MODES = ("S1", "S2", "S3")
 RankRule = Literal["spectrum", "float32-covariance"]
@@ -42,12 +49,14 @@ def rank_variables(
     -------
     xarray.Dataset
         `rank`, `singular_value`, `rank_at_tolerance` with its 5 to 95 % band over images,
-        `rank_with_jitter` and `dead_channels`.
+        `rank_with_jitter`, `dead_channels`, and `stratification`: whether the ranks lie on one
+        stratum or on several clear of the noise floor, with the share of images `in_doubt`.
     """
     latents = torch.stack(list(views.values()))
     spectra = mode_singular_values(latents, source_dtype=source_dtype)
     curve = torch.stack([rank_at_tolerance(s, settings.tolerances) for s in spectra], dim=-2)
     band = torch.quantile(curve.double(), torch.tensor([0.05, 0.95]).double(), dim=2)
+    strata = _stratifications(spectra, latents, source_dtype)
     jittered = _jitter(next(iter(views.values())), sample, settings)
     return xr.Dataset(
         {
@@ -71,6 +80,14 @@ def rank_variables(
                 ("noise", "sample", "mode"),
                 _ranks(jittered, "spectrum", source_dtype),
             ),
+            "stratification": (
+                ("view", "noise"),
+                np.array([[found.verdict for found in view] for view in strata], dtype=object),
+            ),
+            "rank_in_doubt": (
+                ("view", "noise"),
+                np.array([[found.doubtful for found in view] for view in strata]),
+            ),
             "dead_channels": (("view", "noise"), _dead_channels(latents).numpy()),
         },
         coords={
@@ -84,6 +101,22 @@ def rank_variables(
 
 def _ranks(latents: Tensor, rule: RankRule, source_dtype: str) -> NDArray[np.int16]:
     return mode_ranks(latents, rule, source_dtype=source_dtype).numpy().astype(np.int16)
+
+
+def _stratifications(
+    spectra: Sequence[Tensor], latents: Tensor, source_dtype: str
+) -> list[list[Stratification]]:
+    """Judge the latents of every view and level: one stratum, several, or not to be decided."""
+    channels, rows, columns = latents.shape[-3:]
+    shapes = ((rows, channels * columns), (columns, channels * rows), (channels, rows * columns))
+    floors = [default_tolerance(shape, source_dtype) for shape in shapes]
+    return [
+        [
+            stratification_of_spectra([mode[view, level] for mode in spectra], floors)
+            for level in range(latents.shape[1])
+        ]
+        for view in range(len(latents))
+    ]
 
 
 def _padded(spectra: Sequence[Tensor]) -> list[Tensor]:

@@ -81,6 +81,13 @@ def _view(result: xr.Dataset, view: str) -> dict[str, Any]:
             for other in seen["rule"].values
             if other != rule
         }
+        found["stratification"] = _by_level(
+            seen[["stratification", "rank_in_doubt"]],
+            lambda level: {
+                "verdict": str(level["stratification"].values),
+                "share_in_doubt": _number(level["rank_in_doubt"]),
+            },
+        )
         found["dead_channels"] = _by_level(seen["dead_channels"], int)
     return found
 

@@ -31,7 +31,8 @@ def verdict(result: xr.Dataset, quality: Quality) -> str:
         )
     sentences = [f"The model has learned: {quality.evidence}."]
     if "rank" in result:
-        sentences += [_ranks(result, str(view)) for view in result["view"].values]
+        for view in result["view"].values:
+            sentences += [_ranks(result, str(view)), _clear(result, str(view))]
         if len(result["view"]) > 1:
             sentences.append(
                 "A sample has a density, so it has full rank whatever was learned; "
@@ -65,6 +66,20 @@ def _ranks(result: xr.Dataset, view: str) -> str:
     return (
         f"{name} meets {len(levels[0])} rank triples on clean images (most often {text}, "
         f"{share:.0%}) and {len(every)} over all noise levels."
+    )
+
+
+def _clear(result: xr.Dataset, view: str) -> str:
+    clean = result.sel(view=view).isel(noise=0)
+    words = {
+        "smooth": "one stratum, and no image is near another",
+        "stratified": "several strata, and clearly so",
+        "undecided": "neither one stratum nor several can be told",
+    }[str(clean["stratification"].values)]
+    doubt = float(clean["rank_in_doubt"])
+    return (
+        f"Judged by the spectra and not by one integer: {words} ({doubt:.0%} of the clean images "
+        "have a singular value within ten times the noise floor)."
     )
 
 

@@ -209,3 +209,21 @@ def documented_keys():
     page = Path(__file__).parents[2] / "docs" / "summary.md"
     rows = [line.split("|")[1] for line in page.read_text().splitlines() if line.startswith("|")]
     return {key for row in rows for key in re.findall(r"`(\w+)`", row)}
+
+
+def test_verdict_on_strata_rests_on_the_spectra(make_latents):
+    rng = np.random.default_rng(3)
+
+    def latents(rank, samples):
+        return rng.normal(size=(samples, 12, rank)) @ rng.normal(size=(samples, rank, 25))
+
+    one = latents(9, 40)
+    several = np.concatenate([latents(9, 20), latents(6, 20)])
+    faint = latents(9, 40) + 3e-6 * latents(1, 40)  # a tenth value about at float32's noise floor
+    noise = (0.0, 0.1, 0.2)
+    stacked = np.stack([one, several, faint]).reshape(3, 40, 12, 5, 5)
+    result = analyze_latents(make_latents(stacked, noise=noise), BASELINE, SETTINGS)
+    verdicts = result["stratification"].sel(view="mean").values.tolist()
+    assert verdicts == ["smooth", "stratified", "undecided"]
+    assert result["rank_in_doubt"].sel(view="mean")[2] > 0.5
+    assert "one stratum, and no image is near another" in result.attrs["verdict"]
