@@ -26,9 +26,15 @@ from latentgeo.figures._style import (
 )
 
 _ACROSS = 4
+# The edges keep a band in sight that is narrower than a pixel.
 _NULL_LOOKS: dict[str, dict[str, Any]] = {
-    "disjoint clean sets": {"facecolor": NULL_COLOUR, "alpha": 0.28, "linewidth": 0},
-    "two draws": {"facecolor": "none", "edgecolor": NULL_COLOUR, "hatch": "////", "linewidth": 0},
+    "disjoint clean sets": {
+        "facecolor": NULL_COLOUR,
+        "edgecolor": NULL_COLOUR,
+        "alpha": 0.4,
+        "linewidth": 1.5,
+    },
+    "two draws": {"facecolor": "none", "edgecolor": NULL_COLOUR, "hatch": "////", "linewidth": 1},
 }
 _HALVES = LineStyle("#000000", "s", "--")
 
