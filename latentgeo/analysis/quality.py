@@ -6,11 +6,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from latentgeo.metrics import bootstrap_mean, psnr
-
-# The mean image minimises the mean squared error among constant images, not minus the mean of
-# the decibels: another constant image can beat it, but only by a fraction of a decibel.
-LEARNED_MARGIN_DB = 1.0
+from latentgeo.metrics import LEARNED_MARGIN_DB, bootstrap_mean, psnr
 
 
 class Quality(NamedTuple):

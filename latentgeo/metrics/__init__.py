@@ -4,6 +4,6 @@ This package is mathematics on arrays: it imports nothing else of the project.
 """
 
 from latentgeo.metrics.intervals import MeanInterval, bootstrap_mean, jackknife_interval
-from latentgeo.metrics.psnr import psnr
+from latentgeo.metrics.psnr import LEARNED_MARGIN_DB, psnr
 
-__all__ = ["MeanInterval", "bootstrap_mean", "jackknife_interval", "psnr"]
+__all__ = ["LEARNED_MARGIN_DB", "MeanInterval", "bootstrap_mean", "jackknife_interval", "psnr"]

@@ -4,11 +4,10 @@ import torch
 from torch import Tensor
 
 from latentgeo.datasets import ImageDataset
-from latentgeo.metrics import psnr
+from latentgeo.metrics import LEARNED_MARGIN_DB, psnr
 
 _BATCH = 1024
 _CEILING_DB = 100.0
-_MARGIN_DB = 1.0
 
 
 def psnr_in_decibels(images: Tensor, clean: Tensor) -> Tensor:
@@ -61,4 +60,4 @@ def has_learned(psnr_db: float, baseline_db: float) -> bool:
     bool
         False for a collapsed model.
     """
-    return psnr_db > baseline_db + _MARGIN_DB
+    return psnr_db > baseline_db + LEARNED_MARGIN_DB

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from latentgeo.analysis import LEARNED_MARGIN_DB, mean_image_psnr, measure_quality
-from latentgeo.metrics import psnr
+from latentgeo.analysis import mean_image_psnr, measure_quality
+from latentgeo.metrics import LEARNED_MARGIN_DB, psnr
 
 
 def _decibels(clean, levels=3):
