@@ -3,6 +3,10 @@
 import os
 from pathlib import Path
 
+# The problems here are small: threads that wait for each other make them many times slower on a
+# busy machine. It has to be said before torch and numpy load, and subprocesses inherit it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 import torch
 
