@@ -26,7 +26,7 @@ def provenance(**facts: Any) -> dict[str, Any]:
     """
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": " ".join([Path(sys.argv[0]).name, *map(_without_folder, sys.argv[1:])]),
         "versions": {"python": platform.python_version(), **_versions()},
         "machine": machine(),
         **facts,
@@ -40,6 +40,12 @@ def machine() -> dict[str, Any]:
         "architecture": platform.machine(),
         "cores": os.cpu_count(),
     }
+
+
+def _without_folder(argument: str) -> str:
+    """Cut absolute paths down to their last part: a result does not tell where it was made."""
+    path = Path(argument)
+    return path.name if path.is_absolute() else argument
 
 
 def _versions() -> dict[str, str]:

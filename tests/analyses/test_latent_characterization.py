@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+SECONDS = {"training_seconds": 2, "seconds_of_this_command": 1}
 ROOT = Path(__file__).parents[2]
 
 
@@ -53,7 +54,7 @@ def test_several_seeds_are_set_beside_the_paper(study, out, tmp_path):
     assert {row["mark"] for row in rows} == {"[P]", "[S]"}
     assert all(row["agrees"].startswith(("yes", "no", "partly")) for row in rows)
     scale = study.asdict(study.SCALES["smoke"])
-    facts = provenance(data="digits", scale="smoke", noise=[0], seconds_of_this_command=1, **scale)
+    facts = provenance(data="digits", scale="smoke", noise=[0], **SECONDS, **scale)
     page = to_markdown(gathered, rows, facts)
     assert "independent re-implementation" in page
     study.draw_over_seeds(gathered, tmp_path)

@@ -1,0 +1,51 @@
+import errno
+
+import pytest
+
+from latentgeo.errors import InputError
+from latentgeo.files import check_free, claim_folder, folder_in_place, write_atomically, write_json
+
+
+def test_a_write_that_fails_leaves_the_old_file_whole(tmp_path):
+    target = tmp_path / "a.json"
+    write_json(target, {"old": 1})
+
+    def fail(path):
+        path.write_text("half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        write_atomically(target, fail)
+    assert target.read_text() == '{\n  "old": 1\n}\n'
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_nan_is_no_json(tmp_path):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "a.json", {"x": float("nan")})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_takes_its_place_only_when_it_is_complete(tmp_path):
+    target = tmp_path / "out"
+    with pytest.raises(RuntimeError, match="half-way"), folder_in_place(target) as folder:
+        (folder / "a").write_text("1")
+        raise RuntimeError("half-way")
+    assert list(tmp_path.iterdir()) == []
+    with folder_in_place(target) as folder:
+        (folder / "a").write_text("1")
+    assert (target / "a").read_text() == "1"
+
+
+def test_a_folder_that_holds_something_is_refused_and_emptied_only_by_force(tmp_path):
+    (tmp_path / "mine").write_text("1")
+    with pytest.raises(InputError, match=r"already holds files.*--force"):
+        check_free(tmp_path, holds="an analysis")
+    claim_folder(tmp_path, holds="an analysis", force=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_is_no_folder(tmp_path):
+    (tmp_path / "mine").write_text("1")
+    with pytest.raises(InputError, match="is a file"):
+        claim_folder(tmp_path / "mine", holds="an analysis", force=True)
