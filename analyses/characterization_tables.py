@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from latentgeo.figures import save_figure
 
 Seeds = list[dict[str, Any]]
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")  # Okabe and Ito
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00")  # Okabe and Ito
 PAPER_NOISE = "0.1"
 
 
@@ -245,8 +245,9 @@ def to_markdown(
         f"training images, {facts['seeds']} seeds; analysed: {facts['samples']} test images per "
         f"seed at noise {', '.join(f'{level:g}' for level in facts['noise'])}.",
         f"Machine: {machine['cores']} cores, {machine['architecture']}, {machine['system']}; "
-        f"torch {facts['versions']['torch']}. This command took "
-        f"{facts['seconds_of_this_command']} s (runs that were already there are not in it).",
+        f"torch {facts['versions']['torch']}. Wall time: training {facts['training_seconds']} s in "
+        f"all, the last command {facts['seconds_of_this_command']} s (runs and analyses that were "
+        "already there are not in that).",
         "Numbers are the mean over seeds [smallest, largest].",
         "",
         "## The paper's statements beside ours",
@@ -295,20 +296,21 @@ def _row(name: str, view: str, model: Mapping[str, Any]) -> str:
 
 def draw_over_seeds(models: Mapping[str, Any], out: Path) -> None:
     """Draw dimension, PSNR and mean angle against noise: mean over seeds, with their range."""
-    figure = Figure(figsize=(11, 3.6), layout="constrained")
+    figure = Figure(figsize=(11, 4.2), layout="constrained")
     axes = figure.subplots(1, 3)
     titles = ("Hilbert dimension (95 %)", "PSNR (dB)", "mean principal angle (°)")
     for ax, title in zip(axes, titles, strict=True):
         ax.set_title(title)
         ax.set_xlabel("noise σ (equally spaced)")
-    for (name, model), colour in zip(models.items(), COLOURS, strict=False):
+    for (name, model), colour in zip(models.items(), COLOURS[: len(models)], strict=True):
         _curve(axes[1], model["psnr_db"], name, colour, "-")
         for view, found in model["views"].items():
             style = "-" if view == "mean" else "--"
             label = name if view == "mean" else f"{name}, {view}"
             _curve(axes[0], found["hilbert_dimension_95"], label, colour, style)
             _curve(axes[2], found["mean_angle_deg"], label, colour, style)
-    axes[0].legend(frameon=False, fontsize=8)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
     save_figure(figure, out / "overview")
 
 

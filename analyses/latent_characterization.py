@@ -95,7 +95,11 @@ def run_study(data: str, scale_name: str, out: Path, *, device: str = "auto") ->
         summaries.append(_analyze(folders, data, scale, seed, place, device))
         print(f"report: {place / 'report.html'}")
     if scale.seeds > 1:
-        _conclude(summaries, data, scale_name, out / "study", time.perf_counter() - start)
+        seconds = {
+            "training_seconds": _training_seconds(out / "runs"),
+            "seconds_of_this_command": round(time.perf_counter() - start),
+        }
+        _conclude(summaries, data, scale_name, out / "study", seconds)
 
 
 def _train(
@@ -141,7 +145,11 @@ def _analyze(
 
 
 def _conclude(
-    summaries: list[dict[str, Any]], data: str, scale_name: str, out: Path, seconds: float
+    summaries: list[dict[str, Any]],
+    data: str,
+    scale_name: str,
+    out: Path,
+    seconds: dict[str, int],
 ) -> None:
     """Write what the seeds say together: numbers, a table beside the paper's, a figure."""
     gathered = gather(summaries)
@@ -151,7 +159,7 @@ def _conclude(
         scale=scale_name,
         **asdict(SCALES[scale_name]),
         noise=list(NOISE),
-        seconds_of_this_command=round(seconds),
+        **seconds,
     )
     write_json(
         out / "study.json", {"provenance": facts, "models": gathered, "comparison": comparison}
@@ -159,6 +167,12 @@ def _conclude(
     write_text(out / "study.md", to_markdown(gathered, comparison, facts))
     draw_over_seeds(gathered, out)
     print(f"study: {out / 'study.md'}")
+
+
+def _training_seconds(runs: Path) -> int:
+    """Add up the wall time of all runs, over all commands that worked on them."""
+    written = (path.read_text(encoding="utf-8") for path in runs.glob("*/*/provenance.json"))
+    return round(sum(json.loads(text)["seconds"] for text in written))
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
