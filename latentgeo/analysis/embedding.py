@@ -20,7 +20,7 @@ from latentgeo.geometry import (
 from latentgeo.metrics import jackknife_interval
 
 STATISTICS = ("smallest", "largest", "mean", "chordal")
-_SUBSAMPLES = 10
+_SUBSAMPLES = 5
 CENTRINGS = {"centred": True, "uncentred": False}
 
 
@@ -227,7 +227,7 @@ def _angles(view: Grams, share: float) -> Tensor:
     own = torch.zeros(1, int(gram_dimension(clean[0], (share,))[0]), dtype=clean.dtype)
     if not len(noisy):
         return own
-    found = rkhs_principal_angles(clean.expand_as(noisy), view.cross[1:], noisy, share=share)
+    found = rkhs_principal_angles(clean, view.cross[1:], noisy, share=share)
     return torch.cat(_padded([own, torch.rad2deg(found)]))
 
 

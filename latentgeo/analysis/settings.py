@@ -34,7 +34,7 @@ class AnalysisSettings(BaseModel):
 
     seed: int = 0
     log_weight: float = Field(default=1.0, ge=0)
-    halves: int = Field(default=30, ge=2)
+    halves: int = Field(default=20, ge=2)
     angle_share: float = Field(default=0.95, gt=0, lt=1)
     jitter: float = Field(default=0.01, gt=0)
     tolerances: tuple[float, ...] = tuple(10.0 ** (-8 + 0.25 * step) for step in range(33))

@@ -301,6 +301,9 @@ def _rkhs_angles(
 
 def _axes(gram: Tensor, share: float, dim: int | None) -> tuple[Tensor, Tensor]:
     """Coefficients V_d Λ_d^{-1/2} of unit axes, zero from each item's own dimension on."""
+    if len(gram) > 1 and gram.stride(0) == 0:  # one set against many: solved once
+        axes, count = _axes(gram[:1], share, dim)
+        return axes.expand(len(gram), -1, -1), count.expand(len(gram))
     values, vectors = _linalg.eigh(gram)
     values, vectors = values.flip(-1), vectors.flip(-1)
     carrying = (values > values.shape[-1] * _EPS64 * values[:, :1].clamp_min(0)).sum(-1)
