@@ -75,6 +75,8 @@ def write_table(rows: list[tuple[int, float, float, float, float]], path: Path) 
         f"Machine: {facts['machine']['cores']} cores, {facts['machine']['architecture']}; "
         f"torch {facts['versions']['torch']}. Command: `python benchmarks/encoding_memory.py`.",
         "",
+        "What grows is the images themselves, which this script holds twice.",
+        "",
         "| images | images, MiB | latents, MiB | peak of the process, MiB | seconds |",
         "|---|---|---|---|---|",
         *(
