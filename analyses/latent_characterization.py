@@ -13,7 +13,7 @@ import argparse
 import json
 import sys
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ class Scale:
     train_samples: int | None
     seeds: int
     samples: int
+    controls: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,10 +53,22 @@ SCALES = {
     "smoke": Scale((4, 8, 16), epochs=1, batch_size=32, train_samples=128, seeds=1, samples=24),
     "demo": Scale((8, 16, 64), epochs=12, batch_size=32, train_samples=None, seeds=1, samples=300),
     "laptop": Scale(
-        (16, 32, 64), epochs=2, batch_size=64, train_samples=20_000, seeds=3, samples=300
+        (16, 32, 64),
+        epochs=2,
+        batch_size=64,
+        train_samples=20_000,
+        seeds=3,
+        samples=300,
+        controls=True,
     ),
     "paper": Scale(
-        (32, 64, 128), epochs=30, batch_size=128, train_samples=None, seeds=5, samples=300
+        (32, 64, 128),
+        epochs=30,
+        batch_size=128,
+        train_samples=None,
+        seeds=5,
+        samples=300,
+        controls=True,
     ),
 }
 MODELS = {"cae": Variant("cae"), "dae": Variant("dae"), "vae": Variant("vae")}
@@ -72,19 +85,23 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = _parse(arguments)
     out = chosen.out or Path("results") / f"latent-characterization-{chosen.data}-{chosen.scale}"
     try:
-        run_study(chosen.data, chosen.scale, out, device=chosen.device)
+        run_study(chosen.data, chosen.scale, out, seeds=chosen.seeds, device=chosen.device)
     except (InputError, OSError) as error:
         print(f"latent_characterization: {error}", file=sys.stderr)
         return 2
     return 0
 
 
-def run_study(data: str, scale_name: str, out: Path, *, device: str = "auto") -> None:
+def run_study(
+    data: str, scale_name: str, out: Path, *, seeds: int | None = None, device: str = "auto"
+) -> None:
     """Train every model at every seed, analyse each seed, and set the whole beside the paper."""
     start = time.perf_counter()
     scale = SCALES[scale_name]
+    if seeds is not None:
+        scale = replace(scale, seeds=seeds)
     load_images(data)  # data that cannot be had is an error now, not after the first training
-    models = MODELS if scale.seeds == 1 else MODELS | CONTROLS
+    models = MODELS | CONTROLS if scale.controls else MODELS
     summaries = []
     for seed in range(scale.seeds):
         folders = [
@@ -94,12 +111,12 @@ def run_study(data: str, scale_name: str, out: Path, *, device: str = "auto") ->
         place = out / f"seed-{seed}"
         summaries.append(_analyze(folders, data, scale, seed, place, device))
         print(f"report: {place / 'report.html'}")
-    if scale.seeds > 1:
+    if scale.controls:
         seconds = {
             "training_seconds": _training_seconds(out / "runs"),
             "seconds_of_this_command": round(time.perf_counter() - start),
         }
-        _conclude(summaries, data, scale_name, out / "study", seconds)
+        _conclude(summaries, data, scale_name, scale, out / "study", seconds)
 
 
 def _train(
@@ -148,6 +165,7 @@ def _conclude(
     summaries: list[dict[str, Any]],
     data: str,
     scale_name: str,
+    scale: Scale,
     out: Path,
     seconds: dict[str, int],
 ) -> None:
@@ -157,7 +175,7 @@ def _conclude(
     facts = provenance(
         data=data,
         scale=scale_name,
-        **asdict(SCALES[scale_name]),
+        **asdict(scale),
         noise=list(NOISE),
         **seconds,
     )
@@ -175,10 +193,18 @@ def _training_seconds(runs: Path) -> int:
     return round(sum(json.loads(text)["seconds"] for text in written))
 
 
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return number
+
+
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", default="digits", help="a data set's name (default: digits)")
     parser.add_argument("--scale", default="demo", choices=SCALES, help="default: demo")
+    parser.add_argument("--seeds", type=_count, help="how many seeds; default: the scale's")
     parser.add_argument("--out", type=Path, help="default: results/latent-characterization-…")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     return parser.parse_args(arguments)
