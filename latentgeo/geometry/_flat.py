@@ -140,9 +140,11 @@ def squared_norms(factors: RangeFactors, weights: FlatWeights) -> Tensor:
 
 def svec(x: Tensor) -> Tensor:
     """Upper triangle of symmetric matrices, off-diagonal entries times √2: an isometry."""
-    row, column = torch.triu_indices(x.shape[-1], x.shape[-1], device=x.device).unbind()
+    size = x.shape[-1]
+    row, column = torch.triu_indices(size, size, device=x.device).unbind()
     scale = torch.full_like(row, 2, dtype=x.dtype).sqrt().masked_fill(row == column, 1.0)
-    return x[..., row, column] * scale
+    # One flat index takes half the time of two.
+    return x.flatten(-2).index_select(-1, row * size + column) * scale
 
 
 def _scales(factors: RangeFactors, weights: FlatWeights) -> list[Tensor]:
