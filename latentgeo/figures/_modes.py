@@ -1,5 +1,6 @@
 """Two rows of three panels: clean above noisy, one column per mode."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,7 +24,7 @@ RULE_LINES = {"spectrum": (0, (4, 2)), "float32-covariance": (0, (1, 1.5))}
 MOST_BANDS = 5  # more bands than this hide each other
 
 
-class ModesDisplay(Display):
+class ModesDisplay(Display, ABC):
     """One curve per model, in a panel per condition and mode.
 
     Parameters
@@ -96,14 +97,17 @@ class ModesDisplay(Display):
             curve.draw(ax, markers=False, band=banded)
         self._finish_panel(ax)
 
+    @abstractmethod
     def _draw_cut(self, ax: Axes, cut: float, line: Any, label: str) -> None:
-        raise NotImplementedError
+        """Draw where a rank rule cuts."""
 
+    @abstractmethod
     def _finish_panel(self, ax: Axes) -> None:
-        raise NotImplementedError
+        """Set scales and limits."""
 
+    @abstractmethod
     def _axis_names(self) -> tuple[str, str]:
-        raise NotImplementedError
+        """Give the names of the two axes."""
 
     def _name_axes(self) -> None:
         """Name the axes at the rim only."""
