@@ -11,6 +11,14 @@ def stack(count, rows, columns):
     return torch.randn(count, rows, columns, dtype=torch.float64)
 
 
+@pytest.fixture(autouse=True)
+def _threads_as_before():
+    """Undo what a pretended number of threads leaves behind: it is set in earnest afterwards."""
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(params=["few", "many"])
 def batch(request, monkeypatch):
     """A batch that stays on one thread, or one that is spread over threads."""
