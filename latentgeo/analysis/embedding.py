@@ -31,8 +31,8 @@ class Grams(NamedTuple):
     ----------
     within : dict of str to torch.Tensor of shape (noise, n, n)
         Per part: the three modes and their product (the sum of their kernels).
-    cross : torch.Tensor of shape (noise, n, n)
-        Product kernel between the clean latents (rows) and those at each level (columns).
+    cross : torch.Tensor of shape (noise - 1, n, n)
+        Product kernel between the clean latents (rows) and those at each other level (columns).
     """
 
     within: dict[str, Tensor]
@@ -56,12 +56,13 @@ def gram_matrices(features: Sequence[dict[str, Tensor]]) -> Grams:
     within = {
         part: torch.stack([level[part] @ level[part].mT for level in features]) for part in clean
     }
-    cross = torch.stack(
-        [sum((clean[p] @ level[p].mT for p in clean), torch.zeros(())) for level in features]
-    )
+    cross = [
+        sum((clean[p] @ level[p].mT for p in clean), torch.zeros(())) for level in features[1:]
+    ]
     if len(within) > 1:
         within["product"] = torch.stack(list(within.values())).sum(dim=0)
-    return Grams(within, cross)
+    empty = within["product"][:0]  # where there is no level but the clean one
+    return Grams(within, torch.stack(cross) if cross else empty)
 
 
 def draw_halves(samples: int, settings: AnalysisSettings) -> Tensor:
@@ -227,7 +228,7 @@ def _angles(view: Grams, share: float) -> Tensor:
     own = torch.zeros(1, int(gram_dimension(clean[0], (share,))[0]), dtype=clean.dtype)
     if not len(noisy):
         return own
-    found = rkhs_principal_angles(clean, view.cross[1:], noisy, share=share)
+    found = rkhs_principal_angles(clean, view.cross, noisy, share=share)
     return torch.cat(_padded([own, torch.rad2deg(found)]))
 
 
