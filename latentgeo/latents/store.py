@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from latentgeo.errors import InputError
 from latentgeo.files import check_free, folder_in_place
 
+_MARK = "written"
+
 
 class LatentStore:
     """Arrays of one encoding, written a batch of images at a time.
 
-    The PSNR of a batch is written after its latents: where it is NaN the batch is missing,
-    and an interrupted encoding goes on from there.
+    A mark per image is written after everything else: where it is NaN the batch is missing, and
+    an interrupted encoding goes on from there.
 
     Parameters
     ----------
@@ -32,30 +34,31 @@ class LatentStore:
     @property
     def batch_size(self) -> int:
         """Number of images in one chunk, and so in one write."""
-        return int(self._array("psnr").chunks[1])
+        return int(self._array(_MARK).chunks[0])
 
     @property
     def samples(self) -> int:
         """Number of images that the finished store holds."""
-        return int(self._array("psnr").shape[1])
+        return int(self._array(_MARK).shape[0])
 
     def written(self) -> int:
         """Count the images whose batches are complete, from the first on."""
-        missing = np.isnan(np.asarray(self._array("psnr")[:])).any(axis=0)
+        missing = np.isnan(np.asarray(self._array(_MARK)[:]))
         return int(missing.argmax()) if missing.any() else self.samples
 
     def write(self, start: int, batch: Mapping[str, NDArray[np.float32]]) -> None:
         """Write one batch of images, the first of which is number `start`."""
-        stop = start + batch["psnr"].shape[1]
-        for name in sorted(batch, key="psnr".__eq__):  # the PSNR last: it marks the batch as whole
+        stop = min(start + self.batch_size, self.samples)
+        for name, values in batch.items():
             array = self._array(name)
             before = array.metadata.dimension_names.index("sample")
-            array[(slice(None),) * before + (slice(start, stop),)] = batch[name]
+            array[(slice(None),) * before + (slice(start, stop),)] = values
+        self._array(_MARK)[start:stop] = 1.0
 
     def dataset(self) -> xr.Dataset:
         """Open as an `xarray.Dataset`; arrays are read when they are used."""
         opened: xr.Dataset = xr.open_zarr(self.group.store, consolidated=False, chunks=None)
-        return opened
+        return opened.drop_vars(_MARK)
 
     def _array(self, name: str) -> Any:
         return self.group[name]
@@ -116,7 +119,8 @@ def _create(
 ) -> LatentStore:
     coordinates.to_zarr(store, mode="w", consolidated=False)
     group = zarr.open_group(store, mode="r+")
-    for name, dimensions in shapes.items():
+    marked = {**shapes, _MARK: (("sample", coordinates.sizes["sample"]),)}
+    for name, dimensions in marked.items():
         group.create_array(
             name,
             shape=tuple(length for _, length in dimensions),

@@ -93,9 +93,10 @@ def encode(
     -------
     xarray.Dataset
         `mean` (noise, sample, channel, row, column), float32: the latent, or the posterior's
-        mean; `sampled` (draw, noise, sample, channel, row, column) where the posterior is
-        stochastic; `psnr` (noise, sample) in dB, the decoded mean against the clean image;
-        `label` (sample) where the data has labels. Provenance is in the attributes.
+        mean; where the posterior is stochastic `log_variance`, of the same dimensions, and
+        `sampled` (draw, noise, sample, channel, row, column); where the model decodes `psnr`
+        (noise, sample) in dB, the decoded mean against the clean image as the model's net sees
+        it; `label` (sample) where the data has labels. Provenance is in the attributes.
 
     Raises
     ------
@@ -167,9 +168,11 @@ def _open(
         ("sample", len(images)),
         *zip(("channel", "row", "column"), model.latent_shape, strict=True),
     )
-    shapes = {"mean": axes, "psnr": axes[:2]}
+    shapes: dict[str, tuple[tuple[str, int], ...]] = {"mean": axes}
+    if model.decodes:
+        shapes["psnr"] = axes[:2]
     if model.stochastic:
-        shapes["sampled"] = (("draw", draws), *axes)
+        shapes |= {"log_variance": axes, "sampled": (("draw", draws), *axes)}
     identity = {
         "weights_sha256": model.weights_sha256(),
         "data": images.name,
@@ -178,7 +181,8 @@ def _open(
         "noise": list(sweep.levels),
         "draws": draws if model.stochastic else 0,
         "seed": sweep.seed,
-        "dtype": str(next(model.parameters()).dtype).removeprefix("torch."),
+        "dtype": _dtype(model),
+        **model.identity,
     }
     return open_store(
         None if out is None else Path(out),
@@ -220,18 +224,28 @@ def _encode_batch(
     clean = images.batch(chosen)
     original = images.indices[chosen]
     epsilon = _epsilon(model, draws, sweep.seed, original).to(device)
-    means, samples, decibels = [], [], []
+    target = model.target(clean)
+    levels = []
     for level, perturbed in zip(sweep.levels, sweep.images(clean, original), strict=True):
         posterior = model.posterior(perturbed.to(device))
         _check_finite(posterior.mean, level, original)
-        means.append(posterior.mean.float().cpu())
-        decibels.append(psnr(model.decode(posterior.mean).float().cpu(), clean, data_range=1.0))
-        if model.stochastic:
-            samples.append((posterior.mean + posterior.standard_deviation * epsilon).float().cpu())
-    batch = {"mean": torch.stack(means), "psnr": torch.stack(decibels)}
-    if model.stochastic:
-        batch["sampled"] = torch.stack(samples, dim=1)
-    return {name: values.numpy().astype(np.float32) for name, values in batch.items()}
+        found = {"mean": posterior.mean}
+        if model.decodes:
+            found["psnr"] = psnr(model.decode(posterior.mean).cpu(), target, data_range=1.0)
+        if posterior.log_variance is not None:
+            found["log_variance"] = posterior.log_variance
+            found["sampled"] = posterior.mean + posterior.standard_deviation * epsilon
+        levels.append({name: values.float().cpu().numpy() for name, values in found.items()})
+    return {
+        name: np.stack([level[name] for level in levels], axis=int(name == "sampled"))
+        for name in levels[0]
+    }
+
+
+def _dtype(model: Autoencoder) -> str:
+    """Name what the model computes in; a frozen archive has no parameters and says nothing."""
+    parameter = next((p for p in model.parameters() if p.is_floating_point()), torch.empty(0))
+    return str(parameter.dtype).removeprefix("torch.")
 
 
 def _epsilon(model: Autoencoder, draws: int, seed: int, indices: NDArray[np.int64]) -> Tensor:

@@ -15,8 +15,10 @@ from latentgeo.models.build import build
 from latentgeo.models.config import ModelConfig, resolve_options
 from latentgeo.models.device import choose_device
 from latentgeo.models.folder import load_model, save_model
+from latentgeo.models.layouts import PosteriorLayout
 from latentgeo.models.nets import Nets, Shape
 from latentgeo.models.parsing import parse, unknown
+from latentgeo.models.preprocessing import Preprocessing
 from latentgeo.models.recipes import RECIPES, Recipe
 from latentgeo.models.wrapping import wrap
 from latentgeo.objectives import Pass, Posterior
@@ -33,6 +35,8 @@ __all__ = [
     "Nets",
     "Pass",
     "Posterior",
+    "PosteriorLayout",
+    "Preprocessing",
     "Recipe",
     "Shape",
     "build",

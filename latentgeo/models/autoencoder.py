@@ -24,30 +24,38 @@ class Autoencoder(nn.Module):
         Images (b, channels, rows, columns) in [0, 1] to features.
     bottleneck : Bottleneck
         Features to a `Posterior` of latents.
-    decoder : torch.nn.Module
-        Latents (b, C, H, W) to logits of the images' shape.
+    decoder : torch.nn.Module or None
+        Latents (b, C, H, W) to logits of the images' shape; None where only the latents of a net
+        are looked at.
     config : ModelConfig
         What the model is.
     latent_shape : tuple of int
         (C, H, W); a vector is (D, 1, 1).
     to_image : callable, default=torch.sigmoid
         Logits to images in [0, 1].
+    target : callable, optional
+        Images to what the decoder should make of them, in [0, 1]: where a net sees images
+        resized or in colour, it gives them back so. The images themselves if left out.
 
     Attributes
     ----------
     provenance : dict
         Where the weights come from; empty until a checkpoint is loaded.
+    identity : dict
+        JSON-ready: what decides the latents beside the weights (preprocessing, layer); empty for
+        our own models, whose weights come with all of it.
     """
 
     def __init__(
         self,
         encoder: nn.Module,
         bottleneck: Bottleneck,
-        decoder: nn.Module,
+        decoder: nn.Module | None,
         *,
         config: ModelConfig,
         latent_shape: Shape,
         to_image: Callable[[Tensor], Tensor] = torch.sigmoid,
+        target: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         super().__init__()
         self.encoder = encoder
@@ -56,12 +64,35 @@ class Autoencoder(nn.Module):
         self.config = config
         self.latent_shape = latent_shape
         self.to_image = to_image
+        self._target = target
         self.provenance: dict[str, Any] = {}
+        self.identity: dict[str, Any] = {}
 
     @property
     def stochastic(self) -> bool:
         """Whether the posterior has a variance."""
         return bool(self.bottleneck.stochastic)
+
+    @property
+    def decodes(self) -> bool:
+        """Whether there is a decoder."""
+        return self.decoder is not None
+
+    def target(self, images: Tensor) -> Tensor:
+        """Give what a perfect decoder would make of the images' latents: what PSNR is against.
+
+        Parameters
+        ----------
+        images : torch.Tensor of shape (b, channels, rows, columns)
+            In [0, 1].
+
+        Returns
+        -------
+        torch.Tensor of shape (b, channels, rows, columns)
+            In [0, 1], at the size and with the channels that the net sees; the images
+            themselves for our own models.
+        """
+        return images if self._target is None else self._target(images)
 
     def posterior(self, images: Tensor) -> Posterior:
         """Give the distribution of the latents.
@@ -113,8 +144,13 @@ class Autoencoder(nn.Module):
         Raises
         ------
         InputError
-            When the latents have another shape than the model's.
+            When the latents have another shape than the model's, or there is no decoder.
         """
+        if self.decoder is None:
+            raise InputError(
+                f"model {self.config.recipe!r} has no decoder, so there is nothing to give images "
+                "of latents; open it with one (decode=…, --decode) for that"
+            )
         _check(latents, self.latent_shape, "latents")
         logits: Tensor = self.decoder(latents)
         return logits
@@ -148,7 +184,9 @@ class Autoencoder(nn.Module):
     def serialized_weights(self) -> bytes:
         """Give the weights in the safetensors format."""
         tensors = {
-            name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()
+            # A copy of its own for each, for foreign nets may tie weights together.
+            name: tensor.detach().cpu().contiguous().clone()
+            for name, tensor in self.state_dict().items()
         }
         return save(tensors, metadata={"format": "pt"})
 

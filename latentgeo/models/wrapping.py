@@ -1,5 +1,6 @@
 """Take a network that was written and trained elsewhere."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -9,56 +10,87 @@ from latentgeo.errors import InputError
 from latentgeo.models.autoencoder import Autoencoder
 from latentgeo.models.bottlenecks import Bottleneck
 from latentgeo.models.config import ModelConfig
+from latentgeo.models.layouts import PosteriorLayout, as_given, describe, read_image
 from latentgeo.models.nets import Shape
+from latentgeo.models.preprocessing import Preprocessing
 from latentgeo.objectives import Posterior
+
+_AS_IT_IS = Preprocessing()
+_FOUND = PosteriorLayout()
 
 
 class AsGiven(Bottleneck):
-    """Take what a foreign encoder gives: a latent, or mean and log-variance; vectors as (D, 1, 1).
+    """Take what a foreign encoder gives: a latent, or mean and log-variance.
 
     Parameters
     ----------
+    layout : PosteriorLayout
+        Where they are.
     stochastic : bool
-        Whether it gives mean and log-variance.
+        Whether there is a log-variance.
     """
 
-    def __init__(self, *, stochastic: bool) -> None:
+    def __init__(self, layout: PosteriorLayout, *, stochastic: bool) -> None:
         super().__init__()
+        self.layout = layout
         self.stochastic = stochastic  # type: ignore[misc] # of the foreign encoder, not of a class
 
     def forward(self, features: Any) -> Posterior:
         """Give the posterior."""
-        return Posterior(*map(_as_tensor, features if self.stochastic else (features,)))
+        return self.layout.read(features)
 
 
-class _VectorDecoder(nn.Module):
-    """Give vectors to a decoder that takes (b, D)."""
+class _Seeing(nn.Module):
+    """Give images in [0, 1] to an encoder that takes them preprocessed."""
 
-    def __init__(self, decoder: nn.Module) -> None:
+    def __init__(self, encoder: nn.Module, preprocessing: Preprocessing) -> None:
         super().__init__()
-        self.decoder = decoder
+        self.net = encoder
+        self.preprocessing = preprocessing
 
-    def forward(self, latents: Tensor) -> Tensor:
-        decoded: Tensor = self.decoder(latents.flatten(1))
-        return decoded
+    def forward(self, images: Tensor) -> Any:
+        return self.net(self.preprocessing.normalise(self.preprocessing.see(images)))
+
+
+class _Decoding(nn.Module):
+    """Give latents (b, C, H, W) to a decoder in the form that the encoder gave them in."""
+
+    def __init__(self, decoder: nn.Module, dimensions: int) -> None:
+        super().__init__()
+        self.net = decoder
+        self.dimensions = dimensions
+
+    def forward(self, latents: Tensor) -> Any:
+        return read_image(self.net(as_given(latents, self.dimensions)))
 
 
 def wrap(
-    encoder: nn.Module, decoder: nn.Module, *, image_shape: Shape, name: str = "custom"
+    encoder: nn.Module,
+    decoder: nn.Module | None,
+    *,
+    image_shape: Shape,
+    name: str = "custom",
+    preprocessing: Preprocessing = _AS_IT_IS,
+    posterior: PosteriorLayout = _FOUND,
 ) -> Autoencoder:
     """Make an `Autoencoder` of an encoder and a decoder of your own, for `encode` and `analyze`.
 
     Parameters
     ----------
     encoder : torch.nn.Module
-        Images (b, *image_shape) in [0, 1] to latents, (b, C, H, W) or vectors (b, D); or to a
-        pair of these, mean and log-variance of a Gaussian posterior.
-    decoder : torch.nn.Module
-        Latents to images (b, *image_shape) in [0, 1]; values beyond are cut off.
+        Images (b, C, H, W), preprocessed, to latents, (b, C, H, W), vectors (b, D) or tokens
+        (b, T, D); or to mean and log-variance of a Gaussian posterior.
+    decoder : torch.nn.Module or None
+        Latents, in the form that the encoder gives them, to images; None where there is none.
     image_shape : tuple of int
-        (C, H, W).
+        (C, H, W) of the data's images, before preprocessing.
     name : str, default="custom"
         What tables and provenance call the model.
+    preprocessing : Preprocessing
+        What the encoder wants of images in [0, 1]; by default they go in as they are, and the
+        decoder gives images in [0, 1]. Values beyond are cut off.
+    posterior : PosteriorLayout
+        Where mean and spread are; by default a pair of tensors of one shape is taken for them.
 
     Returns
     -------
@@ -68,59 +100,61 @@ def wrap(
     Raises
     ------
     InputError
-        When a batch of two blank images does not go through, or comes out with another shape.
+        When a batch of two grey images does not go through, or comes out with another shape.
     """
-    found = _try("encoder", encoder, torch.zeros(2, *image_shape))
-    stochastic = isinstance(found, tuple | list) and len(found) == 2
-    latent = found[0] if stochastic else found
-    if not isinstance(latent, Tensor) or latent.ndim not in (2, 4) or len(latent) != 2:
+    seen = preprocessing.shape(image_shape)
+    seeing = _Seeing(encoder.eval(), preprocessing)
+    output = _try("encoder", encoder, seeing, torch.full((2, *image_shape), 0.5))
+    raw, found = posterior.parts(output)[0], posterior.read(output)
+    if len(found.mean) != 2 or not found.mean.is_floating_point():
         raise InputError(
-            f"encoder gives {_describe(found)} for two images, expected latents (2, C, H, W) or "
-            "vectors (2, D), or a pair of mean and log-variance"
+            f"encoder {type(encoder).__name__} gives {describe(found.mean)} of "
+            f"{found.mean.dtype} for two images; expected one latent of real numbers for each"
         )
-    wrapped = Autoencoder(
-        encoder,
-        AsGiven(stochastic=stochastic),
-        _VectorDecoder(decoder) if latent.ndim == 2 else decoder,
+    decoding = None if decoder is None else _Decoding(decoder.eval(), raw.ndim)
+    model = Autoencoder(
+        seeing,
+        AsGiven(posterior, stochastic=found.log_variance is not None),
+        decoding,
         # A model of your own is in no table, so there is nothing to check the names against.
         config=ModelConfig.model_construct(
             recipe=name, backbone="custom", image_shape=image_shape, options={}
         ),
-        latent_shape=_shape(_as_tensor(latent)),
-        to_image=lambda images: images.clamp(0, 1),
+        latent_shape=_shape(found.mean),
+        to_image=preprocessing.to_image,
+        target=preprocessing.see,
     ).eval()
-    image = _try("decoder", wrapped.decoder, _as_tensor(latent))
-    if not isinstance(image, Tensor) or tuple(image.shape[1:]) != tuple(image_shape):
-        raise InputError(f"decoder gives {_describe(image)}, expected images (2, *{image_shape})")
-    return wrapped
+    model.identity = {
+        "preprocessing": preprocessing.model_dump(mode="json"),
+        "posterior": posterior.model_dump(mode="json"),
+    }
+    if decoder is not None and decoding is not None:
+        _check_images(_try("decoder", decoder, decoding, found.mean), seen)
+    return model
 
 
 @torch.inference_mode()
-def _try(what: str, module: nn.Module, values: Tensor) -> Any:
+def _try(what: str, module: nn.Module, call: Callable[[Tensor], Any], values: Tensor) -> Any:
     """Run a foreign module on a blank batch where its weights lie; say an error in words."""
+    device = next((weight.device for weight in module.parameters()), values.device)
     try:
-        module.eval()
-        device = next((weight.device for weight in module.parameters()), values.device)
-        return module(values.to(device))
+        return call(values.to(device))
+    except InputError:
+        raise
     except Exception as error:  # a foreign module may raise anything
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InputError(
-            f"{what} {type(module).__name__} does not take {_describe(values)}: "
-            f"{str(error).splitlines()[0]}"
+            f"{what} {type(module).__name__} does not take {describe(values)}: {reason}"
         ) from error
+
+
+def _check_images(images: Any, seen: Shape) -> None:
+    if not isinstance(images, Tensor) or tuple(images.shape[1:]) != tuple(seen):
+        raise InputError(
+            f"decoder gives {describe(images)}, expected images (2, {', '.join(map(str, seen))})"
+        )
 
 
 def _shape(latent: Tensor) -> Shape:
     _, channels, rows, columns = latent.shape
     return channels, rows, columns
-
-
-def _as_tensor(latent: Tensor) -> Tensor:
-    return latent[:, :, None, None] if latent.ndim == 2 else latent
-
-
-def _describe(values: Any) -> str:
-    if isinstance(values, Tensor):
-        return f"a tensor of shape {tuple(values.shape)}"
-    if isinstance(values, tuple | list):
-        return f"{len(values)} values ({', '.join(_describe(value) for value in values)})"
-    return f"a {type(values).__name__}"

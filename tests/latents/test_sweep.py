@@ -148,7 +148,7 @@ def test_a_killed_encoding_goes_on_where_it_stopped(latents, images, tmp_path, m
 
 def _wait_for_first_batch(store, process):
     for _ in range(600):
-        if process.poll() is None and (store / "psnr" / "c" / "0" / "0").exists():
+        if process.poll() is None and (store / "written" / "c" / "0").exists():
             return
         assert process.poll() is None, "the encoding ended before it could be killed"
         time.sleep(0.05)

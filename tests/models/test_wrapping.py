@@ -6,7 +6,7 @@ from torch import nn
 from latentgeo import encode
 from latentgeo.datasets import ImageDataset
 from latentgeo.errors import InputError
-from latentgeo.models import wrap
+from latentgeo.models import Preprocessing, wrap
 
 SHAPE = (1, 8, 8)
 
@@ -72,7 +72,72 @@ def test_modules_that_do_not_fit_are_described():
     encoder, decoder = _tensors()
     with pytest.raises(InputError, match=r"encoder Conv2d does not take a tensor of shape"):
         wrap(encoder, decoder, image_shape=(3, 8, 8))
-    with pytest.raises(InputError, match=r"encoder gives a tensor of shape \(2, 1, 64\)"):
-        wrap(nn.Flatten(2), decoder, image_shape=SHAPE)
+    with pytest.raises(InputError, match=r"encoder gives a tensor of shape \(2, 1, 8, 8, 1\)"):
+        wrap(nn.Unflatten(3, (8, 1)), decoder, image_shape=SHAPE)
     with pytest.raises(InputError, match=r"decoder gives a tensor of shape \(2, 3, 4, 4\)"):
         wrap(encoder, nn.Identity(), image_shape=SHAPE)
+
+
+class Tokens(nn.Module):
+    """An encoder that gives one vector per row of the image: (b, 8, 5)."""
+
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Linear(8, 5)
+
+    def forward(self, images):
+        return self.net(images.squeeze(1))
+
+
+class Rows(nn.Module):
+    """A decoder of such vectors."""
+
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Linear(5, 8)
+
+    def forward(self, tokens):
+        assert tokens.shape[1:] == (8, 5)
+        return {"sample": self.net(tokens)[:, None]}
+
+
+def test_tokens_become_channels_and_rows_and_come_back(images):
+    encoder = Tokens()
+    model = wrap(encoder, Rows(), image_shape=SHAPE)
+    assert model.latent_shape == (5, 8, 1)
+    batch = images.batch(slice(None))
+    with torch.inference_mode():
+        latent = model.encode(batch)
+        np.testing.assert_allclose(latent[..., 0].mT, encoder(batch), atol=1e-6)
+        assert model.decode(latent).shape == batch.shape
+
+
+def test_without_a_decoder_latents_are_encoded_and_decoding_is_refused(images):
+    encoder, _ = _tensors()
+    model = wrap(encoder, None, image_shape=SHAPE, name="half")
+    assert not model.decodes
+    latents = encode(model, images)
+    assert "psnr" not in latents
+    assert latents["mean"].shape == (1, 5, 3, 4, 4)
+    with pytest.raises(InputError, match="model 'half' has no decoder"):
+        model.decode(torch.zeros(1, 3, 4, 4))
+
+
+def test_psnr_is_measured_on_what_the_net_sees(images):
+    # The net sees the images doubled in size, and gives back exactly what it sees.
+    model = wrap(
+        nn.Identity(), nn.Identity(), image_shape=SHAPE, preprocessing=Preprocessing(size=16)
+    )
+    assert model.latent_shape == (1, 16, 16)
+    latents = encode(model, images, noise=(0.0,))
+    assert np.isinf(latents["psnr"]).all()
+
+
+def test_what_decides_the_latents_is_in_the_identity_of_an_encoding(images, tmp_path):
+    encoder, decoder = _tensors()
+    plain = wrap(encoder, decoder, image_shape=SHAPE)
+    shifted = wrap(encoder, decoder, image_shape=SHAPE, preprocessing=Preprocessing(range=(-1, 1)))
+    assert plain.weights_sha256() == shifted.weights_sha256()
+    encode(plain, images, out=tmp_path / "z")
+    with pytest.raises(InputError, match="latents of another encoding: preprocessing is"):
+        encode(shifted, images, out=tmp_path / "z")

@@ -1,0 +1,144 @@
+"""From images in [0, 1] to what a foreign net was trained on, and back."""
+
+from typing import Annotated, Literal, Self
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from latentgeo.errors import InputError
+from latentgeo.models.nets import Shape
+
+Side = Annotated[int, Field(ge=1, le=4096)]
+Channels = tuple[float, ...]
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class Preprocessing(BaseModel):
+    """What happens to images in [0, 1] before a net, and to its output afterwards.
+
+    Noise is added before all of this, to the images of the data: models that want other sizes
+    and ranges still see the same noisy images.
+
+    Attributes
+    ----------
+    size : int or (rows, columns), optional
+        Resize to this; as the data is if left out.
+    interpolation : {"bilinear", "bicubic", "nearest"}
+        How; the first two antialiased, as Pillow does it.
+    grey_to_rgb : bool
+        Repeat one channel three times.
+    range : (low, high)
+        What [0, 1] becomes.
+    mean, std : tuple of float, optional
+        Instead of a range: per channel, or one for all, of images in [0, 1].
+    output : {"same", "unit", "logits"}
+        What the decoder gives: images coded as the input, images in [0, 1], or their logits.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    size: Side | tuple[Side, Side] | None = None
+    interpolation: Literal["bilinear", "bicubic", "nearest"] = "bilinear"
+    grey_to_rgb: bool = False
+    range: tuple[float, float] = (0.0, 1.0)
+    mean: Channels | None = None
+    std: Channels | None = None
+    output: Literal["same", "unit", "logits"] = "same"
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        low, high = self.range
+        if not low < high:
+            raise ValueError(f"range is {low:g} to {high:g}, expected the lower end first")
+        if (self.mean is None) != (self.std is None):
+            raise ValueError("mean and std go together; give both or neither")
+        if self.mean is not None and self.range != (0.0, 1.0):
+            raise ValueError("a range and mean with std exclude each other; give one of them")
+        if self.std is not None and not all(value > 0 for value in self.std):
+            raise ValueError(f"std holds {min(self.std):g}, expected positive numbers")
+        return self
+
+    def shape(self, data: Shape) -> Shape:
+        """Give the shape that the net sees.
+
+        Parameters
+        ----------
+        data : tuple of int
+            (C, H, W) of the data's images.
+
+        Returns
+        -------
+        tuple of int
+            (C, H, W) after resizing and colouring.
+
+        Raises
+        ------
+        InputError
+            When grey images were expected and there are more channels, or mean and standard
+            deviation are of another number of channels.
+        """
+        channels, rows, columns = data
+        if self.grey_to_rgb and channels not in (1, 3):
+            raise InputError(
+                f"grey_to_rgb takes images of 1 channel, the data has {channels}; leave it out"
+            )
+        channels = 3 if self.grey_to_rgb else channels
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if values is not None and len(values) not in (1, channels):
+                raise InputError(
+                    f"{name} holds {len(values)} numbers for images of {channels} channels; give "
+                    "one, or one for each channel"
+                )
+        if self.size is not None:
+            rows, columns = (self.size, self.size) if isinstance(self.size, int) else self.size
+        return channels, rows, columns
+
+    def see(self, images: Tensor) -> Tensor:
+        """Resize and colour, still in [0, 1].
+
+        Parameters
+        ----------
+        images : torch.Tensor of shape (b, C, H, W)
+            In [0, 1], or with noise.
+
+        Returns
+        -------
+        torch.Tensor
+            The same values, at the net's size and with its channels.
+        """
+        _, rows, columns = self.shape(_shape(images))
+        if images.shape[-2:] != (rows, columns):
+            smooth = self.interpolation != "nearest"
+            mode = self.interpolation if smooth else "nearest-exact"
+            images = interpolate(images, size=(rows, columns), mode=mode, antialias=smooth)
+        return images.expand(-1, 3, -1, -1) if self.grey_to_rgb else images
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """Bring [0, 1] to what the net takes: (b, C, H, W), same shape."""
+        shift, scale = self._code(images)
+        return (images - shift) / scale
+
+    def to_image(self, decoded: Tensor) -> Tensor:
+        """Bring what the decoder gives to [0, 1]; values beyond are cut off."""
+        if self.output == "logits":
+            return torch.sigmoid(decoded)
+        if self.output == "same":
+            shift, scale = self._code(decoded)
+            decoded = decoded * scale + shift
+        return decoded.clamp(0, 1)
+
+    def _code(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Give (shift, scale) with input = (image - shift) / scale."""
+        low, high = self.range
+        mean = self.mean if self.mean is not None else (-low / (high - low),)
+        std = self.std if self.std is not None else (1 / (high - low),)
+        shift, scale = (like.new_tensor(values)[:, None, None] for values in (mean, std))
+        return shift, scale
+
+
+def _shape(images: Tensor) -> Shape:
+    _, channels, rows, columns = images.shape
+    return channels, rows, columns
