@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import bootstrap, norm
+from scipy.stats import norm
 
 
 class MeanInterval(NamedTuple):
@@ -52,17 +52,21 @@ def bootstrap_mean(
     low, high = np.full_like(mean, np.nan), np.full_like(mean, np.nan)
     usable = np.isfinite(mean)
     if samples.shape[-1] > 1 and usable.any():
-        result = bootstrap(
-            (samples[usable],),
-            np.mean,
-            n_resamples=resamples,
-            axis=-1,
-            confidence_level=level,
-            method="percentile",
-            rng=np.random.default_rng(seed),
-        )
-        low[usable], high[usable] = result.confidence_interval
+        means = samples[usable] @ _shares(samples.shape[-1], resamples, seed).T
+        tail = (1 - level) / 2
+        low[usable], high[usable] = np.quantile(means, (tail, 1 - tail), axis=-1)
     return MeanInterval(mean, low, high)
+
+
+def _shares(count: int, resamples: int, seed: int) -> NDArray[np.float64]:
+    """Give the share that each image has in each bootstrap sample: (resamples, count).
+
+    A product with these is the mean of every sample, and no sample need be gathered.
+    """
+    rng = np.random.default_rng(seed)
+    chosen = rng.integers(0, count, (resamples, count))
+    chosen += count * np.arange(resamples)[:, None]
+    return np.bincount(chosen.ravel(), minlength=resamples * count).reshape(-1, count) / count
 
 
 def jackknife_interval(

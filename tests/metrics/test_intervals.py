@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.stats import bootstrap
 
 from latentgeo.metrics import bootstrap_mean, jackknife_interval
 
@@ -17,6 +18,22 @@ def test_covers_as_often_as_it_says():
     interval = bootstrap_mean(rng.exponential(size=(400, 100)), seed=0, resamples=500)
     covered = np.mean((interval.low <= 1) & (interval.high >= 1))
     assert 0.89 < covered < 0.98
+
+
+def test_interval_is_the_percentile_bootstrap_of_scipy():
+    values = np.random.default_rng(2).exponential(size=(3, 40))
+    interval = bootstrap_mean(values, seed=5, resamples=300, level=0.9)
+    expected = bootstrap(
+        (values,),
+        np.mean,
+        axis=-1,
+        n_resamples=300,
+        confidence_level=0.9,
+        method="percentile",
+        rng=np.random.default_rng(5),
+    ).confidence_interval
+    np.testing.assert_allclose(interval.low, expected.low, rtol=1e-12)
+    np.testing.assert_allclose(interval.high, expected.high, rtol=1e-12)
 
 
 def test_leading_indices_are_paired():
