@@ -38,6 +38,7 @@ from latentgeo.geometry.intrinsic import (
     DimensionEstimate,
     LocalDimension,
     local_pca_dimension,
+    point_distances,
     two_nn_dimension,
 )
 from latentgeo.geometry.kernels import (
@@ -138,6 +139,7 @@ __all__ = [
     "mode_singular_values",
     "mode_unfoldings",
     "pairwise_distance",
+    "point_distances",
     "principal_angles",
     "product_stratum_dimension",
     "pseudo_log_features",

@@ -138,15 +138,43 @@ def local_pca_dimension(
     return LocalDimension(float(each.double().mean()), low, high, enter(x)[1](each))
 
 
+def point_distances(x: Any) -> Any:
+    """Euclidean distances between points, to be shared by several estimates.
+
+    Parameters
+    ----------
+    x : array or tensor, shape (N, ...)
+        Points, flattened.
+
+    Returns
+    -------
+    float64 array or tensor, shape (N, N)
+        The same kind as ``x``; exactly 0 between points that are equal.
+
+    Raises
+    ------
+    ValueError
+        If ``x`` is empty, not finite or a single row of numbers, or N² distances do not fit.
+    """
+    points, back = enter(x)
+    return back(_euclidean(points))
+
+
 def _distances(x: Any, metric: PointMetric) -> Tensor:
     points, _ = enter(x)
+    if metric == "euclidean":
+        return _euclidean(points)
+    if metric != "precomputed":
+        raise ValueError(f"metric is {metric!r}; expected 'euclidean' or 'precomputed'")
     check_not_empty(points)
     check_finite(points)
-    if metric == "precomputed":
-        check_square(points)
-        return points
-    if metric != "euclidean":
-        raise ValueError(f"metric is {metric!r}; expected 'euclidean' or 'precomputed'")
+    check_square(points)
+    return points
+
+
+def _euclidean(points: Tensor) -> Tensor:
+    check_not_empty(points)
+    check_finite(points)
     if points.ndim < 2:
         raise ValueError(f"x has shape {tuple(points.shape)}; expected points, (samples, ...)")
     flat = points.reshape(len(points), -1)

@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy.spatial.distance import cdist
 
-from latentgeo.geometry import local_pca_dimension, two_nn_dimension
+from latentgeo.geometry import local_pca_dimension, point_distances, two_nn_dimension
 
 RNG = np.random.default_rng(0)
 
@@ -100,3 +100,18 @@ def test_the_scale_does_not_matter(scale):
 def test_bad_input_is_named(call, words):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+def test_distances_can_be_shared_by_both_estimates():
+    x = cube(3, 120)
+    shared = point_distances(x)
+    np.testing.assert_allclose(shared, cdist(x, x), atol=1e-12)
+    assert two_nn_dimension(shared, metric="precomputed") == two_nn_dimension(x)
+    assert local_pca_dimension(shared, metric="precomputed")[:3] == local_pca_dimension(x)[:3]
+
+
+def test_points_that_are_equal_are_at_no_distance():
+    x = RNG.normal(size=(20, 500)) + 1e3
+    assert point_distances(np.concatenate([x, x]))[np.arange(20), np.arange(20, 40)].max() == 0
+    with pytest.raises(ValueError, match=r"expected points, \(samples, ...\)"):
+        point_distances(np.zeros(3))
