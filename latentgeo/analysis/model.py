@@ -16,20 +16,33 @@ from latentgeo.analysis.embedding import (
     draw_halves,
     gram_matrices,
 )
+from latentgeo.analysis.intrinsic import intrinsic_variables
 from latentgeo.analysis.maps import map_levels, tsne_variables
-from latentgeo.analysis.quality import measure_quality
+from latentgeo.analysis.omission import Omission, join, with_omissions
+from latentgeo.analysis.quality import Quality, measure_quality
 from latentgeo.analysis.ranks import MODES, rank_variables
 from latentgeo.analysis.settings import AnalysisSettings
+from latentgeo.analysis.units import unit_variables
 from latentgeo.analysis.verdict import verdict
 from latentgeo.errors import InputError
 from latentgeo.geometry import mode_unfoldings, pseudo_log_features
 
+LEARNED, NOT_LEARNED, NOT_KNOWN = 1, 0, -1
 _OMITTED_FOR_VECTORS = (
-    ("ranks, strata and spectra", "a vector has no three unfoldings, so there is nothing to rank"),
-    (
+    Omission(
+        "ranks, strata and spectra",
+        "a vector has no rows and columns to unfold, so there is nothing to rank",
+    ),
+    Omission(
         "the pseudo-log kernel",
-        "it compares covariances of unfoldings; dimension and angles use the vectors themselves "
-        "(a linear kernel)",
+        "it compares covariances of unfoldings; dimension and angles of a vector use the numbers "
+        "themselves (a linear kernel)",
+    ),
+)
+_OMITTED_WITHOUT_DECODER = (
+    Omission(
+        "PSNR, reconstructions and whether the model has learned",
+        "this model has no decoder, so nothing is reconstructed",
     ),
 )
 
@@ -39,13 +52,14 @@ def analyze_latents(
     baseline: NDArray[np.floating],
     settings: AnalysisSettings | None = None,
 ) -> xr.Dataset:
-    """Measure ranks, Hilbert dimension, principal angles and PSNR of one model.
+    """Measure ranks, dimensions, principal angles, units and PSNR of one model.
 
     Parameters
     ----------
     latents : xarray.Dataset
         From `latentgeo.encode`; the first noise level is 0. Two draws of a stochastic
-        posterior give the null of the angles between draws.
+        posterior give the null of the angles between draws. Without `psnr` (a model that has no
+        decoder) it stays unknown whether the model has learned.
     baseline : numpy.ndarray of shape (n,)
         PSNR in dB of the mean image on the same images (`mean_image_psnr`).
     settings : AnalysisSettings, optional
@@ -55,8 +69,9 @@ def analyze_latents(
     -------
     xarray.Dataset
         The variables that the documentation of results lists, with provenance and the
-        verdict in the attributes. Latents that are vectors (1×1 spatially) have no ranks; the
-        attribute `omitted` says what is missing and why.
+        verdict in the attributes; `learned` is 1, 0, or -1 where it is not known. Latents that
+        are vectors (1×1 spatially) have no ranks; the attribute `omitted` says what is missing
+        and why.
 
     Raises
     ------
@@ -67,24 +82,49 @@ def analyze_latents(
     _check(latents)
     views = _views(latents)
     tensors = not _are_vectors(views["mean"])
-    quality = measure_quality(latents["psnr"], baseline, seed=chosen.seed)
+    quality = _quality(latents, baseline, chosen)
     dtype = latents.attrs["source_dtype"]
     features = [_features_of(view, dtype, chosen) for view in views.values()]
     grams = [gram_matrices(levels) for levels in features]
     halves = draw_halves(latents.sizes["sample"], chosen)
     parts = [
-        quality.variables,
+        xr.Dataset() if quality is None else quality.variables,
         dimension_variables(grams, halves, chosen),
         angle_variables(grams, _redraw(latents, chosen), halves, chosen),
         _tsne(features[0], latents, chosen),
+        intrinsic_variables(views, halves, chosen),
+        unit_variables(latents, halves, chosen),
+        latents[["label"]] if "label" in latents else xr.Dataset(),
     ]
     if tensors:
         parts.append(rank_variables(views, latents["sample"].values, dtype, chosen))
-    result = xr.merge([*parts, latents[["label"]] if "label" in latents else xr.Dataset()])
-    result = result.assign_coords(view=list(views))
-    return result.assign_attrs(_attributes(latents, tensors, chosen)).assign_attrs(
-        learned=int(quality.learned), verdict=verdict(result, quality)
+    known = with_omissions(
+        xr.Dataset(attrs=_attributes(latents, tensors, chosen)),
+        (*(() if tensors else _OMITTED_FOR_VECTORS), *_missing_quality(quality)),
     )
+    result = join(known, *parts).assign_coords(
+        view=list(views), noise=latents["noise"], sample=latents["sample"]
+    )
+    return result.assign_attrs(learned=_learned(quality), verdict=verdict(result, quality))
+
+
+def _quality(
+    latents: xr.Dataset, baseline: NDArray[np.floating], settings: AnalysisSettings
+) -> Quality | None:
+    """Judge the reconstructions, where there are any."""
+    if "psnr" not in latents:
+        return None
+    return measure_quality(latents["psnr"], baseline, seed=settings.seed)
+
+
+def _missing_quality(quality: Quality | None) -> tuple[Omission, ...]:
+    return _OMITTED_WITHOUT_DECODER if quality is None else ()
+
+
+def _learned(quality: Quality | None) -> int:
+    if quality is None:
+        return NOT_KNOWN
+    return LEARNED if quality.learned else NOT_LEARNED
 
 
 def _check(latents: xr.Dataset) -> None:
@@ -150,7 +190,6 @@ def _tsne(
 
 
 def _attributes(latents: xr.Dataset, tensors: bool, settings: AnalysisSettings) -> dict[str, Any]:
-    omitted = [] if tensors else [{"analysis": a, "reason": r} for a, r in _OMITTED_FOR_VECTORS]
     return {
         **{
             name: latents.attrs[name]
@@ -163,5 +202,4 @@ def _attributes(latents: xr.Dataset, tensors: bool, settings: AnalysisSettings) 
         "settings": settings.model_dump_json(),
         "provenance": latents.attrs["provenance"],
         "weights_sha256": json.loads(latents.attrs["provenance"])["weights_sha256"],
-        "omitted": json.dumps(omitted),
     }

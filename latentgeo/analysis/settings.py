@@ -22,6 +22,13 @@ class AnalysisSettings(BaseModel):
         Standard deviation of the latent jitter (a control), relative to the latents' own.
     tolerances : tuple of float
         Relative tolerances of the rank-against-tolerance curve.
+    neighbours : int
+        Nearest neighbours of a latent that the local dimension is read from; its ceiling.
+    pullback_images : int
+        Images at whose latents the decoder's pull-back metric is measured, the first ones.
+    pullback_directions : int
+        Directions along which the metric is measured where the latent has too many numbers for
+        all of them: those in which the clean latents vary most.
     size_fractions : tuple of float
         Sample sizes of the dimension-against-size curve, relative to all images.
     tsne_seeds : tuple of int
@@ -37,6 +44,9 @@ class AnalysisSettings(BaseModel):
     halves: int = Field(default=20, ge=2)
     angle_share: float = Field(default=0.95, gt=0, lt=1)
     jitter: float = Field(default=0.01, gt=0)
+    neighbours: int = Field(default=20, ge=2)
+    pullback_images: int = Field(default=16, ge=1)
+    pullback_directions: int = Field(default=16, ge=1)
     tolerances: tuple[float, ...] = tuple(10.0 ** (-8 + 0.25 * step) for step in range(33))
     size_fractions: tuple[float, ...] = (0.125, 0.25, 0.5, 0.75, 1.0)
     tsne_seeds: tuple[int, ...] = (0, 1, 2)

@@ -43,7 +43,7 @@ def _model(result: xr.Dataset) -> dict[str, Any]:
     found: dict[str, Any] = {
         "recipe": result.attrs["recipe"],
         "backbone": result.attrs["backbone"],
-        "learned": bool(result.attrs["learned"]),
+        "learned": _learned(result),
         "verdict": result.attrs["verdict"],
         "latent_shape": [int(length) for length in result.attrs["latent_shape"]],
         "latent_kind": result.attrs["latent_kind"],
@@ -52,8 +52,10 @@ def _model(result: xr.Dataset) -> dict[str, Any]:
         "kernel": result.attrs["kernel"],
         "weights_sha256": result.attrs["weights_sha256"],
         "omitted": json.loads(result.attrs["omitted"]),
-        "psnr_db": _psnr(result),
-        "psnr_mean_image_db": _number(result["psnr_baseline_mean"]),
+        "psnr_db": _psnr(result) if "psnr_mean" in result else None,
+        "psnr_mean_image_db": (
+            _number(result["psnr_baseline_mean"]) if "psnr_baseline_mean" in result else None
+        ),
         **_view(result, "mean"),
     }
     if "sample" in result["view"].values:
@@ -61,7 +63,17 @@ def _model(result: xr.Dataset) -> dict[str, Any]:
     if "rank" in result:
         found["ranks_with_jitter"] = _ranks(result["rank_with_jitter"])
         found["strata_dimension"] = _strata_dimension(result["rank"], found["latent_shape"])
+    if "active_units" in result:
+        found["units"] = _units(result)
+    if "pullback_condition" in result:
+        found["decoder_metric"] = _pullback(result)
     return found
+
+
+def _learned(result: xr.Dataset) -> bool | None:
+    """Say whether the model has learned; None where nothing is reconstructed."""
+    learned = int(result.attrs["learned"])
+    return bool(learned) if learned >= 0 else None
 
 
 def _view(result: xr.Dataset, view: str) -> dict[str, Any]:
@@ -69,6 +81,7 @@ def _view(result: xr.Dataset, view: str) -> dict[str, Any]:
     seen = result.sel(view=view)
     found: dict[str, Any] = {
         "hilbert_dimension": _dimension(seen),
+        "intrinsic_dimension": _intrinsic(seen),
         "principal_angles_deg": _angles(seen),
         "principal_angles_null_deg": _null(seen),
     }
@@ -148,6 +161,78 @@ def _dimension(seen: xr.Dataset) -> dict[str, Any]:
             for share in level["share"].values
         },
     )
+
+
+def _intrinsic(seen: xr.Dataset) -> dict[str, Any]:
+    return _by_level(
+        seen[
+            [
+                "intrinsic_dimension",
+                "intrinsic_dimension_ci",
+                "intrinsic_dimension_half",
+                "intrinsic_points",
+            ]
+        ],
+        lambda level: {
+            "two-nn": {
+                **_estimate(level, "intrinsic_dimension", estimator="two-nn"),
+                "at_half_the_images": _number(level["intrinsic_dimension_half"]),
+                "points": int(level["intrinsic_points"]),
+            },
+            "local-pca": _estimate(level, "intrinsic_dimension", estimator="local-pca"),
+        },
+    )
+
+
+def _estimate(level: xr.Dataset, name: str, **at: Any) -> dict[str, Any]:
+    """Give a value and its interval, which is the variable of the same name with `_ci`."""
+    return {"value": _number(level[name].sel(at)), "ci95": _pair(level[f"{name}_ci"].sel(at))}
+
+
+def _units(result: xr.Dataset) -> dict[str, Any]:
+    names = [name for name in result if str(name).startswith(("unit_", "active_", "kl_"))]
+    return {
+        "number": int(result.sizes["unit"]),
+        "by_noise": _by_level(result[names], _units_at),
+    }
+
+
+def _units_at(level: xr.Dataset) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "active": _estimate(level, "active_units"),
+        "collapsed": np.flatnonzero(level["unit_collapsed"].values).tolist(),
+        "variance": _plain(level["unit_variance"]),
+    }
+    if "kl_total" in level:
+        found["kl_nats"] = _plain(level["unit_kl"])
+        found["posterior_variance"] = _plain(level["unit_posterior_variance"])
+        found["kl_total_nats"] = _estimate(level, "kl_total")
+    return found
+
+
+def _plain(values: xr.DataArray) -> list[float | None]:
+    return [_number(value) for value in values]
+
+
+def _pullback(result: xr.Dataset) -> dict[str, Any]:
+    names = [name for name in result if str(name).startswith("pullback_")]
+    seen = result[names].rename(pullback_noise="noise")
+    return {
+        "directions": result["pullback_condition"].attrs["directions"],
+        "images": int(result.sizes["pullback_sample"]),
+        "by_noise": _by_level(
+            seen,
+            lambda level: {
+                "condition": _median(level, "pullback_condition"),
+                "log_volume": _median(level, "pullback_log_volume"),
+                "images_with_an_unseen_direction": int(np.isinf(level["pullback_condition"]).sum()),
+            },
+        ),
+    }
+
+
+def _median(level: xr.Dataset, name: str) -> dict[str, Any]:
+    return {"median": _number(level[f"{name}_median"]), "ci95": _pair(level[f"{name}_ci"])}
 
 
 def _angles(seen: xr.Dataset) -> dict[str, Any]:

@@ -3,33 +3,34 @@
 import numpy as np
 import xarray as xr
 
+from latentgeo.analysis.levels import nearest_level
 from latentgeo.analysis.quality import Quality
 from latentgeo.geometry import strata_counts
 
 _STRATUM_SHARE = 0.99
 
 
-def verdict(result: xr.Dataset, quality: Quality) -> str:
+def verdict(result: xr.Dataset, quality: Quality | None) -> str:
     """Say in a few sentences what was found, each number with its interval.
 
     Parameters
     ----------
     result : xarray.Dataset
         Variables of one model.
-    quality : Quality
-        Whether it has learned.
+    quality : Quality or None
+        Whether it has learned; None where nothing is reconstructed.
 
     Returns
     -------
     str
         Plain sentences.
     """
-    if not quality.learned:
+    if quality is not None and not quality.learned:
         return (
             f"This model has not learned: {quality.evidence}. "
             "Whatever its ranks and dimensions are, they say nothing about the latent space."
         )
-    sentences = [f"The model has learned: {quality.evidence}."]
+    sentences = [_learning(quality)]
     if "rank" in result:
         for view in result["view"].values:
             sentences += [_ranks(result, str(view)), _clear(result, str(view))]
@@ -38,10 +39,50 @@ def verdict(result: xr.Dataset, quality: Quality) -> str:
                 "A sample has a density, so it has full rank whatever was learned; "
                 "the mean is what the network computes."
             )
-    sentences.append(_dimension(result))
-    if result.sizes["noise"] > 1:
-        sentences.append(_angles(result))
+    sentences += [_dimension(result), _intrinsic(result)]
+    if "active_units" in result:
+        sentences.append(_units(result))
+    level = nearest_level(result["noise"].values)
+    if level is not None:
+        sentences.append(_angles(result, level))
     return " ".join(sentences)
+
+
+def _learning(quality: Quality | None) -> str:
+    if quality is None:
+        return (
+            "Whether the model has learned cannot be judged: it has no decoder, so there is no "
+            "reconstruction to compare with the mean image."
+        )
+    return f"The model has learned: {quality.evidence}."
+
+
+def _intrinsic(result: xr.Dataset) -> str:
+    clean = result.isel(view=0, noise=0).sel(estimator="two-nn")
+    value = float(clean["intrinsic_dimension"])
+    if not np.isfinite(value):
+        return "The intrinsic dimension could not be estimated: too many latents are the same."
+    low, high = clean["intrinsic_dimension_ci"].values
+    return (
+        f"The clean latents lie about a set of intrinsic dimension {value:.1f} "
+        f"[{low:.1f}, {high:.1f}] (two nearest neighbours)."
+    )
+
+
+def _units(result: xr.Dataset) -> str:
+    clean = result.isel(noise=0)
+    units = result.sizes["unit"]
+    what = "channels" if result.attrs["latent_kind"] == "tensor" else "units"
+    text = f"{int(clean['active_units'])} of {units} {what} are active on clean images"
+    if "kl_total" not in result:
+        dead = int(clean["unit_collapsed"].sum())
+        return f"{text}, {dead or 'none'} {'is' if dead < 2 else 'are'} dead."
+    low, high = clean["kl_total_ci"].values
+    return (
+        f"{text}, {int(clean['unit_collapsed'].sum())} have collapsed onto the prior; the "
+        f"divergence from it is {float(clean['kl_total']):.1f} nats [{low:.1f}, {high:.1f}] "
+        "per image."
+    )
 
 
 def _ranks(result: xr.Dataset, view: str) -> str:
@@ -99,8 +140,7 @@ def _dimension(result: xr.Dataset) -> str:
     )
 
 
-def _angles(result: xr.Dataset) -> str:
-    level = nearest_level(result["noise"].values, 0.1)
+def _angles(result: xr.Dataset, level: float) -> str:
     split = result["principal_angle_split_mean"].isel(view=0).sel(noise=level).values
     null = result["principal_angle_null_mean"].isel(view=0).sel(null="disjoint clean sets").values
     return (
@@ -108,12 +148,6 @@ def _angles(result: xr.Dataset) -> str:
         f"{split.mean():.1f}° on half the images; two disjoint clean halves differ by "
         f"{null.mean():.1f}°."
     )
-
-
-def nearest_level(levels: np.ndarray, wanted: float) -> float:
-    """Give the level above 0 that is nearest to the wanted one."""
-    above = levels[levels > 0]
-    return float(above[np.abs(above - wanted).argmin()])
 
 
 def _with_interval(value: float, ends: np.ndarray, unit: str) -> str:

@@ -273,4 +273,4 @@ def _noisy_text(tree: xr.DataTree) -> str:
     """Say the noisy level that the figures show by default."""
     if not (reading.noise_levels(tree) > 0).any():
         return "no noise"
-    return reading.level_text(tree, reading.noisy_level(tree, 0.1))
+    return reading.level_text(tree, reading.noisy_level(tree))

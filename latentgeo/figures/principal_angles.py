@@ -120,7 +120,7 @@ class PrincipalAngleDisplay(Display):
         NothingToDrawError
             When the analysis has clean images only.
         """
-        reading.noisy_level(tree, 0.1)
+        reading.noisy_level(tree)
         rows = reading.series(tree, views, "principal_angle")
         return cls(
             [_angle_series(row) for row in rows],

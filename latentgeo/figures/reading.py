@@ -10,6 +10,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from latentgeo.analysis import nearest_level
 from latentgeo.errors import InputError
 from latentgeo.figures._style import LineStyle
 
@@ -153,14 +154,14 @@ def noise_levels(tree: xr.DataTree) -> NDArray[np.float64]:
     return np.asarray(first["noise"].values, dtype=np.float64)
 
 
-def noisy_level(tree: xr.DataTree, wanted: float) -> float:
+def noisy_level(tree: xr.DataTree, wanted: float = 0.1) -> float:
     """Give the level above 0 that is nearest to the wanted one.
 
     Parameters
     ----------
     tree : xarray.DataTree
         The analysis.
-    wanted : float
+    wanted : float, default=0.1
         The level that one would like to see.
 
     Returns
@@ -172,13 +173,12 @@ def noisy_level(tree: xr.DataTree, wanted: float) -> float:
     NothingToDrawError
         When the analysis has clean images only.
     """
-    levels = noise_levels(tree)
-    above = levels[levels > 0]
-    if not above.size:
+    level = nearest_level(noise_levels(tree), wanted)
+    if level is None:
         raise NothingToDrawError(
             "this analysis has the noise level 0 only; analyse with at least one level above 0"
         )
-    return float(above[np.argmin(np.abs(above - wanted))])
+    return level
 
 
 def at_noise(data: _Labelled, level: float) -> _Labelled:

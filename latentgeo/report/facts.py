@@ -154,5 +154,5 @@ def models_of(tree: xr.DataTree) -> list[Model]:
     list of Model
     """
     several = (reading.noise_levels(tree) > 0).any()
-    noisy = reading.noisy_level(tree, 0.1) if several else None
+    noisy = reading.noisy_level(tree) if several else None
     return [Model(label, data, noisy) for label, data in reading.models(tree).items()]

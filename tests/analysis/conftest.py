@@ -12,7 +12,7 @@ DIMENSIONS = ("noise", "sample", "channel", "row", "column")
 
 @pytest.fixture(scope="session")
 def make_latents():
-    def make(mean, *, sampled=None, noise=NOISE, labels=True):
+    def make(mean, *, sampled=None, log_variance=None, noise=NOISE, labels=True, decodes=True):
         samples = mean.shape[1]
         psnr = 25 - 20 * np.asarray(noise)[:, None] + np.linspace(-1, 1, samples)
         latents = xr.Dataset(
@@ -31,6 +31,10 @@ def make_latents():
         )
         if sampled is not None:
             latents["sampled"] = (("draw", *DIMENSIONS), sampled.astype(np.float32))
+        if log_variance is not None:
+            latents["log_variance"] = (DIMENSIONS, log_variance.astype(np.float32))
+        if not decodes:
+            latents = latents.drop_vars("psnr")
         if labels:
             latents["label"] = ("sample", np.arange(samples) % 10)
         return latents

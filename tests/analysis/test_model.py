@@ -95,7 +95,7 @@ def test_vectors_use_the_vectors_themselves(make_latents, vector_latents):
     assert "rank" not in result
     assert result.attrs["kernel"] == "linear"
     reasons = json.loads(result.attrs["omitted"])
-    assert any("no three unfoldings" in entry["reason"] for entry in reasons)
+    assert any("nothing to rank" in entry["reason"] for entry in reasons)
 
 
 def test_angles_are_those_of_the_principal_subspaces(make_latents, vector_latents):
@@ -176,11 +176,15 @@ def test_too_few_images_are_refused(make_latents, tensor_latents):
         analyze_latents(make_latents(tensor_latents[:, :3]), BASELINE[:3], SETTINGS)
 
 
-@pytest.fixture(scope="module")
-def summary(result):
+def _summary_of(result):
     attrs = {"data": "x", "samples": 40, "seed": 0, "perturbation": "gaussian", "provenance": "{}"}
     tree = xr.DataTree.from_dict({"/": xr.Dataset(attrs=attrs), "/cae": result})
     return summarize(tree)
+
+
+@pytest.fixture(scope="module")
+def summary(result):
+    return _summary_of(result)
 
 
 def test_summary_is_plain_json_with_the_documented_keys(summary, documented_keys):
@@ -194,6 +198,42 @@ def test_summary_is_plain_json_with_the_documented_keys(summary, documented_keys
     assert model["hilbert_dimension"]["0.5"]["0.95"]["value"] > 0
     assert set(model["psnr_db"]["0"]) == {"mean", "ci95"}
     assert model["principal_angles_deg"]["0.1"]["mean"]["value"] > 0
+    assert model["intrinsic_dimension"]["0"]["two-nn"]["points"] == 40
+
+
+def test_without_a_decoder_nothing_is_said_of_learning(
+    make_latents, tensor_latents, documented_keys
+):
+    result = analyze_latents(make_latents(tensor_latents, decodes=False), BASELINE, SETTINGS)
+    assert result.attrs["learned"] == -1
+    assert not [name for name in result if str(name).startswith("psnr")]
+    assert result.attrs["verdict"].startswith("Whether the model has learned cannot be judged")
+    assert "The latent keeps the one rank triple" in result.attrs["verdict"]
+    assert any("no decoder" in entry["reason"] for entry in json.loads(result.attrs["omitted"]))
+    model = _summary_of(result)["models"]["cae"]
+    assert set(model) <= documented_keys
+    assert model["learned"] is None
+    assert model["psnr_db"] is None
+    assert model["psnr_mean_image_db"] is None
+
+
+@pytest.mark.parametrize(
+    "shape", [(4, 4, 4), (16, 16, 16), (12, 7, 1), (12, 1, 7), (1, 6, 6), (3, 2, 1)]
+)
+def test_other_shapes_are_ranked_like_numpy_ranks_them(make_latents, shape):
+    noise = (0.0, 0.5)
+    z = np.random.default_rng(0).normal(size=(2, 8, *shape)).astype(np.float32)
+    result = analyze_latents(
+        make_latents(z, noise=noise), BASELINE[:8], AnalysisSettings(tsne_seeds=())
+    )
+    for axis, mode in ((1, "S1"), (2, "S2"), (0, "S3")):
+        found = result["rank"].sel(rule="spectrum", view="mean", mode=mode)
+        unfolded = np.moveaxis(z.astype(np.float64), axis + 2, 2).reshape(2, 8, shape[axis], -1)
+        centred = unfolded - unfolded.mean(-1, keepdims=True)
+        expected = np.linalg.matrix_rank(centred, rtol=max(unfolded.shape[2:]) * np.finfo("f4").eps)
+        np.testing.assert_array_equal(found, expected)
+    assert np.isfinite(result["hilbert_dimension_ci"]).all()
+    assert np.isfinite(result["principal_angle_statistic"]).all()
 
 
 def test_summary_knows_the_dimension_of_each_stratum(summary):
