@@ -20,7 +20,9 @@ Add a dataset
 3. Test it on small files of the same format, which the test writes (`tests/datasets`).
 """
 
+from latentgeo.datasets.endless import ImageStream
 from latentgeo.datasets.images import ImageDataset
+from latentgeo.datasets.lines import line_angles, line_stream
 from latentgeo.datasets.perturbations import (
     PERTURBATIONS,
     Perturbation,
@@ -28,16 +30,22 @@ from latentgeo.datasets.perturbations import (
     perturb,
 )
 from latentgeo.datasets.streams import seeded_normal
-from latentgeo.datasets.table import DatasetInfo, load, names
+from latentgeo.datasets.table import DatasetInfo, load, names, training_images
+from latentgeo.metrics.line_images import render_lines
 
 __all__ = [
     "PERTURBATIONS",
     "DatasetInfo",
     "ImageDataset",
+    "ImageStream",
     "Perturbation",
     "find_perturbation",
+    "line_angles",
+    "line_stream",
     "load",
     "names",
     "perturb",
+    "render_lines",
     "seeded_normal",
+    "training_images",
 ]

@@ -177,6 +177,13 @@ class ImageDataset:
             raise InputError(f"batch size {size!r} cannot be used: expected a whole number from 1")
         return self._walk(size)
 
+    def at_epoch(self, epoch: int) -> "ImageDataset":
+        """Give the images that an epoch of training sees: these, in every epoch.
+
+        An `ImageStream` gives others.
+        """
+        return self
+
     def take(self, n: int, seed: int | None = None) -> "ImageDataset":
         """Give a subset that remembers which images it holds.
 

@@ -4,21 +4,26 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from latentgeo.datasets import celeba, cifar10, svhn
+from latentgeo.datasets import celeba, cifar10, lines, svhn
 from latentgeo.datasets.digits import read_digits
 from latentgeo.datasets.download import RemoteFile, cache_folder
+from latentgeo.datasets.endless import ImageStream
 from latentgeo.datasets.folder import read_folder
 from latentgeo.datasets.idx import FASHION_FILES, MNIST_FILES, read_fashion_mnist, read_mnist
 from latentgeo.datasets.images import ImageDataset
 from latentgeo.datasets.resizing import check_size, resize
-from latentgeo.datasets.splits import Labels, Pixels, check_split
+from latentgeo.datasets.splits import Labels, check_split
 from latentgeo.errors import InputError
+from latentgeo.metrics.line_images import LINE_SIDE
 
-Reader = Callable[[Path, str, int | None], tuple[Pixels, Labels]]
+Reader = Callable[[Path, str, int | None], tuple[NDArray[Any], Labels]]
 
 _DIGITS = tuple("0123456789")
 
@@ -43,7 +48,10 @@ class DatasetInfo:
         Size of all that is downloaded; 0 where nothing is.
     read : callable
         Given the dataset's folder in the cache, a split and a size, gives images
-        (n, C, H, W) in uint8, and labels (n,) in int64 or None. It may leave the size to `load`.
+        (n, C, H, W), uint8 or float32 in [0, 1], and labels (n,) in int64 or None. It may leave
+        the size to `load`.
+    stream : callable, optional
+        Gives images without end to train on, where the data set has them.
     """
 
     summary: str
@@ -53,10 +61,24 @@ class DatasetInfo:
     licence: str
     download_bytes: int
     read: Reader = field(repr=False)
+    stream: Callable[[], ImageStream] | None = field(default=None, repr=False)
 
 
 def _idx_bytes(files: dict[str, tuple[RemoteFile, RemoteFile]]) -> int:
     return sum(file.n_bytes for pair in files.values() for file in pair)
+
+
+def _lines(style: str, drawn: str) -> DatasetInfo:
+    return DatasetInfo(
+        summary=f"lines at random angles, {drawn}; training sees fresh ones in every epoch",
+        image_shape=(1, LINE_SIDE, LINE_SIDE),
+        samples=lines.SAMPLES,
+        class_names=(),
+        licence="none needed: they are drawn when they are asked for",
+        download_bytes=0,
+        read=partial(lines.read_lines, style=style),
+        stream=partial(lines.line_stream, style),
+    )
 
 
 #: Name → dataset. A new one is a row here and the function that it names.
@@ -126,6 +148,8 @@ TABLE = {
         download_bytes=0,
         read=celeba.read_celeba,
     ),
+    "lines": _lines("paper", "drawn as in the interpolation benchmark (Berthelot and others)"),
+    "lines-smooth": _lines("smooth", "drawn so that they turn without a jump"),
 }
 
 
@@ -176,6 +200,35 @@ def load(
     return _whole(folder.resolve().name, split, size, images, labels, class_names)
 
 
+def training_images(
+    name: str | os.PathLike[str],
+    *,
+    size: int | None = None,
+    root: str | os.PathLike[str] | None = None,
+) -> ImageDataset | ImageStream:
+    """Give what a model trains on: the split "train", or images without end where there are.
+
+    Parameters
+    ----------
+    name, size, root
+        As for `load`.
+
+    Returns
+    -------
+    ImageDataset or ImageStream
+        A stream for "lines" and "lines-smooth", unless a size is asked for.
+
+    Raises
+    ------
+    InputError
+        As `load` does.
+    """
+    info = TABLE.get(str(name))
+    if info is None or info.stream is None or size not in (None, info.image_shape[-1]):
+        return load(name, "train", size=size, root=root)
+    return info.stream()
+
+
 def _load_named(name: str, split: str, size: int | None, cache: Path) -> ImageDataset:
     info = TABLE[name]
     images, labels = info.read(cache / name, split, size)
@@ -188,7 +241,7 @@ def _whole(
     name: str,
     split: str,
     size: int | None,
-    images: Pixels,
+    images: NDArray[Any],
     labels: Labels,
     class_names: tuple[str, ...],
 ) -> ImageDataset:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from latentgeo.datasets import ImageDataset
+from latentgeo.datasets import ImageDataset, ImageStream
 from latentgeo.metrics import LEARNED_MARGIN_DB, psnr
 
 _BATCH = 1024
@@ -26,13 +26,15 @@ def psnr_in_decibels(images: Tensor, clean: Tensor) -> Tensor:
     return psnr(images, clean, data_range=1.0).clamp(max=_CEILING_DB)
 
 
-def mean_image_psnr(train: ImageDataset, validation: ImageDataset) -> float:
+def mean_image_psnr(train: ImageDataset | ImageStream, validation: ImageDataset) -> float:
     """Give what predicting the mean training image reaches on the validation images.
 
     Parameters
     ----------
-    train, validation : ImageDataset
-        Images of one shape.
+    train : ImageDataset or ImageStream
+        Images; of a stream, those of the present epoch.
+    validation : ImageDataset
+        Images of the same shape.
 
     Returns
     -------

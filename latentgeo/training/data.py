@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from latentgeo.datasets import ImageDataset, load
+from latentgeo.datasets import ImageDataset, ImageStream, load, training_images
 from latentgeo.errors import InputError
 from latentgeo.training.config import TrainConfig
 
@@ -17,7 +17,7 @@ _HELD_OUT = 0.1
 class Parts(NamedTuple):
     """Images to train on, and images to validate on."""
 
-    train: ImageDataset
+    train: ImageDataset | ImageStream
     validation: ImageDataset
 
     def facts(self) -> dict[str, Any]:
@@ -38,8 +38,9 @@ def load_parts(data: ImageDataset | str | Path, config: TrainConfig) -> Parts:
     Parameters
     ----------
     data : ImageDataset, str or pathlib.Path
-        A data set's name or a folder of images, whose splits "train" and "validation" are
-        taken; or images, of which a tenth is held out, the same whatever the seed.
+        A data set's name or a folder of images, whose splits "train" (images without end where
+        the data set has them) and "validation" are taken; or images, of which a tenth is held
+        out, the same whatever the seed.
     config : TrainConfig
         `size`, `train_samples` and `seed` decide.
 
@@ -56,7 +57,9 @@ def load_parts(data: ImageDataset | str | Path, config: TrainConfig) -> Parts:
     if isinstance(data, ImageDataset):
         parts = _held_out(data, config)
     else:
-        parts = Parts(*(load(data, part, size=config.size) for part in ("train", "validation")))
+        parts = Parts(
+            training_images(data, size=config.size), load(data, "validation", size=config.size)
+        )
     if config.train_samples is None:
         return parts
     return parts._replace(train=parts.train.take(config.train_samples, seed=config.seed))

@@ -8,7 +8,8 @@ SPLITS = ("train", "validation", "test")
 
 
 def test_all_datasets_are_listed():
-    assert list(names()) == ["digits", "mnist", "fashion-mnist", "cifar10", "svhn", "celeba"]
+    images = ["digits", "mnist", "fashion-mnist", "cifar10", "svhn", "celeba"]
+    assert list(names()) == [*images, "lines", "lines-smooth"]
 
 
 @pytest.mark.parametrize("name", list(names()))
