@@ -16,7 +16,8 @@ from latentgeo.models.config import ModelConfig, resolve_options
 from latentgeo.models.device import choose_device
 from latentgeo.models.folder import load_model, save_model
 from latentgeo.models.layouts import PosteriorLayout
-from latentgeo.models.nets import Nets, Shape
+from latentgeo.models.nets import Nets, Shape, Shapes
+from latentgeo.models.objective import objective
 from latentgeo.models.parsing import parse, unknown
 from latentgeo.models.preprocessing import Preprocessing
 from latentgeo.models.recipes import RECIPES, Recipe
@@ -39,9 +40,11 @@ __all__ = [
     "Preprocessing",
     "Recipe",
     "Shape",
+    "Shapes",
     "build",
     "choose_device",
     "load_model",
+    "objective",
     "parse",
     "resolve_options",
     "save_model",

@@ -179,7 +179,7 @@ class Autoencoder(nn.Module):
         """
         posterior = self.posterior(images)
         latent = posterior.sample() if self.training else posterior.mean
-        return Pass(posterior, latent, self.decode_logits(latent))
+        return Pass(posterior, latent, self.decode_logits(latent), self)
 
     def serialized_weights(self) -> bytes:
         """Give the weights in the safetensors format."""

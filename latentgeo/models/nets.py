@@ -8,6 +8,19 @@ from torch import nn
 Shape = tuple[int, int, int]
 
 
+class Shapes(NamedTuple):
+    """The sizes that a term may need.
+
+    Attributes
+    ----------
+    image, latent : tuple of int
+        (C, H, W) of images and of latents.
+    """
+
+    image: Shape
+    latent: Shape
+
+
 class Nets(NamedTuple):
     """An encoder and its decoder, to be joined by a bottleneck.
 

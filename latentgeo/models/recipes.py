@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator
 
 from latentgeo.models.bottlenecks import Bottleneck, Deterministic, Gaussian
+from latentgeo.models.nets import Shapes
 from latentgeo.models.parsing import Options
 from latentgeo.objectives import (
     LIKELIHOODS,
@@ -95,7 +96,7 @@ class Recipe:
     bottleneck : callable
         (features, latent channels, options) to the bottleneck.
     terms : callable
-        Options to the terms that training minimises.
+        (options, shapes) to the terms that training minimises.
     corruption : callable
         Options to what the input goes through while training, or to None.
     """
@@ -103,7 +104,7 @@ class Recipe:
     summary: str
     options: type[RecipeOptions]
     bottleneck: Callable[[int, int, Any], Bottleneck]
-    terms: Callable[[Any], tuple[Term, ...]]
+    terms: Callable[[Any, Shapes], tuple[Term, ...]]
     corruption: Callable[[Any], Corruption | None] = _no_corruption
 
 
@@ -115,12 +116,12 @@ def _gaussian(features: int, channels: int, options: VAEOptions) -> Bottleneck:
     return Gaussian(features, channels)
 
 
-def _reconstruct(options: RecipeOptions) -> tuple[Term, ...]:
+def _reconstruct(options: RecipeOptions, shapes: Shapes) -> tuple[Term, ...]:
     return (Reconstruction(LIKELIHOODS[options.likelihood]),)
 
 
-def _evidence_bound(options: VAEOptions) -> tuple[Term, ...]:
-    return (*_reconstruct(options), KLDivergence(options.kl_weight, options.kl_warmup))
+def _evidence_bound(options: VAEOptions, shapes: Shapes) -> tuple[Term, ...]:
+    return (*_reconstruct(options, shapes), KLDivergence(options.kl_weight, options.kl_warmup))
 
 
 def _noise(options: DAEOptions) -> Corruption:

@@ -1,11 +1,10 @@
 """How far the posterior lies from the standard normal prior."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import Tensor
 
-from latentgeo.objectives.passes import Pass
+from latentgeo.objectives.passes import Batch, Pass
 from latentgeo.objectives.term import Term
 
 
@@ -31,13 +30,13 @@ class KLDivergence(Term):
 
     weight: float = 1.0
     warmup: float = 0.0
-    name: ClassVar[str] = "kl"
+    name: str = "kl"
 
     def weight_at(self, share: float) -> float:
         """Give the factor, which rises linearly during the warm-up; see `Term`."""
         return self.weight if share >= self.warmup else self.weight * share / self.warmup
 
-    def __call__(self, pass_: Pass, clean: Tensor) -> Tensor:
+    def __call__(self, pass_: Pass, batch: Batch) -> Tensor:
         """Give the mean over the batch; see `Term`.
 
         Raises
@@ -45,7 +44,7 @@ class KLDivergence(Term):
         TypeError
             When the posterior is a single point.
         """
-        mean, log_variance = pass_.posterior
+        mean, log_variance, _ = pass_.posterior
         if log_variance is None:
             raise TypeError(
                 "a KL divergence needs a stochastic posterior, this one has no variance"

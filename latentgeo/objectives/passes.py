@@ -1,6 +1,7 @@
-"""What a term sees of the model: one pass of a batch through it."""
+"""What a term sees: a batch of images, and one pass of it through the model."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Generator, Tensor
@@ -15,10 +16,14 @@ class Posterior(NamedTuple):
         The mean, or the latent itself where the model is deterministic.
     log_variance : torch.Tensor of shape (b, C, H, W) or None
         Natural logarithm of the variance; None where the model is deterministic.
+    codes : mapping of str to torch.Tensor, optional
+        What the latent is composed of, by name, (b, …) each, where the bottleneck composes it;
+        see `Pass.code`.
     """
 
     mean: Tensor
     log_variance: Tensor | None = None
+    codes: Mapping[str, Tensor] | None = None
 
     @property
     def standard_deviation(self) -> Tensor:
@@ -52,6 +57,38 @@ class Posterior(NamedTuple):
         return self.mean + self.standard_deviation * epsilon
 
 
+class Batch(NamedTuple):
+    """Images, and what is known of them.
+
+    Attributes
+    ----------
+    images : torch.Tensor of shape (b, channels, rows, columns)
+        Without corruption, in [0, 1].
+    labels : torch.Tensor of shape (b,) or None
+        Class of each image, int64, `UNLABELLED` where it is hidden; None where no label is known.
+    """
+
+    images: Tensor
+    labels: Tensor | None = None
+
+
+#: The label of an image whose class is not known.
+UNLABELLED = -1
+
+
+class Codec(Protocol):
+    """What a term may ask of an autoencoder beside its pass."""
+
+    def posterior(self, images: Tensor) -> Posterior:
+        """Give the distribution of the latents of images."""
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Give the images of latents, in [0, 1]."""
+
+    def to_image(self, logits: Tensor) -> Tensor:
+        """Give the images of what the decoder says, in [0, 1]."""
+
+
 class Pass(NamedTuple):
     """One pass of a batch through an autoencoder.
 
@@ -63,8 +100,55 @@ class Pass(NamedTuple):
         What was decoded: a sample of the posterior while training, its mean otherwise.
     logits : torch.Tensor of shape (b, channels, rows, columns)
         What the decoder gave, before it becomes an image in [0, 1].
+    model : Codec, optional
+        The autoencoder, for terms that encode or decode more than the batch.
     """
 
     posterior: Posterior
     latent: Tensor
     logits: Tensor
+    model: Codec | None = None
+
+    @property
+    def codec(self) -> Codec:
+        """The autoencoder; raises TypeError where the pass does not know it."""
+        if self.model is None:
+            raise TypeError("this term needs the autoencoder, the pass was made without it")
+        return self.model
+
+    def code(self, name: str) -> Tensor:
+        """Give a code that the latent is composed of; "latent" is all of it.
+
+        Parameters
+        ----------
+        name : str
+            "latent", or a code that the bottleneck gives.
+
+        Returns
+        -------
+        torch.Tensor of shape (b, …)
+            The code.
+
+        Raises
+        ------
+        TypeError
+            When the bottleneck gives no such code.
+        """
+        if name == "latent":
+            return self.latent
+        codes = self.posterior.codes or {}
+        if name not in codes:
+            raise TypeError(f"this term needs the code {name!r}, the bottleneck has {list(codes)}")
+        return codes[name]
+
+    def detached(self) -> "Pass":
+        """Give the same pass, through which no gradient flows back into the autoencoder."""
+        mean, log_variance, codes = self.posterior
+        posterior = Posterior(
+            mean.detach(),
+            None if log_variance is None else log_variance.detach(),
+            None if codes is None else {name: code.detach() for name, code in codes.items()},
+        )
+        return self._replace(
+            posterior=posterior, latent=self.latent.detach(), logits=self.logits.detach()
+        )

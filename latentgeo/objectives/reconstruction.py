@@ -1,12 +1,11 @@
 """How well the clean image is recovered."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import Tensor
 
 from latentgeo.objectives.likelihoods import Likelihood
-from latentgeo.objectives.passes import Pass
+from latentgeo.objectives.passes import Batch, Pass
 from latentgeo.objectives.term import Term
 
 
@@ -24,8 +23,8 @@ class Reconstruction(Term):
 
     likelihood: Likelihood
     weight: float = 1.0
-    name: ClassVar[str] = "reconstruction"
+    name: str = "reconstruction"
 
-    def __call__(self, pass_: Pass, clean: Tensor) -> Tensor:
+    def __call__(self, pass_: Pass, batch: Batch) -> Tensor:
         """Give the mean over the batch of the sum over pixels; see `Term`."""
-        return self.likelihood.negative_log(pass_.logits, clean).mean()
+        return self.likelihood.negative_log(pass_.logits, batch.images).mean()

@@ -1,11 +1,11 @@
 """The base of all terms."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from collections.abc import Mapping
 
 from torch import Tensor
 
-from latentgeo.objectives.passes import Pass
+from latentgeo.objectives.passes import Batch, Pass
 
 
 class Term(ABC):
@@ -19,7 +19,7 @@ class Term(ABC):
         Its factor in the sum that is minimised.
     """
 
-    name: ClassVar[str]
+    name: str
     weight: float
 
     def weight_at(self, share: float) -> float:
@@ -37,16 +37,43 @@ class Term(ABC):
         """
         return self.weight
 
+    def signs(self, pass_: Pass, batch: Batch) -> dict[str, Tensor]:
+        """Measure what tells whether the term works, without a part in the sum.
+
+        Takes what the call takes; it is measured on the validation images.
+
+        Returns
+        -------
+        dict of str to torch.Tensor
+            Scalars by name, each a mean over the batch; none by default.
+        """
+        return {}
+
+    def trouble(self, signs: Mapping[str, float]) -> str | None:
+        """Say in one line what is wrong and what to try, or None.
+
+        Parameters
+        ----------
+        signs : mapping of str to float
+            What `signs` gave, the mean over the validation images.
+
+        Returns
+        -------
+        str or None
+            Lower case, without a full stop; None where all is well.
+        """
+        return None
+
     @abstractmethod
-    def __call__(self, pass_: Pass, clean: Tensor) -> Tensor:
+    def __call__(self, pass_: Pass, batch: Batch) -> Tensor:
         """Measure a pass.
 
         Parameters
         ----------
         pass_ : Pass
             One pass of the model.
-        clean : torch.Tensor of shape (b, channels, rows, columns)
-            The images without corruption, in [0, 1].
+        batch : Batch
+            The images without corruption, and their labels where they are known.
 
         Returns
         -------

@@ -1,7 +1,8 @@
-"""The loop: descend the terms, validate, keep the best, save the state."""
+"""The loop: descend the terms, then each adversary's; validate, keep the best, save the state."""
 
 import math
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -14,7 +15,8 @@ from torch.optim import Adam
 
 from latentgeo.datasets import ImageDataset
 from latentgeo.errors import TrainingDivergedError
-from latentgeo.models import RECIPES, Autoencoder, Pass, save_model
+from latentgeo.models import RECIPES, Autoencoder, Pass, objective, save_model
+from latentgeo.objectives import AdversarialTerm, Batch, Term
 from latentgeo.training.baseline import psnr_in_decibels
 from latentgeo.training.config import TrainConfig
 from latentgeo.training.data import Parts
@@ -80,9 +82,11 @@ class Loop:
         self.parts = parts
         self.folder = folder
         self.progress = Progress()
-        options = model.config.recipe_options
-        self.terms = RECIPES[config.recipe].terms(options)
-        self.corruption = RECIPES[config.recipe].corruption(options)
+        self.terms = objective(model)
+        self.adversaries = [term for term in self.terms if isinstance(term, AdversarialTerm)]
+        for term in self.adversaries:
+            term.to(device)
+        self.corruption = RECIPES[config.recipe].corruption(model.config.recipe_options)
         self.optimiser = Adam(model.parameters(), lr=config.learning_rate)
         self.fabric = Fabric(accelerator=device.type, devices=1, precision=config.precision)
         self._run_model, self._run_optimiser = self.fabric.setup(self.model, self.optimiser)
@@ -128,16 +132,18 @@ class Loop:
         self._saved_step = progress.step
         self.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
+        for term in self.adversaries:
+            term.load_state_dict(state["adversaries"][term.name])
         torch.set_rng_state(state["random"]["cpu"])
         if self.fabric.device.type == "cuda":
             torch.cuda.set_rng_state(state["random"]["cuda"], self.fabric.device)
 
     def _descend_epoch(self, on_step: OnStep) -> None:
-        self._run_model.train()
+        self._set_mode(training=True)
         for positions in self._batches(self.progress.epoch, self.progress.batch):
-            images = self._images(self.parts.train, positions)
-            losses = self._step(images)
-            self.progress.add(losses, len(images))
+            batch = self._batch(self.parts.train, positions)
+            losses = self._step(batch)
+            self.progress.add(losses, len(batch.images))
             on_step(self.progress, losses)
             within = self.progress.batch < self.steps_per_epoch
             if within and self.progress.step % self.config.checkpoint_steps == 0:
@@ -150,34 +156,42 @@ class Loop:
         for batch in range(first, self.steps_per_epoch):
             yield order[batch * size : (batch + 1) * size]
 
-    def _images(self, dataset: ImageDataset, positions: NDArray[np.int64]) -> Tensor:
+    def _set_mode(self, *, training: bool) -> None:
+        self._run_model.train(training)
+        for term in self.adversaries:
+            term.adversary.train(training)
+
+    def _batch(self, dataset: ImageDataset, positions: NDArray[np.int64]) -> Batch:
         images = dataset.batch(positions).contiguous(memory_format=torch.channels_last)
-        moved: Tensor = self.fabric.to_device(images)
+        labels = None if dataset.labels is None else torch.from_numpy(dataset.labels[positions])
+        moved: Batch = self.fabric.to_device(Batch(images, labels))
         return moved
 
-    def _step(self, images: Tensor) -> Row:
-        """Descend the autoencoder's terms once."""
+    def _step(self, batch: Batch) -> Row:
+        """Descend the autoencoder's terms once, then each adversary's."""
         done = self.progress.step / self.total_steps
-        losses = self._losses(self._pass(images), images, done)
+        pass_ = self._pass(batch)
+        losses = self._losses(pass_, batch, done)
         values = _values(losses)
         self._check_finite(values)
         self._descend(losses["loss"])
-        return values
+        return values | self._descend_adversaries(pass_, batch)
 
-    def _pass(self, images: Tensor) -> Pass:
+    def _pass(self, batch: Batch) -> Pass:
+        images = batch.images
         seen = images if self.corruption is None else self.corruption(images)
         pass_: Pass = self._run_model(seen)
         return pass_
 
-    def _losses(self, pass_: Pass, images: Tensor, done: float) -> dict[str, Tensor]:
+    def _losses(self, pass_: Pass, batch: Batch, done: float) -> dict[str, Tensor]:
         """Give every term, unweighted, and their sum as "loss", weighted as `done` asks for."""
-        terms = {term.name: term(pass_, images) for term in self.terms}
+        terms = {term.name: term(pass_, batch) for term in self.terms}
         weighted = [term.weight_at(done) * terms[term.name] for term in self.terms]
         return {"loss": torch.stack(weighted).sum(), **terms}
 
     def _descend(self, loss: Tensor) -> None:
         for group in self.optimiser.param_groups:
-            group["lr"] = self._learning_rate()
+            group["lr"] = self.config.learning_rate * self._learning_rate_factor()
         self._run_optimiser.zero_grad()
         self.fabric.backward(loss)
         if self.config.gradient_clip is not None:
@@ -189,14 +203,25 @@ class Loop:
             )
         self._run_optimiser.step()
 
-    def _learning_rate(self) -> float:
-        factor = learning_rate_factor(
+    def _descend_adversaries(self, pass_: Pass, batch: Batch) -> Row:
+        if not self.adversaries:
+            return {}
+        factor, clip = self._learning_rate_factor(), self.config.gradient_clip
+        losses = {
+            f"{term.name}_adversary": term.descend(pass_, batch, factor=factor, clip=clip)
+            for term in self.adversaries
+        }
+        values = _values(losses)
+        self._check_finite(values)
+        return values
+
+    def _learning_rate_factor(self) -> float:
+        return learning_rate_factor(
             self.config.schedule,
             self.progress.step,
             warmup_steps=self.config.warmup_steps,
             total_steps=self.total_steps,
         )
-        return self.config.learning_rate * factor
 
     def _close_epoch(self) -> None:
         row: Row = {
@@ -205,13 +230,31 @@ class Loop:
             "learning_rate": self.optimiser.param_groups[0]["lr"],
         }
         row |= {f"train_{name}": value for name, value in self.progress.means().items()}
-        row |= {f"validation_{name}": value for name, value in self._validate().items()}
+        validation = self._validate()
+        row |= {f"validation_{name}": value for name, value in validation.items()}
         self._check_weights()
-        better = self.progress.close_epoch(row)
+        self._look_for_trouble(validation)
+        # An adversary's measure moves with the adversary, so epochs cannot be compared by it.
+        better = self.progress.close_epoch(row, always=bool(self.adversaries))
         self.progress.finished = self._is_last()
         self.folder.write_metrics(self.progress.rows)
         if better:
             save_model(self.model, self.folder.path)
+
+    def _look_for_trouble(self, validation: Row) -> None:
+        """Let the terms say what is wrong; warn when it is said for the first time."""
+        before, self.progress.trouble = self.progress.trouble, {}
+        for term in self.terms:
+            said = term.trouble(_signs_of(term, validation))
+            if said is None:
+                continue
+            self.progress.trouble[term.name] = said
+            if term.name not in before:
+                warnings.warn(
+                    f"epoch {self.progress.epoch + 1} of the {self.config.recipe} in "
+                    f"{str(self.folder.path)!r}: {said}",
+                    stacklevel=2,
+                )
 
     def _is_last(self) -> bool:
         waited = self.progress.epoch - self.progress.best_epoch
@@ -226,14 +269,14 @@ class Loop:
         Corrupted inputs get the same noise in every epoch, and training's random state is left
         as it was.
         """
-        self._run_model.eval()
+        self._set_mode(training=False)
         sums: Row = {}
         with forked(self.fabric.device):
             torch.manual_seed(self.config.seed)
             for positions in self._walk(self.parts.validation):
-                images = self._images(self.parts.validation, positions)
-                for name, value in self._measure(images).items():
-                    sums[name] = sums.get(name, 0.0) + value * len(images)
+                batch = self._batch(self.parts.validation, positions)
+                for name, value in self._measure(batch).items():
+                    sums[name] = sums.get(name, 0.0) + value * len(positions)
         means = {name: value / len(self.parts.validation) for name, value in sums.items()}
         self._check_finite(means)
         return means
@@ -242,10 +285,15 @@ class Loop:
         starts = range(self.config.batch_size, len(dataset), self.config.batch_size)
         return np.split(np.arange(len(dataset)), starts)
 
-    def _measure(self, images: Tensor) -> Row:
-        pass_ = self._pass(images)
-        decibels = psnr_in_decibels(self.model.to_image(pass_.logits), images)
-        return _values({**self._losses(pass_, images, done=1.0), "psnr": decibels.mean()})
+    def _measure(self, batch: Batch) -> Row:
+        pass_ = self._pass(batch)
+        decibels = psnr_in_decibels(self.model.to_image(pass_.logits), batch.images)
+        signs = {
+            f"{term.name}_{sign}": value
+            for term in self.terms
+            for sign, value in term.signs(pass_, batch).items()
+        }
+        return _values({**self._losses(pass_, batch, 1.0), "psnr": decibels.mean(), **signs})
 
     def _check_finite(self, values: Row) -> None:
         broken = [name for name, value in values.items() if not math.isfinite(value)]
@@ -255,7 +303,9 @@ class Loop:
             raise self._diverged(f"loss term {name!r} is {values[name]}")
 
     def _check_weights(self) -> None:
-        finite = torch.stack([weight.isfinite().all() for weight in self.model.parameters()])
+        nets = [self.model, *(term.adversary for term in self.adversaries)]
+        weights = [weight for net in nets for weight in net.parameters()]
+        finite = torch.stack([weight.isfinite().all() for weight in weights])
         if not bool(finite.all()):
             raise self._diverged("a weight is not finite")
 
@@ -283,6 +333,7 @@ class Loop:
             "model": self.model.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "random": random,
+            "adversaries": {term.name: term.state_dict() for term in self.adversaries},
         }
         self.folder.write_state(state, self.progress)
         self._saved_step = self.progress.step
@@ -298,3 +349,13 @@ def _values(losses: dict[str, Tensor]) -> Row:
     """Fetch all losses from the device in one transfer."""
     numbers = torch.stack([loss.detach().double() for loss in losses.values()]).tolist()
     return dict(zip(losses, numbers, strict=True))
+
+
+def _signs_of(term: Term, validation: Row) -> Row:
+    """Pick what the signs of a term were, by their own names."""
+    prefix = f"{term.name}_"
+    return {
+        name.removeprefix(prefix): value
+        for name, value in validation.items()
+        if name.startswith(prefix)
+    }

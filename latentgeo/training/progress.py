@@ -25,6 +25,8 @@ class Progress:
         The metrics of each complete epoch.
     best_epoch : int
         The epoch of the lowest validation loss; 0 before the first.
+    trouble : dict of str to str
+        What is wrong after the last epoch, a line for each term that found something.
     seconds : float
         Time spent, over all sessions.
     finished : bool
@@ -38,6 +40,7 @@ class Progress:
     sums: Row = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
     best_epoch: int = 0
+    trouble: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     finished: bool = False
 
@@ -58,13 +61,17 @@ class Progress:
         """Give each loss, its mean over the images of the present epoch."""
         return {name: value / self.samples for name, value in self.sums.items()}
 
-    def close_epoch(self, row: Row) -> bool:
-        """Keep the metrics of an epoch; say whether its validation loss is the lowest so far."""
+    def close_epoch(self, row: Row, *, always: bool = False) -> bool:
+        """Keep the metrics of an epoch; say whether its validation loss is the lowest so far.
+
+        With `always`, the last epoch counts as the best whatever its loss.
+        """
         self.rows.append(row)
         self.epoch += 1
         self.batch = self.samples = 0
         self.sums = {}
-        better = not self.best_epoch or row["validation_loss"] < self.best["validation_loss"]
+        lowest = not self.best_epoch or row["validation_loss"] < self.best["validation_loss"]
+        better = always or lowest
         if better:
             self.best_epoch = self.epoch
         return better

@@ -123,7 +123,8 @@ def train(
     Warns
     -----
     UserWarning
-        When the trained model is no better than predicting the mean image.
+        When the trained model is no better than predicting the mean image; and, while it trains
+        and again at the end, when a term finds that it does not work.
     """
     config = parse(
         TrainConfig,
@@ -230,6 +231,7 @@ def _provenance(loop: Loop, baseline: float) -> Facts:
         validation_psnr_db=best["validation_psnr"],
         baseline_psnr_db=baseline,
         learned=has_learned(best["validation_psnr"], baseline),
+        trouble=list(progress.trouble.values()),
         finished=progress.finished,
         seconds=round(progress.seconds, 1),
     )
@@ -242,5 +244,10 @@ def _warn_of_collapse(loop: Loop, baseline: float) -> None:
             f"the {loop.config.recipe} in {str(loop.folder.path)!r} has not learned: its "
             f"validation PSNR is {reached:.2f} dB, predicting the mean image gives "
             f"{baseline:.2f} dB; try more epochs or another learning rate",
+            stacklevel=4,
+        )
+    for said in loop.progress.trouble.values():
+        warnings.warn(
+            f"the {loop.config.recipe} in {str(loop.folder.path)!r} ended in trouble: {said}",
             stacklevel=4,
         )

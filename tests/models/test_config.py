@@ -40,7 +40,7 @@ def test_no_option_belongs_to_both_recipe_and_backbone(recipe, backbone):
 
 def test_options_reach_the_terms_and_the_corruption():
     vae = configure(recipe="vae", options={"kl_weight": 0.25}).recipe_options
-    assert [term.weight for term in RECIPES["vae"].terms(vae)] == [1.0, 0.25]
+    assert [term.weight for term in RECIPES["vae"].terms(vae, None)] == [1.0, 0.25]
     dae = configure(recipe="dae", options={"noise": [0.1, 0.2]}).recipe_options
     corruption = RECIPES["dae"].corruption(dae)
     assert (corruption.low, corruption.high) == (0.1, 0.2)

@@ -8,7 +8,8 @@ from torch.nn.functional import pad
 
 from latentgeo.datasets import load
 from latentgeo.metrics import psnr
-from latentgeo.models import BACKBONES, RECIPES, load_model, save_model
+from latentgeo.models import BACKBONES, RECIPES, load_model, objective, save_model
+from latentgeo.objectives import Batch
 
 SHAPES = [(1, 28, 28), (3, 32, 32)]
 CASES = list(product(RECIPES, BACKBONES, SHAPES))
@@ -24,11 +25,12 @@ def eight_images(image_shape):
     return pad(digits, (2, 2, 2, 2)) * colours
 
 
-def total_loss(model, images):
+def total_loss(model, images, terms=None):
     recipe, options = RECIPES[model.config.recipe], model.config.recipe_options
     corruption = recipe.corruption(options) or (lambda clean: clean)
     pass_ = model(corruption(images))
-    return sum(term.weight * term(pass_, images) for term in recipe.terms(options))
+    terms = terms or objective(model)
+    return sum(term.weight * term(pass_, Batch(images)) for term in terms)
 
 
 @every_model

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.distributions import Bernoulli, Normal, kl_divergence
 
-from latentgeo.objectives import LIKELIHOODS, KLDivergence, Pass, Posterior, Reconstruction
+from latentgeo.objectives import LIKELIHOODS, Batch, KLDivergence, Pass, Posterior, Reconstruction
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def test_bernoulli_is_the_negative_log_likelihood_of_torch():
     logits, binary = torch.randn(5, 2, 4, 4), torch.randint(0, 2, (5, 2, 4, 4)).float()
     expected = -Bernoulli(logits=logits).log_prob(binary).sum(dim=(1, 2, 3)).mean()
     term = Reconstruction(LIKELIHOODS["bernoulli"])
-    torch.testing.assert_close(term(a_pass(logits), binary), expected)
+    torch.testing.assert_close(term(a_pass(logits), Batch(binary)), expected)
 
 
 def test_gaussian_is_the_negative_log_likelihood_of_torch_up_to_its_constant(images):
@@ -27,7 +27,7 @@ def test_gaussian_is_the_negative_log_likelihood_of_torch_up_to_its_constant(ima
     normal = Normal(output, 0.1)
     expected = (normal.log_prob(output) - normal.log_prob(images)).sum(dim=(1, 2, 3)).mean()
     term = Reconstruction(LIKELIHOODS["gaussian"])
-    torch.testing.assert_close(term(a_pass(output), images), expected)
+    torch.testing.assert_close(term(a_pass(output), Batch(images)), expected)
 
 
 @pytest.mark.parametrize("likelihood", LIKELIHOODS)
@@ -35,7 +35,7 @@ def test_reconstruction_is_least_at_the_image_itself(likelihood, images):
     images = images.clamp(0.05, 0.95)
     exact = torch.logit(images) if likelihood == "bernoulli" else images
     term = Reconstruction(LIKELIHOODS[likelihood])
-    assert term(a_pass(exact), images) < term(a_pass(exact + 0.1), images)
+    assert term(a_pass(exact), Batch(images)) < term(a_pass(exact + 0.1), Batch(images))
     torch.testing.assert_close(LIKELIHOODS[likelihood].mean(exact), images)
 
 
@@ -49,8 +49,8 @@ def test_mean_images_lie_in_the_pixel_range(likelihood):
 @pytest.mark.parametrize("likelihood", LIKELIHOODS)
 def test_reconstruction_sums_over_pixels_and_averages_over_the_batch(likelihood, images):
     term, logits = Reconstruction(LIKELIHOODS[likelihood]), torch.randn_like(images)
-    once = term(a_pass(logits), images)
-    twice = term(a_pass(logits.repeat(2, 1, 2, 1)), images.repeat(2, 1, 2, 1))
+    once = term(a_pass(logits), Batch(images))
+    twice = term(a_pass(logits.repeat(2, 1, 2, 1)), Batch(images.repeat(2, 1, 2, 1)))
     torch.testing.assert_close(twice, 2 * once)
 
 
@@ -59,7 +59,9 @@ def test_kl_is_that_of_torch():
     posterior = Posterior(mean, log_variance)
     normal = Normal(mean, posterior.standard_deviation)
     expected = kl_divergence(normal, Normal(0.0, 1.0)).sum(dim=(1, 2, 3)).mean()
-    found = KLDivergence()(a_pass(torch.zeros(5, 1, 4, 4), posterior), torch.zeros(5, 1, 4, 4))
+    found = KLDivergence()(
+        a_pass(torch.zeros(5, 1, 4, 4), posterior), Batch(torch.zeros(5, 1, 4, 4))
+    )
     torch.testing.assert_close(found, expected)
 
 
@@ -72,7 +74,7 @@ def test_kl_weight_rises_during_the_warm_up():
 
 def test_kl_of_a_point_is_refused():
     with pytest.raises(TypeError, match="needs a stochastic posterior"):
-        KLDivergence()(a_pass(torch.zeros(5, 1, 4, 4)), torch.zeros(5, 1, 4, 4))
+        KLDivergence()(a_pass(torch.zeros(5, 1, 4, 4)), Batch(torch.zeros(5, 1, 4, 4)))
 
 
 def test_names_of_terms_differ():

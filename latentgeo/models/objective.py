@@ -1,0 +1,23 @@
+"""What training minimises for a model."""
+
+from latentgeo.models.autoencoder import Autoencoder
+from latentgeo.models.nets import Shapes
+from latentgeo.models.recipes import RECIPES
+from latentgeo.objectives import Term
+
+
+def objective(model: Autoencoder) -> tuple[Term, ...]:
+    """Give the terms of a model's recipe.
+
+    Parameters
+    ----------
+    model : Autoencoder
+        Its configuration and its shapes decide.
+
+    Returns
+    -------
+    tuple of Term
+        The terms; adversaries in them have fresh weights, drawn from torch's global generator.
+    """
+    shapes = Shapes(model.config.image_shape, model.latent_shape)
+    return RECIPES[model.config.recipe].terms(model.config.recipe_options, shapes)
