@@ -1,0 +1,411 @@
+"""State dicts as training leaves them: unwrapped, renamed and fitted to a module."""
+
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from latentgeo.errors import InputError
+
+PLAIN = (
+    "state_dict",
+    "model_state_dict",
+    "model_state",
+    "model",
+    "params",
+    "module",
+    "network",
+    "net",
+    "weights",
+)
+AVERAGED = (
+    "state_dict_ema",
+    "model_ema",
+    "ema_state_dict",
+    "ema_model_state_dict",
+    "ema_model",
+    "ema",
+    "params_ema",
+    "shadow",
+    "shadow_params",
+)
+_OPTIMISER = re.compile("optim|sched|scaler", re.IGNORECASE)
+_EMA = re.compile(r"(^|[._])ema([._]|$)", re.IGNORECASE)
+_COMPILED = "_orig_mod."
+_WRAPPERS = ("module.", "model.", "net.", "network.")
+_COUNTER = "num_batches_tracked"
+_SHOWN = 3
+_DEEPEST = 4
+
+Tensors = dict[str, Tensor]
+
+
+class Fit(NamedTuple):
+    """How weights went into a module.
+
+    Attributes
+    ----------
+    missing : tuple of str
+        Tensors of the module that the weights do not hold; they kept their values.
+    unexpected : tuple of str
+        Tensors that the module has no place for.
+    notes : tuple of str
+        What was done: prefixes that were taken off, numbers that were converted.
+    """
+
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def unwrap(found: object, path: Path, ema: bool | None) -> tuple[Tensors, tuple[str, ...]]:
+    """Find the tensors in what a file holds.
+
+    Parameters
+    ----------
+    found : object
+        A state dict, or a checkpoint of training that holds one.
+    path : pathlib.Path
+        The file, for messages.
+    ema : bool or None
+        Which weights to take, as in `read_weights`.
+
+    Returns
+    -------
+    tensors : dict of str to torch.Tensor
+        The tensors.
+    notes : tuple of str
+        What was taken, and what was left aside.
+
+    Raises
+    ------
+    InputError
+        When it holds none, or not the averaged ones that were asked for.
+    """
+    if not isinstance(found, Mapping):
+        raise InputError(
+            f"{str(path)!r} holds a {type(found).__name__}, expected tensors by name; save "
+            "model.state_dict()"
+        )
+    notes: list[str] = []
+    tensors = _take(found, path, ema, notes)
+    if not tensors:
+        raise InputError(
+            f"{str(path)!r} holds no tensors by name, only {_list(_names(found)) or 'nothing'}; "
+            "save model.state_dict()"
+        )
+    return tensors, tuple(notes)
+
+
+def fit_tensors(
+    module: nn.Module,
+    tensors: Tensors,
+    path: str,
+    *,
+    strict: bool = True,
+    prefix: str | None = None,
+) -> Fit:
+    """Load tensors into a module; `fit_weights` says how."""
+    expected = _expected(module, path)
+    view = _choose(expected, tensors, path, prefix)
+    tied = _tied(expected, view.tensors)
+    missing = [name for name in expected if name not in view.tensors and name not in tied]
+    unexpected = [name for name in view.tensors if name not in expected]
+    lacking = [name for name in missing if not name.endswith(_COUNTER)]
+    if strict and (lacking or unexpected):
+        raise InputError(_misfit(path, module, expected, view.tensors, lacking, unexpected))
+    taken = {name: value for name, value in view.tensors.items() if name in expected}
+    if not taken:
+        raise InputError(_misfit(path, module, expected, view.tensors, lacking, unexpected))
+    notes = [*view.notes, *_converted(expected, taken, path)]
+    notes += [f"{name!r} is the same tensor as {other!r}" for name, other in tied.items()]
+    if missing:
+        notes.append(f"{_count(missing)} missing and left as they were: {_list(missing)}")
+    if unexpected:
+        notes.append(f"{_count(unexpected)} not used: {_list(unexpected)}")
+    _load(module, taken, path)
+    if lacking or unexpected:
+        warnings.warn(
+            _misfit(path, module, expected, view.tensors, lacking, unexpected), stacklevel=3
+        )
+    return Fit(tuple(missing), tuple(unexpected), tuple(notes))
+
+
+class _View(NamedTuple):
+    """One way to name the tensors."""
+
+    tensors: Tensors
+    notes: tuple[str, ...]
+
+
+def _take(
+    found: Mapping[Any, Any], path: Path, ema: bool | None, notes: list[str], depth: int = 0
+) -> Tensors:
+    """Take the weights from a checkpoint, going into containers."""
+    plain = _holders(found, PLAIN)
+    averaged = _holders(found, AVERAGED)
+    own = {name: value for name, value in found.items() if _is_entry(name, value)}
+    if averaged and ema:
+        key = averaged[0]
+    elif ema and depth == 0:
+        raise InputError(
+            f"{str(path)!r} holds no averaged (EMA) weights, only {_list(_names(found))}; leave "
+            "out ema (--ema)"
+        )
+    elif plain:
+        key = plain[0]
+    elif own:
+        _note_left(found, own, notes)
+        return own
+    elif averaged and ema is None:
+        key = averaged[0]
+    else:
+        return _join(found, path, ema, notes, depth)
+    notes.append(f"took {'the EMA weights ' if key in averaged else ''}{key!r}")
+    if averaged and key not in averaged:
+        notes.append(f"EMA weights are there as well ({averaged[0]!r}; take them with ema)")
+    _note_left(found, [key, *averaged], notes)
+    # What was asked for is found: within it there is no other choice.
+    return _take(found[key], path, None, notes, depth + 1)
+
+
+def _join(
+    found: Mapping[Any, Any], path: Path, ema: bool | None, notes: list[str], depth: int
+) -> Tensors:
+    """Join the weights of parts that are saved side by side, under the names of the parts."""
+    parts = [
+        name
+        for name, value in found.items()
+        if isinstance(name, str) and _holds_tensors(value) and not _OPTIMISER.search(name)
+    ]
+    if not parts or depth >= _DEEPEST:
+        return {}
+    _note_left(found, parts, notes)
+    if len(parts) == 1:
+        notes.append(f"took {parts[0]!r}")
+        return _take(found[parts[0]], path, None, notes, depth + 1)
+    notes.append(f"joined {_list(parts)}")
+    joined: Tensors = {}
+    for part in parts:
+        inside = _take(found[part], path, None, notes, depth + 1)
+        joined.update({f"{part}.{name}": value for name, value in inside.items()})
+    return joined
+
+
+def _holders(found: Mapping[Any, Any], names: tuple[str, ...]) -> list[str]:
+    return [name for name in names if _holds_tensors(found.get(name))]
+
+
+def _holds_tensors(value: Any, depth: int = 0) -> bool:
+    if not isinstance(value, Mapping) or depth > _DEEPEST:
+        return False
+    if any(_is_entry(name, inside) for name, inside in value.items()):
+        return True
+    return any(
+        _holds_tensors(inside, depth + 1)
+        for name, inside in value.items()
+        if isinstance(name, str) and not _OPTIMISER.search(name)
+    )
+
+
+def _is_entry(name: Any, value: Any) -> bool:
+    return isinstance(name, str) and isinstance(value, Tensor)
+
+
+def _note_left(found: Mapping[Any, Any], taken: Any, notes: list[str]) -> None:
+    left = [name for name in _names(found) if name not in taken]
+    if left:
+        notes.append(f"left aside {_list(left)}")
+
+
+def _names(found: Mapping[Any, Any]) -> list[str]:
+    return [str(name) for name in found]
+
+
+def _expected(module: nn.Module, path: str) -> Tensors:
+    """Give the tensors that a module wants."""
+    wanted = {n: v for n, v in module.state_dict(keep_vars=True).items() if isinstance(v, Tensor)}
+    lazy = [name for name, value in wanted.items() if is_lazy(value)]
+    if lazy:
+        raise InputError(
+            f"{type(module).__name__} does not know its shapes before its first pass "
+            f"({_list(lazy)}), so {path!r} cannot be checked against it; give the shapes when it "
+            "is made"
+        )
+    return wanted
+
+
+def _choose(expected: Tensors, tensors: Tensors, path: str, prefix: str | None) -> _View:
+    """Choose the names under which the tensors fit."""
+    if prefix is not None:
+        view = _without(tensors, prefix, ())
+        if not view.tensors:
+            raise InputError(
+                f"no tensor of {path!r} has the prefix {prefix!r}; its names are {_list(tensors)}"
+            )
+        return view
+    views = list(_views(tensors))
+    for view in views[:2]:  # names as they are, but for what torch.compile adds
+        if _fits(expected, view.tensors) and set(view.tensors) <= set(expected):
+            return view
+    whole = [view for view in views[2:] if _fits(expected, view.tensors)]
+    exact = [view for view in whole if set(view.tensors) <= set(expected)]
+    for fitting in (exact, whole):
+        plain = [view for view in fitting if not _EMA.search(view.notes[-1])] or fitting
+        if len(plain) > 1:
+            ways = "; ".join(view.notes[-1] for view in plain[:_SHOWN])
+            raise InputError(
+                f"{path!r} fits in {len(plain)} ways ({ways}); name one with prefix (--prefix)"
+            )
+        if plain:
+            return plain[0]
+    known = [view for view in views if not view.notes or _is_known(view)]
+    return max(known, key=lambda view: sum(name in expected for name in view.tensors))
+
+
+def _views(tensors: Tensors) -> Iterator[_View]:
+    """List ways to name the tensors: as they are first."""
+    yield _View(tensors, ())
+    notes: tuple[str, ...] = ()
+    if any(_COMPILED in name for name in tensors):
+        notes = (f"stripped {_COMPILED!r}",)
+        tensors = {name.replace(_COMPILED, ""): value for name, value in tensors.items()}
+    yield _View(tensors, notes)
+    for prefix in dict.fromkeys(prefix for name in tensors for prefix in _prefixes(name)):
+        yield _without(tensors, prefix, notes)
+
+
+def _prefixes(name: str) -> Iterator[str]:
+    steps = name.split(".")[:-1]
+    for length in range(1, min(len(steps), _DEEPEST) + 1):
+        yield ".".join(steps[:length]) + "."
+
+
+def _without(tensors: Tensors, prefix: str, notes: tuple[str, ...]) -> _View:
+    """Take a prefix off, leaving aside the tensors without it."""
+    kept = {n.removeprefix(prefix): v for n, v in tensors.items() if n.startswith(prefix)}
+    left = [name for name in tensors if not name.startswith(prefix)]
+    said = f"stripped the prefix {prefix!r}"
+    if left:
+        said += f" and left aside {_count(left)} without it: {_list(left)}"
+    return _View(kept, (*notes, said))
+
+
+def _fits(expected: Tensors, found: Tensors) -> bool:
+    """Say whether every tensor that the module wants is there, in its shape."""
+    tied = _tied(expected, found)
+    return all(
+        found[name].shape == value.shape
+        if name in found
+        else name.endswith(_COUNTER) or name in tied
+        for name, value in expected.items()
+    )
+
+
+def _is_known(view: _View) -> bool:
+    return any(f"prefix {wrapper!r}" in view.notes[-1] for wrapper in _WRAPPERS) or (
+        view.notes[-1] == f"stripped {_COMPILED!r}"
+    )
+
+
+def _tied(expected: Tensors, found: Tensors) -> dict[str, str]:
+    """Find tensors that are not there under their own name, but are under that of their twin."""
+    there = {_identity(value): name for name, value in expected.items() if name in found}
+    return {
+        name: there[_identity(value)]
+        for name, value in expected.items()
+        if name not in found and value.numel() and _identity(value) in there
+    }
+
+
+def _identity(value: Tensor) -> tuple[Any, ...]:
+    return value.device, value.data_ptr(), value.shape, value.stride(), value.dtype
+
+
+def _converted(expected: Tensors, taken: Tensors, path: str) -> list[str]:
+    """Check shapes and kinds of numbers; say which types are converted."""
+    changes: dict[str, int] = {}
+    for name, value in taken.items():
+        wanted = expected[name]
+        if value.shape != wanted.shape:
+            raise InputError(
+                f"tensor {name!r} in {path!r} has shape {tuple(value.shape)}, the model wants "
+                f"{tuple(wanted.shape)}; make the model with the settings that it was trained with"
+            )
+        if value.dtype == wanted.dtype:
+            continue
+        if _kind(value) != _kind(wanted):
+            raise InputError(
+                f"tensor {name!r} in {path!r} is of type {_dtype(value)}, the model wants "
+                f"{_dtype(wanted)}; make the model with the settings that it was trained with"
+            )
+        if not torch.isfinite(value.to(wanted.dtype)).all():
+            raise InputError(
+                f"tensor {name!r} in {path!r} has values too large for {_dtype(wanted)}; make "
+                f"the model in {_dtype(value)} (model.to(dtype))"
+            )
+        change = f"from {_dtype(value)} to {_dtype(wanted)}"
+        changes[change] = changes.get(change, 0) + 1
+    return [f"converted {count} tensors {change}" for change, count in changes.items()]
+
+
+def _kind(value: Tensor) -> str:
+    if value.is_complex():
+        return "complex"
+    return "floating" if value.is_floating_point() else "whole"
+
+
+def _dtype(value: Tensor) -> str:
+    return str(value.dtype).removeprefix("torch.")
+
+
+def _load(module: nn.Module, taken: Tensors, path: str) -> None:
+    try:
+        module.load_state_dict(taken, strict=False)
+    except Exception as error:  # modules may have hooks of their own here
+        reason = " ".join(str(error).split())
+        raise InputError(f"{type(module).__name__} does not take {path!r}: {reason}") from error
+
+
+def _misfit(
+    path: str,
+    module: nn.Module,
+    expected: Tensors,
+    found: Tensors,
+    missing: list[str],
+    unexpected: list[str],
+) -> str:
+    """Say which names do not fit, and which are nearest."""
+    said = []
+    if missing:
+        said.append(f"it lacks {_count(missing)}: {_list(missing, unexpected or list(found))}")
+    if unexpected:
+        said.append(f"it holds {_count(unexpected)} too many: {_list(unexpected, missing)}")
+    shared = sum(name in expected for name in found)
+    return (
+        f"{path!r} does not fit {type(module).__name__}, with which it shares {shared} of "
+        f"{len(expected)} tensors: {'; '.join(said)}. Give the model that it was saved from, or "
+        "take what fits with strict=False (--no-strict)"
+    )
+
+
+def _count(names: list[str]) -> str:
+    return "1 tensor" if len(names) == 1 else f"{len(names)} tensors"
+
+
+def _list(names: Any, near: list[str] | None = None) -> str:
+    """List the first names, each with the one that it may be meant to be."""
+    names = list(names)
+    shown = ", ".join(_with_nearest(name, near or []) for name in names[:_SHOWN])
+    return shown + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+
+
+def _with_nearest(name: str, near: list[str]) -> str:
+    found = get_close_matches(name, near[:1000], n=1)
+    return f"{name!r} (nearest: {found[0]!r})" if found else repr(name)
