@@ -167,10 +167,17 @@ class Autoencoder(nn.Module):
         """
         return self.to_image(self.decode_logits(latents))
 
-    def forward(self, images: Tensor) -> Pass:
+    def forward(self, images: Tensor, labels: Tensor | None = None) -> Pass:
         """Encode and decode: a sample of the posterior while training, its mean otherwise.
 
         Takes and raises what `posterior` does.
+
+        Parameters
+        ----------
+        images : torch.Tensor of shape (b, channels, rows, columns)
+            As for `posterior`.
+        labels : torch.Tensor of shape (b,), optional
+            What is known of the images, for a bottleneck that puts labels into the latent.
 
         Returns
         -------
@@ -179,6 +186,8 @@ class Autoencoder(nn.Module):
         """
         posterior = self.posterior(images)
         latent = posterior.sample() if self.training else posterior.mean
+        if labels is not None:
+            latent = self.bottleneck.condition(latent, labels)
         return Pass(posterior, latent, self.decode_logits(latent), self)
 
     def serialized_weights(self) -> bytes:

@@ -28,6 +28,23 @@ class Bottleneck(nn.Module, ABC):
     def forward(self, features: Tensor) -> Posterior:
         """Give the posterior."""
 
+    def condition(self, latent: Tensor, labels: Tensor) -> Tensor:
+        """Put labels into latents, where there is room for them.
+
+        Parameters
+        ----------
+        latent : torch.Tensor of shape (b, C, H, W)
+            Latents.
+        labels : torch.Tensor of shape (b,)
+            Classes, -1 where they are not known.
+
+        Returns
+        -------
+        torch.Tensor of shape (b, C, H, W)
+            The latents; as they came, unless the bottleneck is one for labels.
+        """
+        return latent
+
 
 class Deterministic(Bottleneck):
     """A single point: the features, activated; mapped by a 1×1 convolution if sizes differ.

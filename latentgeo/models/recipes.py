@@ -15,6 +15,7 @@ from latentgeo.objectives import (
     GaussianCorruption,
     KLDivergence,
     Reconstruction,
+    Supervision,
     Term,
 )
 
@@ -79,7 +80,7 @@ class VAEOptions(RecipeOptions):
     kl_warmup: Annotated[float, Field(ge=0, le=1)] = 0.7
 
 
-def _no_corruption(options: Any) -> None:
+def _nothing(options: Any) -> None:
     """Let the encoder see the clean image."""
 
 
@@ -99,13 +100,16 @@ class Recipe:
         (options, shapes) to the terms that training minimises.
     corruption : callable
         Options to what the input goes through while training, or to None.
+    supervision : callable
+        Options to the labels that it learns from, or to None.
     """
 
     summary: str
     options: type[RecipeOptions]
     bottleneck: Callable[[int, int, Any], Bottleneck]
     terms: Callable[[Any, Shapes], tuple[Term, ...]]
-    corruption: Callable[[Any], Corruption | None] = _no_corruption
+    corruption: Callable[[Any], Corruption | None] = _nothing
+    supervision: Callable[[Any], Supervision | None] = _nothing
 
 
 def _deterministic(features: int, channels: int, options: CAEOptions) -> Bottleneck:

@@ -9,8 +9,9 @@ from latentgeo.objectives.adversarial import AdversarialTerm
 from latentgeo.objectives.corruption import Corruption, GaussianCorruption
 from latentgeo.objectives.kl import KLDivergence
 from latentgeo.objectives.likelihoods import LIKELIHOODS, Likelihood
-from latentgeo.objectives.passes import UNLABELLED, Batch, Codec, Pass, Posterior
+from latentgeo.objectives.passes import UNLABELLED, Batch, Codec, Labelled, Pass, Posterior
 from latentgeo.objectives.reconstruction import Reconstruction
+from latentgeo.objectives.supervision import Supervision
 from latentgeo.objectives.term import Term
 
 __all__ = [
@@ -22,9 +23,11 @@ __all__ = [
     "Corruption",
     "GaussianCorruption",
     "KLDivergence",
+    "Labelled",
     "Likelihood",
     "Pass",
     "Posterior",
     "Reconstruction",
+    "Supervision",
     "Term",
 ]

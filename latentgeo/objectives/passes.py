@@ -57,6 +57,21 @@ class Posterior(NamedTuple):
         return self.mean + self.standard_deviation * epsilon
 
 
+class Labelled(NamedTuple):
+    """Images that all have a label, to learn from the labels.
+
+    Attributes
+    ----------
+    images : torch.Tensor of shape (b, channels, rows, columns)
+        As the encoder sees them, so with the corruption.
+    labels : torch.Tensor of shape (b,)
+        Class of each image, int64.
+    """
+
+    images: Tensor
+    labels: Tensor
+
+
 class Batch(NamedTuple):
     """Images, and what is known of them.
 
@@ -65,11 +80,16 @@ class Batch(NamedTuple):
     images : torch.Tensor of shape (b, channels, rows, columns)
         Without corruption, in [0, 1].
     labels : torch.Tensor of shape (b,) or None
-        Class of each image, int64, `UNLABELLED` where it is hidden; None where no label is known.
+        Class of each image, int64, `UNLABELLED` where it is hidden; None where the recipe asks
+        for no labels.
+    labelled : Labelled or None
+        Other images, of which the labels are known, where the recipe asks for them while it
+        trains.
     """
 
     images: Tensor
     labels: Tensor | None = None
+    labelled: Labelled | None = None
 
 
 #: The label of an image whose class is not known.

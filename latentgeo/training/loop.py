@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim import Adam
 
-from latentgeo.datasets import ImageDataset
+from latentgeo.datasets import ImageDataset, ImageStream
 from latentgeo.errors import TrainingDivergedError
 from latentgeo.models import RECIPES, Autoencoder, Pass, objective, save_model
-from latentgeo.objectives import AdversarialTerm, Batch, Term
+from latentgeo.objectives import UNLABELLED, AdversarialTerm, Batch, Labelled, Term
 from latentgeo.training.baseline import psnr_in_decibels
 from latentgeo.training.config import TrainConfig
 from latentgeo.training.data import Parts
+from latentgeo.training.labels import all_labels, known_labels
 from latentgeo.training.progress import Progress, Row
 from latentgeo.training.run_folder import Facts, RunFolder
 from latentgeo.training.schedule import learning_rate_factor
@@ -86,11 +87,14 @@ class Loop:
         self.adversaries = [term for term in self.terms if isinstance(term, AdversarialTerm)]
         for term in self.adversaries:
             term.to(device)
-        self.corruption = RECIPES[config.recipe].corruption(model.config.recipe_options)
+        recipe, options = RECIPES[config.recipe], model.config.recipe_options
+        self.corruption = recipe.corruption(options)
+        self.supervision = recipe.supervision(options)
+        self._known = self._find_known_labels()
         self.optimiser = Adam(model.parameters(), lr=config.learning_rate)
         self.fabric = Fabric(accelerator=device.type, devices=1, precision=config.precision)
         self._run_model, self._run_optimiser = self.fabric.setup(self.model, self.optimiser)
-        self.steps_per_epoch = math.ceil(len(parts.train) / config.batch_size)
+        self.steps_per_epoch = _steps_per_epoch(len(parts.train), config.batch_size)
         self.total_steps = self.steps_per_epoch * config.epochs
         self._saved_step = 0
 
@@ -138,10 +142,18 @@ class Loop:
         if self.fabric.device.type == "cuda":
             torch.cuda.set_rng_state(state["random"]["cuda"], self.fabric.device)
 
+    def _find_known_labels(self) -> NDArray[np.int64] | None:
+        """Give the labels of the training images, those hidden that the recipe may not see."""
+        if self.supervision is None:
+            return None
+        all_labels(self.parts.validation, self.supervision)
+        return known_labels(self.parts.train, self.supervision, self.config.seed)
+
     def _descend_epoch(self, on_step: OnStep) -> None:
         self._set_mode(training=True)
+        images = self.parts.train.at_epoch(self.progress.epoch)
         for positions in self._batches(self.progress.epoch, self.progress.batch):
-            batch = self._batch(self.parts.train, positions)
+            batch = self._batch(images, positions)
             losses = self._step(batch)
             self.progress.add(losses, len(batch.images))
             on_step(self.progress, losses)
@@ -161,11 +173,38 @@ class Loop:
         for term in self.adversaries:
             term.adversary.train(training)
 
-    def _batch(self, dataset: ImageDataset, positions: NDArray[np.int64]) -> Batch:
+    def _batch(self, dataset: ImageDataset | ImageStream, positions: NDArray[np.int64]) -> Batch:
+        """Give a batch to train on, with the labels that the recipe may see."""
+        images, known = self._images(dataset, positions), self._known
+        if known is None or self.supervision is None:
+            return Batch(images)
+        labels = self._labels(known, positions)
+        if not self.supervision.batch:
+            return Batch(images, labels)
+        # Seeded by the step, so that a resumed run draws the same.
+        rng = np.random.default_rng((self.config.seed, self.progress.step, 1))
+        chosen = rng.choice(np.flatnonzero(known != UNLABELLED), self.supervision.batch)
+        seen = self._corrupt(self._images(dataset, chosen))
+        return Batch(images, labels, Labelled(seen, self._labels(known, chosen)))
+
+    def _validation_batch(self, positions: NDArray[np.int64]) -> Batch:
+        images = self._images(self.parts.validation, positions)
+        if self.supervision is None:
+            return Batch(images)
+        labels = all_labels(self.parts.validation, self.supervision)
+        return Batch(images, self._labels(labels, positions))
+
+    def _images(self, dataset: ImageDataset | ImageStream, positions: NDArray[np.int64]) -> Tensor:
         images = dataset.batch(positions).contiguous(memory_format=torch.channels_last)
-        labels = None if dataset.labels is None else torch.from_numpy(dataset.labels[positions])
-        moved: Batch = self.fabric.to_device(Batch(images, labels))
+        moved: Tensor = self.fabric.to_device(images)
         return moved
+
+    def _labels(self, labels: NDArray[np.int64], positions: NDArray[np.int64]) -> Tensor:
+        moved: Tensor = self.fabric.to_device(torch.from_numpy(labels[positions]))
+        return moved
+
+    def _corrupt(self, images: Tensor) -> Tensor:
+        return images if self.corruption is None else self.corruption(images)
 
     def _step(self, batch: Batch) -> Row:
         """Descend the autoencoder's terms once, then each adversary's."""
@@ -178,9 +217,7 @@ class Loop:
         return values | self._descend_adversaries(pass_, batch)
 
     def _pass(self, batch: Batch) -> Pass:
-        images = batch.images
-        seen = images if self.corruption is None else self.corruption(images)
-        pass_: Pass = self._run_model(seen)
+        pass_: Pass = self._run_model(self._corrupt(batch.images), batch.labels)
         return pass_
 
     def _losses(self, pass_: Pass, batch: Batch, done: float) -> dict[str, Tensor]:
@@ -274,7 +311,7 @@ class Loop:
         with forked(self.fabric.device):
             torch.manual_seed(self.config.seed)
             for positions in self._walk(self.parts.validation):
-                batch = self._batch(self.parts.validation, positions)
+                batch = self._validation_batch(positions)
                 for name, value in self._measure(batch).items():
                     sums[name] = sums.get(name, 0.0) + value * len(positions)
         means = {name: value / len(self.parts.validation) for name, value in sums.items()}
@@ -282,8 +319,10 @@ class Loop:
         return means
 
     def _walk(self, dataset: ImageDataset) -> list[NDArray[np.int64]]:
-        starts = range(self.config.batch_size, len(dataset), self.config.batch_size)
-        return np.split(np.arange(len(dataset)), starts)
+        # In parts of nearly one size: a last part of one image would have no spread.
+        return np.array_split(
+            np.arange(len(dataset)), math.ceil(len(dataset) / self.config.batch_size)
+        )
 
     def _measure(self, batch: Batch) -> Row:
         pass_ = self._pass(batch)
@@ -343,6 +382,12 @@ class Loop:
         start = time.monotonic()
         yield
         self.progress.seconds += time.monotonic() - start
+
+
+def _steps_per_epoch(samples: int, size: int) -> int:
+    """Leave out a last batch of one image: batch statistics and kernel estimates need two."""
+    alone = samples % size == 1 and samples > 1 < size
+    return math.ceil(samples / size) - alone
 
 
 def _values(losses: dict[str, Tensor]) -> Row:

@@ -8,6 +8,7 @@ from latentgeo.models import parse
 from latentgeo.training import TrainConfig
 from latentgeo.training.baseline import has_learned, mean_image_psnr, psnr_in_decibels
 from latentgeo.training.data import load_parts
+from latentgeo.training.loop import _steps_per_epoch
 from latentgeo.training.schedule import learning_rate_factor
 
 
@@ -71,3 +72,11 @@ def test_cosine_schedule_falls_by_half_in_the_middle():
     assert factor(0) == 1
     assert factor(5) == pytest.approx(0.5)
     assert 0 < factor(9) < 0.03
+
+
+@pytest.mark.parametrize(
+    ("samples", "size", "steps"),
+    [(54, 8, 7), (56, 8, 7), (57, 8, 7), (58, 8, 8), (1, 8, 1), (3, 1, 3)],
+)
+def test_a_last_batch_of_one_image_is_left_out(samples, size, steps):
+    assert _steps_per_epoch(samples, size) == steps
