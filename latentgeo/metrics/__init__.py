@@ -3,7 +3,25 @@
 This package is mathematics on arrays: it imports nothing else of the project.
 """
 
-from latentgeo.metrics.intervals import MeanInterval, bootstrap_mean, jackknife_interval
+from latentgeo.metrics.intervals import (
+    MeanInterval,
+    bootstrap_mean,
+    bootstrap_median,
+    jackknife_interval,
+)
+from latentgeo.metrics.line_images import LINE_SIDE, render_lines
+from latentgeo.metrics.lines import LineScores, line_interpolation_scores
 from latentgeo.metrics.psnr import LEARNED_MARGIN_DB, psnr
 
-__all__ = ["LEARNED_MARGIN_DB", "MeanInterval", "bootstrap_mean", "jackknife_interval", "psnr"]
+__all__ = [
+    "LEARNED_MARGIN_DB",
+    "LINE_SIDE",
+    "LineScores",
+    "MeanInterval",
+    "bootstrap_mean",
+    "bootstrap_median",
+    "jackknife_interval",
+    "line_interpolation_scores",
+    "psnr",
+    "render_lines",
+]

@@ -58,6 +58,40 @@ def bootstrap_mean(
     return MeanInterval(mean, low, high)
 
 
+def bootstrap_median(
+    values: ArrayLike, *, seed: int, resamples: int = 2000, level: float = 0.95
+) -> MeanInterval:
+    """Give the median over images with a percentile bootstrap interval.
+
+    Parameters
+    ----------
+    values : array_like of shape (n,)
+        One number for each of n images.
+    seed, resamples, level
+        As for `bootstrap_mean`.
+
+    Returns
+    -------
+    MeanInterval
+        The median in the place of the mean; with a single image the interval is NaN.
+
+    Raises
+    ------
+    ValueError
+        When there is no image.
+    """
+    samples = np.asarray(values, dtype=np.float64)
+    if samples.ndim != 1 or len(samples) == 0:
+        raise ValueError(f"values has shape {samples.shape}, expected (n,) with n at least 1")
+    median = np.asarray(np.median(samples))
+    if len(samples) == 1:
+        return MeanInterval(median, np.asarray(np.nan), np.asarray(np.nan))
+    chosen = np.random.default_rng(seed).integers(0, len(samples), (resamples, len(samples)))
+    tail = (1 - level) / 2
+    low, high = np.quantile(np.median(samples[chosen], axis=-1), (tail, 1 - tail))
+    return MeanInterval(median, low, high)
+
+
 def _shares(count: int, resamples: int, seed: int) -> NDArray[np.float64]:
     """Give the share that each image has in each bootstrap sample: (resamples, count).
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap
 
-from latentgeo.metrics import bootstrap_mean, jackknife_interval
+from latentgeo.metrics import bootstrap_mean, bootstrap_median, jackknife_interval
 
 
 def test_interval_matches_the_normal_one():
@@ -71,3 +71,19 @@ def test_delete_half_jackknife_gives_the_standard_error_of_a_mean():
 def test_jackknife_refuses_a_single_half():
     with pytest.raises(ValueError, match="at least 2 halves"):
         jackknife_interval(1.0, [1.0])
+
+
+def test_interval_of_the_median_matches_its_standard_error():
+    values = np.random.default_rng(0).normal(3, 1, size=2000)
+    interval = bootstrap_median(values, seed=0)
+    reach = 1.96 * np.sqrt(np.pi / 2) / np.sqrt(2000)
+    assert interval.mean == np.median(values)
+    assert (interval.high - interval.low) / 2 == pytest.approx(reach, rel=0.2)
+
+
+def test_median_of_one_image_has_no_interval():
+    interval = bootstrap_median([2.0], seed=0)
+    assert interval.mean == 2
+    assert np.isnan(interval.low)
+    with pytest.raises(ValueError, match="n at least 1"):
+        bootstrap_median([], seed=0)
