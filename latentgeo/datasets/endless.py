@@ -39,6 +39,8 @@ class ImageStream:
 
     Attributes
     ----------
+    labels : None
+        There are none.
     fingerprint : str
         SHA-256 of name, split, shape, samples and what the images are made by.
     """
@@ -50,6 +52,11 @@ class ImageStream:
     make: Callable[[NDArray[np.int64]], Tensor]
     made_by: str
     epoch: int = 0
+
+    @property
+    def labels(self) -> None:
+        """There are none."""
+        return
 
     def __len__(self) -> int:
         return self.samples

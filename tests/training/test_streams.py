@@ -1,0 +1,79 @@
+"""Training on images that are made when they are asked for."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from latentgeo.datasets import ImageStream
+from latentgeo.datasets.lines import line_stream
+from latentgeo.training import start
+from latentgeo.training.data import Parts
+from latentgeo.training.loop import Loop
+
+CONFIG = {"recipe": "cae", "data": "lines"}
+STEP = Loop._step
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*has not learned")
+
+
+@pytest.fixture
+def lines(run, monkeypatch):
+    """Train on 40 fresh lines an epoch, and note which are drawn."""
+    drawn = []
+
+    def make(numbers):
+        drawn.append(np.array(numbers))
+        return line_stream().make(numbers)
+
+    stream = ImageStream("lines", "train", (1, 32, 32), 40, make, "noted lines")
+    load = start.load_parts
+
+    def few(data, config):
+        parts = load(data, config)
+        return Parts(stream, parts.validation.take(8))
+
+    monkeypatch.setattr(start, "load_parts", few)
+    monkeypatch.setattr(start, "mean_image_psnr", lambda train, validation: 50.0)
+
+    def train(name, **settings):
+        return run(name, recipe="cae", data="lines", **settings)
+
+    return train, drawn
+
+
+def test_no_image_is_seen_twice(lines):
+    train, drawn = lines
+    folder = train("run")
+    seen = np.concatenate(drawn)
+    assert sorted(seen) == list(range(120))
+    assert set(np.concatenate(drawn[:5])) == set(range(40))
+    facts = json.loads((folder / "run.json").read_text())["data"]
+    assert facts["train"]["samples"] == 40
+
+
+@pytest.mark.parametrize("step", [3, 8])
+def test_resumed_is_bit_for_bit_the_unbroken_run(lines, run, stop_at, monkeypatch, step):
+    train, drawn = lines
+    unbroken = train("unbroken")
+    whole = np.concatenate(drawn)
+    drawn.clear()
+    stopped = stop_at(step)
+    with pytest.raises(stopped):
+        train("stopped")
+    with monkeypatch.context() as patch:
+        patch.setattr(Loop, "_step", STEP)
+        resumed = train("stopped", resume=True)
+    assert np.array_equal(drawn[-1], whole[-8:])
+    for name in ("model.safetensors", "metrics.csv"):
+        assert (resumed / name).read_bytes() == (unbroken / name).read_bytes()
+
+
+def test_named_lines_are_a_stream(run):
+    folder = run("named", recipe="cae", data="lines", train_samples=16, epochs=1)
+    facts = json.loads((folder / "run.json").read_text())["data"]
+    assert facts["train"]["samples"] == 16
+    parts = start.load_parts("lines", start.parse(start.TrainConfig, CONFIG, "setting"))
+    assert isinstance(parts.train, ImageStream)
+    assert torch.equal(parts.train.batch([5]), parts.train.at_epoch(0).batch([5]))
