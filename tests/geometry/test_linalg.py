@@ -50,6 +50,15 @@ def test_factorisations(batch, shape):
     torch.testing.assert_close(_linalg.qr_factor(x).abs(), r.abs())
 
 
+@pytest.mark.parametrize("gradient", [False, True])
+def test_products_are_those_of_torch(gradient):
+    x, y = stack(3, 5, 4).requires_grad_(gradient), stack(3, 5, 6)
+    found = _linalg.product(x.mT, y)
+    torch.testing.assert_close(found, x.mT @ y)
+    torch.testing.assert_close(_linalg.small_gram(x), x.mT @ x)
+    assert found.requires_grad == gradient
+
+
 def test_leading_dimensions_are_kept():
     x = stack(6, 3, 3).reshape(2, 3, 3, 3)
     assert _linalg.svdvals(x).shape == (2, 3, 3)
