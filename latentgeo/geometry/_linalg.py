@@ -144,15 +144,6 @@ def singular_values_by_squares(x: Tensor, count: Tensor, trusted: float) -> Tens
     return values
 
 
-def qr_factor(x: Tensor) -> Tensor:
-    """Triangular factors R of thin QR decompositions; half the work of the whole."""
-    if _stays_with_torch(x):
-        factor: Tensor = torch.linalg.qr(x)[1]
-        return factor
-    (factor,) = _stacked(lambda a: (np.linalg.qr(a, mode="r"),), x)
-    return factor
-
-
 def small_gram(x: Tensor) -> Tensor:
     """Give XXᵀ or XᵀX, whichever is smaller."""
     return product(x, x.mT) if x.shape[-2] <= x.shape[-1] else product(x.mT, x)

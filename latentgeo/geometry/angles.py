@@ -16,16 +16,17 @@ from latentgeo.geometry._checks import (
     check_same_rows,
     check_shares,
 )
-from latentgeo.geometry._tiles import tiles
+from latentgeo.geometry._linalg import product
+from latentgeo.geometry._tiles import piece_bytes, tiles
 from latentgeo.geometry.hilbert import centre_both, dimension_of_energies
 
 _EPS64 = torch.finfo(torch.float64).eps
 _COSINES_RESOLVE = 1e-2
 """Angles (radians) from which on a cosine in float64 gives the angle to 1e-13."""
-_WELL_CONDITIONED = 1e3
-"""Condition numbers up to which triangular factors alone give cosines to 1e-13."""
 _SQUARED_COSINES_RESOLVE = 1e-3
 """Cosines from which on their squares in float64 give the angle to 1e-12."""
+_TRUSTED_ERROR = 3e-13
+"""Estimated errors (radians) up to which Gram matrices of the columns are good enough."""
 _GRAM_COSINES_RESOLVE = 1e-3
 """Angles (radians) from which on cosines suffice in a kernel space."""
 
@@ -73,7 +74,8 @@ def principal_angles(a: A, b: A) -> A:
     check_same_rows(left, right)
     lead = _broadcast(left.shape[:-2], right.shape[:-2])
     a_flat, b_flat = _flatten(left, lead, 2), _flatten(right, lead, 2)
-    pieces = tiles(len(a_flat), 8.0 * a_flat.shape[-2] * (a_flat.shape[-1] + b_flat.shape[-1]) * 6)
+    bytes_each = 8.0 * a_flat.shape[-2] * (a_flat.shape[-1] + b_flat.shape[-1]) * 6
+    pieces = tiles(len(a_flat), bytes_each, piece_bytes(a_flat))
     cost = 8.0 * (a_flat.numel() + b_flat.numel()) * max(a_flat.shape[-1], b_flat.shape[-1])
     parts = _linalg.map_tiles(
         lambda tile: _angles_of_spans(a_flat[tile], b_flat[tile]), pieces, cost, a_flat
@@ -167,62 +169,75 @@ def _flatten(x: Tensor, lead: torch.Size, kept: int) -> Tensor:
     return x.expand(lead + tail).reshape(-1, *tail)
 
 
+def _unit_size(x: Tensor) -> Tensor:
+    """Divide each matrix by its largest entry, so that no square overflows or vanishes."""
+    return x / x.abs().amax((-2, -1), keepdim=True).clamp_min(torch.finfo(x.dtype).tiny)
+
+
 def _orthonormal(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Orthonormal bases (..., n, k) of column spaces, zero beyond the rank, and the ranks."""
-    flat = x.reshape(-1, *x.shape[-2:])
-    flat = flat / flat.abs().amax((-2, -1), keepdim=True).clamp_min(torch.finfo(x.dtype).tiny)
-    basis, triangle = _linalg.qr(flat)
+    """Orthonormal bases (batch, n, k) of column spaces, zero beyond the rank, and the ranks."""
+    basis, triangle = _linalg.qr(x)
     pivots = triangle.diagonal(dim1=-2, dim2=-1).abs()
-    rank = torch.full((len(flat),), basis.shape[-1], device=x.device)
+    rank = torch.full((len(x),), basis.shape[-1], device=x.device)
     doubtful = (pivots.amin(-1) <= 1e-11 * pivots.amax(-1)) | (x.shape[-1] > x.shape[-2])
     if bool(doubtful.any()):
-        left, singular, _ = _linalg.svd(flat[doubtful])
+        left, singular, _ = _linalg.svd(x[doubtful])
         keep = singular > max(x.shape[-2:]) * _EPS64 * singular.amax(-1, keepdim=True)
         basis[doubtful] = left.masked_fill(~keep[..., None, :], 0.0)
         rank[doubtful] = keep.sum(-1)
-    return basis.reshape(*x.shape[:-2], *basis.shape[1:]), rank.reshape(x.shape[:-2])
+    return basis, rank
 
 
 def _angles_of_spans(a: Tensor, b: Tensor) -> Tensor:
-    """Angles between column spaces (batch, n, k), by way of triangular factors alone.
-
-    cross = R_a⁻ᵀ aᵀb R_b⁻¹ needs no orthonormal bases. Where a factor is not well conditioned, or
-    an angle needs a sine, they are made.
-    """
+    """Angles between column spaces (batch, n, k); with bases only where Grams will not do."""
     if a.shape[-1] < b.shape[-1]:
         a, b = b, a
-    (inverse_a, sound_a), (inverse_b, sound_b) = _inverse_factor(a), _inverse_factor(b)
-    sound = sound_a & sound_b
-    angles = a.new_empty(len(a), min(a.shape[-2], b.shape[-1]))
-    if bool(sound.any()):
-        x, y = a[sound], b[sound]
-        cross = inverse_a[sound].mT @ (x.mT @ y) @ inverse_b[sound]
-        full_a, full_b = (cross.new_full((len(x),), t.shape[-1], dtype=torch.int64) for t in (x, y))
-
-        def bases(doubtful: Tensor) -> tuple[Tensor, Tensor]:
-            return _orthonormal(x[doubtful])[0], _orthonormal(y[doubtful])[0]
-
-        angles[sound] = angles_from_cross(cross, full_a, full_b, bases)
-    if not bool(sound.all()):
-        (u, rank_u), (v, rank_v) = _orthonormal(a[~sound]), _orthonormal(b[~sound])
-        angles[~sound] = _angles(u, rank_u, v, rank_v)
+    a, b = _unit_size(a), _unit_size(b)
+    if a.shape[-1] > a.shape[-2]:
+        return _angles_by_bases(a, b)
+    angles, doubtful = _angles_by_cholesky(a, b)
+    if bool(doubtful.any()):
+        angles[doubtful] = _angles_by_bases(a[doubtful], b[doubtful])
     return angles
 
 
-def _inverse_factor(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Inverse triangular factors R⁻¹ of x = QR, and whether they are safe to use."""
-    rows, columns = x.shape[-2:]
-    if columns > rows:
-        return x, torch.zeros(len(x), dtype=torch.bool, device=x.device)
-    factor = _linalg.qr_factor(x)
-    pivots = factor.diagonal(dim1=-2, dim2=-1).abs()
-    regular = pivots.amin(-1) > 1e-8 * pivots.amax(-1)
-    unit = torch.eye(columns, dtype=x.dtype, device=x.device).expand_as(factor)
-    safe = torch.where(regular[:, None, None], factor, unit)
-    inverse = torch.linalg.solve_triangular(safe, unit, upper=True)
-    # Frobenius norms bound the condition number from above.
-    bound = safe.square().sum((-2, -1)).sqrt() * inverse.square().sum((-2, -1)).sqrt()
-    return inverse, regular & (bound < _WELL_CONDITIONED)
+def _angles_by_cholesky(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Angles by Cholesky factors of both Gram matrices, and where they are not right to 1e-12."""
+    (white_a, condition_a), (white_b, condition_b) = _whitening(a), _whitening(b)
+    cross = product(product(white_a, product(a.mT, b)), white_b.mT)
+    cosines = _cosines_by_squares(cross)
+    low = cosines[:, -1] < _SQUARED_COSINES_RESOLVE
+    if bool(low.any()):
+        cosines[low] = _linalg.svdvals(cross[low]).clamp(max=1)
+    angles = torch.arccos(cosines)
+    # The bases that the factors stand for are orthonormal to eps times the condition, and a cosine
+    # that is off by its δ-th part moves its angle by δ/tan(angle).
+    error = _EPS64 * torch.maximum(condition_a, condition_b) / angles[:, 0].tan().abs()
+    return angles, ~((error < _TRUSTED_ERROR) & (angles[:, 0] > _COSINES_RESOLVE))
+
+
+def _whitening(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Inverse Cholesky factors W, xWᵀ orthonormal, and bounds on the condition of xᵀx.
+
+    The bound is infinite where there is no factor, and W then nothing to go by.
+    """
+    gram = product(x.mT, x)
+    unit = torch.eye(gram.shape[-1], dtype=x.dtype, device=x.device).expand_as(gram)
+    factor, failed = torch.linalg.cholesky_ex(gram)
+    factor = torch.where((failed == 0)[:, None, None], factor, unit)
+    white = torch.linalg.solve_triangular(factor, unit, upper=False)
+    condition = _frobenius(gram) * _frobenius(product(white.mT, white))
+    return white, condition.masked_fill(failed != 0, float("inf"))
+
+
+def _frobenius(x: Tensor) -> Tensor:
+    return x.square().sum((-2, -1)).sqrt()
+
+
+def _angles_by_bases(a: Tensor, b: Tensor) -> Tensor:
+    """Angles by orthonormal bases, whatever the ranks."""
+    (u, rank_u), (v, rank_v) = _orthonormal(a), _orthonormal(b)
+    return _angles(u, rank_u, v, rank_v)
 
 
 def _angles(u: Tensor, rank_u: Tensor, v: Tensor, rank_v: Tensor) -> Tensor:
@@ -244,13 +259,18 @@ def angles_from_cross(
 ) -> Tensor:
     """Angles from cross = uᵀv (batch, p, q), p ≥ q; ``some(mask)`` gives bases where in doubt."""
     count = torch.minimum(rank_u, rank_v)
-    cosines = _linalg.eigvalsh(cross.mT @ cross).flip(-1).clamp(0, 1).sqrt()
+    cosines = _cosines_by_squares(cross)
     angles = torch.arccos(cosines)
     doubtful = _squares_lose_digits(cosines, count)
     if bool(doubtful.any()):
         u, v = some(doubtful)
         angles[doubtful] = _resolved_angles(u, v, cross[doubtful], rank_v[doubtful])
     return _mask_absent(angles, count)
+
+
+def _cosines_by_squares(cross: Tensor) -> Tensor:
+    """Singular values of matrices (batch, p, q), p ≥ q, descending; small ones are uncertain."""
+    return _linalg.eigvalsh(product(cross.mT, cross)).flip(-1).clamp(0, 1).sqrt()
 
 
 def _squares_lose_digits(cosines: Tensor, count: Tensor) -> Tensor:

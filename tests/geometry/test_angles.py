@@ -45,6 +45,37 @@ def test_subspaces_without_small_angles_take_the_fast_way_to_the_same_precision(
     np.testing.assert_allclose(principal_angles(*planes_at(known, 12)), known, atol=1e-12, rtol=0)
 
 
+@pytest.mark.parametrize("condition", [1.0, 10.0, 100.0, 1000.0])
+@pytest.mark.parametrize("smallest", [1e-5, 2e-3, 0.03, 0.3])
+@pytest.mark.parametrize("count", [2, 12, 49])
+def test_angles_are_right_whatever_the_columns(condition, smallest, count):
+    rng = np.random.default_rng(count)
+    known = np.sort(np.r_[smallest, rng.uniform(smallest, np.pi / 2, size=(count - 1))])
+    axes = np.linalg.qr(rng.normal(size=(128, 128)))[0]
+    a = axes[:, :count]
+    b = a * np.cos(known) + axes[:, count : 2 * count] * np.sin(known)
+    turns = np.linalg.qr(rng.normal(size=(4, count, count)))[0]
+    stretch = np.geomspace(1, 1 / condition, count)
+    found = principal_angles(a @ turns[0] * stretch @ turns[1], b @ turns[2] * stretch @ turns[3])
+    np.testing.assert_allclose(found, known, atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e200])
+def test_no_size_is_too_large_or_too_small(size):
+    known = [0.02, 0.5, 1.0]
+    a, b = planes_at(known, 12)
+    np.testing.assert_allclose(principal_angles(size * a, b), known, atol=1e-12, rtol=0)
+
+
+def test_each_pair_of_a_batch_goes_its_own_way():
+    a, b = planes_at([0.1, 0.7], 8)
+    empty, double = np.zeros_like(a), np.stack([a[:, 0], a[:, 0]], axis=1)
+    near = planes_at([1e-9, 0.7], 8)
+    batch = principal_angles(np.stack([a, empty, double, near[0]]), np.stack([b, b, b, near[1]]))
+    for i, alone in enumerate([(a, b), (empty, b), (double, b), near]):
+        np.testing.assert_allclose(batch[i], principal_angles(*alone), atol=1e-14)
+
+
 def test_dependent_columns_do_not_count():
     a, b = planes_at([1e-6, 0.4, 1.1], 15)
     doubled = np.concatenate([a, a[:, :2]], axis=1)
