@@ -16,6 +16,8 @@ from latentgeo.figures.catalogue import (
     save_figure,
     undrawn,
 )
+from latentgeo.figures.decoder_metric import DecoderMetricDisplay, MetricSummary
+from latentgeo.figures.intrinsic import IntrinsicDimensionDisplay
 from latentgeo.figures.noise_curves import NoiseCurvesDisplay
 from latentgeo.figures.principal_angles import AngleSeries, PrincipalAngleDisplay
 from latentgeo.figures.rank_histogram import RankHistogramDisplay
@@ -30,17 +32,21 @@ from latentgeo.figures.strata import (
     transition_table,
 )
 from latentgeo.figures.tsne import Embedding, TsneDisplay
+from latentgeo.figures.units import UnitBars, UnitsDisplay
 
 __all__ = [
     "FIGURES",
     "AngleSeries",
     "Curve",
+    "DecoderMetricDisplay",
     "Display",
     "Embedding",
     "FigureFile",
     "FigureRow",
     "HilbertDimensionBySizeDisplay",
+    "IntrinsicDimensionDisplay",
     "LineStyle",
+    "MetricSummary",
     "NoiseCurvesDisplay",
     "NothingToDrawError",
     "PrincipalAngleDisplay",
@@ -51,6 +57,8 @@ __all__ = [
     "StratumTransitionDisplay",
     "TransitionTable",
     "TsneDisplay",
+    "UnitBars",
+    "UnitsDisplay",
     "draw_figures",
     "found_figures",
     "save_figure",

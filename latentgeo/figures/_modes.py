@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import xarray as xr
@@ -27,6 +27,9 @@ MOST_BANDS = 5  # more bands than this hide each other
 class ModesDisplay(Display, ABC):
     """One curve per model, in a panel per condition and mode.
 
+    A figure of this kind names the variable that it shows, turns it into a curve, and sets the
+    panels' scales.
+
     Parameters
     ----------
     curves : mapping of (condition, mode) to sequence of Curve
@@ -42,6 +45,8 @@ class ModesDisplay(Display, ABC):
     figure_ : matplotlib.figure.Figure
     """
 
+    _variable: ClassVar[str]
+
     def __init__(
         self,
         curves: Mapping[tuple[str, str], Sequence[Curve]],
@@ -53,7 +58,40 @@ class ModesDisplay(Display, ABC):
         self.cuts = cuts
         self.left_out = left_out
 
-    def plot(self, axes: Any = None) -> Any:
+    @classmethod
+    def from_analysis(
+        cls, tree: xr.DataTree, *, noise: float = 0.1, views: Sequence[str] = reading.VIEWS
+    ) -> Self:
+        """Take the curves from an analysis.
+
+        Parameters
+        ----------
+        tree : xarray.DataTree
+            The analysis.
+        noise : float, default=0.1
+            The level that is shown below the clean one; the nearest there is.
+        views : sequence of str, default=("mean", "sample")
+            Which latents.
+
+        Returns
+        -------
+        ModesDisplay
+            A figure of this kind.
+
+        Raises
+        ------
+        NothingToDrawError
+            When no model has latent tensors.
+        """
+        rows = reading.series(tree, views, cls._variable)
+        curves = {
+            (condition, mode): [cls._curve(row, level, mode) for row in rows]
+            for condition, level in conditions(tree, noise).items()
+            for mode in reading.MODES
+        }
+        return cls(curves, cuts=cuts(rows), left_out=reading.left_out(tree, cls._variable))
+
+    def plot(self, axes: Any = None) -> Self:
         """Draw the panels.
 
         Parameters
@@ -96,6 +134,11 @@ class ModesDisplay(Display, ABC):
         for curve in curves:
             curve.draw(ax, markers=False, band=banded)
         self._finish_panel(ax)
+
+    @staticmethod
+    @abstractmethod
+    def _curve(row: reading.Series, level: float, mode: str) -> Curve:
+        """Take one curve from the results of one model at one level."""
 
     @abstractmethod
     def _draw_cut(self, ax: Axes, cut: float, line: Any, label: str) -> None:

@@ -1,5 +1,6 @@
 """How every figure looks: colours, fonts, sizes, legends."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -108,9 +109,28 @@ class Curve:
             color=style.colour,
             linestyle=style.line,
             marker=style.marker if markers else None,
-            label=self.label,
+            label=plain_text(self.label),
         )
         return line
+
+
+def plain_text(label: str) -> str:
+    """Keep matplotlib from reading a name: dollars as mathematics, a leading underscore as none."""
+    shown = label.replace("$", r"\$")
+    return f" {shown}" if shown.startswith("_") else shown
+
+
+def wrapped_text(label: str, width: int = 16) -> str:
+    """Break a name into lines, after a sign that joins its parts; layers have long names."""
+    parts = re.findall(r"[^ :./_,-]*[ :./_,-]?", plain_text(label).replace(", ", ","))
+    lines = [""]
+    for part in parts:
+        if lines[-1] and len(lines[-1]) + len(part.rstrip()) > width:
+            lines.append("")
+        lines[-1] += part
+        if part.endswith(","):
+            lines.append("")
+    return "\n".join(line.strip() for line in lines if line.strip())
 
 
 @contextmanager

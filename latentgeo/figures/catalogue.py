@@ -11,6 +11,8 @@ from matplotlib.figure import Figure
 from latentgeo.figures import reading
 from latentgeo.figures._display import Display
 from latentgeo.figures._style import style
+from latentgeo.figures.decoder_metric import DecoderMetricDisplay
+from latentgeo.figures.intrinsic import IntrinsicDimensionDisplay
 from latentgeo.figures.noise_curves import NoiseCurvesDisplay
 from latentgeo.figures.principal_angles import PrincipalAngleDisplay
 from latentgeo.figures.rank_histogram import RankHistogramDisplay
@@ -20,6 +22,7 @@ from latentgeo.figures.saturation import HilbertDimensionBySizeDisplay
 from latentgeo.figures.spectra import SpectrumDisplay
 from latentgeo.figures.strata import StratumTransitionDisplay
 from latentgeo.figures.tsne import TsneDisplay
+from latentgeo.figures.units import UnitsDisplay
 from latentgeo.files import write_atomically
 
 _DPI = 150
@@ -130,6 +133,41 @@ FIGURES: dict[str, FigureRow] = {
         "A curve that still climbs at its right end measures the sample size as much as the "
         "model; only a level curve is a dimension.",
         HilbertDimensionBySizeDisplay.from_analysis,
+    ),
+    "intrinsic_dimension": FigureRow(
+        IntrinsicDimensionDisplay,
+        "Intrinsic dimension against the noise",
+        "Dimension of the set of latents (flattened, Euclidean distances). Left: from the ratio of "
+        "the two nearest neighbours' distances, band: 95 % interval of its likelihood. Right: "
+        "directions that hold 95 % of the variance among 20 nearest neighbours, which is also the "
+        "most that it can find; mean over images, band: 95 % bootstrap interval.",
+        "Neither high nor low is better. Noise that reaches the latents fills new directions and "
+        "raises the curve; a level curve means that the encoder takes the noise away.",
+        IntrinsicDimensionDisplay.from_analysis,
+    ),
+    "decoder_metric": FigureRow(
+        DecoderMetricDisplay,
+        "What the decoder does to the latent space",
+        "Pull-back metric of each model that decodes, at the latents of some images (dots), clean "
+        "and at the highest level; circle and bar: median and its exact 95 % interval. Left: "
+        "condition number, which is how unevenly directions are stretched. Right: logarithm of "
+        "the volume element, divided by the number of directions.",
+        "Left is smooth: near 1 all directions move the image alike, far to the right some "
+        "hardly move it. A volume that differs between clean and noisy means that the decoder "
+        "curves; its zero depends on the latent's unit, so do not compare models by it.",
+        DecoderMetricDisplay.from_analysis,
+    ),
+    "units": FigureRow(
+        UnitsDisplay,
+        "What each unit carries",
+        "Clean images. Units are the numbers of a vector, or the channels of a tensor whose "
+        "posterior is stochastic. Left: Kullback-Leibler divergence of the posterior from a "
+        "standard normal prior, with its 95 % bootstrap interval over images, summed over the "
+        "positions of a channel. Right: variance of the latent, or of the posterior's mean, over "
+        "images; dashed: 0.01, above which a stochastic unit is active.",
+        "Hatched units carry nothing: the posterior is the prior, or the unit has one value on "
+        "all images. What is left is the number of units that the model uses.",
+        UnitsDisplay.from_analysis,
     ),
     "spectra": FigureRow(
         SpectrumDisplay,

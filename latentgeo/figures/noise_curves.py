@@ -31,7 +31,7 @@ class NoiseCurvesDisplay(Display):
     dimension : sequence of Curve
         Dimension that holds `share` of the variance, with its interval; one per model and view.
     psnr : sequence of Curve
-        Mean PSNR in dB against the clean image, with its interval; one per model.
+        Mean PSNR in dB against the clean image, with its interval; one per model that decodes.
     noise : numpy.ndarray of shape (levels,), float64
         The noise levels; the curves' x are positions in it.
     share : float
@@ -93,10 +93,20 @@ class NoiseCurvesDisplay(Display):
         found = reading.models(tree)
         return cls(
             [_dimension_curve(row, held) for row in rows],
-            [_psnr_curve(index, label, data) for index, (label, data) in enumerate(found.items())],
+            [
+                _psnr_curve(index, label, data)
+                for index, (label, data) in enumerate(found.items())
+                if "psnr_mean" in data
+            ],
             noise=reading.noise_levels(tree),
             share=held,
-            baselines=sorted({round(float(d["psnr_baseline_mean"]), 2) for d in found.values()}),
+            baselines=sorted(
+                {
+                    round(float(data["psnr_baseline_mean"]), 2)
+                    for data in found.values()
+                    if "psnr_baseline_mean" in data
+                }
+            ),
             noise_label=reading.perturbation_label(tree),
         )
 
@@ -139,6 +149,10 @@ class NoiseCurvesDisplay(Display):
     def _plot_psnr(self) -> list[Artist]:
         """Draw the right panel; its models are in the legend already, the baseline is not."""
         ax = self.axes_[1]
+        if not self.psnr:
+            ax.set_axis_off()
+            ax.text(0.5, 0.5, "no PSNR: no model has a decoder", ha="center", fontsize=8)
+            return []
         for curve in self.psnr:
             curve.draw(ax)
         lines = [
@@ -154,15 +168,15 @@ def _dimension_curve(row: reading.Series, share: float) -> Curve:
     """Take the dimension of the product, centred."""
     value = row.data["hilbert_dimension"].sel(part="product", share=share, centring="centred")
     interval = row.data["hilbert_dimension_ci"].sel(share=share)
-    return _curve(row.label, value, interval, row.style)
+    return level_curve(row.label, value, interval, row.style)
 
 
 def _psnr_curve(index: int, label: str, data: xr.Dataset) -> Curve:
     """Take the mean PSNR; there is one per model, whatever the view."""
-    return _curve(label, data["psnr_mean"], data["psnr_ci"], LineStyle.of(index, "mean"))
+    return level_curve(label, data["psnr_mean"], data["psnr_ci"], LineStyle.of(index, "mean"))
 
 
-def _curve(label: str, value: xr.DataArray, interval: xr.DataArray, drawn: LineStyle) -> Curve:
+def level_curve(label: str, value: xr.DataArray, interval: xr.DataArray, drawn: LineStyle) -> Curve:
     """Place values over their noise level's position; infinities (equal images) are not drawn."""
     low, high, middle = (
         np.where(np.isfinite(part.values), part.values, np.nan).astype(np.float64)

@@ -23,6 +23,7 @@ from latentgeo.figures._style import (
     shared_legend,
     steps,
     style,
+    wrapped_text,
 )
 
 _ACROSS = 4
@@ -166,7 +167,7 @@ class PrincipalAngleDisplay(Display):
                 ax.plot(np.arange(1, len(angles) + 1), angles, color=colours(level), linewidth=1.1)
         ax.set_ylim(0, 92)
         ax.set_yticks([0, 30, 60, 90])
-        ax.set_title(one.label)
+        ax.set_title(wrapped_text(one.label, 24))
         ax.set_xlabel("index of the angle")
 
     def _plot_means(self, ax: Axes, one: AngleSeries) -> None:

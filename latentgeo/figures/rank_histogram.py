@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from latentgeo.figures import reading
 from latentgeo.figures._display import Display, given_axes
-from latentgeo.figures._style import LineStyle, new_axes, style
+from latentgeo.figures._style import LineStyle, new_axes, style, wrapped_text
 
 _SHARES = (0.05, 0.25, 1.0)
 _ROOM = 8  # ranks that a panel can name
@@ -148,7 +148,7 @@ class RankHistogramDisplay(Display):
             if row < len(ranks) - 1:
                 ax.tick_params(labelbottom=False)
             if column == 0:
-                ax.set_ylabel(label.replace(", ", ",\n"), rotation=0, ha="right", va="center")
+                ax.set_ylabel(wrapped_text(label), rotation=0, ha="right", va="center")
             else:
                 ax.tick_params(labelleft=False)
 

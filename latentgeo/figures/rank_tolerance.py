@@ -1,10 +1,8 @@
 """Rank against tolerance."""
 
-from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
-import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
@@ -30,38 +28,21 @@ class RankToleranceDisplay(_modes.ModesDisplay):
     figure_ : matplotlib.figure.Figure
     """
 
-    @classmethod
-    def from_analysis(
-        cls, tree: xr.DataTree, *, noise: float = 0.1, views: Sequence[str] = reading.VIEWS
-    ) -> Self:
-        """Take the curves from an analysis.
+    _variable = "rank_at_tolerance"
 
-        Parameters
-        ----------
-        tree : xarray.DataTree
-            The analysis.
-        noise : float, default=0.1
-            The level that is shown below the clean one; the nearest there is.
-        views : sequence of str, default=("mean", "sample")
-            Which latents.
-
-        Returns
-        -------
-        RankToleranceDisplay
-
-        Raises
-        ------
-        NothingToDrawError
-            When no model has latent tensors.
-        """
-        rows = reading.series(tree, views, "rank_at_tolerance")
-        curves = {
-            (condition, mode): [_curve(row, level, mode) for row in rows]
-            for condition, level in _modes.conditions(tree, noise).items()
-            for mode in reading.MODES
-        }
-        missing = reading.left_out(tree, "rank_at_tolerance")
-        return cls(curves, cuts=_modes.cuts(rows), left_out=missing)
+    @staticmethod
+    def _curve(row: reading.Series, level: float, mode: str) -> Curve:
+        """Give mean rank and quantiles at every tolerance."""
+        value = reading.at_noise(row.data["rank_at_tolerance"].sel(mode=mode), level)
+        interval = reading.at_noise(row.data["rank_at_tolerance_ci"].sel(mode=mode), level)
+        return Curve(
+            row.label,
+            np.asarray(row.data["tolerance"].values, dtype=np.float64),
+            value.values.astype(np.float64),
+            interval.sel(bound="low").values.astype(np.float64),
+            interval.sel(bound="high").values.astype(np.float64),
+            row.style,
+        )
 
     def _draw_cut(self, ax: Axes, cut: float, line: Any, label: str) -> None:
         """Draw the tolerance of a rule."""
@@ -78,17 +59,3 @@ class RankToleranceDisplay(_modes.ModesDisplay):
     def _axis_names(self) -> tuple[str, str]:
         """Name both axes."""
         return "relative tolerance", "mean rank"
-
-
-def _curve(row: reading.Series, level: float, mode: str) -> Curve:
-    """Give mean rank and quantiles at every tolerance."""
-    value = reading.at_noise(row.data["rank_at_tolerance"].sel(mode=mode), level)
-    interval = reading.at_noise(row.data["rank_at_tolerance_ci"].sel(mode=mode), level)
-    return Curve(
-        row.label,
-        np.asarray(row.data["tolerance"].values, dtype=np.float64),
-        value.values.astype(np.float64),
-        interval.sel(bound="low").values.astype(np.float64),
-        interval.sel(bound="high").values.astype(np.float64),
-        row.style,
-    )

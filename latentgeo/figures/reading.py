@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from latentgeo.analysis import nearest_level
 from latentgeo.errors import InputError
-from latentgeo.figures._style import LineStyle
+from latentgeo.figures._style import LineStyle, plain_text
 
 MODES = ("S1", "S2", "S3")
 MODE_NAMES = {"S1": "$S_1$ (rows)", "S2": "$S_2$ (columns)", "S3": "$S_3$ (channels)"}
@@ -102,7 +102,7 @@ def series(tree: xr.DataTree, views: Sequence[str], variable: str) -> list[Serie
 
 
 def left_out(tree: xr.DataTree, variable: str) -> list[str]:
-    """Name the models that have no such variable: their latents are vectors.
+    """Name the models that have no such variable.
 
     Parameters
     ----------
@@ -118,13 +118,15 @@ def left_out(tree: xr.DataTree, variable: str) -> list[str]:
     return [label for label, data in models(tree).items() if variable not in data]
 
 
-def left_out_note(names: Sequence[str]) -> str:
+def left_out_note(names: Sequence[str], lack: str = "latents are vectors: no unfoldings") -> str:
     """Say in words which models are missing from a figure and why.
 
     Parameters
     ----------
     names : sequence of str
         From `left_out`.
+    lack : str
+        What they are or lack.
 
     Returns
     -------
@@ -133,8 +135,7 @@ def left_out_note(names: Sequence[str]) -> str:
     """
     if not names:
         return ""
-    verb = "its latents are vectors" if len(names) == 1 else "their latents are vectors"
-    return fill(f"Left out: {', '.join(names)} ({verb}, which have no three unfoldings).", 110)
+    return fill(f"Left out: {', '.join(map(plain_text, names))} ({lack}).", 110)
 
 
 def noise_levels(tree: xr.DataTree) -> NDArray[np.float64]:
@@ -284,15 +285,77 @@ def _ordered_labels(tree: xr.DataTree) -> list[str]:
     return sorted(present, key=lambda label: asked.index(label) if label in asked else len(asked))
 
 
+_NEED_TENSORS = ("rank", "rank_at_tolerance", "singular_value")
+_REASONS = {
+    **dict.fromkeys(
+        _NEED_TENSORS,
+        "all latents of this analysis are vectors, and this figure needs latents with rows and "
+        "columns; analyse a model with a convolutional backbone",
+    ),
+    "example_reconstruction": (
+        "no model of this analysis has a decoder, so nothing is reconstructed"
+    ),
+    "pullback_condition": "no model of this analysis has a decoder whose metric could be measured",
+    "unit_variance": (
+        "no model of this analysis has units to count: its latents are deterministic tensors, "
+        "whose dead channels are counted with the ranks"
+    ),
+}
+
+
+def absence(variable: str) -> str:
+    """Say why no model of an analysis has a variable.
+
+    Parameters
+    ----------
+    variable : str
+        What a figure shows.
+
+    Returns
+    -------
+    str
+        A clause without a full stop.
+    """
+    old = f"this analysis holds no {variable.replace('_', ' ')}; analyse the models again"
+    return _REASONS.get(variable, old)
+
+
+def having(tree: xr.DataTree, variable: str) -> dict[str, xr.Dataset]:
+    """Give the models that have a variable, whatever the view.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        The analysis.
+    variable : str
+        What the figure shows.
+
+    Returns
+    -------
+    dict of str to xarray.Dataset
+
+    Raises
+    ------
+    NothingToDrawError
+        When no model has it.
+    """
+    found = {label: data for label, data in models(tree).items() if variable in data}
+    if not found:
+        raise NothingToDrawError(absence(variable))
+    return found
+
+
+def position(tree: xr.DataTree, model: str) -> int:
+    """Give the place of a model in the analysis, which decides its colour."""
+    return list(models(tree)).index(model)
+
+
 def _nothing(tree: xr.DataTree, views: Sequence[str], variable: str) -> str:
-    """Say why no model can be drawn: wrong kind of latent, or wrong view."""
-    having = [data for data in models(tree).values() if variable in data]
-    if not having:
-        return (
-            "all latents of this analysis are vectors, and this figure needs latents with rows "
-            "and columns; analyse a model with a convolutional backbone"
-        )
-    known = sorted({str(view) for data in having for view in data["view"].values})
+    """Say why no model can be drawn: it has nothing of the kind, or not in this view."""
+    found = [data for data in models(tree).values() if variable in data]
+    if not found:
+        return absence(variable)
+    known = sorted({str(view) for data in found for view in data["view"].values})
     return f"views {list(views)} are in no model of this analysis; choose from {known}"
 
 

@@ -1,10 +1,8 @@
 """Spectra of the three unfoldings."""
 
-from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
-import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
@@ -31,38 +29,16 @@ class SpectrumDisplay(_modes.ModesDisplay):
     figure_ : matplotlib.figure.Figure
     """
 
-    @classmethod
-    def from_analysis(
-        cls, tree: xr.DataTree, *, noise: float = 0.1, views: Sequence[str] = reading.VIEWS
-    ) -> Self:
-        """Take the spectra from an analysis.
+    _variable = "singular_value"
 
-        Parameters
-        ----------
-        tree : xarray.DataTree
-            The analysis.
-        noise : float, default=0.1
-            The level that is shown below the clean one; the nearest there is.
-        views : sequence of str, default=("mean", "sample")
-            Which latents.
-
-        Returns
-        -------
-        SpectrumDisplay
-
-        Raises
-        ------
-        NothingToDrawError
-            When no model has latent tensors.
-        """
-        rows = reading.series(tree, views, "singular_value")
-        curves = {
-            (condition, mode): [_curve(row, level, mode) for row in rows]
-            for condition, level in _modes.conditions(tree, noise).items()
-            for mode in reading.MODES
-        }
-        missing = reading.left_out(tree, "singular_value")
-        return cls(curves, cuts=_modes.cuts(rows), left_out=missing)
+    @staticmethod
+    def _curve(row: reading.Series, level: float, mode: str) -> Curve:
+        """Give median and quantiles of the relative singular values over images."""
+        values = reading.at_noise(row.data["singular_value"].sel(mode=mode), level)
+        relative = _relative(values.transpose("sample", "component").values)
+        low, middle, high = np.quantile(relative, (0.05, 0.5, 0.95), axis=0)
+        index = np.arange(1, relative.shape[1] + 1, dtype=np.float64)
+        return Curve(row.label, index, middle, low, high, row.style)
 
     def _draw_cut(self, ax: Axes, cut: float, line: Any, label: str) -> None:
         """Draw the height below which a singular value counts as zero."""
@@ -84,15 +60,6 @@ class SpectrumDisplay(_modes.ModesDisplay):
     def _axis_names(self) -> tuple[str, str]:
         """Name both axes."""
         return "index of the singular value", "relative to the largest"
-
-
-def _curve(row: reading.Series, level: float, mode: str) -> Curve:
-    """Give median and quantiles of the relative singular values over images."""
-    values = reading.at_noise(row.data["singular_value"].sel(mode=mode), level)
-    relative = _relative(values.transpose("sample", "component").values)
-    low, middle, high = np.quantile(relative, (0.05, 0.5, 0.95), axis=0)
-    index = np.arange(1, relative.shape[1] + 1, dtype=np.float64)
-    return Curve(row.label, index, middle, low, high, row.style)
 
 
 def _relative(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from latentgeo.figures import reading
 from latentgeo.figures._display import Display, given_axes
-from latentgeo.figures._style import style, wrapped_axes
+from latentgeo.figures._style import style, wrapped_axes, wrapped_text
 
 _ACROSS = 3
 _DARK = 0.55
@@ -212,6 +212,6 @@ def _plot_table(ax: Axes, table: TransitionTable) -> None:
     ax.set_yticks(range(len(table.rows)), table.rows)
     ax.set_xlim(-0.5, max(_LEAST, len(table.columns)) - 0.5)
     ax.set_ylim(max(_LEAST, len(table.rows)) - 0.5, -0.5)
-    ax.set_title(f"{table.label}\n{table.kept} of {table.total} stay")
+    ax.set_title(f"{wrapped_text(table.label, 28)}\n{table.kept} of {table.total} stay")
     ax.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
     ax.spines[:].set_visible(False)

@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 
 from latentgeo.figures import reading
 from latentgeo.figures._display import Display, given_axes
-from latentgeo.figures._style import CLASS_COLOURS, new_axes, shared_legend, steps, style
+from latentgeo.figures._style import (
+    CLASS_COLOURS,
+    new_axes,
+    shared_legend,
+    steps,
+    style,
+    wrapped_text,
+)
 
 
 @dataclass(frozen=True)
@@ -126,7 +133,7 @@ class TsneDisplay(Display):
                 self._keep(given_axes(axes, shape))
             for row, (label, one) in enumerate(self.embeddings.items()):
                 self._plot_row(self.axes_[row], one)
-                self.axes_[row, 0].set_ylabel(label, fontsize=8)
+                self.axes_[row, 0].set_ylabel(wrapped_text(label), fontsize=8)
             self._name_columns()
             self._add_keys(labelled, legend=axes is None)
         return self

@@ -25,6 +25,9 @@ MODELS = (
     ("VAE beta 0.1", "vae", "sctc", True, True),
     ("DAE wide", "dae", "sctc", False, True),
     ("CAE linear latent", "cae", "sctc", False, True),
+    ("VAE-MLP", "vae", "mlp", True, True),
+    ("resnet:layer3.block 1", "foreign", "resnet", False, None),  # has no decoder
+    ("_odd $name$:decoder.net.features.conv_2", "cae", "sctc", False, True),
 )
 EPSILON = float(np.finfo("float32").eps)
 
@@ -96,8 +99,13 @@ def _model(row, samples, noise, shape, shared, tsne, index):
         parts |= _ranks(rng, views, noise, samples, shape, recipe)
     parts |= _hilbert(rng, views, noise, samples, recipe, vector)
     parts |= _angles(rng, views, noise, recipe, stochastic)
-    parts |= _psnr(rng, noise, samples, recipe, learned)
-    parts |= _examples(noise, shared, recipe, learned)
+    parts |= _intrinsic(rng, views, noise)
+    if vector or stochastic:
+        parts |= _units(rng, noise, 32 if vector else shape[0], stochastic)
+    if learned is not None:
+        parts |= _psnr(rng, noise, samples, recipe, learned)
+        parts |= _examples(noise, shared, recipe, learned)
+        parts |= _pullback(rng, noise, samples, vector)
     if tsne:
         parts |= _tsne(rng, noise, shared["labels"])
     parts["label"] = (("sample",), shared["labels"])
@@ -113,7 +121,12 @@ def _model(row, samples, noise, shape, shared, tsne, index):
         "null": ["disjoint clean sets", "two draws"] if stochastic else ["disjoint clean sets"],
         "split": np.arange(5),
         "size": _sizes(samples),
+        "estimator": ["two-nn", "local-pca"],
     }
+    if vector or stochastic:
+        coords["unit"] = np.arange(32 if vector else shape[0])
+    if learned is not None:
+        coords["pullback_noise"] = np.unique([noise[0], noise.max()])
     if not vector:
         coords |= {"mode": MODES, "rule": RULES, "tolerance": np.logspace(-9, 0, 40)}
     if tsne:
@@ -124,10 +137,11 @@ def _model(row, samples, noise, shape, shared, tsne, index):
 
 def _attrs(row, shape, vector):
     label, recipe, backbone, stochastic, learned = row
-    omitted = [
+    vector_words = [
         {"analysis": "rank", "reason": "a vector latent (32×1×1) has no three unfoldings"},
         {"analysis": "strata", "reason": "without ranks there are no rank triples"},
     ]
+    decoder_words = [{"analysis": "PSNR", "reason": "this model has no decoder"}]
     verdict = (
         "It has learned: its PSNR of 24.8 dB on clean images lies 14.3 dB above the mean image."
         if learned
@@ -139,7 +153,7 @@ def _attrs(row, shape, vector):
         "stochastic": int(stochastic),
         "latent_kind": "vector" if vector else "tensor",
         "latent_shape": [32, 1, 1] if vector else list(shape),
-        "learned": int(learned),
+        "learned": -1 if learned is None else int(learned),
         "verdict": verdict,
         "rank_rule": "none" if vector else "spectrum",
         "settings": json.dumps({"jitter": 0.01, "halves": 5, "angle_share": 0.95}),
@@ -148,7 +162,9 @@ def _attrs(row, shape, vector):
         "weights_sha256": f"{abs(hash(recipe)) % 10**12:064d}"[:64],
         "checkpoint": label.lower().replace(" ", "-"),
         "provenance": json.dumps(_provenance()),
-        "omitted": json.dumps(omitted if vector else []),
+        "omitted": json.dumps(
+            (vector_words if vector else []) + (decoder_words if learned is None else [])
+        ),
     }
 
 
@@ -205,15 +221,15 @@ def _rank_loss(rng, samples, recipe, view, full):
     """How far below full rank each image lies: sampled and jittered latents lose nothing."""
     if view != "mean":
         return np.zeros((samples, 3), int)
-    spread = {"cae": (1.4, 1.2, 9.0), "dae": (0.9, 0.8, 6.0), "vae": (0.0, 0.0, 4.0)}[recipe]
+    spread = {"dae": (0.9, 0.8, 6.0), "vae": (0.0, 0.0, 4.0)}.get(recipe, (1.4, 1.2, 9.0))
     loss = np.minimum(rng.poisson(spread, size=(samples, 3)), full // 2)
     return loss.astype(int)
 
 
 def _hilbert(rng, views, noise, samples, recipe, vector):
     parts = 1 if vector else 4
-    slope = {"cae": 0.5, "dae": 0.25, "vae": 0.05}[recipe]
-    base = {"cae": 0.30, "dae": 0.36, "vae": 0.52}[recipe] * samples
+    slope = {"dae": 0.25, "vae": 0.05}.get(recipe, 0.5)
+    base = {"dae": 0.36, "vae": 0.52}.get(recipe, 0.30) * samples
     scale = np.array([0.75, 1.0, 1.35])
     growth = 1 + slope * noise / 0.3
     value = base * growth[None, :, None, None, None] * scale[None, None, None, :, None]
@@ -244,7 +260,7 @@ def _sizes(samples):
 
 
 def _angles(rng, views, noise, recipe, stochastic):
-    rise = {"cae": 75, "dae": 55, "vae": 40}[recipe]
+    rise = {"dae": 55, "vae": 40}.get(recipe, 75)
     count = 24
     index = np.linspace(0, 1, count)
     strength = rise * noise / (noise + 0.12)
@@ -286,6 +302,71 @@ def _psnr(rng, noise, samples, recipe, learned):
         "psnr_gain": ((), mean[0] - 10.52),
         "psnr_gain_ci": (("bound",), mean[0] - 10.52 + half[0] * np.array([-1, 1])),
     }
+
+
+def _intrinsic(rng, views, noise):
+    """A dimension that grows with the noise; the second estimator has a ceiling."""
+    two_nn = 8 + 30 * noise * np.ones((len(views), 1)) + 0.3 * rng.normal(size=(len(views), 1))
+    value = np.stack([two_nn, np.minimum(19.5, 11 + 12 * noise + 0 * two_nn)], -1)
+    reach = np.array([1.0, 0.2])
+    return {
+        "intrinsic_dimension": (("view", "noise", "estimator"), value),
+        "intrinsic_dimension_ci": (
+            ("view", "noise", "estimator", "bound"),
+            np.stack([value - reach, value + reach], -1),
+        ),
+        "intrinsic_dimension_half": (("view", "noise"), 0.9 * two_nn),
+        "intrinsic_points": (("view", "noise"), np.full(two_nn.shape, 60)),
+    }
+
+
+def _units(rng, noise, units, stochastic):
+    """Half of the units carry less and less, the others nothing."""
+    carries = np.maximum(0, 1 - 2 * np.arange(units) / units)[rng.permutation(units)]
+    variance = np.broadcast_to(np.maximum(carries, 1e-4), (len(noise), units)).copy()
+    collapsed = np.broadcast_to(carries == 0, variance.shape).copy()
+    active = (~collapsed).sum(1)
+    found = {
+        "unit_variance": (("noise", "unit"), variance),
+        "unit_active": (("noise", "unit"), ~collapsed),
+        "unit_collapsed": (("noise", "unit"), collapsed),
+        "active_units": (("noise",), active),
+        "active_units_ci": (("noise", "bound"), np.stack([active - 1.0, active + 1.0], -1)),
+    }
+    if not stochastic:
+        return found
+    kl = 3 * carries * np.ones((len(noise), 1))
+    total = kl.sum(1)
+    return found | {
+        "unit_kl": (("noise", "unit"), kl),
+        "unit_kl_ci": (("noise", "unit", "bound"), np.stack([0.9 * kl, 1.1 * kl], -1)),
+        "unit_posterior_variance": (("noise", "unit"), 1 - 0.95 * carries + 0 * kl),
+        "kl_total": (("noise",), total),
+        "kl_total_ci": (("noise", "bound"), np.stack([total - 1, total + 1], -1)),
+    }
+
+
+def _pullback(rng, noise, samples, vector):
+    """Singular values that fall by a factor of ten, and what follows from them."""
+    levels, images, directions = len(np.unique([noise[0], noise.max()])), 16, 32 if vector else 16
+    values = np.geomspace(1, 0.1, directions) * np.exp(
+        0.2 * rng.normal(size=(levels, images, directions))
+    )
+    values = -np.sort(-values, -1)
+    condition = (values[..., 0] / values[..., -1]) ** 2
+    volume = np.log(values).sum(-1)
+    axes = ("pullback_noise", "pullback_sample")
+    said = f"the {directions} directions (of 3136) in which clean latents vary most"
+    found = {
+        "pullback_singular_value": ((*axes, "direction"), values),
+        "pullback_condition": (axes, condition, {"directions": said}),
+        "pullback_log_volume": (axes, volume),
+    }
+    for name, each in (("pullback_condition", condition), ("pullback_log_volume", volume)):
+        ordered = np.sort(each, -1)
+        found[f"{name}_median"] = (("pullback_noise",), np.median(each, -1))
+        found[f"{name}_ci"] = (("pullback_noise", "bound"), ordered[:, [3, 12]])
+    return found
 
 
 def _examples(noise, shared, recipe, learned):

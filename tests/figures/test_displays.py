@@ -23,6 +23,8 @@ NEED_TENSORS = {
     "SpectrumDisplay",
     "RankToleranceDisplay",
 }
+ODD = "_odd $name$:decoder.net.features.conv_2"
+LAYER = "resnet:layer3.block 1"
 
 
 def test_every_display_is_in_the_table_of_figures():
@@ -31,6 +33,10 @@ def test_every_display_is_in_the_table_of_figures():
 
 @pytest.mark.parametrize("name", DISPLAYS)
 def test_draws_one_three_and_eight_models(name, tree):
+    if name == "UnitsDisplay" and len(tree.children) == 1:  # a deterministic tensor
+        with pytest.raises(figures.NothingToDrawError, match="has units to count"):
+            DISPLAYS[name].from_analysis(tree)
+        return
     display = DISPLAYS[name].from_analysis(tree).plot()
     assert isinstance(display.figure_, Figure)
     assert all(ax.get_figure(root=True) is display.figure_ for ax in display.axes_.ravel())
@@ -84,14 +90,15 @@ def test_a_figure_says_which_model_it_leaves_out(name, synthetic):
     mixed = synthetic.make_tree(8, only=["CAE", "CAE-MLP"])
     display = DISPLAYS[name].from_analysis(mixed).plot()
     texts = [text.get_text() for text in display.figure_.findobj(mpl.text.Text)]
-    assert any("Left out: CAE-MLP (its latents are vectors" in text for text in texts)
+    assert any("Left out: CAE-MLP (latents are vectors" in text for text in texts)
 
 
 @pytest.mark.parametrize("levels", [(0.0,), (0.0, 0.1), tuple(np.linspace(0, 1, 25))])
 def test_draws_one_two_and_many_noise_levels(synthetic, levels):
     tree = synthetic.make_tree(2, samples=24, noise=levels)
     missing = figures.undrawn(tree)
-    assert set(missing) == (set() if len(levels) > 1 else {"strata", "principal_angles"})
+    clean_only = set() if len(levels) > 1 else {"strata", "principal_angles"}
+    assert set(missing) == clean_only | {"units"}
     for name in set(figures.FIGURES) - set(missing):
         assert figures.FIGURES[name].draw(tree).plot().axes_.size
 
@@ -111,6 +118,142 @@ def test_an_empty_analysis_is_refused(three):
     empty = three.filter(lambda node: False)
     with pytest.raises(figures.NothingToDrawError, match="holds no model"):
         figures.NoiseCurvesDisplay.from_analysis(empty)
+
+
+NEED_DECODERS = {"ReconstructionDisplay", "DecoderMetricDisplay"}
+
+
+@pytest.mark.parametrize("name", DISPLAYS)
+def test_models_without_a_decoder_are_drawn_or_refused_in_words(name, synthetic):
+    tree = synthetic.make_tree(only=[LAYER])
+    if name in NEED_DECODERS:
+        with pytest.raises(figures.NothingToDrawError, match=r"no model .* has a decoder"):
+            DISPLAYS[name].from_analysis(tree)
+    elif name != "UnitsDisplay":
+        assert DISPLAYS[name].from_analysis(tree).plot().axes_.size
+
+
+def test_reconstructions_name_the_models_that_have_none(synthetic):
+    tree = synthetic.make_tree(only=["CAE", LAYER])
+    display = figures.ReconstructionDisplay.from_analysis(tree).plot()
+    assert list(display.rows) == ["input", "CAE"]
+    assert f"Left out: {LAYER} (no decoder)." in display.figure_.get_supxlabel()
+    curves = figures.NoiseCurvesDisplay.from_analysis(tree)
+    assert [curve.label for curve in curves.psnr] == ["CAE"]
+    assert [curve.label for curve in curves.dimension] == ["CAE", LAYER]
+
+
+@pytest.mark.parametrize("name", DISPLAYS)
+def test_names_with_signs_are_shown_as_they_are(name, synthetic):
+    tree = synthetic.make_tree(only=["VAE", ODD])
+    display = DISPLAYS[name].from_analysis(tree).plot()
+    display.figure_.draw_without_rendering()  # mathematics that is none would fail here
+    if name != "UnitsDisplay":
+        texts = [text.get_text() for text in display.figure_.findobj(mpl.text.Text)]
+        joined = "".join("".join(texts).split())
+        assert r"_odd\$name\$:decoder.net.features.conv_2" in joined
+
+
+def test_long_names_are_broken_where_their_parts_meet():
+    from latentgeo.figures._style import wrapped_text
+
+    assert wrapped_text("VAE, mean") == "VAE,\nmean"
+    assert wrapped_text("CAE seed 1") == "CAE seed 1"
+    assert wrapped_text("resnet18:layer3.block.conv2") == "resnet18:layer3.\nblock.conv2"
+    assert wrapped_text("$x$_y") == r"\$x\$_y"
+
+
+def test_intrinsic_dimension_is_that_of_the_analysis(three):
+    display = figures.IntrinsicDimensionDisplay.from_analysis(three).plot()
+    assert list(display.curves) == ["two-nn", "local-pca"]
+    expected = three["DAE"]["intrinsic_dimension"].sel(view="mean", estimator="two-nn")
+    np.testing.assert_array_equal(display.curves["two-nn"][1].y, expected)
+    assert display.axes_[0].get_ylim() == display.axes_[1].get_ylim()
+
+
+def test_a_missing_estimate_leaves_a_gap(synthetic):
+    tree = synthetic.make_tree(1)
+    for name in ("intrinsic_dimension", "intrinsic_dimension_ci"):
+        tree["CAE"][name].loc[{"estimator": "two-nn"}] = np.nan
+    display = figures.IntrinsicDimensionDisplay.from_analysis(tree).plot()
+    assert np.isnan(display.curves["two-nn"][0].y).all()
+    assert np.isfinite(display.axes_[0].get_ylim()).all()
+
+
+def test_an_analysis_from_before_says_what_it_lacks(synthetic):
+    tree = synthetic.make_tree(1)
+    older = tree["CAE"].to_dataset().drop_vars(["intrinsic_dimension", "intrinsic_dimension_ci"])
+    tree["CAE"].dataset = older
+    with pytest.raises(figures.NothingToDrawError, match="holds no intrinsic dimension"):
+        figures.IntrinsicDimensionDisplay.from_analysis(tree)
+
+
+def test_the_decoders_metric_is_that_of_the_analysis(three):
+    display = figures.DecoderMetricDisplay.from_analysis(three).plot()
+    assert list(display.condition) == ["CAE", "DAE", "VAE"]
+    assert display.conditions[0] == "clean"
+    np.testing.assert_array_equal(
+        display.condition["DAE"].median, three["DAE"]["pullback_condition_median"]
+    )
+    volume = three["DAE"]["pullback_log_volume"] / 16
+    np.testing.assert_allclose(display.volume["DAE"].each, volume)
+    assert display.axes_[0].get_xscale() == "log"
+
+
+def test_an_infinite_condition_is_written_at_the_rim(synthetic):
+    tree = synthetic.make_tree(1)
+    tree["CAE"]["pullback_condition"][1, :5] = np.inf
+    tree["CAE"]["pullback_log_volume"][1, :5] = -np.inf
+    display = figures.DecoderMetricDisplay.from_analysis(tree).plot()
+    texts = [text.get_text().strip() for text in display.axes_[0].texts]
+    assert texts == ["\N{INFINITY} for 5 of 16"]
+    display.figure_.draw_without_rendering()
+
+
+def test_units_stand_in_the_order_of_what_they_carry(synthetic):
+    tree = synthetic.make_tree(only=["VAE-MLP", "CAE-MLP"])
+    display = figures.UnitsDisplay.from_analysis(tree).plot()
+    stochastic, deterministic = display.bars["VAE-MLP"], display.bars["CAE-MLP"]
+    assert (np.diff(stochastic.divergence) <= 0).all()
+    assert (np.diff(deterministic.variance) <= 0).all()
+    assert deterministic.divergence is None
+    clean = tree["VAE-MLP"].to_dataset().isel(noise=0)
+    np.testing.assert_array_equal(stochastic.divergence, clean["unit_kl"][stochastic.number])
+    assert stochastic.said == "16 of 32 active, 16 collapsed"
+    assert deterministic.said == "16 of 32 active, 16 dead"
+    hatched = [bar for bar in display.axes_[0, 1].patches if bar.get_hatch()]
+    assert len(hatched) == 16
+
+
+def test_few_units_bear_their_numbers(synthetic):
+    tree = synthetic.make_tree(only=["VAE-MLP"])
+    ten = tree["VAE-MLP"].to_dataset().isel(unit=slice(10))
+    tree["VAE-MLP"].dataset = ten
+    display = figures.UnitsDisplay.from_analysis(tree).plot()
+    labels = [label.get_text() for label in display.axes_[0, 0].get_xticklabels()]
+    assert labels == [str(number) for number in display.bars["VAE-MLP"].number]
+
+
+def test_images_of_several_sizes_and_kinds_stand_in_one_figure(synthetic):
+    tree = synthetic.make_tree(only=["CAE", "DAE", "VAE"])
+    names = ["example_input", "example_reconstruction"]
+    for label, channels, grow in (("DAE", 3, 4), ("VAE", 1, 2)):
+        large = {
+            name: (
+                tree[label][name].dims,
+                tree[label][name]
+                .values[:, :, :1]
+                .repeat(channels, 2)
+                .repeat(grow, 3)
+                .repeat(grow, 4),
+            )
+            for name in names
+        }
+        tree[label].dataset = tree[label].to_dataset().drop_vars(names).assign(large)
+    display = figures.ReconstructionDisplay.from_analysis(tree).plot()
+    assert {images.shape[-1] for images in display.rows.values()} == {64}
+    for images in display.rows.values():
+        assert 0 <= images.min() <= images.max() <= 1
 
 
 def test_histograms_hold_every_image_once(three):
