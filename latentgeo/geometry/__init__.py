@@ -50,6 +50,7 @@ from latentgeo.geometry.kernels import (
     is_positive_definite,
     kernel,
 )
+from latentgeo.geometry.paths import Geodesic, PathRanks, geodesic, path_length, path_ranks
 from latentgeo.geometry.pullback import PullbackStatistics, pullback_metric, pullback_statistics
 from latentgeo.geometry.rank import (
     default_tolerance,
@@ -103,6 +104,7 @@ __all__ = [
     "DimensionEstimate",
     "FixedRankPSD",
     "FrechetMean",
+    "Geodesic",
     "GramDiagnostics",
     "HilbertEmbedding",
     "IndefiniteKernelWarning",
@@ -110,6 +112,7 @@ __all__ = [
     "MetricStatement",
     "ModeGrams",
     "Nystroem",
+    "PathRanks",
     "PullbackStatistics",
     "Stratification",
     "StratumSummary",
@@ -125,6 +128,7 @@ __all__ = [
     "feature_map",
     "fixed_rank_product",
     "frechet_mean",
+    "geodesic",
     "gram_diagnostics",
     "gram_dimension",
     "gram_spectrum",
@@ -139,6 +143,8 @@ __all__ = [
     "mode_singular_values",
     "mode_unfoldings",
     "pairwise_distance",
+    "path_length",
+    "path_ranks",
     "point_distances",
     "principal_angles",
     "product_stratum_dimension",
