@@ -3,6 +3,15 @@
 This package is mathematics on arrays: it imports nothing else of the project.
 """
 
+from latentgeo.metrics.interpolation import (
+    NearestReal,
+    PathScores,
+    cycle_consistency,
+    interpolate,
+    nearest_real_distance,
+    path_sharpness,
+    sharpness,
+)
 from latentgeo.metrics.intervals import (
     MeanInterval,
     bootstrap_mean,
@@ -18,10 +27,17 @@ __all__ = [
     "LINE_SIDE",
     "LineScores",
     "MeanInterval",
+    "NearestReal",
+    "PathScores",
     "bootstrap_mean",
     "bootstrap_median",
+    "cycle_consistency",
+    "interpolate",
     "jackknife_interval",
     "line_interpolation_scores",
+    "nearest_real_distance",
+    "path_sharpness",
     "psnr",
     "render_lines",
+    "sharpness",
 ]
