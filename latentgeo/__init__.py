@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "train": "latentgeo.training",
-    "load": "latentgeo.checkpoints",
-    "encode": "latentgeo.latents",
-    "analyze": "latentgeo.pipeline",
-    "InputError": "latentgeo.errors",
+    "train": ("latentgeo.training", "train"),
+    "load": ("latentgeo.checkpoints", "open_checkpoint"),
+    "encode": ("latentgeo.latents", "encode"),
+    "analyze": ("latentgeo.pipeline", "analyze"),
+    "InputError": ("latentgeo.errors", "InputError"),
 }
 
 if TYPE_CHECKING:
-    from latentgeo.checkpoints import load as load
+    from latentgeo.checkpoints import open_checkpoint as load
     from latentgeo.errors import InputError as InputError
     from latentgeo.latents import encode as encode
     from latentgeo.pipeline import analyze as analyze
@@ -29,7 +29,8 @@ __all__ = ["InputError", "__version__", "analyze", "encode", "load", "train"]
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'latentgeo' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    module, attribute = _HOMES[name]
+    return getattr(import_module(module), attribute)
 
 
 def __dir__() -> list[str]:

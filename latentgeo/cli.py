@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from latentgeo._opening_options import opening_options, read_pairs
 from latentgeo.errors import InputError, TrainingDivergedError
 
 app = typer.Typer(
@@ -35,7 +36,18 @@ Size = Annotated[int | None, typer.Option(help="Resize the images to this many p
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite what the output folder holds.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")]
-Checkpoint = Annotated[Path, typer.Argument(help="A run folder that `latentgeo train` made.")]
+Checkpoint = Annotated[
+    Path | None,
+    typer.Argument(help="A run folder, or a folder or file of a model that others trained."),
+]
+ImageShape = Annotated[
+    str | None,
+    typer.Option(metavar="C,H,W", help="Shape of the images, where the checkpoint has none."),
+]
+
+
+card = typer.Typer(help="Cards: how to open a model that others trained.", no_args_is_help=True)
+app.add_typer(card, name="card")
 
 
 @app.callback(invoke_without_command=True)
@@ -93,7 +105,7 @@ def train(
         data=data,
         out=out,
         backbone=backbone,
-        options=_options(option or []),
+        options=read_pairs(option or [], "option", "widths=[16,32,64]"),
         epochs=epochs,
         batch_size=batch_size,
         learning_rate=learning_rate,
@@ -114,10 +126,12 @@ def train(
 
 
 @app.command()
+@opening_options
 def encode(
-    checkpoint: Checkpoint,
     data: Data,
     out: Annotated[Path, typer.Option(help="The zarr folder to make, or to continue.")],
+    opening: dict[str, Any],
+    checkpoint: Checkpoint = None,
     noise: Noise = "0",
     perturbation: Perturb = "gaussian",
     samples: Annotated[
@@ -132,15 +146,15 @@ def encode(
     quiet: Quiet = False,
 ) -> None:
     """Write a model's latents of a data set under a sweep of noise."""
-    from latentgeo.latents import encode
+    from latentgeo.latents import encode, select_images
+    from latentgeo.pipeline import open_for
 
+    images = select_images(data, samples, seed, size)
     encode(
-        checkpoint,
-        data=data,
+        open_for(images, _one(checkpoint, opening), opening),
+        images,
         noise=_levels(noise),
         perturbation=perturbation,
-        samples=samples,
-        size=size,
         draws=draws,
         batch_size=batch_size,
         seed=seed,
@@ -153,10 +167,15 @@ def encode(
 
 
 @app.command()
+@opening_options
 def analyze(
-    checkpoint: Annotated[list[Path], typer.Argument(help="Run folders, one or more.")],
     data: Data,
     out: Annotated[Path, typer.Option(help="The folder for the results.")],
+    opening: dict[str, Any],
+    checkpoint: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Run folders, or folders or files of models that others trained."),
+    ] = None,
     noise: Noise = "0,0.01,0.02,0.05,0.1,0.2,0.3,0.5",
     perturbation: Perturb = "gaussian",
     samples: Samples = 300,
@@ -171,7 +190,7 @@ def analyze(
     from latentgeo.pipeline import analyze
 
     analyze(
-        checkpoint,
+        checkpoint or _alone(opening),
         data=data,
         noise=_levels(noise),
         perturbation=perturbation,
@@ -179,6 +198,7 @@ def analyze(
         size=size,
         seed=seed,
         tsne=tsne,
+        opening=opening,
         out=out,
         device=device,
         force=force,
@@ -217,18 +237,42 @@ def datasets() -> None:
 
 
 @app.command()
+@opening_options
 def info(
-    checkpoint: Checkpoint,
+    opening: dict[str, Any],
+    checkpoint: Checkpoint = None,
+    image_shape: ImageShape = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say what a checkpoint is, where it comes from, and how well it learned."""
     from latentgeo.checkpoints import info
 
-    facts = info(checkpoint)
+    facts = info(_one(checkpoint, opening), image_shape=_shape(image_shape), **opening)
     if as_json:
         typer.echo(json.dumps(facts, indent=2))
     else:
         _list(None, {name: _plain(value) for name, value in facts.items()})
+
+
+@card.command("init")
+@opening_options
+def card_init(
+    opening: dict[str, Any],
+    checkpoint: Annotated[Path, typer.Argument(help="The folder or the file of weights.")],
+    image_shape: Annotated[
+        str, typer.Option(metavar="C,H,W", help="Shape of the images that it takes.")
+    ],
+    force: Force = False,
+) -> None:
+    """Look into a model and write its card, `latentgeo.yaml`, beside the weights."""
+    from latentgeo.checkpoints import init_card
+
+    shape = _shape(image_shape)
+    written, layers = init_card(checkpoint, image_shape=shape, force=force, **opening)
+    for layer in layers:
+        mark = "*" if layer.latent else " "
+        typer.echo(f"{mark} {layer.name}  {'x'.join(map(str, layer.shape))}  {layer.module}")
+    typer.echo(f"card: {written} (* looks like a latent; it lists the layers too)")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -290,22 +334,33 @@ def _levels(text: str) -> list[float]:
         ) from None
 
 
-def _options(pairs: list[str]) -> dict[str, Any]:
-    options = {}
-    for pair in pairs:
-        name, sign, value = pair.partition("=")
-        if not sign or not name:
-            raise InputError(f"option {pair!r} is not NAME=VALUE, as in widths=[16,32,64]")
-        options[name] = _value(value)
-    return options
+def _one(checkpoint: Path | None, opening: dict[str, Any]) -> Path | None:
+    """Give the checkpoint: the argument, the file of --weights, or None where code is enough."""
+    if checkpoint is None:
+        (checkpoint,) = _alone(opening).values()
+    return checkpoint
 
 
-def _value(text: str) -> Any:
-    """Read numbers, lists and booleans as JSON; anything else is text."""
+def _alone(opening: dict[str, Any]) -> dict[str, Path | None]:
+    """Name what is meant where no checkpoint was given as an argument."""
+    if "weights" in opening:
+        path = Path(opening.pop("weights"))
+        return {path.stem: path}
+    if "model" in opening:
+        return {str(opening["model"]).rpartition(":")[2]: None}
+    raise InputError("no checkpoint was given; give a folder or a file, or --model and --weights")
+
+
+def _shape(text: str | None) -> Any:
+    if text is None:
+        return None
     try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return text
+        channels, rows, columns = map(int, text.split(","))
+    except ValueError:
+        raise InputError(f"image shape {text!r} is not C,H,W; expected as in 3,64,64") from None
+    if min(channels, rows, columns) < 1:
+        raise InputError(f"image shape {text!r} holds a number below 1; expected as in 3,64,64")
+    return channels, rows, columns
 
 
 def _list(title: str | None, rows: dict[str, str]) -> None:

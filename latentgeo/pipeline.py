@@ -1,21 +1,29 @@
 """The main job: from checkpoints to a folder with figures, summary and report."""
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 import xarray as xr
 
-from latentgeo.analysis import AnalysisSettings, analyze_latents, mean_image_psnr, summarize
-from latentgeo.checkpoints import load
+from latentgeo.analysis import (
+    AnalysisSettings,
+    analyze_latents,
+    decoder_geometry,
+    join,
+    mean_image_psnr,
+    summarize,
+)
+from latentgeo.checkpoints import check_round_trip, open_checkpoint
 from latentgeo.datasets import ImageDataset
 from latentgeo.errors import InputError
 from latentgeo.figures import draw_figures
 from latentgeo.files import check_free, folder_in_place, write_json
-from latentgeo.latents import Sweep, check_fit, encode, make_sweep, select_images
+from latentgeo.latents import Sweep, check_fit, encode, make_sweep, select_images, split_parts
 from latentgeo.models import Autoencoder
 from latentgeo.progress import track
 from latentgeo.provenance import provenance
@@ -25,7 +33,8 @@ _EXAMPLES = 8
 _TREE, _SUMMARY, _FIGURES, _REPORT = "analysis.zarr", "summary.json", "figures", "report.html"
 
 
-Checkpoints = str | Path | Sequence[str | Path] | Mapping[str, Autoencoder | str | Path]
+Checkpoint = Autoencoder | str | Path | None
+Checkpoints = str | Path | Sequence[str | Path] | Mapping[str, Checkpoint]
 
 
 class Analysis(NamedTuple):
@@ -54,6 +63,7 @@ def analyze(
     size: int | None = None,
     tsne: bool = True,
     settings: AnalysisSettings | None = None,
+    opening: Mapping[str, Any] | None = None,
     out: str | Path | None = None,
     device: str = "auto",
     force: bool = False,
@@ -64,7 +74,10 @@ def analyze(
     Parameters
     ----------
     checkpoints : path, sequence of paths, or mapping of names to paths or models
-        Run folders; each model is named after its folder, or as the mapping says.
+        Run folders, or whatever `open_checkpoint` opens; each model is named after its folder or
+        file, or as the mapping says. Each layer of a model whose card names several is a
+        model of its own in the results, NAME:LAYER. None in a mapping stands for a network
+        that comes with its weights from the code that `opening` names.
     data : ImageDataset, str or pathlib.Path
         Images, a data set's name (its test split is used) or a folder of images.
     noise : sequence of float
@@ -82,6 +95,8 @@ def analyze(
     settings : AnalysisSettings, optional
         All further choices; its `seed` and `tsne_seeds` are taken from `seed` and `tsne`
         if it is left out.
+    opening : mapping, optional
+        Further arguments of `open_checkpoint`, for all checkpoints that are given as paths.
     out : str or pathlib.Path, optional
         A folder to be made, with `analysis.zarr`, `summary.json`, `figures/` and
         `report.html`. It appears when everything is done, or not at all.
@@ -105,16 +120,16 @@ def analyze(
     target = None if out is None else Path(out)
     if target is not None:
         check_free(target, holds="an analysis", force=force)
-    models = _models(checkpoints)
+    named = _named(checkpoints)
     images = select_images(data, samples, seed, size)
     sweep = make_sweep(perturbation, noise, seed)
-    for model in models.values():
-        check_fit(model, images)
-    chosen = settings or AnalysisSettings(seed=seed, tsne_seeds=(0, 1, 2) if tsne else ())
-    children = {
-        label: _analyze_one(label, model, images, sweep, chosen, device)
-        for label, model in track(list(models.items()), "analyze", show=progress)
+    models = {
+        label: open_for(images, checkpoint, opening or {}) for label, checkpoint in named.items()
     }
+    chosen = settings or AnalysisSettings(seed=seed, tsne_seeds=(0, 1, 2) if tsne else ())
+    children: dict[str, xr.Dataset] = {}
+    for label, model in track(list(models.items()), "analyze", show=progress):
+        children |= _analyze_one(label, model, images, sweep, chosen, device)
     tree = _tree(children, images, sweep, chosen)
     found = Analysis(tree, summarize(tree))
     if target is not None:
@@ -123,6 +138,45 @@ def analyze(
             write_json(folder / _SUMMARY, found.summary)
             _draw(found, folder)
     return found
+
+
+def open_for(
+    images: ImageDataset, checkpoint: Checkpoint, opening: Mapping[str, Any]
+) -> Autoencoder:
+    """Open a model for some images, and see whether they come back from it.
+
+    Parameters
+    ----------
+    images : ImageDataset
+        What it shall be analysed on.
+    checkpoint : Autoencoder, str, pathlib.Path or None
+        A model, or the first argument of `open_checkpoint`.
+    opening : mapping
+        Further arguments of `open_checkpoint`.
+
+    Returns
+    -------
+    Autoencoder
+        Its `provenance` has the round trip. A warning tells when images do not come back and
+        the preprocessing is probably wrong.
+
+    Raises
+    ------
+    InputError
+        When it cannot be opened or does not take these images.
+    """
+    model = (
+        checkpoint
+        if isinstance(checkpoint, Autoencoder)
+        else open_checkpoint(checkpoint, image_shape=images.shape, **opening)
+    )
+    check_fit(model, images)
+    trip = check_round_trip(model, images)
+    if trip is not None:
+        model.provenance["round_trip"] = trip._asdict()
+        if trip.suspicion is not None:
+            warnings.warn(f"model {model.config.recipe!r}: {trip.suspicion}", stacklevel=2)
+    return model
 
 
 def redraw(folder: str | Path) -> None:
@@ -155,21 +209,21 @@ def _draw(found: Analysis, folder: Path) -> None:
     write_report(found.tree, found.summary, folder / _FIGURES, folder / _REPORT)
 
 
-def _models(checkpoints: Checkpoints) -> dict[str, Autoencoder]:
-    """Load each model, named by its folder, and the parent of that where it is not enough."""
+def _named(checkpoints: Checkpoints) -> dict[str, Checkpoint]:
+    """Name each model after its folder or file, and the parent of that where it is not enough."""
     if isinstance(checkpoints, Mapping):
         return {
-            name: model if isinstance(model, Autoencoder) else load(model)
+            name: _existing(model) if isinstance(model, str | Path) else model
             for name, model in checkpoints.items()
         }
     several = [checkpoints] if isinstance(checkpoints, str | Path) else list(checkpoints)
     if not several:
         raise InputError("no checkpoint was given; expected at least one run folder")
-    paths = [Path(checkpoint).resolve() for checkpoint in several]
-    names = [path.name for path in paths]
+    paths = [_existing(checkpoint).resolve() for checkpoint in several]
+    names = [_name(path) for path in paths]
     labels = [
-        path.name if names.count(path.name) == 1 else f"{path.parent.name}-{path.name}"
-        for path in paths
+        name if names.count(name) == 1 else f"{path.parent.name}-{name}"
+        for name, path in zip(names, paths, strict=True)
     ]
     repeated = next((label for label in labels if labels.count(label) > 1), None)
     if repeated is not None:
@@ -177,7 +231,21 @@ def _models(checkpoints: Checkpoints) -> dict[str, Autoencoder]:
             f"two checkpoints are both named {repeated!r}; rename one of the folders, or give "
             "names in Python: analyze({name: folder, ...})"
         )
-    return {label: load(path) for label, path in zip(labels, paths, strict=True)}
+    return dict(zip(labels, paths, strict=True))
+
+
+def _name(path: Path) -> str:
+    return path.name if path.is_dir() else path.stem
+
+
+def _existing(path: str | Path) -> Path:
+    """Look for a checkpoint before anything is downloaded for it."""
+    if not Path(path).exists():
+        raise InputError(
+            f"checkpoint {str(path)!r} does not exist; give a run folder that `latentgeo train` "
+            "made, or a folder or file of somebody else's model"
+        )
+    return Path(path)
 
 
 def _analyze_one(
@@ -187,7 +255,8 @@ def _analyze_one(
     sweep: Sweep,
     settings: AnalysisSettings,
     device: str,
-) -> xr.Dataset:
+) -> dict[str, xr.Dataset]:
+    """Analyse a model, or each of the layers that its latents are made of."""
     latents = encode(
         model,
         images,
@@ -197,10 +266,18 @@ def _analyze_one(
         seed=sweep.seed,
         device=device,
     )
-    everything = images.batch(slice(None)).numpy()
-    result = analyze_latents(latents, mean_image_psnr(everything), settings)
-    result = result.merge(_examples(model, images, sweep))
-    return result.assign_attrs(checkpoint=label)
+    baseline = mean_image_psnr(model.target(images.batch(slice(None))).numpy())
+    layers = split_parts(latents, model.parts) if model.parts else {"": latents}
+    results = {}
+    for layer, own in layers.items():
+        measured = analyze_latents(own, baseline, settings)
+        result = join(measured, decoder_geometry(model, own, settings))
+        if model.decodes:
+            result = result.merge(_examples(model, images, sweep))
+        name = f"{label}:{layer}" if layer else label
+        opened = json.dumps(model.provenance, default=str)
+        results[name] = result.assign_attrs(checkpoint=name, opened=opened)
+    return results
 
 
 @torch.inference_mode()
@@ -208,8 +285,8 @@ def _examples(model: Autoencoder, images: ImageDataset, sweep: Sweep) -> xr.Data
     """Keep a few inputs and their reconstructions at every level, for the eye."""
     positions = np.arange(min(_EXAMPLES, len(images)))
     levels = list(sweep.images(images.batch(positions), images.indices[positions]))
-    device = next(model.parameters()).device
-    inputs = torch.stack(levels)
+    device = next((weight.device for weight in model.parameters()), torch.device("cpu"))
+    inputs = torch.stack([model.target(level) for level in levels])
     decoded = torch.stack([model.decode(model.encode(level.to(device))).cpu() for level in levels])
     axes = ("noise", "example", "image_channel", "image_row", "image_column")
     return xr.Dataset(

@@ -1,5 +1,6 @@
 """Fixtures that more than one folder of tests uses."""
 
+import importlib.util
 import os
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import torch
 
 def pytest_collection_modifyitems(items):
     """Skip tests on real files where there are none; LATENTGEO_NO_SKIP=1 lets them fail."""
+    _skip_without_pythae(items)
     if _data_folder() is not None or os.environ.get("LATENTGEO_NO_SKIP") == "1":
         return
     skip = pytest.mark.skip(reason="LATENTGEO_DATA does not name a folder with mnist/ in it")
@@ -32,6 +34,16 @@ def data_folder() -> Path:
 @pytest.fixture(autouse=True)
 def _seeded():
     torch.manual_seed(0)
+
+
+def _skip_without_pythae(items):
+    # It asks for a backport of a part of Python, so CI installs it last, and alone for these.
+    if importlib.util.find_spec("pythae") is not None:
+        return
+    skip = pytest.mark.skip(reason="pythae is not installed (latentgeo[pythae])")
+    for item in items:
+        if "pythae" in item.keywords:
+            item.add_marker(skip)
 
 
 def _data_folder() -> Path | None:

@@ -201,8 +201,8 @@ def test_vectors_are_analysed_as_vectors(run_cli, tmp_path):
     model = json.loads((out / "summary.json").read_text())["models"]["mlp"]
     assert model["latent_kind"] == "vector"
     assert "ranks" not in model
-    assert "no three unfoldings" in model["omitted"][0]["reason"]
-    assert "no three unfoldings" in (out / "report.html").read_text()
+    assert "no rows and columns to unfold" in model["omitted"][0]["reason"]
+    assert "no rows and columns to unfold" in (out / "report.html").read_text()
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,20 @@
-"""Checkpoints: from a folder to a model that is ready to be analysed."""
+"""Checkpoints, ours and other people's: from a file to a model that is ready to be analysed."""
 
-from latentgeo.checkpoints.ours import info, load
+from latentgeo.checkpoints.card import Card, read_card, write_card
+from latentgeo.checkpoints.description import info
+from latentgeo.checkpoints.inspection import Layer, init_card, list_layers
+from latentgeo.checkpoints.opening import open_checkpoint
+from latentgeo.checkpoints.round_trip import RoundTrip, check_round_trip
 
-__all__ = ["info", "load"]
+__all__ = [
+    "Card",
+    "Layer",
+    "RoundTrip",
+    "check_round_trip",
+    "info",
+    "init_card",
+    "list_layers",
+    "open_checkpoint",
+    "read_card",
+    "write_card",
+]

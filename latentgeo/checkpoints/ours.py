@@ -10,18 +10,6 @@ from latentgeo.models import Autoencoder, load_model
 from latentgeo.models.folder import WEIGHTS
 from latentgeo.training import RunFolder
 
-_FROM_TRAINING = (
-    "data",
-    "seed",
-    "epochs",
-    "best_epoch",
-    "validation_loss",
-    "validation_psnr_db",
-    "baseline_psnr_db",
-    "learned",
-    "finished",
-)
-
 
 def load(path: str | Path) -> Autoencoder:
     """Load a trained model.
@@ -51,44 +39,6 @@ def load(path: str | Path) -> Autoencoder:
     model.provenance = written if written.get("weights_sha256") == digest else {}
     model.provenance["weights_sha256"] = digest
     return model
-
-
-def info(path: str | Path) -> dict[str, Any]:
-    """Describe a checkpoint.
-
-    Parameters
-    ----------
-    path : str or pathlib.Path
-        What `load` takes.
-
-    Returns
-    -------
-    dict
-        JSON-ready: `recipe`, `backbone`, `options`, `image_shape`, `latent_shape`,
-        `stochastic`, `parameters` (their number) and `weights_sha256`; from a run folder also
-        `data`, `seed`, `epochs` that were trained, `best_epoch`, `validation_loss` and
-        `validation_psnr_db` of that epoch, `baseline_psnr_db` of the mean image, `learned`,
-        `finished`.
-
-    Raises
-    ------
-    InputError
-        When `load` would.
-    """
-    model = load(path)
-    config = model.config.model_dump(mode="json")
-    written = model.provenance
-    return {
-        "recipe": config["recipe"],
-        "backbone": config["backbone"],
-        "options": config["options"],
-        "image_shape": config["image_shape"],
-        "latent_shape": list(model.latent_shape),
-        "stochastic": model.stochastic,
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "weights_sha256": written["weights_sha256"],
-        **{name: written[name] for name in _FROM_TRAINING if name in written},
-    }
 
 
 def _existing(path: str | Path) -> Path:

@@ -1,7 +1,7 @@
 """Run a model over a data set under a sweep of perturbations."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,13 +11,13 @@ import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentgeo.checkpoints import load
+from latentgeo.checkpoints import open_checkpoint
 from latentgeo.datasets import ImageDataset, Perturbation, find_perturbation, seeded_normal
 from latentgeo.datasets import load as load_images
 from latentgeo.errors import InputError
 from latentgeo.latents.store import LatentStore, open_store
 from latentgeo.metrics import psnr
-from latentgeo.models import Autoencoder, choose_device
+from latentgeo.models import Autoencoder, Shape, choose_device
 from latentgeo.progress import track
 from latentgeo.provenance import provenance
 
@@ -62,7 +62,8 @@ def encode(
     Parameters
     ----------
     model : Autoencoder, str or pathlib.Path
-        A model, or the run folder of one.
+        A model, or the checkpoint of one; `open_checkpoint` gives models that need more than
+        their path to be opened.
     data : ImageDataset, str or pathlib.Path
         Images, a data set's name (its test split is used) or a folder of images.
     noise : sequence of float, default=(0.0,)
@@ -104,8 +105,12 @@ def encode(
         When the images do not fit the model, levels or counts make no sense, the model gives
         values that are not finite, or `out` holds something else.
     """
-    autoencoder = model if isinstance(model, Autoencoder) else load(model)
     images = select_images(data, samples, seed, size)
+    autoencoder = (
+        model
+        if isinstance(model, Autoencoder)
+        else open_checkpoint(model, image_shape=images.shape)
+    )
     check_fit(autoencoder, images)
     if draws < 1:
         raise InputError(f"draws is {draws}, expected at least 1")
@@ -152,6 +157,33 @@ def make_sweep(perturbation: str, noise: Sequence[float], seed: int) -> Sweep:
     for level in noise:
         kind.check_level(level)
     return Sweep(kind, tuple(float(level) for level in noise), seed)
+
+
+def split_parts(latents: xr.Dataset, parts: Mapping[str, Shape]) -> dict[str, xr.Dataset]:
+    """Give each layer its own latents, where several were encoded in one pass.
+
+    Parameters
+    ----------
+    latents : xarray.Dataset
+        From `encode`, of a model with `parts`.
+    parts : mapping of str to tuple of int
+        Name and shape (C, H, W) of each layer, in the order in which they lie side by side.
+
+    Returns
+    -------
+    dict of str to xarray.Dataset
+        The layers by name, each with `mean` of its own shape.
+    """
+    stops = np.cumsum([int(np.prod(shape)) for shape in parts.values()])
+    flat = latents["mean"].values[..., 0, 0]
+    return {
+        name: latents.drop_vars("mean").assign(
+            mean=(latents["mean"].dims, values.reshape(*values.shape[:-1], *shape))
+        )
+        for (name, shape), values in zip(
+            parts.items(), np.split(flat, stops[:-1], axis=-1), strict=True
+        )
+    }
 
 
 def _open(

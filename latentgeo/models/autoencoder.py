@@ -44,6 +44,9 @@ class Autoencoder(nn.Module):
     identity : dict
         JSON-ready: what decides the latents beside the weights (preprocessing, layer); empty for
         our own models, whose weights come with all of it.
+    parts : dict of str to tuple of int
+        Where several layers are looked at in one pass, the shape (C, H, W) of each; the latent
+        is then a vector with all of them side by side.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class Autoencoder(nn.Module):
         self._target = target
         self.provenance: dict[str, Any] = {}
         self.identity: dict[str, Any] = {}
+        self.parts: dict[str, Shape] = {}
 
     @property
     def stochastic(self) -> bool:

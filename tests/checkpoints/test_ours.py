@@ -4,7 +4,8 @@ import pytest
 import torch
 
 import latentgeo
-from latentgeo.checkpoints import info, load
+from latentgeo.checkpoints import info
+from latentgeo.checkpoints import open_checkpoint as load
 from latentgeo.errors import InputError
 from latentgeo.files import sha256_of_file
 from latentgeo.models import save_model
@@ -72,11 +73,11 @@ def test_nothing_there(tmp_path):
 
 
 def test_a_file(run):
-    refused(run / "model.safetensors", "is not a folder; expected a folder with")
+    refused(run / "model.safetensors", "is a file of a run of ours; give its folder")
 
 
 def test_an_empty_folder(tmp_path):
-    refused(tmp_path, "has no config.json; expected a folder with model.safetensors and")
+    refused(tmp_path, "holds no weights; expected a run folder that `latentgeo train` made")
 
 
 def test_without_weights(run):
@@ -86,7 +87,7 @@ def test_without_weights(run):
 
 def test_somebody_elses_folder(tmp_path):
     (tmp_path / "config.json").write_text('{"_class_name": "AutoencoderKL"}')
-    refused(tmp_path, "does not describe a model of ours")
+    refused(tmp_path, "holds no weights; expected diffusion_pytorch_model.safetensors")
 
 
 @pytest.mark.parametrize(("text", "message"), [("{", "not valid JSON"), ("[]", "no JSON object")])

@@ -1,0 +1,192 @@
+"""Look into a network: which layers there are, and which look like a latent."""
+
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from latentgeo.checkpoints.card import write_card
+from latentgeo.checkpoints.factories import allow, relative_to
+from latentgeo.checkpoints.opening import Model, find_source
+from latentgeo.checkpoints.parts import find_part
+from latentgeo.errors import InputError
+from latentgeo.models import Shape
+from latentgeo.models.layouts import describe
+
+_NAMES = re.compile(
+    r"bottleneck|latent|(^|[._])(z|mu|mean|code|codes|quant\w*|embedding)($|[._\d])"
+)
+_MOST = 60
+
+
+class Layer(NamedTuple):
+    """One module of a network, as a pass of images saw it.
+
+    Attributes
+    ----------
+    name : str
+        Its name.
+    module : str
+        Its class.
+    shape : tuple of int
+        Shape of its output for one image.
+    latent : bool
+        Whether it looks like a latent: by its name, or the narrowest place of the network.
+    """
+
+    name: str
+    module: str
+    shape: tuple[int, ...]
+    latent: bool
+
+
+def list_layers(net: nn.Module, images: Tensor, call: str = "forward") -> list[Layer]:
+    """Run a network and list the modules whose output is a tensor, in the order of their use.
+
+    Parameters
+    ----------
+    net : torch.nn.Module
+        The network.
+    images : torch.Tensor of shape (b, C, H, W)
+        What goes in.
+    call : str, default="forward"
+        What to run.
+
+    Returns
+    -------
+    list of Layer
+        Those that ran once.
+
+    Raises
+    ------
+    InputError
+        When the images do not go through.
+    """
+    heard: dict[str, list[Any]] = {}
+    handles = [
+        module.register_forward_hook(
+            lambda _module, _inputs, output, name=name: heard.setdefault(name, []).append(output)
+        )
+        for name, module in net.named_modules()
+        if name
+    ]
+    try:
+        with torch.inference_mode():
+            find_part(net.eval(), call)(images)
+    except InputError:
+        raise
+    except Exception as error:  # a foreign module may raise anything
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise InputError(
+            f"{call!r} of {type(net).__name__} does not take {describe(images)}: {reason}"
+        ) from error
+    finally:
+        for handle in handles:
+            handle.remove()
+    return _described(
+        net, {name: outputs[0] for name, outputs in heard.items() if len(outputs) == 1}
+    )
+
+
+def init_card(
+    path: str | Path,
+    *,
+    image_shape: Shape,
+    model: Model | None = None,
+    force: bool = False,
+    **entries: Any,
+) -> tuple[Path, list[Layer]]:
+    """Write a card for a checkpoint, by looking into its network.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The folder or the file of weights.
+    image_shape : (C, H, W)
+        Images to run through it, before preprocessing.
+    model, **entries
+        As in `open_checkpoint`; they are written down.
+    force : bool, default=False
+        Replace the card that is there.
+
+    Returns
+    -------
+    tuple of pathlib.Path and list of Layer
+        The card, and the layers that it lists in its comment.
+
+    Raises
+    ------
+    InputError
+        When the network cannot be made or run, or there is a card already.
+    """
+    place = Path(path)
+    folder = place if place.is_dir() else place.parent
+    source, card = find_source(place, model, entries)
+    seen = card.preprocessing.shape(image_shape)
+    images = card.preprocessing.normalise(torch.full((1, *seen), 0.5))
+    call = next(
+        (n for n in ("forward", "encode", "encoder") if _takes(source.net, n, images)), None
+    )
+    if call is None:
+        list_layers(source.net, images)  # for its error
+    layers = list_layers(source.net, images, call or "forward")
+    values: dict[str, Any] = {"image_shape": image_shape}
+    if isinstance(model, str):
+        values["model"] = relative_to(model, Path.cwd(), folder)
+    if place.is_file():
+        values["weights"] = place.name
+    found = card.updated(values)
+    written = write_card(folder, found, comment=_comment(layers), force=force)
+    if isinstance(model, str):
+        allow(values["model"], folder)
+    return written, layers
+
+
+def _takes(net: nn.Module, call: str, images: Tensor) -> bool:
+    try:
+        list_layers(net, images, call)
+    except InputError:
+        return False
+    return True
+
+
+def _described(net: nn.Module, outputs: dict[str, Any]) -> list[Layer]:
+    shapes = {
+        name: tuple(output.shape[1:])
+        for name, output in outputs.items()
+        if isinstance(output, Tensor) and output.ndim in (2, 3, 4)
+    }
+    narrowest = min((_numbers(shape) for shape in shapes.values()), default=0)
+    return [
+        Layer(
+            name,
+            type(net.get_submodule(name)).__name__,
+            shape,
+            bool(_NAMES.search(name.lower())) or _numbers(shape) == narrowest,
+        )
+        for name, shape in shapes.items()
+    ]
+
+
+def _numbers(shape: tuple[int, ...]) -> int:
+    return int(torch.Size(shape).numel())
+
+
+def _comment(layers: list[Layer]) -> str:
+    shown = layers if len(layers) <= _MOST else [layer for layer in layers if layer.latent][:_MOST]
+    width = max((len(layer.name) for layer in shown), default=0)
+    rows = [
+        f"  {'*' if layer.latent else ' '} {layer.name:<{width}}  "
+        f"{'x'.join(map(str, layer.shape)):<12}  {layer.module}"
+        for layer in shown
+    ]
+    return "\n".join(
+        [
+            "How to open the checkpoint beside this file. To look at a layer instead of the",
+            "encoder's output, add  layers: [NAME]. Layers with the shape of their output for one",
+            "image; * marks those that look like latents:",
+            *rows,
+        ]
+    )

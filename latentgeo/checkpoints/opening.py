@@ -1,0 +1,292 @@
+"""Open a checkpoint, whoever made it."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from latentgeo.checkpoints import archives, diffusers_models, ours, pythae_runs
+from latentgeo.checkpoints.card import CARD, Card, read_card
+from latentgeo.checkpoints.factories import (
+    allow,
+    digest_of_code,
+    find_factory,
+    is_allowed,
+    make_module,
+    relative_to,
+    same_code,
+)
+from latentgeo.checkpoints.kinds import kind_of
+from latentgeo.checkpoints.parts import Tapped, find_decoder, find_encoder
+from latentgeo.checkpoints.source import Source
+from latentgeo.checkpoints.weights import fit_weights, read_weights
+from latentgeo.errors import InputError
+from latentgeo.files import sha256_of_file
+from latentgeo.models import Autoencoder, Shape, wrap
+from latentgeo.models.folder import CONFIG, WEIGHTS
+from latentgeo.training import RunFolder
+
+Model = str | nn.Module | Callable[..., nn.Module]
+
+_SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt", ".bin")
+
+
+def open_checkpoint(
+    path: str | Path | None,
+    *,
+    model: Model | None = None,
+    image_shape: Shape | None = None,
+    **entries: Any,
+) -> Autoencoder:
+    """Open a checkpoint: a run of ours, or what others trained.
+
+    What it is, is found by looking: a run folder of ours; a folder of diffusers or pythae; an
+    archive of `torch.export` or TorchScript; a single file of diffusers or TAESD. For anything
+    else, `model` gives the network. Nothing is ever unpickled; code runs only where `model`
+    names it.
+
+    Parameters
+    ----------
+    path : str, pathlib.Path or None
+        A folder or a file of weights. None where `model` is a network with its weights in it.
+    model : str, torch.nn.Module or callable, optional
+        The network: itself, a function or class that gives it, or the name of one,
+        "package.module:factory" or "file.py:factory". A NAMED FACTORY IS CODE THAT RUNS. Once you
+        have named it, the card beside the checkpoint may name it for you, until it changes.
+    image_shape : (C, H, W), optional
+        Shape of the data's images, where neither the checkpoint nor its card knows it.
+    **entries
+        Entries of `Card`, before those of the card beside the checkpoint: `encode`, `decode`,
+        `layers`, `preprocessing`, `posterior`, `weights`, `decoder`, `arguments`, `name`, `ema`,
+        `strict`.
+
+    Returns
+    -------
+    Autoencoder
+        On the CPU, in evaluation mode. Its `provenance` tells the files with their hashes and
+        what was done to the weights.
+
+    Raises
+    ------
+    InputError
+        When there is no such checkpoint; it is broken, unsafe or incomplete; weights do not fit
+        the network; or images do not go through it.
+
+    Examples
+    --------
+    >>> model = open_checkpoint(
+    ...     "vae/model.pt", model="nets.py:VAE", image_shape=(1, 32, 32), encode="encoder",
+    ...     posterior={"layout": "interleaved"},
+    ... )  # doctest: +SKIP
+    """
+    place = None if path is None else Path(path)
+    if place is not None and is_ours(place):
+        return _open_ours(place, model, entries)
+    source, card = find_source(place, model, entries)
+    return _autoencoder(source, card, image_shape, place)
+
+
+def find_source(
+    path: Path | None, model: Model | None, entries: Mapping[str, Any]
+) -> tuple[Source, Card]:
+    """Find the network of a checkpoint that is not ours, and all that is known of it.
+
+    Parameters
+    ----------
+    path : pathlib.Path or None
+        A folder or a file of weights.
+    model, entries
+        As in `open_checkpoint`.
+
+    Returns
+    -------
+    tuple of Source and Card
+        The card holds what was said, before what lies beside, before what the source knows.
+    """
+    said = _card(path).updated(entries)
+    source = _find_source(path, model, said)
+    return source, source.card.updated(said.model_dump(exclude_unset=True))
+
+
+def is_ours(path: Path) -> bool:
+    """Say whether a folder is a run of ours, or was one before it lost a file."""
+    return path.is_dir() and (RunFolder(path).run.is_file() or _is_our_config(path))
+
+
+def _is_our_config(folder: Path) -> bool:
+    """Tell our `config.json` from others of that name; a broken one by the weights beside it."""
+    try:
+        values = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    except OSError:
+        return False
+    except ValueError:
+        return (folder / WEIGHTS).is_file()
+    return isinstance(values, dict) and "recipe" in values
+
+
+def _open_ours(path: Path, model: Model | None, entries: dict[str, Any]) -> Autoencoder:
+    given = ["model"] * (model is not None) + sorted(entries)
+    if given:
+        raise InputError(
+            f"checkpoint {str(path)!r} is a run of ours, which needs no {', '.join(given)}; "
+            "leave that out"
+        )
+    return ours.load(path)
+
+
+def _card(path: Path | None) -> Card:
+    """Read the card beside the weights; an empty one where there is none."""
+    if path is None:
+        return Card()
+    if not path.exists():
+        raise InputError(
+            f"checkpoint {str(path)!r} does not exist; give a run folder that `latentgeo train` "
+            "made, or a folder or file of somebody else's model"
+        )
+    card = read_card(_folder(path))
+    if card is None:
+        return Card()
+    # A card is about one file; another one beside it is another model.
+    if path.is_file() and card.weights is not None and path.name != Path(card.weights).name:
+        return Card()
+    return card
+
+
+def _folder(path: Path) -> Path:
+    return path if path.is_dir() else path.parent
+
+
+def _find_source(path: Path | None, model: Model | None, card: Card) -> Source:
+    if model is not None or card.model is not None:
+        return _open_module(path, model, card)
+    if path is None:
+        raise InputError("neither a checkpoint nor a model was given; give one of them")
+    return _open_folder(path, card) if path.is_dir() else _open_file(path, card)
+
+
+def _open_folder(folder: Path, card: Card) -> Source:
+    if diffusers_models.class_in(folder) is not None:
+        return diffusers_models.open_folder(folder, card)
+    if diffusers_models.class_in(folder / "vae") is not None:  # a whole pipeline
+        return diffusers_models.open_folder(folder / "vae", card)
+    if pythae_runs.is_run(folder):
+        return pythae_runs.open_run(folder, card)
+    return _open_file(_single_file(folder, card), card)
+
+
+def _open_file(path: Path, card: Card) -> Source:
+    if is_ours(path.parent):
+        raise InputError(f"{str(path)!r} is a file of a run of ours; give its folder")
+    if kind_of(path) in archives.KINDS:
+        return archives.open_archive(path, card)
+    weights = read_weights(path, ema=card.ema)
+    if diffusers_models.recognises(weights.tensors):
+        return diffusers_models.open_file(path, weights, card)
+    raise InputError(
+        f"{str(path)!r} holds weights ({len(weights.tensors)} tensors, the first "
+        f"{next(iter(weights.tensors), 'none')!r}) of a network that is not known by its keys; "
+        "name the code that makes it: --model package.module:factory or file.py:factory"
+    )
+
+
+def _single_file(folder: Path, card: Card) -> Path:
+    """Give the file of weights in a folder: the card's, or the only one."""
+    if card.weights is not None:
+        path = folder / card.weights
+        if not path.is_file():
+            raise InputError(
+                f"weights {str(path)!r} do not exist; mend {CARD}, or give another file"
+            )
+        return path
+    files = sorted(p for p in folder.iterdir() if p.suffix in (*_SUFFIXES, ".pt2"))
+    if len(files) == 1:
+        return files[0]
+    if not files:
+        raise InputError(
+            f"folder {str(folder)!r} holds no weights; expected a run folder that `latentgeo "
+            "train` made (model.safetensors and config.json), or weights that others saved"
+        )
+    raise InputError(
+        f"folder {str(folder)!r} holds {', '.join(path.name for path in files)}; give one of the "
+        "files as the checkpoint, or name it (weights=…, --weights)"
+    )
+
+
+def _open_module(path: Path | None, model: Model | None, card: Card) -> Source:
+    """Make the network by the user's own code, and fill in the weights."""
+    facts: dict[str, Any] = {}
+    if isinstance(model, nn.Module):
+        net = model
+    elif model is not None and not isinstance(model, str):
+        net = make_module(model, card.arguments, getattr(model, "__name__", "model"))
+    else:
+        name, folder = _allowed_code(path, model, card)
+        facts = {
+            "model": relative_to(name, folder, folder),
+            "model_sha256": digest_of_code(name, folder),
+        }
+        net = make_module(find_factory(name, folder), card.arguments, name)
+    if path is None:
+        return Source("module", net, Card(name=type(net).__name__), (), facts=facts)
+    file = path if path.is_file() else _single_file(path, card)
+    fit = fit_weights(net, read_weights(file, ema=card.ema), strict=card.strict, path=file)
+    label = path.name if path.is_dir() else path.stem
+    return Source(
+        "module", net, Card(name=label), (file,), facts={**facts, "weights": list(fit.notes)}
+    )
+
+
+def _allowed_code(path: Path | None, model: str | None, card: Card) -> tuple[str, Path]:
+    """Give the name of the factory, and what it is relative to; run nothing without consent."""
+    recorded = None if path is None else read_card(_folder(path))
+    if model is None:
+        name, folder = str(card.model), _folder(Path(path or "."))
+        if not is_allowed(name, folder):
+            raise InputError(
+                f"card {str(folder / CARD)!r} names code, {name!r}, which runs when the model is "
+                "opened, and you have not named it yourself in the state that it is in now; read "
+                f"it, and if you trust it say once --model {relative_to(name, folder, Path.cwd())}"
+            )
+        return name, folder
+    here = Path.cwd()
+    if recorded is not None and recorded.model is not None and path is not None:
+        beside = _folder(path)
+        if same_code(model, here, recorded.model, beside):
+            allow(recorded.model, beside)
+    return model, here
+
+
+def _autoencoder(
+    source: Source, card: Card, image_shape: Shape | None, path: Path | None
+) -> Autoencoder:
+    shape = image_shape or card.image_shape
+    if shape is None:
+        raise InputError(
+            f"model {card.name!r} does not say which images it takes; give image_shape (C, H, W), "
+            "on the command line --image-shape 3,64,64"
+        )
+    encoder = find_encoder(source.net, card.encode, card.layers)
+    decoder = source.decoder
+    if decoder is None:
+        decoder = find_decoder(source.net, card.decode, card.layers)
+    model = wrap(
+        encoder,
+        decoder,
+        image_shape=shape,
+        name=card.name or (path.stem if path is not None else "custom"),
+        preprocessing=card.preprocessing,
+        posterior=card.posterior,
+    )
+    if isinstance(encoder, Tapped) and len(card.layers) > 1:
+        model.parts = dict(encoder.shapes)
+    model.identity |= {"encode": card.encode, "layers": list(card.layers)}
+    model.provenance = {
+        "kind": source.kind,
+        "files_sha256": {file.name: sha256_of_file(file) for file in source.files},
+        "card": card.model_dump(mode="json", exclude_unset=True),
+        **source.facts,
+        "weights_sha256": model.weights_sha256(),
+    }
+    return model

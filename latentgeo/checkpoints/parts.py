@@ -1,0 +1,219 @@
+"""Find the encoder, the decoder or a layer within somebody's network."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from difflib import get_close_matches
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from latentgeo.errors import InputError
+from latentgeo.models import Shape
+from latentgeo.models.layouts import as_tensor, describe
+
+_ENCODE, _DECODE = ("encode", "encoder"), ("decode", "decoder")
+
+
+class Part(nn.Module):
+    """A method or submodule of a network, as a module that holds all of its weights.
+
+    Parameters
+    ----------
+    net : torch.nn.Module
+        The network.
+    name : str
+        A method or a submodule, with dots.
+    """
+
+    def __init__(self, net: nn.Module, name: str) -> None:
+        super().__init__()
+        self.net = net
+        self.name = name
+
+    def forward(self, values: Tensor) -> Any:
+        """Call it."""
+        return find_part(self.net, self.name)(values)
+
+
+class Tapped(nn.Module):
+    """A network that gives what some of its layers gave, in one pass.
+
+    One layer's output is given as it is. Those of several are flattened and set side by side
+    (b, D); `shapes` then tells how long each is.
+
+    Parameters
+    ----------
+    net : torch.nn.Module
+        The network.
+    layers : sequence of str
+        Names of modules, as `named_modules` gives them.
+    call : str, default="forward"
+        What to run: a method or a submodule.
+
+    Raises
+    ------
+    InputError
+        When there is no such module.
+    """
+
+    def __init__(self, net: nn.Module, layers: Sequence[str], call: str = "forward") -> None:
+        super().__init__()
+        known = [name for name, _ in net.named_modules() if name]
+        for layer in layers:
+            if layer not in known:
+                raise _unknown_layer(layer, known)
+        self.net = net
+        self.layers = tuple(layers)
+        self.call = call
+        self.shapes: dict[str, Shape] = {}
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Give the layers' outputs for images (b, C, H, W)."""
+        with self._listening() as heard:
+            find_part(self.net, self.call)(images)
+        outputs = [self._single(layer, heard[layer]) for layer in self.layers]
+        self.shapes = {
+            layer: _shape(as_tensor(output))
+            for layer, output in zip(self.layers, outputs, strict=True)
+        }
+        if len(outputs) == 1:
+            return outputs[0]
+        return torch.cat([as_tensor(output).flatten(1) for output in outputs], dim=1)
+
+    @contextmanager
+    def _listening(self) -> Iterator[dict[str, list[Any]]]:
+        heard: dict[str, list[Any]] = {layer: [] for layer in self.layers}
+        handles = [
+            self.net.get_submodule(layer).register_forward_hook(
+                lambda _module, _inputs, output, layer=layer: heard[layer].append(output)
+            )
+            for layer in self.layers
+        ]
+        try:
+            yield heard
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _single(self, layer: str, outputs: list[Any]) -> Tensor:
+        if not outputs:
+            raise InputError(
+                f"layer {layer!r} was not used in {self.call!r}; name another layer, or what to "
+                f"run with encode (--encode). The modules are: "
+                f"{_some([name for name, _ in self.net.named_modules() if name], 40)}"
+            )
+        if len(outputs) > 1:
+            raise InputError(
+                f"layer {layer!r} ran {len(outputs)} times in one pass, so its output is not one "
+                "latent; name a layer that runs once"
+            )
+        output = outputs[0]
+        if not isinstance(output, Tensor) or output.ndim not in (2, 3, 4):
+            raise InputError(
+                f"layer {layer!r} gives {describe(output)}, expected a tensor (b, D), (b, T, D) "
+                "or (b, C, H, W); name a layer within it or after it"
+            )
+        return output
+
+
+def find_encoder(net: nn.Module, name: str | None, layers: Sequence[str]) -> nn.Module:
+    """Give what encodes.
+
+    Parameters
+    ----------
+    net : torch.nn.Module
+        The network.
+    name : str or None
+        A method or submodule; `encode` or `encoder` are looked for if None.
+    layers : sequence of str
+        Modules whose outputs are the latents; the whole network is run if there is no name.
+
+    Returns
+    -------
+    torch.nn.Module
+        Takes images, gives latents.
+
+    Raises
+    ------
+    InputError
+        When there is none of that name, or nothing that is called so.
+    """
+    if layers:
+        return Tapped(net, layers, name or _whole(net))
+    found = name or next((n for n in _ENCODE if _callable(net, n)), None)
+    if found is None:
+        raise InputError(
+            f"model {type(net).__name__} has neither 'encode' nor 'encoder'; name what encodes "
+            "(encode=…, --encode), or a layer (layers=…, --layer). Its modules are: "
+            f"{_some([name for name, _ in net.named_modules() if name])}"
+        )
+    find_part(net, found)
+    return Part(net, found)
+
+
+def find_decoder(net: nn.Module, name: str | None, layers: Sequence[str]) -> nn.Module | None:
+    """Give what decodes, or None.
+
+    Takes and raises what `find_encoder` does. The latents of layers have no decoder unless one
+    is named, and those of several layers none at all.
+    """
+    if len(layers) > 1 and name is not None:
+        raise InputError(
+            f"{len(layers)} layers have no decoder in common; leave out decode ({name!r}), or "
+            "name one layer"
+        )
+    if layers and name is None:
+        return None
+    found = name or next((n for n in _DECODE if _callable(net, n)), None)
+    if found is None:
+        return None
+    find_part(net, found)
+    return Part(net, found)
+
+
+def find_part(net: nn.Module, name: str) -> Callable[..., Any]:
+    """Give a method or submodule by its name, with dots; raise `InputError` if there is none."""
+    if name == "forward":
+        return net  # called so, hooks on the whole network run too
+    part: Any = net
+    for step in name.split("."):
+        part = getattr(part, step, None)
+        if part is None:
+            raise InputError(
+                f"model {type(net).__name__} has no {name!r}; expected a method or one of its "
+                f"modules: {_some([name for name, _ in net.named_modules() if name])}"
+            )
+    if not callable(part):
+        raise InputError(
+            f"{name!r} of model {type(net).__name__} is a {type(part).__name__}, expected a "
+            "method or a submodule"
+        )
+    return part  # type: ignore[no-any-return]
+
+
+def _whole(net: nn.Module) -> str:
+    """Give what runs the network: itself, or where it has no forward, what encodes."""
+    if type(net).forward is not nn.Module.forward:
+        return "forward"
+    return next((name for name in _ENCODE if _callable(net, name)), "forward")
+
+
+def _callable(net: nn.Module, name: str) -> bool:
+    return callable(getattr(net, name, None))
+
+
+def _unknown_layer(layer: str, known: list[str]) -> InputError:
+    near = get_close_matches(layer, known, n=1)
+    guess = f"did you mean {near[0]!r}? " if near else ""
+    return InputError(f"layer {layer!r} does not exist; {guess}The modules are: {_some(known, 40)}")
+
+
+def _some(names: list[str], most: int = 12) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return (", ".join(names[:most]) or "none") + more
+
+
+def _shape(latent: Tensor) -> Shape:
+    _, channels, rows, columns = latent.shape
+    return channels, rows, columns

@@ -1,0 +1,132 @@
+"""Whether decode(encode(x)) looks like x; if not, whether another range would do better."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from latentgeo.datasets import ImageDataset
+from latentgeo.metrics import LEARNED_MARGIN_DB, bootstrap_mean, psnr
+from latentgeo.models import Autoencoder, Preprocessing
+from latentgeo.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+
+_IMAGES = 16
+_EXACT_DB = 100.0  # JSON knows no infinity
+
+_CODINGS: dict[str, dict[str, Any]] = {
+    "[0, 1]": {"range": (0.0, 1.0), "mean": None, "std": None},
+    "[-1, 1]": {"range": (-1.0, 1.0), "mean": None, "std": None},
+    "ImageNet": {"range": (0.0, 1.0), "mean": IMAGENET_MEAN, "std": IMAGENET_STD},
+}
+_WAY_OUT = {
+    "[0, 1]": "--range 0,1",
+    "[-1, 1]": "--range=-1,1",
+    "ImageNet": "--mean 0.485,0.456,0.406 --std 0.229,0.224,0.225",
+}
+
+
+class RoundTrip(NamedTuple):
+    """How well images come back.
+
+    Attributes
+    ----------
+    psnr_db : float
+        Mean PSNR of decode(encode(x)), as the model was opened.
+    baseline_db : float
+        That of the images' own mean.
+    alternatives_db : dict of str to float
+        Under other codings of the input: "[0, 1]", "[-1, 1]", "ImageNet".
+    suspicion : str or None
+        What is probably wrong, with the evidence and the way out.
+    """
+
+    psnr_db: float
+    baseline_db: float
+    alternatives_db: dict[str, float]
+    suspicion: str | None
+
+
+def check_round_trip(model: Autoencoder, images: ImageDataset) -> RoundTrip | None:
+    """Encode and decode a few images, as the model was opened and under other codings.
+
+    Parameters
+    ----------
+    model : Autoencoder
+        A foreign model.
+    images : ImageDataset
+        Images that it shall be analysed on; the first 16 are used.
+
+    Returns
+    -------
+    RoundTrip or None
+        None for a model without a decoder, and for our own, which were trained by this package.
+    """
+    preprocessing = getattr(model.encoder, "preprocessing", None)
+    if preprocessing is None or not model.decodes:
+        return None
+    batch = images.batch(slice(0, min(_IMAGES, len(images))))
+    target = model.target(batch)
+    found = _decibels(model, preprocessing, batch, target)
+    baseline = _psnr(target.mean(dim=0, keepdim=True).expand_as(target), target)
+    others = {
+        name: _decibels(model, _recoded(preprocessing, coding), batch, target)
+        for name, coding in _CODINGS.items()
+        if _fits(coding, target) and _recoded(preprocessing, coding) != preprocessing
+    }
+    means = {name: float(decibels.mean()) for name, decibels in others.items()}
+    better = [name for name in others if _gain(others[name], found) > LEARNED_MARGIN_DB]
+    best = max(better, key=lambda name: means[name], default=None)
+    trip = RoundTrip(float(found.mean()), float(baseline.mean()), means, None)
+    return trip._replace(suspicion=_suspicion(trip, best))
+
+
+def _recoded(preprocessing: Preprocessing, coding: dict[str, Any]) -> Preprocessing:
+    return preprocessing.model_copy(update=coding)
+
+
+def _fits(coding: dict[str, Any], target: Tensor) -> bool:
+    return coding["mean"] is None or len(coding["mean"]) == target.shape[1]
+
+
+@torch.inference_mode()
+def _decibels(
+    model: Autoencoder, preprocessing: Preprocessing, images: Tensor, target: Tensor
+) -> NDArray[np.float64]:
+    device = next((weight.device for weight in model.parameters()), images.device)
+    seen = preprocessing.normalise(preprocessing.see(images)).to(device)
+    net = model.encoder.get_submodule("net")
+    latents = model.bottleneck(net(seen)).mean
+    return _psnr(preprocessing.to_image(model.decode_logits(latents)).float().cpu(), target)
+
+
+def _psnr(images: Tensor, target: Tensor) -> NDArray[np.float64]:
+    decibels = psnr(images.numpy(), target.numpy(), data_range=1.0)
+    capped: NDArray[np.float64] = np.minimum(decibels, _EXACT_DB)
+    return capped
+
+
+def _gain(decibels: NDArray[np.float64], found: NDArray[np.float64]) -> float:
+    """Give the least that a coding gains, image by image: the lower end of the 95 % interval."""
+    gain = bootstrap_mean(decibels - found, seed=0)
+    return float(gain.low if np.isfinite(gain.low) else gain.mean)
+
+
+def _suspicion(trip: RoundTrip, best: str | None) -> str | None:
+    if best is not None:
+        return (
+            "the range or the normalisation of the input is probably wrong: decode(encode(x)) "
+            f"reaches {trip.psnr_db:.1f} dB as the model was opened, and "
+            f"{trip.alternatives_db[best]:.1f} dB with images coded as {best} (the images' mean: "
+            f"{trip.baseline_db:.1f} dB); try {_WAY_OUT[best]}"
+        )
+    if trip.psnr_db < trip.baseline_db + LEARNED_MARGIN_DB:
+        others = ", ".join(f"{name} {value:.1f} dB" for name, value in trip.alternatives_db.items())
+        return (
+            f"decode(encode(x)) reaches {trip.psnr_db:.1f} dB, the images' own mean "
+            f"{trip.baseline_db:.1f} dB, and no other coding helps ({others}); check size, "
+            "channels and the weights, or whether these images are like those that it was "
+            "trained on"
+        )
+    return None

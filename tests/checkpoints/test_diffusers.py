@@ -1,0 +1,159 @@
+"""Autoencoders of diffusers, saved by diffusers itself."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from latentgeo.checkpoints import open_checkpoint
+from latentgeo.errors import InputError
+
+diffusers = pytest.importorskip("diffusers")
+
+SHAPE = (3, 16, 16)
+IMAGES = torch.rand(2, *SHAPE, generator=torch.Generator().manual_seed(0))
+BLOCKS = {"block_out_channels": (8, 16), "norm_num_groups": 4, "layers_per_block": 1}
+
+
+def _kl():
+    torch.manual_seed(0)
+    return diffusers.AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * 2,
+        up_block_types=("UpDecoderBlock2D",) * 2,
+        latent_channels=4,
+        **BLOCKS,
+    )
+
+
+def _vq():
+    torch.manual_seed(0)
+    return diffusers.VQModel(
+        down_block_types=("DownEncoderBlock2D",) * 2,
+        up_block_types=("UpDecoderBlock2D",) * 2,
+        latent_channels=3,
+        num_vq_embeddings=16,
+        **BLOCKS,
+    )
+
+
+def _tiny():
+    torch.manual_seed(0)
+    return diffusers.AutoencoderTiny(
+        encoder_block_out_channels=(8, 8),
+        decoder_block_out_channels=(8, 8),
+        num_encoder_blocks=(1, 1),
+        num_decoder_blocks=(1, 1),
+    )
+
+
+def _latents(net, images):
+    output = net.encode(images)
+    return output.latent_dist.mean if hasattr(output, "latent_dist") else output.latents
+
+
+@pytest.mark.parametrize("make", [_kl, _vq, _tiny])
+@pytest.mark.parametrize("safe", [True, False], ids=["safetensors", "bin"])
+def test_a_folder(make, safe, tmp_path):
+    net = make().eval()
+    net.save_pretrained(tmp_path, safe_serialization=safe)
+    model = open_checkpoint(tmp_path, image_shape=SHAPE)
+    assert model.stochastic is (make is _kl)
+    with torch.inference_mode():
+        expected = _latents(net, 2 * IMAGES - 1)
+        torch.testing.assert_close(model.encode(IMAGES), expected)
+        decoded = (net.decode(expected).sample / 2 + 0.5).clamp(0, 1)
+        torch.testing.assert_close(model.decode(expected), decoded)
+    assert model.provenance["class"] == type(net).__name__
+
+
+def test_the_vae_of_a_pipeline(tmp_path):
+    net = _kl().eval()
+    net.save_pretrained(tmp_path / "vae")
+    model = open_checkpoint(tmp_path, image_shape=SHAPE)
+    with torch.inference_mode():
+        torch.testing.assert_close(model.encode(IMAGES), _latents(net, 2 * IMAGES - 1))
+        spread = net.encode(2 * IMAGES - 1).latent_dist.logvar
+        torch.testing.assert_close(model.posterior(IMAGES).log_variance, spread)
+
+
+def _as_ldm(state):
+    """Give an AutoencoderKL's weights the names of the first latent diffusion models."""
+    levels = 2
+    swaps = []
+    for level in range(levels):
+        swaps += [
+            (f"encoder.down_blocks.{level}.resnets.", f"encoder.down.{level}.block."),
+            (f"encoder.down_blocks.{level}.downsamplers.0.", f"encoder.down.{level}.downsample."),
+            (f"decoder.up_blocks.{level}.resnets.", f"decoder.up.{levels - 1 - level}.block."),
+            (
+                f"decoder.up_blocks.{level}.upsamplers.0.",
+                f"decoder.up.{levels - 1 - level}.upsample.",
+            ),
+        ]
+    swaps += [
+        ("mid_block.resnets.0.", "mid.block_1."),
+        ("mid_block.resnets.1.", "mid.block_2."),
+        ("mid_block.attentions.0.group_norm.", "mid.attn_1.norm."),
+        ("mid_block.attentions.0.to_q.", "mid.attn_1.q."),
+        ("mid_block.attentions.0.to_k.", "mid.attn_1.k."),
+        ("mid_block.attentions.0.to_v.", "mid.attn_1.v."),
+        ("mid_block.attentions.0.to_out.0.", "mid.attn_1.proj_out."),
+        ("conv_norm_out.", "norm_out."),
+        ("conv_shortcut.", "nin_shortcut."),
+    ]
+    renamed = {}
+    for name, tensor in state.items():
+        for new, old in swaps:
+            name = name.replace(new, old)
+        is_attention = ".attn_1." in name and name.endswith(".weight") and ".norm." not in name
+        renamed[name] = tensor[:, :, None, None].clone() if is_attention else tensor
+    return renamed
+
+
+@pytest.mark.parametrize("prefix", [None, "", "first_stage_model.", "vae."])
+def test_a_single_file_is_known_by_its_keys(prefix, tmp_path):
+    # 32 groups cannot be read off the weights, and are what every published one has.
+    torch.manual_seed(0)
+    net = diffusers.AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * 2,
+        up_block_types=("UpDecoderBlock2D",) * 2,
+        block_out_channels=(32, 64),
+        layers_per_block=2,
+    ).eval()
+    state = net.state_dict()
+    if prefix is not None:
+        state = {f"{prefix}{name}": tensor for name, tensor in _as_ldm(state).items()}
+    save_file(
+        {name: tensor.contiguous() for name, tensor in state.items()}, tmp_path / "vae.safetensors"
+    )
+    model = open_checkpoint(tmp_path / "vae.safetensors", image_shape=SHAPE)
+    with torch.inference_mode():
+        torch.testing.assert_close(model.encode(IMAGES), _latents(net, 2 * IMAGES - 1))
+
+
+def test_folders_that_cannot_be_opened(tmp_path):
+    _tiny().save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
+
+    def refused(message, **changes):
+        (tmp_path / "config.json").write_text(json.dumps({**config, **changes}), encoding="utf-8")
+        with pytest.raises(InputError, match=message) as caught:
+            open_checkpoint(tmp_path, image_shape=SHAPE)
+        assert "\n" not in str(caught.value)
+
+    refused("diffusers class 'UNet2DModel' is unknown", _class_name="UNet2DModel")
+    refused("describes no AutoencoderTiny that diffusers", num_encoder_blocks=[1])
+    refused("weight", latent_channels=7)
+    weights = load_file(tmp_path / "diffusion_pytorch_model.safetensors")
+    weights["encoder.layers.0.weight"][0] = np.nan
+    save_file(weights, tmp_path / "diffusion_pytorch_model.safetensors")
+    refused("NaN")
+
+
+def test_without_diffusers_the_way_out_is_named(tmp_path, monkeypatch):
+    _tiny().save_pretrained(tmp_path)
+    monkeypatch.setitem(__import__("sys").modules, "diffusers", None)
+    with pytest.raises(InputError, match=r"pip install 'latentgeo\[diffusers\]'"):
+        open_checkpoint(tmp_path, image_shape=SHAPE)
