@@ -187,7 +187,8 @@ def cycle_consistency(
     apart = (path[:, -1] - path[:, 0]).flatten(1).double().norm(dim=1).cpu().numpy()
 
     def moved(z: Tensor) -> Tensor:
-        return torch.linalg.vector_norm((encode(decode(z)) - z).flatten(1).double(), dim=1)
+        distance: Tensor = (encode(decode(z)) - z).flatten(1).double().norm(dim=1)
+        return distance
 
     with np.errstate(divide="ignore", invalid="ignore"):
         values = _measured(moved, path, batch) / apart[:, None]
