@@ -7,8 +7,8 @@ known before PyTorch's own restricted reader sees it, down to the size of every 
 
 import pickletools
 import struct
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from io import BytesIO
@@ -25,9 +25,6 @@ _MALFORMED = (
 )
 
 Value = Any  # None, bool, int, float, str, bytes, or one of the stand-ins below
-
-
-_Instruction = tuple[int, tuple[pickletools.OpcodeInfo, Any, int | None]]
 
 
 class UnsafePickleError(Exception):
@@ -93,13 +90,15 @@ class Outline(NamedTuple):
     storages: dict[str, Storage]
 
 
-def outline(stream: BytesIO) -> Outline:
+def outline(stream: BytesIO, *, script: bool = False) -> Outline:
     """Follow one pickle up to its end, and leave the stream there.
 
     Parameters
     ----------
     stream : io.BytesIO
         The bytes, at the start of a pickle.
+    script : bool, default=False
+        It belongs to a TorchScript archive, and may use the classes that are defined there.
 
     Returns
     -------
@@ -113,7 +112,7 @@ def outline(stream: BytesIO) -> Outline:
     DamagedPickleError
         When it is no pickle, or makes no sense.
     """
-    machine = _Machine()
+    machine = _ScriptMachine() if script else _Machine()
     machine.run(stream)
     if machine.unsafe:  # says more than what else is wrong
         raise UnsafePickleError(machine.unsafe)
@@ -158,27 +157,33 @@ class _Machine:
 
     def run(self, stream: BytesIO) -> None:
         """Follow them up to STOP."""
-        instructions = enumerate(pickletools.genops(stream))
-        for count, (opcode, argument, _) in self.whole(instructions):
-            if count >= _MOST_INSTRUCTIONS:
-                self.damage = f"it has over {_MOST_INSTRUCTIONS} instructions"
-                return
+        instructions = pickletools.genops(stream)
+        for _ in range(_MOST_INSTRUCTIONS):
             # After a fault too: what it wants to import later is the better message.
-            with self.noting():
+            try:
+                opcode, argument, _ = next(instructions)
+            except StopIteration:
+                return
+            except _MALFORMED as error:
+                self.fault(error)
+                return
+            try:
                 _STEPS[opcode.name](self, argument)
+            except (DamagedPickleError, *_MALFORMED) as error:
+                self.fault(error)
+        self.fault(DamagedPickleError(f"it has over {_MOST_INSTRUCTIONS} instructions"))
 
-    def whole(self, instructions: Iterator[_Instruction]) -> Iterator[_Instruction]:
-        """Give the instructions up to where they make no sense."""
-        with self.noting():
-            yield from instructions
-
-    @contextmanager
-    def noting(self) -> Iterator[None]:
+    def fault(self, error: Exception) -> None:
         """Note the first fault."""
-        try:
-            yield
-        except (DamagedPickleError, *_MALFORMED) as error:
-            self.damage = self.damage or str(error) or type(error).__name__
+        self.damage = self.damage or str(error) or type(error).__name__
+
+    def allows(self, name: str) -> bool:
+        """Say whether a pickle of this kind needs that name."""
+        return name in names_of_weights()
+
+    def call_other(self, name: str) -> Value:
+        """Give what a call of an allowed name gives that is not in the table."""
+        raise DamagedPickleError(f"it calls {name}, which weights do not")
 
     def pop(self) -> Value:
         if not self.stack:
@@ -221,7 +226,7 @@ class _Machine:
             return
         module = {"__builtin__": "builtins"}.get(module, module)
         full = f"{module}.{name}"
-        if full not in names_of_weights():
+        if not self.allows(full):
             self.refuse(full)
         self.stack.append(Name(full))
 
@@ -237,16 +242,18 @@ class _Machine:
             raise DamagedPickleError("it calls what is no function")
         if not isinstance(arguments, Group) or arguments.kind != "tuple":
             raise DamagedPickleError(f"it calls {function.name} without arguments")
-        if function.name not in _CALLS:
-            raise DamagedPickleError(f"it calls {function.name}, which weights do not")
-        self.stack.append(_CALLS[function.name](*arguments.items))
+        if function.name in _CALLS:
+            self.stack.append(_CALLS[function.name](*arguments.items))
+        else:
+            self.stack.append(self.call_other(function.name))
 
     def build(self) -> None:
         state, target = self.pop(), self.top()
         if self.unsafe:
             return
+        kind = target.kind if isinstance(target, Group) else ""
         # An ordered dictionary carries the versions of modules in such a state.
-        if not isinstance(target, Group) or target.kind != "ordered" or not _is_dict(state):
+        if kind != "object" and not (kind == "ordered" and _is_harmless(state, OrderedDict)):
             raise DamagedPickleError("it sets the state of an object that weights do not have")
 
     def persistent(self, identity: Value) -> None:
@@ -258,6 +265,17 @@ class _Machine:
         if known != storage:
             raise DamagedPickleError(f"storage {storage.key!r} has two sizes")
         self.stack.append(storage)
+
+
+class _ScriptMachine(_Machine):
+    """Follows a pickle of TorchScript, which also makes objects of the archive's own classes."""
+
+    def allows(self, name: str) -> bool:
+        own = name.startswith("__torch__.") and not name.startswith("__torch__.torch.classes.")
+        return own or name in _SCRIPT_NAMES or super().allows(name)
+
+    def call_other(self, name: str) -> Value:
+        return Group("object")
 
 
 def _storage(identity: Value) -> Storage:
@@ -334,20 +352,30 @@ def _counter(*counts: Value) -> Group:
     return Group("counter")
 
 
-def _parameter(data: Value, *_: Value) -> Value:
+def _parameter(
+    data: Value, requires_grad: Value = True, hooks: Value = None, state: Value = None
+) -> Value:
+    if not _is_harmless(state, torch.Tensor):
+        raise DamagedPickleError("a parameter has a state that replaces parts of itself")
     return data
 
 
 def _from_type(function: Value, kind: Value, arguments: Value, state: Value) -> Value:
-    if not isinstance(function, Name) or not isinstance(kind, Name) or not _is_plain(state):
+    if not isinstance(function, Name) or not isinstance(kind, Name):
         raise DamagedPickleError("a tensor is of a type of its own")
+    if not _is_harmless(state, torch.Tensor):
+        raise DamagedPickleError("a tensor has a state that replaces parts of itself")
     if function.name not in _TENSORS or kind.name not in _TYPES:
         raise DamagedPickleError(f"a tensor is of the type {kind.name} of its own")
     return _CALLS[function.name](*arguments.items)
 
 
-def _is_plain(state: Value) -> bool:
-    return state is None or (_is_dict(state) and not state.items)
+def _is_harmless(state: Value, owner: type) -> bool:
+    """Say whether attributes may be set that a pickle carries: none that the type has itself."""
+    if state is None:
+        return True
+    names = state.items[::2] if _is_dict(state) else [None]
+    return all(isinstance(name, str) and not hasattr(owner, name) for name in names)
 
 
 def _simple(*allowed: type) -> Callable[..., Group]:
@@ -422,6 +450,14 @@ _CALLS: dict[str, Callable[..., Value]] = {
     "builtins.complex": _simple(float),
 }
 _TYPES = ("torch.Tensor", "torch.nn.parameter.Parameter")
+
+_SCRIPT_NAMES = tuple(
+    f"torch.jit._pickle.{name}"
+    for name in (
+        *("build_intlist", "build_doublelist", "build_boollist", "build_tensorlist"),
+        *("build_tensor_from_id", "restore_type_tag"),
+    )
+)
 
 _Step = Callable[[_Machine, Any], None]
 
@@ -517,7 +553,7 @@ def _reduce(machine: _Machine, _: Any) -> None:
 
 def _new_object_ex(machine: _Machine, _: Any) -> None:
     named, arguments, function = machine.pop(), machine.pop(), machine.pop()
-    if not _is_plain(named) and not machine.unsafe:
+    if not (_is_dict(named) and not named.items):
         raise DamagedPickleError("it calls a function with named arguments")
     machine.call(function, arguments)
 

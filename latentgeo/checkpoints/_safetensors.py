@@ -80,10 +80,11 @@ class _RepeatedError(Exception):
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise _RepeatedError(repr(next(name for name in names if names.count(name) > 1)))
+    made: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in made:
+            raise _RepeatedError(repr(name))
+        made[name] = value
     return made
 
 

@@ -1,5 +1,6 @@
 """What torch.save writes, checked and then read by PyTorch's restricted reader."""
 
+import os
 import struct
 import warnings
 from collections.abc import Iterable
@@ -21,6 +22,8 @@ from latentgeo.checkpoints._zip import Archive, check_zip
 from latentgeo.errors import InputError
 
 DATA = "data.pkl"
+_TRACED = "traced_inputs"  # written without their numbers, and not read
+_PICKLES = (".pkl", ".pickle", ".debug_pkl")
 _HEADERS = 3  # magic number, version of the protocol, sizes of numbers
 _SAVE_AGAIN = "save the weights alone (torch.save(model.state_dict(), …), or as safetensors)"
 
@@ -76,12 +79,15 @@ def load_legacy(path: Path) -> Any:
     return _load(path, mapped=False)
 
 
-def check_records(archive: Archive) -> None:
-    """Check all pickles of an archive of torch.save, and that storages have their sizes."""
+def check_records(archive: Archive, *, script: bool = False) -> None:
+    """Check all pickles of an archive, and that storages have the sizes that these say."""
     for name in sorted(archive.entries, key=lambda name: name != DATA):
-        if name.casefold().endswith((".pkl", ".pickle")):
-            storages = whole_pickle(archive.read(name, MOST_BYTES), archive.path).storages
-            _check_storages(storages.values(), archive)
+        folder, suffix = os.path.splitext(name)  # noqa: PTH122 - the name of an entry, no path
+        if suffix.casefold() in _PICKLES:
+            content = archive.read(name, MOST_BYTES)
+            storages = whole_pickle(content, archive.path, script=script).storages
+            if folder != _TRACED:
+                _check_storages(storages.values(), archive, folder)
 
 
 def refuse_code(path: Path) -> None:
@@ -98,20 +104,20 @@ def refuse_code(path: Path) -> None:
         return  # no pickle at all
 
 
-def whole_pickle(content: bytes, path: Path) -> Outline:
+def whole_pickle(content: bytes, path: Path, *, script: bool = False) -> Outline:
     """Follow a pickle, and refuse what comes after its end."""
     stream = BytesIO(content)
-    found = follow(stream, path)
+    found = follow(stream, path, script=script)
     if stream.tell() < len(content):
-        follow(stream, path)
+        follow(stream, path, script=script)
         raise damaged(path, "something follows after the end of its pickle")
     return found
 
 
-def follow(stream: BytesIO, path: Path) -> Outline:
+def follow(stream: BytesIO, path: Path, *, script: bool = False) -> Outline:
     """Follow the next pickle; say in our words what is wrong with it."""
     try:
-        return outline(stream)
+        return outline(stream, script=script)
     except UnsafePickleError as error:
         raise unsafe(path, error.names) from None
     except DamagedPickleError as error:
@@ -141,9 +147,9 @@ def first_line(text: str) -> str:
     return next(iter(text.strip().splitlines()), "no reason given").rstrip(". ")
 
 
-def _check_storages(storages: Iterable[Storage], archive: Archive) -> None:
+def _check_storages(storages: Iterable[Storage], archive: Archive, folder: str) -> None:
     for storage in storages:
-        size = archive.entries.get(f"data/{storage.key}")
+        size = archive.entries.get(f"{folder}/{storage.key}")
         if size is None:
             raise damaged(archive.path, f"storage {storage.key!r} is not in the archive")
         if size != storage.nbytes:

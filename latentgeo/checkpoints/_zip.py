@@ -7,6 +7,7 @@ PyTorch writes is let through, in which Python's reader and PyTorch's see the sa
 import os
 import struct
 import zipfile
+from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple
 
@@ -33,11 +34,14 @@ class Archive(NamedTuple):
         The folder that all entries lie in.
     entries : dict
         Sizes in bytes by the name within that folder.
+    content : bytes, optional
+        The archive itself, where it is an entry of the file.
     """
 
     path: Path
     root: str
     entries: dict[str, int]
+    content: bytes | None = None
 
     def read(self, name: str, most: int) -> bytes:
         """Read one entry whole; raise `InputError` when it is damaged or over `most` bytes."""
@@ -47,15 +51,17 @@ class Archive(NamedTuple):
                 f"most {most}; it is not what PyTorch writes, so it is not read"
             )
         try:
-            with zipfile.ZipFile(self.path) as archive, archive.open(f"{self.root}/{name}") as file:
-                return file.read()
+            with _stream(self.path, self.content) as stream, zipfile.ZipFile(stream) as archive:
+                return archive.read(f"{self.root}/{name}")
         except (zipfile.BadZipFile, OSError, ValueError, EOFError, RuntimeError) as error:
             raise InputError(
                 f"entry {name!r} of {str(self.path)!r} is damaged ({error}); {_AGAIN}"
             ) from None
 
 
-def check_zip(path: Path, max_bytes: int, *, deflated: bool = False) -> Archive:
+def check_zip(
+    path: Path, max_bytes: int, *, deflated: bool = False, content: bytes | None = None
+) -> Archive:
     """Check a zip archive by its directory, without unpacking anything.
 
     Parameters
@@ -67,6 +73,8 @@ def check_zip(path: Path, max_bytes: int, *, deflated: bool = False) -> Archive:
     deflated : bool, default=False
         Let compressed entries pass, up to a limit. PyTorch stores tensors as they are and
         compresses only the code of TorchScript.
+    content : bytes, optional
+        An archive that is an entry of the file.
 
     Returns
     -------
@@ -79,13 +87,18 @@ def check_zip(path: Path, max_bytes: int, *, deflated: bool = False) -> Archive:
         When it is cut short, lies about sizes, or holds entries that overlap, leave their folder,
         repeat a name, are encrypted or compressed.
     """
-    with path.open("rb") as stream:
+    with _stream(path, content) as stream:
         start = _check_end(stream, path)
-        infos = _read_directory(path)
+        infos = _read_directory(stream, path)
         _check_entries(infos, path, max_bytes, deflated=deflated)
         _check_places(stream, infos, start, path)
     root, names = _names(infos, path)
-    return Archive(path, root, dict(zip(names, (info.file_size for info in infos), strict=True)))
+    sizes = [info.file_size for info in infos]
+    return Archive(path, root, dict(zip(names, sizes, strict=True)), content)
+
+
+def _stream(path: Path, content: bytes | None) -> BinaryIO:
+    return path.open("rb") if content is None else BytesIO(content)
 
 
 def _check_end(stream: BinaryIO, path: Path) -> int:
@@ -136,10 +149,10 @@ def _read_end_64(stream: BinaryIO, end: int, path: Path) -> tuple[int, int, int,
     return count, length, start, place
 
 
-def _read_directory(path: Path) -> list[zipfile.ZipInfo]:
+def _read_directory(stream: BinaryIO, path: Path) -> list[zipfile.ZipInfo]:
     """Read the entries of the directory, which `_check_end` has found."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(stream) as archive:
             infos = archive.infolist()
     except (zipfile.BadZipFile, struct.error, ValueError, NotImplementedError, OSError) as error:
         raise _damaged(path, str(error)) from None

@@ -2,7 +2,7 @@
 
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -141,7 +141,8 @@ class _View(NamedTuple):
     """One way to name the tensors."""
 
     tensors: Tensors
-    notes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    prefix: str = ""
 
 
 def _take(
@@ -155,15 +156,15 @@ def _take(
         key = averaged[0]
     elif ema and depth == 0:
         raise InputError(
-            f"{str(path)!r} holds no averaged (EMA) weights, only {_list(_names(found))}; leave "
-            "out ema (--ema)"
+            f"{str(path)!r} holds no averaged (EMA) weights by a name that is known "
+            f"({', '.join(AVERAGED)}), only {_list(_names(found))}; leave out ema (--ema)"
         )
     elif plain:
         key = plain[0]
     elif own:
         _note_left(found, own, notes)
         return own
-    elif averaged and ema is None:
+    elif averaged:
         key = averaged[0]
     else:
         return _join(found, path, ema, notes, depth)
@@ -244,57 +245,59 @@ def _expected(module: nn.Module, path: str) -> Tensors:
 def _choose(expected: Tensors, tensors: Tensors, path: str, prefix: str | None) -> _View:
     """Choose the names under which the tensors fit."""
     if prefix is not None:
-        view = _without(tensors, prefix, ())
+        view = _without(tensors, (), prefix)
         if not view.tensors:
             raise InputError(
                 f"no tensor of {path!r} has the prefix {prefix!r}; its names are {_list(tensors)}"
             )
         return view
-    views = list(_views(tensors))
-    for view in views[:2]:  # names as they are, but for what torch.compile adds
+    views = [_View(tensors), _compiled(tensors)]
+    for view in views:  # names as they are, but for what torch.compile adds
         if _fits(expected, view.tensors) and set(view.tensors) <= set(expected):
             return view
+    views += [_without(*views[1][:2], found) for found in _prefixes(expected, views[1].tensors)]
     whole = [view for view in views[2:] if _fits(expected, view.tensors)]
     exact = [view for view in whole if set(view.tensors) <= set(expected)]
     for fitting in (exact, whole):
-        plain = [view for view in fitting if not _EMA.search(view.notes[-1])] or fitting
+        plain = [view for view in fitting if not _EMA.search(view.prefix)] or fitting
         if len(plain) > 1:
-            ways = "; ".join(view.notes[-1] for view in plain[:_SHOWN])
             raise InputError(
-                f"{path!r} fits in {len(plain)} ways ({ways}); name one with prefix (--prefix)"
+                f"{path!r} fits {len(plain)} times, with the prefixes "
+                f"{_list(view.prefix for view in plain)}; name one with prefix=…"
             )
         if plain:
             return plain[0]
-    known = [view for view in views if not view.notes or _is_known(view)]
+    known = [view for view in views if view.prefix in ("", *_WRAPPERS)]
     return max(known, key=lambda view: sum(name in expected for name in view.tensors))
 
 
-def _views(tensors: Tensors) -> Iterator[_View]:
-    """List ways to name the tensors: as they are first."""
-    yield _View(tensors, ())
-    notes: tuple[str, ...] = ()
-    if any(_COMPILED in name for name in tensors):
-        notes = (f"stripped {_COMPILED!r}",)
-        tensors = {name.replace(_COMPILED, ""): value for name, value in tensors.items()}
-    yield _View(tensors, notes)
-    for prefix in dict.fromkeys(prefix for name in tensors for prefix in _prefixes(name)):
-        yield _without(tensors, prefix, notes)
+def _compiled(tensors: Tensors) -> _View:
+    """Take off what torch.compile adds, to the whole or to a part."""
+    if not any(_COMPILED in name for name in tensors):
+        return _View(tensors)
+    renamed = {name.replace(_COMPILED, ""): value for name, value in tensors.items()}
+    return _View(renamed, (f"stripped {_COMPILED!r}",))
 
 
-def _prefixes(name: str) -> Iterator[str]:
-    steps = name.split(".")[:-1]
-    for length in range(1, min(len(steps), _DEEPEST) + 1):
-        yield ".".join(steps[:length]) + "."
+def _prefixes(expected: Tensors, tensors: Tensors) -> list[str]:
+    """List what stands before names that the module knows."""
+    found: dict[str, None] = {}
+    for name in tensors:
+        steps = name.split(".")
+        for length in range(1, min(len(steps), _DEEPEST + 1)):
+            if ".".join(steps[length:]) in expected:
+                found[".".join(steps[:length]) + "."] = None
+    return list(found)
 
 
-def _without(tensors: Tensors, prefix: str, notes: tuple[str, ...]) -> _View:
+def _without(tensors: Tensors, notes: tuple[str, ...], prefix: str) -> _View:
     """Take a prefix off, leaving aside the tensors without it."""
     kept = {n.removeprefix(prefix): v for n, v in tensors.items() if n.startswith(prefix)}
     left = [name for name in tensors if not name.startswith(prefix)]
     said = f"stripped the prefix {prefix!r}"
     if left:
         said += f" and left aside {_count(left)} without it: {_list(left)}"
-    return _View(kept, (*notes, said))
+    return _View(kept, (*notes, said), prefix)
 
 
 def _fits(expected: Tensors, found: Tensors) -> bool:
@@ -305,12 +308,6 @@ def _fits(expected: Tensors, found: Tensors) -> bool:
         if name in found
         else name.endswith(_COUNTER) or name in tied
         for name, value in expected.items()
-    )
-
-
-def _is_known(view: _View) -> bool:
-    return any(f"prefix {wrapper!r}" in view.notes[-1] for wrapper in _WRAPPERS) or (
-        view.notes[-1] == f"stripped {_COMPILED!r}"
     )
 
 
@@ -391,7 +388,7 @@ def _misfit(
     return (
         f"{path!r} does not fit {type(module).__name__}, with which it shares {shared} of "
         f"{len(expected)} tensors: {'; '.join(said)}. Give the model that it was saved from, or "
-        "take what fits with strict=False (--no-strict)"
+        "take what fits with strict=False (--allow-mismatch)"
     )
 
 

@@ -70,9 +70,9 @@ def read_weights(
     max_bytes : int, default=32 GiB
         Most bytes that the file and its tensors may have.
     ema : bool, optional
-        In a checkpoint of training that holds the averaged weights too: True takes those. False
-        takes the plain ones; None does so as well, and the averaged ones where there are no
-        others.
+        Take the averaged weights from a checkpoint of training that holds both. Otherwise the
+        plain ones are taken, and the averaged ones only where there are no others; the notes
+        tell.
 
     Returns
     -------
