@@ -81,6 +81,29 @@ def check_free(folder: Path, *, holds: str, force: bool = False) -> None:
         )
 
 
+def check_apart(folder: Path, source: Path) -> None:
+    """Refuse an output folder whose replacement would take what is read with it.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The output folder; it need not exist.
+    source : pathlib.Path
+        What is read.
+
+    Raises
+    ------
+    InputError
+        When the output folder is what is read, or holds it.
+    """
+    here, there = folder.resolve(), source.resolve()
+    if here == there or here in there.parents:
+        raise InputError(
+            f"output folder {str(folder)!r} would replace {str(source)!r}, which is read; choose "
+            "another output folder"
+        )
+
+
 def claim_folder(folder: Path, *, holds: str, force: bool = False) -> None:
     """Make an empty output folder, emptying what is there only with `force`.
 
