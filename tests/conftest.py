@@ -31,6 +31,21 @@ def data_folder() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def foreign_checkpoints() -> Path:
+    """Give the folder of checkpoints that others trained; only for tests marked `real_data`.
+
+    LATENTGEO_CHECKPOINTS names it; it lies beside the data if that is not set.
+    """
+    named = os.environ.get("LATENTGEO_CHECKPOINTS")
+    data = _data_folder()
+    folder = Path(named) if named else data.parent / "checkpoints" if data is not None else None
+    if folder is None or not folder.is_dir():
+        say = pytest.fail if os.environ.get("LATENTGEO_NO_SKIP") == "1" else pytest.skip
+        say("LATENTGEO_CHECKPOINTS does not name a folder of checkpoints")
+    return folder
+
+
 @pytest.fixture(autouse=True)
 def _seeded():
     torch.manual_seed(0)

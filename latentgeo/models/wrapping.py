@@ -143,8 +143,10 @@ def _try(what: str, module: nn.Module, call: Callable[[Tensor], Any], values: Te
         raise
     except Exception as error:  # a foreign module may raise anything
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        grey = what == "encoder" and values.shape[1] == 1
+        hint = "; if it takes colour, say grey_to_rgb (--grey-to-rgb)" if grey else ""
         raise InputError(
-            f"{what} {type(module).__name__} does not take {describe(values)}: {reason}"
+            f"{what} {type(module).__name__} does not take {describe(values)}: {reason}{hint}"
         ) from error
 
 
