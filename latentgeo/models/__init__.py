@@ -17,10 +17,12 @@ from latentgeo.models.device import choose_device
 from latentgeo.models.folder import load_model, save_model
 from latentgeo.models.layouts import PosteriorLayout
 from latentgeo.models.nets import Nets, Shape, Shapes
-from latentgeo.models.objective import objective
+from latentgeo.models.objective import objective, shapes_of
 from latentgeo.models.parsing import parse, unknown
 from latentgeo.models.preprocessing import Preprocessing
-from latentgeo.models.recipes import RECIPES, Recipe
+from latentgeo.models.recipe import Recipe
+from latentgeo.models.recipes import RECIPES
+from latentgeo.models.sampling import sample, sample_latents
 from latentgeo.models.wrapping import wrap
 from latentgeo.objectives import Pass, Posterior
 
@@ -47,7 +49,10 @@ __all__ = [
     "objective",
     "parse",
     "resolve_options",
+    "sample",
+    "sample_latents",
     "save_model",
+    "shapes_of",
     "unknown",
     "wrap",
 ]

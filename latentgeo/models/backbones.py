@@ -8,6 +8,7 @@ from latentgeo.models.mlp import MLPOptions, build_mlp
 from latentgeo.models.nets import Nets, Shape
 from latentgeo.models.parsing import Options
 from latentgeo.models.sctc import SCTCOptions, build_sctc
+from latentgeo.models.wae import WAEOptions, build_wae
 
 
 @dataclass(frozen=True)
@@ -36,4 +37,9 @@ BACKBONES = {
         build_sctc,
     ),
     "mlp": Backbone("fully connected layers; latent vector", MLPOptions, build_mlp),
+    "wae": Backbone(
+        "convolutions of stride 2 with batch normalisation, as in DCGAN; latent vector",
+        WAEOptions,
+        build_wae,
+    ),
 }

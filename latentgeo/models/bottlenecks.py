@@ -1,11 +1,15 @@
 """From the encoder's features to the posterior of the latent."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from itertools import pairwise
 from typing import ClassVar, Literal
 
+import torch
 from torch import Tensor, nn
+from torch.nn.functional import one_hot
 
-from latentgeo.objectives import Posterior
+from latentgeo.objectives import UNLABELLED, Posterior
 
 # Beyond these a standard deviation is 5e-5 or 150: exp stays finite, and nothing is lost.
 _LOG_VARIANCE_RANGE = (-20.0, 10.0)
@@ -44,6 +48,21 @@ class Bottleneck(nn.Module, ABC):
             The latents; as they came, unless the bottleneck is one for labels.
         """
         return latent
+
+    def compose(self, codes: Mapping[str, Tensor]) -> Tensor:
+        """Make latents of codes, such as draws of the priors.
+
+        Parameters
+        ----------
+        codes : mapping of str to torch.Tensor of shape (n, d)
+            Each code by its name; "latent" alone, unless the latent is composed of others.
+
+        Returns
+        -------
+        torch.Tensor of shape (n, D)
+            Latents, flattened.
+        """
+        return codes["latent"]
 
 
 class Deterministic(Bottleneck):
@@ -97,6 +116,239 @@ class Gaussian(Bottleneck):
         """Give mean and log-variance."""
         log_variance = self.log_variance(features) + _LOG_VARIANCE_SHIFT
         return Posterior(self.mean(features), log_variance.clamp(*_LOG_VARIANCE_RANGE))
+
+
+class Universal(Bottleneck):
+    """A point that depends on noise: any posterior, as far as a hidden layer can bend it.
+
+    While training, normal noise η joins the features before a hidden layer; otherwise η is 0, so
+    that the latent that is analysed is one point.
+
+    Parameters
+    ----------
+    features : int
+        Channels that come in, before their activation.
+    channels : int
+        Channels of the latent.
+    noise : int
+        Channels of noise.
+
+    References
+    ----------
+    Makhzani et al., Adversarial Autoencoders (arXiv 1511.05644), section 2.1.
+    """
+
+    stochastic = False
+
+    def __init__(self, features: int, channels: int, noise: int) -> None:
+        super().__init__()
+        self.join = _Joined(features, noise)
+        self.project = _project(features, channels)
+
+    def forward(self, features: Tensor) -> Posterior:
+        """Give the point."""
+        return Posterior(self.project(self.join(features)))
+
+
+class Conditional(Bottleneck):
+    """A code of the style, beside room for the label: the decoder is told the class.
+
+    The latent is a vector of the style and the one-hot label. Without a label its places share
+    one, 1/K each.
+
+    Parameters
+    ----------
+    style : Bottleneck
+        Features to the style; a point.
+    classes : int
+        Number of classes, K.
+
+    References
+    ----------
+    Makhzani et al., Adversarial Autoencoders (arXiv 1511.05644), section 4.
+    """
+
+    stochastic = False
+
+    def __init__(self, style: Bottleneck, classes: int) -> None:
+        super().__init__()
+        self.style = style
+        self.classes = classes
+
+    def forward(self, features: Tensor) -> Posterior:
+        """Give style and room for the label."""
+        style = self.style(features).mean
+        room = style.new_full((len(style), self.classes, 1, 1), 1 / self.classes)
+        return Posterior(torch.cat([style, room], dim=1), codes={"style": style.flatten(1)})
+
+    def condition(self, latent: Tensor, labels: Tensor) -> Tensor:
+        """Put the known labels into their places; see `Bottleneck`."""
+        style, room = latent[:, : -self.classes], latent[:, -self.classes :]
+        told = one_hot(labels.clamp(min=0), self.classes).to(latent)[..., None, None]
+        known = (labels != UNLABELLED)[:, None, None, None]
+        return torch.cat([style, torch.where(known, told, room)], dim=1)
+
+    def compose(self, codes: Mapping[str, Tensor]) -> Tensor:
+        """Put style and label side by side; see `Bottleneck`."""
+        return torch.cat([codes["style"], codes["label"]], dim=1)
+
+
+class Categories(Bottleneck):
+    """A category and a style from the same features.
+
+    Parameters
+    ----------
+    features : int
+        Channels that come in, before their activation; rows and columns are 1.
+    dimension : int
+        Numbers in the latent.
+    categories : int
+        Number of categories, K.
+    heads : float or None
+        None: the latent is the category's probabilities beside the style. A number: the latent
+        is y·W + z, the category's head plus the style, both of the latent's dimension; the heads
+        W (K × dimension) are learned, and begin about as far from each other as this.
+    noise : int, default=0
+        Channels of noise that join the features while training, as in `Universal`.
+
+    References
+    ----------
+    Makhzani et al., Adversarial Autoencoders (arXiv 1511.05644), sections 5 to 7.
+    """
+
+    stochastic = False
+
+    def __init__(
+        self,
+        features: int,
+        dimension: int,
+        categories: int,
+        *,
+        heads: float | None = None,
+        noise: int = 0,
+    ) -> None:
+        super().__init__()
+        self.join = _Joined(features, noise) if noise else nn.Identity()
+        self.category = _project(features, categories)
+        self.style = _project(features, dimension if heads else dimension - categories)
+        # Two normal points lie √(2d) standard deviations apart.
+        deviation = heads / (2 * dimension) ** 0.5 if heads else 0.0
+        start = deviation * torch.randn(categories, dimension)
+        self.heads = nn.Parameter(start) if heads else None
+
+    def forward(self, features: Tensor) -> Posterior:
+        """Give the latent and what it is composed of."""
+        joined = self.join(features)
+        logits, style = self.category(joined).flatten(1), self.style(joined).flatten(1)
+        codes = {"category": logits.softmax(dim=1), "style": style}
+        latent = self.compose(codes)[..., None, None]
+        codes["category_logits"] = logits
+        if self.heads is not None:
+            codes["heads"] = self.heads
+        return Posterior(latent, codes=codes)
+
+    def compose(self, codes: Mapping[str, Tensor]) -> Tensor:
+        """Make the latent of category and style; see `Bottleneck`."""
+        if self.heads is None:
+            return torch.cat([codes["category"], codes["style"]], dim=1)
+        return codes["category"] @ self.heads + codes["style"]
+
+
+class Stacked(Bottleneck):
+    """A deterministic code h, and a second autoencoder of it with a code z of its own.
+
+    The latent is h. What the second stage makes of it are the codes "stage" (h as the second
+    stage sees it), "code" (z) and "rebuilt" (h again), all flattened.
+
+    Parameters
+    ----------
+    features : int
+        Channels that come in, before their activation.
+    latent_shape : tuple of int
+        (C, H, W) of h.
+    dimension : int
+        Numbers in z.
+    hidden : tuple of int
+        Widths of the hidden layers of the second stage's two nets.
+    gradients : {"stop", "normalised", "raw"}
+        How the second stage acts on the first: not at all; with h normalised per channel over the
+        batch, so that it cannot shrink; or freely, whereby h can shrink until the second stage
+        costs nothing.
+
+    References
+    ----------
+    A reconstruction from the abstract of Xu et al., Stacked Wasserstein Autoencoder
+    (arXiv 1910.02560).
+    """
+
+    stochastic = False
+
+    def __init__(
+        self,
+        features: int,
+        latent_shape: tuple[int, int, int],
+        *,
+        dimension: int,
+        hidden: tuple[int, ...],
+        gradients: Literal["stop", "normalised", "raw"],
+    ) -> None:
+        super().__init__()
+        channels, rows, columns = latent_shape
+        self.first = Deterministic(features, channels, "linear")
+        normalised = gradients == "normalised"
+        self.normalise = nn.BatchNorm2d(channels, affine=False) if normalised else nn.Identity()
+        self.stopped = gradients == "stop"
+        size = channels * rows * columns
+        self.second_encoder = _WithInput(size, hidden, dimension)
+        self.second_decoder = _WithInput(dimension, hidden, size)
+
+    def forward(self, features: Tensor) -> Posterior:
+        """Give h, and what the second stage makes of it."""
+        latent = self.normalise(self.first(features).mean)
+        stage = latent.detach() if self.stopped else latent
+        code = self.second_encoder(stage.flatten(1))
+        rebuilt = self.second_decoder(code)
+        return Posterior(
+            latent, codes={"stage": stage.flatten(1), "code": code, "rebuilt": rebuilt}
+        )
+
+    def compose(self, codes: Mapping[str, Tensor]) -> Tensor:
+        """Give h of z; see `Bottleneck`."""
+        latent: Tensor = self.second_decoder(codes["code"])
+        return latent
+
+
+class _Joined(nn.Module):
+    """Features with noise, through a hidden layer of the same width; before its activation."""
+
+    def __init__(self, features: int, noise: int) -> None:
+        super().__init__()
+        self.noise = noise
+        self.hidden = nn.Conv2d(features + noise, features, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        batch, _, rows, columns = features.shape
+        noise = features.new_zeros(batch, self.noise, rows, columns)
+        if self.training:
+            noise = torch.randn_like(noise)
+        joined: Tensor = self.hidden(torch.cat([features.relu(), noise], dim=1))
+        return joined
+
+
+class _WithInput(nn.Module):
+    """Linear layers with ReLU, whose last sees the input again beside what was made of it."""
+
+    def __init__(self, inputs: int, hidden: tuple[int, ...], outputs: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for before, after in pairwise((inputs, *hidden)):
+            layers += [nn.Linear(before, after), nn.ReLU()]
+        self.hidden = nn.Sequential(*layers)
+        self.last = nn.Linear(inputs + hidden[-1], outputs)
+
+    def forward(self, values: Tensor) -> Tensor:
+        output: Tensor = self.last(torch.cat([values, self.hidden(values)], dim=1))
+        return output
 
 
 def _project(features: int, channels: int) -> nn.Sequential:

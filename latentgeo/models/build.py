@@ -28,11 +28,11 @@ def build(config: ModelConfig) -> Autoencoder:
     Raises
     ------
     InputError
-        When the backbone cannot take images of that shape.
+        When the backbone cannot take images of that shape, or the recipe a latent of its shape.
     """
     options = config.recipe_options
     nets = BACKBONES[config.backbone].build(config.image_shape, config.backbone_options)
-    bottleneck = RECIPES[config.recipe].bottleneck(nets.features, nets.latent_shape[0], options)
+    bottleneck = RECIPES[config.recipe].bottleneck(nets.features, nets.latent_shape, options)
     model = Autoencoder(
         nets.encoder,
         bottleneck,

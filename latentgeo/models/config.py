@@ -7,7 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 from latentgeo.models.backbones import BACKBONES
 from latentgeo.models.parsing import Options, parse, unknown
-from latentgeo.models.recipes import RECIPES, RecipeOptions
+from latentgeo.models.recipe import RecipeOptions
+from latentgeo.models.recipes import RECIPES
 
 OptionsKind = TypeVar("OptionsKind", bound=Options)
 

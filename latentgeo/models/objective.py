@@ -19,5 +19,9 @@ def objective(model: Autoencoder) -> tuple[Term, ...]:
     tuple of Term
         The terms; adversaries in them have fresh weights, drawn from torch's global generator.
     """
-    shapes = Shapes(model.config.image_shape, model.latent_shape)
-    return RECIPES[model.config.recipe].terms(model.config.recipe_options, shapes)
+    return RECIPES[model.config.recipe].terms(model.config.recipe_options, shapes_of(model))
+
+
+def shapes_of(model: Autoencoder) -> Shapes:
+    """Give the sizes that a term may need."""
+    return Shapes(model.config.image_shape, model.latent_shape)

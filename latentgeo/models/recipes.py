@@ -1,37 +1,24 @@
-"""The table of recipes: what makes an autoencoder a CAE, a DAE or a VAE."""
+"""The table of recipes: what makes an autoencoder a CAE, a VAE, an AAE."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from math import prod
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
+from latentgeo.models.aae import AAE
 from latentgeo.models.bottlenecks import Bottleneck, Deterministic, Gaussian
-from latentgeo.models.nets import Shapes
-from latentgeo.models.parsing import Options
+from latentgeo.models.nets import Shape, Shapes
+from latentgeo.models.recipe import NonNegative, Recipe, RecipeOptions, reconstruct
+from latentgeo.models.wasserstein import SWAE, WAE_GAN, WAE_MMD
 from latentgeo.objectives import (
-    LIKELIHOODS,
     Corruption,
     GaussianCorruption,
     KLDivergence,
-    Reconstruction,
-    Supervision,
+    Prior,
+    StandardNormal,
     Term,
 )
-
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
-class RecipeOptions(Options):
-    """Options of every recipe.
-
-    Attributes
-    ----------
-    likelihood : {"bernoulli", "gaussian"}
-        What the decoder's output means; see `latentgeo.objectives.LIKELIHOODS`.
-    """
-
-    likelihood: Literal["bernoulli", "gaussian"] = "bernoulli"
 
 
 class CAEOptions(RecipeOptions):
@@ -80,65 +67,33 @@ class VAEOptions(RecipeOptions):
     kl_warmup: Annotated[float, Field(ge=0, le=1)] = 0.7
 
 
-def _nothing(options: Any) -> None:
-    """Let the encoder see the clean image."""
+def _deterministic(features: int, latent_shape: Shape, options: CAEOptions) -> Bottleneck:
+    return Deterministic(features, latent_shape[0], options.latent_activation)
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """What makes an autoencoder the one that it is, whatever its backbone.
-
-    Attributes
-    ----------
-    summary : str
-        One line.
-    options : type
-        Its options.
-    bottleneck : callable
-        (features, latent channels, options) to the bottleneck.
-    terms : callable
-        (options, shapes) to the terms that training minimises.
-    corruption : callable
-        Options to what the input goes through while training, or to None.
-    supervision : callable
-        Options to the labels that it learns from, or to None.
-    """
-
-    summary: str
-    options: type[RecipeOptions]
-    bottleneck: Callable[[int, int, Any], Bottleneck]
-    terms: Callable[[Any, Shapes], tuple[Term, ...]]
-    corruption: Callable[[Any], Corruption | None] = _nothing
-    supervision: Callable[[Any], Supervision | None] = _nothing
-
-
-def _deterministic(features: int, channels: int, options: CAEOptions) -> Bottleneck:
-    return Deterministic(features, channels, options.latent_activation)
-
-
-def _gaussian(features: int, channels: int, options: VAEOptions) -> Bottleneck:
-    return Gaussian(features, channels)
-
-
-def _reconstruct(options: RecipeOptions, shapes: Shapes) -> tuple[Term, ...]:
-    return (Reconstruction(LIKELIHOODS[options.likelihood]),)
+def _gaussian(features: int, latent_shape: Shape, options: VAEOptions) -> Bottleneck:
+    return Gaussian(features, latent_shape[0])
 
 
 def _evidence_bound(options: VAEOptions, shapes: Shapes) -> tuple[Term, ...]:
-    return (*_reconstruct(options, shapes), KLDivergence(options.kl_weight, options.kl_warmup))
+    return (*reconstruct(options, shapes), KLDivergence(options.kl_weight, options.kl_warmup))
+
+
+def _standard_normal(options: VAEOptions, latent_shape: Shape) -> Mapping[str, Prior]:
+    return {"latent": StandardNormal(prod(latent_shape))}
 
 
 def _noise(options: DAEOptions) -> Corruption:
     return GaussianCorruption(*options.noise)
 
 
-RECIPES = {
-    "cae": Recipe("autoencoder: reconstruction", CAEOptions, _deterministic, _reconstruct),
+RECIPES: dict[str, Recipe] = {
+    "cae": Recipe("autoencoder: reconstruction", CAEOptions, _deterministic, reconstruct),
     "dae": Recipe(
         "denoising autoencoder: reconstruction of the clean image from a noisy one",
         DAEOptions,
         _deterministic,
-        _reconstruct,
+        reconstruct,
         _noise,
     ),
     "vae": Recipe(
@@ -146,5 +101,10 @@ RECIPES = {
         VAEOptions,
         _gaussian,
         _evidence_bound,
+        priors=_standard_normal,
     ),
+    "aae": AAE,
+    "wae-mmd": WAE_MMD,
+    "wae-gan": WAE_GAN,
+    "swae": SWAE,
 }

@@ -6,28 +6,58 @@ it owns the net that measures, and says what that net descends.
 """
 
 from latentgeo.objectives.adversarial import AdversarialTerm
+from latentgeo.objectives.adversarial_prior import AdversarialPrior, Discriminator
 from latentgeo.objectives.corruption import Corruption, GaussianCorruption
+from latentgeo.objectives.heads import HeadDistance
 from latentgeo.objectives.kl import KLDivergence
+from latentgeo.objectives.labels import Classification
 from latentgeo.objectives.likelihoods import LIKELIHOODS, Likelihood
+from latentgeo.objectives.mmd import MaximumMeanDiscrepancy, MomentMatching
 from latentgeo.objectives.passes import UNLABELLED, Batch, Codec, Labelled, Pass, Posterior
+from latentgeo.objectives.priors import (
+    PRIORS,
+    Categorical,
+    CustomPrior,
+    GaussianMixture,
+    Prior,
+    StandardNormal,
+    SwissRoll,
+    make_prior,
+)
 from latentgeo.objectives.reconstruction import Reconstruction
+from latentgeo.objectives.stacked import CodeReconstruction
 from latentgeo.objectives.supervision import Supervision
 from latentgeo.objectives.term import Term
 
 __all__ = [
     "LIKELIHOODS",
+    "PRIORS",
     "UNLABELLED",
+    "AdversarialPrior",
     "AdversarialTerm",
     "Batch",
+    "Categorical",
+    "Classification",
+    "CodeReconstruction",
     "Codec",
     "Corruption",
+    "CustomPrior",
+    "Discriminator",
     "GaussianCorruption",
+    "GaussianMixture",
+    "HeadDistance",
     "KLDivergence",
     "Labelled",
     "Likelihood",
+    "MaximumMeanDiscrepancy",
+    "MomentMatching",
     "Pass",
     "Posterior",
+    "Prior",
     "Reconstruction",
+    "StandardNormal",
     "Supervision",
+    "SwissRoll",
     "Term",
+    "make_prior",
 ]

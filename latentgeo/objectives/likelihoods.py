@@ -39,12 +39,18 @@ def _gaussian(logits: Tensor, images: Tensor) -> Tensor:
     return 0.5 * scaled.square().flatten(1).sum(dim=1)
 
 
+def _squared(logits: Tensor, images: Tensor) -> Tensor:
+    return (logits - images).square().flatten(1).sum(dim=1)
+
+
+def _squared_sigmoid(logits: Tensor, images: Tensor) -> Tensor:
+    return _squared(torch.sigmoid(logits), images)
+
+
 def _clamp(logits: Tensor) -> Tensor:
     return logits.clamp(0, 1)
 
 
-# A sigmoid under the squared error is left out on purpose: it saturates, and the net collapses
-# to black within an epoch.
 LIKELIHOODS = {
     "bernoulli": Likelihood("binary cross-entropy of a sigmoid output", _bernoulli, torch.sigmoid),
     "gaussian": Likelihood(
@@ -52,5 +58,17 @@ LIKELIHOODS = {
         "without the additive constant",
         _gaussian,
         _clamp,
+    ),
+    "squared": Likelihood(
+        "squared error of a linear output, standard deviation √½, the cost of a Wasserstein "
+        "autoencoder",
+        _squared,
+        _clamp,
+    ),
+    # It saturates, and a net without normalisation collapses to black within an epoch.
+    "squared-sigmoid": Likelihood(
+        "squared error of a sigmoid output, for backbones with normalisation",
+        _squared_sigmoid,
+        torch.sigmoid,
     ),
 }

@@ -15,7 +15,7 @@ from torch.optim import Adam
 
 from latentgeo.datasets import ImageDataset, ImageStream
 from latentgeo.errors import TrainingDivergedError
-from latentgeo.models import RECIPES, Autoencoder, Pass, objective, save_model
+from latentgeo.models import RECIPES, Autoencoder, Pass, objective, save_model, shapes_of
 from latentgeo.objectives import UNLABELLED, AdversarialTerm, Batch, Labelled, Term
 from latentgeo.training.baseline import psnr_in_decibels
 from latentgeo.training.config import TrainConfig
@@ -91,6 +91,7 @@ class Loop:
         self.corruption = recipe.corruption(options)
         self.supervision = recipe.supervision(options)
         self._known = self._find_known_labels()
+        self.pretraining = recipe.pretraining(options, shapes_of(model))
         self.optimiser = Adam(model.parameters(), lr=config.learning_rate)
         self.fabric = Fabric(accelerator=device.type, devices=1, precision=config.precision)
         self._run_model, self._run_optimiser = self.fabric.setup(self.model, self.optimiser)
@@ -113,7 +114,9 @@ class Loop:
         OSError
             When the disk refuses; the earlier checkpoint is whole.
         """
-        if self.progress.step == 0:
+        if not self.progress.prepared:
+            with self._clock():
+                self._pretrain()
             self._save_state()
         while not self.progress.finished:
             with self._clock():
@@ -141,6 +144,29 @@ class Loop:
         torch.set_rng_state(state["random"]["cpu"])
         if self.fabric.device.type == "cuda":
             torch.cuda.set_rng_state(state["random"]["cuda"], self.fabric.device)
+
+    def _pretrain(self) -> None:
+        """Descend what the encoder learns first, with an optimiser of its own."""
+        if self.pretraining is not None:
+            term, steps = self.pretraining
+            optimiser = Adam(self.model.parameters(), lr=self.config.learning_rate)
+            self._set_mode(training=True)
+            for positions in self._pretraining_batches(steps):
+                batch = self._batch(self.parts.train, positions)
+                posterior = self.model.posterior(self._corrupt(batch.images))
+                loss = term(Pass(posterior, posterior.sample(), batch.images, self.model), batch)
+                self._check_finite({term.name: loss.item()})
+                optimiser.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimiser.step()
+            optimiser.zero_grad()
+        self.progress.prepared = True
+
+    def _pretraining_batches(self, steps: int) -> Iterator[NDArray[np.int64]]:
+        rng = np.random.default_rng((self.config.seed, 0, 2))
+        count = len(self.parts.train)
+        for _ in range(steps):
+            yield rng.choice(count, min(count, self.config.batch_size), replace=False)
 
     def _find_known_labels(self) -> NDArray[np.int64] | None:
         """Give the labels of the training images, those hidden that the recipe may not see."""

@@ -11,6 +11,8 @@ class Progress:
 
     Attributes
     ----------
+    prepared : bool
+        Whether the pre-training is done, where there is one.
     epoch : int
         Epochs that are complete.
     batch : int
@@ -33,6 +35,7 @@ class Progress:
         Whether there is nothing left to do.
     """
 
+    prepared: bool = False
     epoch: int = 0
     batch: int = 0
     step: int = 0

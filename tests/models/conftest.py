@@ -5,6 +5,13 @@ from latentgeo.models import ModelConfig, build
 TINY = {
     "sctc": {"widths": (4, 8, 16)},
     "mlp": {"hidden": (64, 32), "latent_dim": 16},
+    "wae": {"channels": (8, 16, 32), "latent_dim": 16},
+}
+_DISCRIMINATOR = {"discriminator": (16, 16)}
+TINY_RECIPES = {
+    "aae": _DISCRIMINATOR,
+    "wae-gan": _DISCRIMINATOR,
+    "swae": {**_DISCRIMINATOR, "stage_hidden": (32,), "stage_dim": 4},
 }
 
 
@@ -18,7 +25,7 @@ def make_tiny():
                 recipe=recipe,
                 backbone=backbone,
                 image_shape=image_shape,
-                options={**TINY[backbone], **options},
+                options={**TINY[backbone], **TINY_RECIPES.get(recipe, {}), **options},
             )
         )
 

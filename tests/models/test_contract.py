@@ -7,9 +7,10 @@ import torch
 from torch.nn.functional import pad
 
 from latentgeo.datasets import load
+from latentgeo.errors import InputError
 from latentgeo.metrics import psnr
-from latentgeo.models import BACKBONES, RECIPES, load_model, objective, save_model
-from latentgeo.objectives import Batch
+from latentgeo.models import BACKBONES, RECIPES, load_model, objective, sample, save_model
+from latentgeo.objectives import AdversarialTerm, Batch
 
 SHAPES = [(1, 28, 28), (3, 32, 32)]
 CASES = list(product(RECIPES, BACKBONES, SHAPES))
@@ -25,12 +26,19 @@ def eight_images(image_shape):
     return pad(digits, (2, 2, 2, 2)) * colours
 
 
-def total_loss(model, images, terms=None):
+def run_through(model, images):
     recipe, options = RECIPES[model.config.recipe], model.config.recipe_options
     corruption = recipe.corruption(options) or (lambda clean: clean)
-    pass_ = model(corruption(images))
-    terms = terms or objective(model)
-    return sum(term.weight * term(pass_, Batch(images)) for term in terms)
+    return model(corruption(images)), Batch(images)
+
+
+def adversaries_of(terms):
+    return [term for term in terms if isinstance(term, AdversarialTerm)]
+
+
+def total_loss(model, images):
+    pass_, batch = run_through(model, images)
+    return sum(term.weight * term(pass_, batch) for term in objective(model))
 
 
 @every_model
@@ -85,15 +93,63 @@ def test_overfits_eight_images(make_tiny, recipe, backbone, image_shape):
     images = images.contiguous(memory_format=torch.channels_last)
     model.to(memory_format=torch.channels_last)
     optimiser = torch.optim.Adam(model.parameters(), 5e-3)
+    terms = objective(model)
     for _ in range(200):
+        pass_, batch = run_through(model, images)
         optimiser.zero_grad()
-        total_loss(model, images).backward()
+        sum(term.weight * term(pass_, batch) for term in terms).backward()
         optimiser.step()
+        for term in adversaries_of(terms):
+            term.descend(pass_, batch)
     model.eval()
     with torch.no_grad():
         reached = psnr(model.decode(model.encode(images)), images, data_range=1.0).mean()
     baseline = psnr(images.mean(dim=0), images, data_range=1.0).mean()
     assert reached > baseline + 3
+
+
+@every_model
+def test_model_and_adversaries_move_in_their_own_steps_alone(
+    make_tiny, recipe, backbone, image_shape
+):
+    model, images = make_tiny(recipe, backbone, image_shape), eight_images(image_shape)
+    terms = objective(model)
+    adversaries = [(term.adversary, copied(term.adversary)) for term in adversaries_of(terms)]
+    pass_, batch = run_through(model, images)
+    sum(term.weight * term(pass_, batch) for term in terms).backward()
+    gradients = [weight.grad.clone() for weight in model.parameters()]
+    torch.optim.Adam(model.parameters()).step()
+    assert all(equal(net.state_dict(), before) for net, before in adversaries)
+    weights = copied(model)
+    for term in adversaries_of(terms):
+        term.descend(pass_, batch)
+    assert not any(equal(net.state_dict(), before) for net, before in adversaries)
+    assert equal(model.state_dict(), weights)
+    found = [weight.grad for weight in model.parameters()]
+    assert all(torch.equal(a, b) for a, b in zip(found, gradients, strict=True))
+
+
+def copied(module):
+    return {name: tensor.clone() for name, tensor in module.state_dict().items()}
+
+
+def equal(one, other):
+    return all(torch.equal(one[name], other[name]) for name in other)
+
+
+@every_model
+def test_samples_of_the_prior_are_images(make_tiny, recipe, backbone, image_shape):
+    model = make_tiny(recipe, backbone, image_shape)
+    if not RECIPES[recipe].priors(model.config.recipe_options, model.latent_shape):
+        with pytest.raises(InputError, match="has no prior, so there is nothing to sample from"):
+            sample(model, 3)
+        return
+    first, again, other = (sample(model, 3, seed=seed) for seed in (0, 0, 1))
+    assert first.shape == (3, *image_shape)
+    assert 0 <= first.min() <= first.max() <= 1
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert model.training
 
 
 @every_model

@@ -1,0 +1,90 @@
+"""What a recipe says."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import Field
+
+from latentgeo.models.bottlenecks import Bottleneck
+from latentgeo.models.nets import Shape, Shapes
+from latentgeo.models.parsing import Options
+from latentgeo.objectives import LIKELIHOODS, Corruption, Prior, Reconstruction, Supervision, Term
+
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class RecipeOptions(Options):
+    """Options of every recipe.
+
+    Attributes
+    ----------
+    likelihood : {"bernoulli", "gaussian", "squared", "squared-sigmoid"}
+        What the decoder's output means; see `latentgeo.objectives.LIKELIHOODS`.
+    """
+
+    likelihood: Literal["bernoulli", "gaussian", "squared", "squared-sigmoid"] = "bernoulli"
+
+
+class Pretraining(NamedTuple):
+    """Steps of the encoder alone, before the first epoch.
+
+    Attributes
+    ----------
+    term : Term
+        What they descend.
+    steps : int
+        How many.
+    """
+
+    term: Term
+    steps: int
+
+
+def _nothing(*given: Any) -> None:
+    """Leave out what a recipe may have."""
+
+
+def _no_priors(*given: Any) -> Mapping[str, Prior]:
+    return {}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What makes an autoencoder the one that it is, whatever its backbone.
+
+    Attributes
+    ----------
+    summary : str
+        One line.
+    options : type
+        Its options.
+    bottleneck : callable
+        (features, latent shape, options) to the bottleneck.
+    terms : callable
+        (options, shapes) to the terms that training minimises.
+    corruption : callable
+        Options to what the input goes through while training, or to None.
+    supervision : callable
+        Options to the labels that it learns from, or to None.
+    pretraining : callable
+        (options, shapes) to what the encoder learns first, or to None.
+    priors : callable
+        (options, latent shape) to the prior of each code that the bottleneck composes latents of;
+        empty where the recipe has none, and cannot be sampled.
+    """
+
+    summary: str
+    options: type[RecipeOptions]
+    bottleneck: Callable[[int, Shape, Any], Bottleneck]
+    terms: Callable[[Any, Shapes], tuple[Term, ...]]
+    corruption: Callable[[Any], Corruption | None] = _nothing
+    supervision: Callable[[Any], Supervision | None] = _nothing
+    pretraining: Callable[[Any, Shapes], Pretraining | None] = _nothing
+    priors: Callable[[Any, Shape], Mapping[str, Prior]] = _no_priors
+
+
+def reconstruct(options: RecipeOptions, shapes: Shapes) -> tuple[Term, ...]:
+    """Give the reconstruction alone."""
+    return (Reconstruction(LIKELIHOODS[options.likelihood]),)

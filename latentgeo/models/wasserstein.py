@@ -1,0 +1,197 @@
+"""Wasserstein autoencoders: with a discrepancy, with a discriminator, and stacked."""
+
+from collections.abc import Mapping
+from math import prod
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeInt, PositiveInt
+
+from latentgeo.metrics.mmd import Kernel
+from latentgeo.models.bottlenecks import Bottleneck, Deterministic, Stacked
+from latentgeo.models.nets import Shape, Shapes
+from latentgeo.models.prior_options import DiscriminatorOptions, PriorOptions
+from latentgeo.models.recipe import NonNegative, Positive, Pretraining, Recipe, reconstruct
+from latentgeo.objectives import (
+    LIKELIHOODS,
+    AdversarialPrior,
+    CodeReconstruction,
+    MaximumMeanDiscrepancy,
+    MomentMatching,
+    Prior,
+    Reconstruction,
+    Term,
+    make_prior,
+)
+
+# What the published code multiplies the squared error with.
+_RECONSTRUCTION_IN_CODE = 0.05
+
+_Widths = Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
+
+
+class _WAEOptions(PriorOptions):
+    """Options of both Wasserstein autoencoders.
+
+    Attributes
+    ----------
+    prior_weight : float
+        λ, the factor of the term that compares codes and prior.
+    convention : {"paper", "published-code"}
+        What λ is measured against: the squared error per image, or 0.05 times that. So λ of the
+        published code is that of the paper times 20.
+    pretrain_steps : int
+        Steps in which the encoder first learns mean and covariance of the prior.
+    """
+
+    prior_weight: NonNegative = 10.0
+    convention: Literal["paper", "published-code"] = "paper"
+    pretrain_steps: NonNegativeInt = 200
+
+
+class WAEMMDOptions(_WAEOptions):
+    """Options of the Wasserstein autoencoder with a maximum mean discrepancy.
+
+    Attributes
+    ----------
+    mmd_kernel : {"imq", "imq-scales", "rbf"}
+        See `latentgeo.metrics.mmd_squared`; the published code uses imq-scales.
+    """
+
+    mmd_kernel: Kernel = "imq"
+
+
+class WAEGANOptions(_WAEOptions, DiscriminatorOptions):
+    """Options of the Wasserstein autoencoder with a discriminator; the nets are the paper's."""
+
+    prior_weight: NonNegative = 1.0
+    discriminator: _Widths = (512, 512, 512, 512)
+    discriminator_rate: Positive = 5e-4
+
+
+class SWAEOptions(DiscriminatorOptions):
+    """Options of the stacked Wasserstein autoencoder.
+
+    Attributes
+    ----------
+    stage_dim : int
+        Dimension of the second code, z, which follows the prior.
+    stage_hidden : tuple of int
+        Widths of the hidden layers of the second stage's nets.
+    stage_gradients : {"stop", "normalised", "raw"}
+        How the second stage acts on the first code, h; see `latentgeo.models.bottlenecks.Stacked`.
+    stage_weight : float
+        λ1, the factor of the whole second stage.
+    prior_term : {"mmd", "gan"}
+        What compares z and the prior.
+    prior_weight : float or None
+        λ2, its factor within the second stage; None for 10 with "mmd" and 1 with "gan".
+    mmd_kernel : {"imq", "imq-scales", "rbf"}
+        See `latentgeo.metrics.mmd_squared`.
+    """
+
+    stage_dim: PositiveInt = 8
+    stage_hidden: _Widths = (1024, 1024, 1024)
+    stage_gradients: Literal["stop", "normalised", "raw"] = "stop"
+    stage_weight: NonNegative = 1.0
+    prior_term: Literal["mmd", "gan"] = "mmd"
+    prior_weight: NonNegative | None = None
+    mmd_kernel: Kernel = "imq"
+    discriminator: _Widths = (512, 512, 512, 512)
+    discriminator_rate: Positive = 5e-4
+
+
+def _deterministic(features: int, latent_shape: Shape, options: _WAEOptions) -> Bottleneck:
+    return Deterministic(features, latent_shape[0], "linear")
+
+
+def _prior_of_latent(options: PriorOptions, latent_shape: Shape) -> Mapping[str, Prior]:
+    return {"latent": make_prior(options.prior, prod(latent_shape), options.prior_deviation)}
+
+
+def _cost(options: _WAEOptions) -> Term:
+    weight = 1.0 if options.convention == "paper" else _RECONSTRUCTION_IN_CODE
+    return Reconstruction(LIKELIHOODS[options.likelihood], weight)
+
+
+def _terms_mmd(options: WAEMMDOptions, shapes: Shapes) -> tuple[Term, ...]:
+    prior = _prior_of_latent(options, shapes.latent)["latent"]
+    return _cost(options), MaximumMeanDiscrepancy(
+        prior, kernel=options.mmd_kernel, weight=options.prior_weight
+    )
+
+
+def _terms_gan(options: WAEGANOptions, shapes: Shapes) -> tuple[Term, ...]:
+    prior = _prior_of_latent(options, shapes.latent)["latent"]
+    return _cost(options), _adversarial(prior, "latent", options, options.prior_weight)
+
+
+def _adversarial(prior: Prior, code: str, options: DiscriminatorOptions, weight: float) -> Term:
+    return AdversarialPrior(
+        prior,
+        code=code,
+        hidden=options.discriminator,
+        noise=options.discriminator_noise,
+        known_prior=options.known_prior,
+        weight=weight,
+        learning_rate=options.discriminator_rate,
+    )
+
+
+def _match_moments(options: _WAEOptions, shapes: Shapes) -> Pretraining | None:
+    if not options.pretrain_steps:
+        return None
+    prior = _prior_of_latent(options, shapes.latent)["latent"]
+    return Pretraining(MomentMatching(prior), options.pretrain_steps)
+
+
+def _stacked(features: int, latent_shape: Shape, options: SWAEOptions) -> Bottleneck:
+    return Stacked(
+        features,
+        latent_shape,
+        dimension=options.stage_dim,
+        hidden=options.stage_hidden,
+        gradients=options.stage_gradients,
+    )
+
+
+def _prior_of_code(options: SWAEOptions, latent_shape: Shape) -> Mapping[str, Prior]:
+    return {"code": make_prior(options.prior, options.stage_dim, options.prior_deviation)}
+
+
+def _terms_stacked(options: SWAEOptions, shapes: Shapes) -> tuple[Term, ...]:
+    prior = _prior_of_code(options, shapes.latent)["code"]
+    within = options.prior_weight
+    if within is None:
+        within = 10.0 if options.prior_term == "mmd" else 1.0
+    weight = options.stage_weight * within
+    compared: Term = (
+        MaximumMeanDiscrepancy(prior, code="code", kernel=options.mmd_kernel, weight=weight)
+        if options.prior_term == "mmd"
+        else _adversarial(prior, "code", options, weight)
+    )
+    return (*reconstruct(options, shapes), CodeReconstruction(options.stage_weight), compared)
+
+
+WAE_MMD = Recipe(
+    "Wasserstein autoencoder: squared error, and codes near a prior by maximum mean discrepancy",
+    WAEMMDOptions,
+    _deterministic,
+    _terms_mmd,
+    pretraining=_match_moments,
+    priors=_prior_of_latent,
+)
+WAE_GAN = Recipe(
+    "Wasserstein autoencoder: squared error, and codes that a discriminator takes for the prior's",
+    WAEGANOptions,
+    _deterministic,
+    _terms_gan,
+    pretraining=_match_moments,
+    priors=_prior_of_latent,
+)
+SWAE = Recipe(
+    "stacked (not sliced) Wasserstein autoencoder: a second autoencoder of the code has the prior",
+    SWAEOptions,
+    _stacked,
+    _terms_stacked,
+    priors=_prior_of_code,
+)

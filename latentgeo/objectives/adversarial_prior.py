@@ -1,0 +1,198 @@
+"""The codes follow a prior, as far as a discriminator can tell."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import one_hot, softplus
+
+from latentgeo.objectives.adversarial import AdversarialTerm
+from latentgeo.objectives.passes import UNLABELLED, Batch, Pass
+from latentgeo.objectives.priors import Categorical, Prior
+from latentgeo.objectives.signs import active_categories, code_variance, say_collapsed
+
+# A discriminator that is right so often has won; one with so narrow scores says nothing.
+_WON, _DEAD = 0.97, 1e-3
+_FEW_HEADS = 0.5
+
+
+class Discriminator(nn.Module):
+    """Codes, and their classes where it is told them, to the logit that they are from the prior.
+
+    Parameters
+    ----------
+    dimension : int
+        Numbers in a code.
+    hidden : sequence of int
+        Widths of the hidden layers, each with ReLU.
+    classes : int, default=0
+        With classes, it sees the one-hot label beside the code; one more stands for "unlabelled".
+    noise : float, default=0.0
+        Standard deviation of the noise on the codes while it trains.
+    prior : Prior, optional
+        With a prior whose density is known, the logarithm of that density is added to the logit,
+        so that the net has to learn the codes' density alone.
+    """
+
+    def __init__(
+        self,
+        dimension: int,
+        hidden: Sequence[int],
+        *,
+        classes: int = 0,
+        noise: float = 0.0,
+        prior: Prior | None = None,
+    ) -> None:
+        super().__init__()
+        self.classes = classes
+        self.noise = noise
+        self.prior = prior
+        widths = (dimension + (classes + 1 if classes else 0), *hidden)
+        layers: list[nn.Module] = []
+        for before, after in pairwise(widths):
+            layers += [nn.Linear(before, after), nn.ReLU()]
+        self.net = nn.Sequential(*layers, nn.Linear(widths[-1], 1))
+
+    def forward(self, codes: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Map codes (n, dimension) and labels (n,) to logits (n,)."""
+        seen = codes
+        if self.training and self.noise:
+            seen = codes + self.noise * torch.randn_like(codes)
+        if self.classes:
+            seen = torch.cat([seen, self._told(labels, len(codes), codes)], dim=1)
+        logits: Tensor = self.net(seen).squeeze(1)
+        return logits if self.prior is None else logits + self.prior.log_density(codes)
+
+    def _told(self, labels: Tensor | None, count: int, codes: Tensor) -> Tensor:
+        if labels is None:
+            labels = torch.full((count,), UNLABELLED, device=codes.device)
+        places = torch.where(labels == UNLABELLED, self.classes, labels)
+        return one_hot(places, self.classes + 1).to(codes)
+
+
+class AdversarialPrior(AdversarialTerm):
+    r"""How sure a discriminator is that the codes are not draws of the prior.
+
+    The encoder descends :math:`-\log D(z)` of its codes, the discriminator
+    :math:`-\log D(p) - \log(1 - D(z))` with draws p of the prior.
+
+    Parameters
+    ----------
+    prior : Prior
+        What the codes are to follow.
+    code : str, default="latent"
+        Which code; see `Pass.code`.
+    hidden : sequence of int, default=(1000, 1000)
+        Widths of the discriminator's hidden layers.
+    classes : int, default=0
+        With classes, the discriminator is told the labels, and a labelled image's code is set
+        against a draw of its own part of the prior.
+    noise : float, default=0.0
+        Standard deviation of the noise on the codes that the discriminator sees while training.
+    known_prior : bool, default=False
+        Add the prior's log-density to the discriminator's logit.
+    weight : float, default=1.0
+        Factor in the objective.
+    learning_rate : float, default=1e-3
+        The discriminator's.
+
+    References
+    ----------
+    Makhzani et al., Adversarial Autoencoders (arXiv 1511.05644), sections 2 and 2.3. Tolstikhin
+    et al., Wasserstein Auto-Encoders (arXiv 1711.01558), algorithm 1.
+    """
+
+    def __init__(
+        self,
+        prior: Prior,
+        *,
+        code: str = "latent",
+        hidden: Sequence[int] = (1000, 1000),
+        classes: int = 0,
+        noise: float = 0.0,
+        known_prior: bool = False,
+        weight: float = 1.0,
+        learning_rate: float = 1e-3,
+    ) -> None:
+        discriminator = Discriminator(
+            prior.dimension,
+            hidden,
+            classes=classes,
+            noise=noise,
+            prior=prior if known_prior else None,
+        )
+        super().__init__(
+            discriminator, name=f"adversarial_{code}", weight=weight, learning_rate=learning_rate
+        )
+        self.prior = prior
+        self.code = code
+        self.classes = classes
+
+    def __call__(self, pass_: Pass, batch: Batch) -> Tensor:
+        """Give the mean of −log D of the codes; see `Term`."""
+        return softplus(-self._score(pass_, batch)).mean()
+
+    def adversary_loss(self, pass_: Pass, batch: Batch) -> Tensor:
+        """Give the cross-entropy of telling draws from codes; see `AdversarialTerm`."""
+        return (
+            softplus(-self._score_draws(batch)).mean() + softplus(self._score(pass_, batch)).mean()
+        )
+
+    def signs(self, pass_: Pass, batch: Batch) -> dict[str, Tensor]:
+        """Measure how often and how firmly the discriminator is right, and the codes' variance.
+
+        See `Term`. Of a categorical code, also how many categories are in use.
+        """
+        real, fake = self._score_draws(batch), self._score(pass_, batch)
+        codes = self._codes(pass_)
+        signs = {
+            "accuracy": 0.5 * ((real > 0).double().mean() + (fake <= 0).double().mean()),
+            "score_deviation": torch.cat([real, fake]).std(correction=0),
+            "code_variance": code_variance(codes, self.prior),
+        }
+        if isinstance(self.prior, Categorical):
+            signs["active"] = active_categories(codes)
+        return signs
+
+    def trouble(self, signs: Mapping[str, float]) -> str | None:
+        """Say when the codes, the discriminator or the categories are dead; see `Term`."""
+        if not signs:
+            return None
+        if signs.get("active", self.prior.dimension) < _FEW_HEADS * self.prior.dimension:
+            return (
+                f"only {signs['active']:.1f} of {self.prior.dimension} categories are in use; "
+                "try another seed, noise on the discriminator's input (discriminator_noise), or "
+                "a larger adversarial_weight"
+            )
+        return say_collapsed(self.code, signs) or self._say_of_discriminator(signs)
+
+    def _say_of_discriminator(self, signs: Mapping[str, float]) -> str | None:
+        if signs["score_deviation"] < _DEAD:
+            return (
+                f"the discriminator of the codes ({self.code}) is dead: it says the same of every "
+                "code; try a lower discriminator_rate or another seed"
+            )
+        if signs["accuracy"] > _WON:
+            return (
+                f"the discriminator of the codes ({self.code}) has won: it is right in "
+                f"{signs['accuracy']:.1%}, so the codes do not follow the prior; try a larger "
+                "adversarial_weight, a lower discriminator_rate or discriminator_noise"
+            )
+        return None
+
+    def _score(self, pass_: Pass, batch: Batch) -> Tensor:
+        logits: Tensor = self.adversary(self._codes(pass_), self._told(batch))
+        return logits
+
+    def _score_draws(self, batch: Batch) -> Tensor:
+        labels, images = self._told(batch), batch.images
+        draws = self.prior.sample(len(images), labels=labels, device=images.device)
+        logits: Tensor = self.adversary(draws, labels)
+        return logits
+
+    def _codes(self, pass_: Pass) -> Tensor:
+        return pass_.code(self.code).flatten(1).float()
+
+    def _told(self, batch: Batch) -> Tensor | None:
+        return batch.labels if self.classes else None

@@ -1,0 +1,107 @@
+"""How far the codes lie from the prior, without an adversary."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from latentgeo.errors import InputError
+from latentgeo.metrics.mmd import Kernel, mmd_squared
+from latentgeo.objectives.passes import Batch, Pass
+from latentgeo.objectives.priors import Prior
+from latentgeo.objectives.signs import code_variance, say_collapsed
+from latentgeo.objectives.term import Term
+
+
+class MaximumMeanDiscrepancy(Term):
+    """Squared maximum mean discrepancy of a batch's codes and as many draws of the prior.
+
+    Parameters
+    ----------
+    prior : Prior
+        What the codes are to follow. The kernel's scale is its `spread`, 2dσ² for a normal prior.
+    code : str, default="latent"
+        Which code; see `Pass.code`.
+    kernel : {"imq", "imq-scales", "rbf"}, default="imq"
+        See `latentgeo.metrics.mmd_squared`.
+    weight : float, default=10.0
+        Factor in the objective.
+
+    References
+    ----------
+    Tolstikhin et al., Wasserstein Auto-Encoders (arXiv 1711.01558), algorithm 2.
+    """
+
+    def __init__(
+        self, prior: Prior, *, code: str = "latent", kernel: Kernel = "imq", weight: float = 10.0
+    ) -> None:
+        self.prior = prior
+        self.code = code
+        self.kernel = kernel
+        self.weight = weight
+        self.name = f"mmd_{code}"
+
+    def __call__(self, pass_: Pass, batch: Batch) -> Tensor:
+        """Estimate it by the unbiased U-statistic; see `Term`.
+
+        Raises
+        ------
+        InputError
+            For a batch of one image.
+        """
+        codes = pass_.code(self.code).flatten(1)
+        if len(codes) < 2:
+            raise InputError(
+                "a batch has 1 image, the discrepancy needs 2; set a batch_size from 2"
+            )
+        draws = self.prior.sample(len(codes), device=codes.device)
+        return mmd_squared(codes.float(), draws, kernel=self.kernel, scale=self.prior.spread)
+
+    def signs(self, pass_: Pass, batch: Batch) -> dict[str, Tensor]:
+        """Measure the variance of the codes against the prior's; see `Term`."""
+        return {"code_variance": code_variance(pass_.code(self.code), self.prior)}
+
+    def trouble(self, signs: Mapping[str, float]) -> str | None:
+        """Say when the codes have collapsed; see `Term`."""
+        return say_collapsed(self.code, signs)
+
+
+class MomentMatching(Term):
+    """Squared distance of the codes' mean and covariance from the prior's: the pre-training.
+
+    Both are of a batch and as many draws of the prior. The covariances (d × d) are never formed,
+    only products of the codes (n × n), so tensors of thousands of numbers can be matched.
+
+    Parameters
+    ----------
+    prior : Prior
+        What the codes are to follow.
+    code : str, default="latent"
+        Which code; see `Pass.code`.
+    weight : float, default=1.0
+        Factor in the objective.
+
+    References
+    ----------
+    Tolstikhin et al., Wasserstein Auto-Encoders (arXiv 1711.01558), the published code.
+    """
+
+    def __init__(self, prior: Prior, *, code: str = "latent", weight: float = 1.0) -> None:
+        self.prior = prior
+        self.code = code
+        self.weight = weight
+        self.name = f"moments_{code}"
+
+    def __call__(self, pass_: Pass, batch: Batch) -> Tensor:
+        """Give ‖μ − μ'‖² + ‖Σ − Σ'‖², the norm of matrices Frobenius'; see `Term`."""
+        codes = pass_.code(self.code).flatten(1).float()
+        draws = self.prior.sample(len(codes), device=codes.device)
+        means = codes.mean(dim=0) - draws.mean(dim=0)
+        centred, expected = codes - codes.mean(dim=0), draws - draws.mean(dim=0)
+        return means.square().sum() + _covariance_distance(centred, expected)
+
+
+def _covariance_distance(x: Tensor, y: Tensor) -> Tensor:
+    """Give ‖XᵀX − YᵀY‖²/n² from the n × n products."""
+    products = [torch.square(a @ b.T).sum() for a, b in ((x, x), (y, y), (x, y))]
+    return (products[0] + products[1] - 2 * products[2]) / len(x) ** 2

@@ -1,0 +1,71 @@
+"""Signs that codes and adversaries are alive, and what to say when they are not."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from latentgeo.objectives.priors import Prior
+
+# Below this share of the prior's variance the codes say next to nothing.
+_COLLAPSED = 0.05
+
+
+def code_variance(codes: Tensor, prior: Prior) -> Tensor:
+    """Give the variance of a batch's codes, summed over their numbers, as a share of the prior's.
+
+    Parameters
+    ----------
+    codes : torch.Tensor of shape (b, …)
+        Codes.
+    prior : Prior
+        What they are to follow.
+
+    Returns
+    -------
+    torch.Tensor
+        A scalar: 1 where they follow it, 0 where all are one.
+    """
+    variance = codes.flatten(1).var(dim=0, correction=0).sum()
+    return 2 * variance / prior.spread
+
+
+def say_collapsed(code: str, signs: Mapping[str, float]) -> str | None:
+    """Say in one line that the codes have collapsed, or None.
+
+    Parameters
+    ----------
+    code : str
+        Which code.
+    signs : mapping of str to float
+        Has "code_variance".
+
+    Returns
+    -------
+    str or None
+        What is wrong, and what to try.
+    """
+    variance = signs.get("code_variance", 1.0)
+    if variance >= _COLLAPSED:
+        return None
+    return (
+        f"the codes ({code}) have collapsed: their variance is {variance:.1%} of the prior's; "
+        "try a smaller weight of the prior's term, or a lower learning rate"
+    )
+
+
+def active_categories(category: Tensor) -> Tensor:
+    """Give how many categories a batch uses: the exponential of the entropy of their shares.
+
+    Parameters
+    ----------
+    category : torch.Tensor of shape (b, K)
+        Probabilities; an image counts for its most probable category.
+
+    Returns
+    -------
+    torch.Tensor
+        A scalar from 1 (all images in one) to K (as many in each).
+    """
+    shares = torch.bincount(category.argmax(dim=1), minlength=category.shape[1]) / len(category)
+    return torch.exp(torch.special.entr(shares).sum())
