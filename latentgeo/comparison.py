@@ -152,7 +152,7 @@ def _facts(found: Analysis) -> Facts:
 
 def _images(tree: xr.DataTree) -> Facts:
     """Give the chosen images one by one, so that the first that differs is named."""
-    chosen = next(iter(tree.children.values()))["sample"].values.tolist()
+    chosen = next(iter(tree.children.values())).to_dataset()["sample"].values.tolist()
     return {f"image {at} of the chosen ones": index for at, index in enumerate(chosen, start=1)}
 
 
@@ -160,7 +160,7 @@ def _rules(found: Analysis) -> Facts:
     """Give the rules that hold for some models only: for tensors, vectors, or those with maps."""
     rules: Facts = {}
     for label, model in found.summary["models"].items():
-        kind, result = model["latent_kind"], found.tree[label]
+        kind, result = model["latent_kind"], found.tree[label].to_dataset()
         rules[f"rank rule of {kind}s"] = model["rank_rule"]
         rules[f"kernel of {kind}s"] = model["kernel"]
         if "tsne" in result:

@@ -1,0 +1,90 @@
+"""From a run to a folder as the Hugging Face hub knows it."""
+
+import shutil
+from pathlib import Path
+
+from latentgeo.checkpoints import ours
+from latentgeo.errors import InputError
+from latentgeo.figures import found_figures
+from latentgeo.files import check_apart, check_free, folder_in_place, write_json, write_text
+from latentgeo.models import Autoencoder
+from latentgeo.models.folder import CONFIG, WEIGHTS
+from latentgeo.results import FIGURES, read_analysis
+from latentgeo.sharing.model_card import CARD, Measured, model_card
+from latentgeo.sharing.portable import portable
+from latentgeo.training import RunFolder
+
+
+def export(
+    run: str | Path,
+    to: str | Path,
+    *,
+    analysis: str | Path | None = None,
+    licence: str | None = None,
+    force: bool = False,
+) -> Path:
+    """Write a model in the layout of the Hugging Face hub, with a card that says what it is.
+
+    Parameters
+    ----------
+    run : str or pathlib.Path
+        A run folder, or any folder with `model.safetensors` and `config.json` of ours.
+    to : str or pathlib.Path
+        The folder to make: `model.safetensors` and `config.json` as they are in the run,
+        `README.md` (the model card), `provenance.json` where the run has one, and `figures/`.
+        Nothing in it says where on the disk the run, the analysis or the data lay.
+    analysis : str or pathlib.Path, optional
+        A folder that `analyze` or `compare` made of this model. Its numbers, with intervals,
+        and its figures go into the card.
+    licence : str, optional
+        What the weights may be used for, as the hub names it ("mit", "cc-by-4.0").
+    force : bool, default=False
+        Replace what `to` holds.
+
+    Returns
+    -------
+    pathlib.Path
+        The folder, which `latentgeo.load` opens to the same weights.
+
+    Raises
+    ------
+    InputError
+        When the run cannot be opened, the analysis is of other weights, or `to` is not free.
+    """
+    source, target = Path(run), Path(to)
+    check_free(target, holds="an export", force=force)
+    check_apart(target, source)
+    model = ours.load(source)
+    measured = None if analysis is None else _measured(Path(analysis), model, source)
+    if analysis is not None:
+        check_apart(target, Path(analysis))
+    with folder_in_place(target) as folder:
+        for name in (WEIGHTS, CONFIG):
+            shutil.copyfile(source / name, folder / name)
+        if len(model.provenance) > 1:  # more than the hash of the weights
+            write_json(RunFolder(folder).provenance, portable(model.provenance))
+        if measured is not None:
+            _copy_figures(measured, folder / FIGURES)
+        write_text(folder / CARD, model_card(source.resolve().name, model, measured, licence))
+    return target
+
+
+def _measured(analysis: Path, model: Autoencoder, run: Path) -> Measured:
+    """Find the model in the analysis, by its weights."""
+    tree, summary = read_analysis(analysis)
+    digest = str(model.provenance["weights_sha256"])
+    hashes = {label: str(one["weights_sha256"]) for label, one in summary["models"].items()}
+    label = next((label for label, found in hashes.items() if found == digest), None)
+    if label is None:
+        listed = ", ".join(f"{label} {found[:12]}…" for label, found in hashes.items())
+        raise InputError(
+            f"analysis {str(analysis)!r} is of other weights: run {str(run)!r} has {digest[:12]}… "
+            f"(SHA-256), the analysis {listed}; give the analysis of this run"
+        )
+    return Measured(label, portable(summary), tuple(found_figures(tree, analysis / FIGURES)))
+
+
+def _copy_figures(measured: Measured, folder: Path) -> None:
+    folder.mkdir()
+    for figure in measured.figures:
+        shutil.copyfile(figure.png, folder / figure.png.name)
