@@ -105,6 +105,9 @@ class Codec(Protocol):
     def decode(self, latents: Tensor) -> Tensor:
         """Give the images of latents, in [0, 1]."""
 
+    def decode_logits(self, latents: Tensor) -> Tensor:
+        """Give what the decoder says of latents, before it becomes an image."""
+
     def to_image(self, logits: Tensor) -> Tensor:
         """Give the images of what the decoder says, in [0, 1]."""
 
