@@ -32,13 +32,13 @@ def verdict(result: xr.Dataset, quality: Quality | None) -> str:
         )
     sentences = [_learning(quality)]
     if "rank" in result:
-        for view in result["view"].values:
-            sentences += [_ranks(result, str(view)), _clear(result, str(view))]
+        sentences += [_ranks(result, "mean"), _clear(result)]
         if len(result["view"]) > 1:
-            sentences.append(
+            sentences += [
+                _ranks(result, "sample"),
                 "A sample has a density, so it has full rank whatever was learned; "
-                "the mean is what the network computes."
-            )
+                "the mean is what the network computes.",
+            ]
     sentences += [_dimension(result), _intrinsic(result)]
     if "active_units" in result:
         sentences.append(_units(result))
@@ -78,10 +78,11 @@ def _units(result: xr.Dataset) -> str:
         dead = int(clean["unit_collapsed"].sum())
         return f"{text}, {dead or 'none'} {'is' if dead < 2 else 'are'} dead."
     low, high = clean["kl_total_ci"].values
+    collapsed = int(clean["unit_collapsed"].sum())
     return (
-        f"{text}, {int(clean['unit_collapsed'].sum())} have collapsed onto the prior; the "
-        f"divergence from it is {float(clean['kl_total']):.1f} nats [{low:.1f}, {high:.1f}] "
-        "per image."
+        f"{text}, {collapsed or 'none'} {'has' if collapsed < 2 else 'have'} collapsed onto the "
+        f"prior; the divergence from it is {float(clean['kl_total']):.1f} nats "
+        f"[{low:.1f}, {high:.1f}] per image."
     )
 
 
@@ -101,17 +102,17 @@ def _ranks(result: xr.Dataset, view: str) -> str:
         return f"{name} keeps the one rank triple {text} on all images at all noise levels."
     if share >= _STRATUM_SHARE:
         return (
-            f"{name} has the rank triple {text} on {share:.1%} of the clean images, "
+            f"{name} has the rank triple {text} on {100 * share:.1f} % of the clean images, "
             f"and {len(every)} triples over all noise levels."
         )
     return (
         f"{name} meets {len(levels[0])} rank triples on clean images (most often {text}, "
-        f"{share:.0%}) and {len(every)} over all noise levels."
+        f"{100 * share:.0f} %) and {len(every)} over all noise levels."
     )
 
 
-def _clear(result: xr.Dataset, view: str) -> str:
-    clean = result.sel(view=view).isel(noise=0)
+def _clear(result: xr.Dataset) -> str:
+    clean = result.isel(view=0, noise=0)
     words = {
         "smooth": "one stratum, and no image is near another",
         "stratified": "several strata, and clearly so",
@@ -119,8 +120,8 @@ def _clear(result: xr.Dataset, view: str) -> str:
     }[str(clean["stratification"].values)]
     doubt = float(clean["rank_in_doubt"])
     return (
-        f"Judged by the spectra and not by one integer: {words} ({doubt:.0%} of the clean images "
-        "have a singular value within ten times the noise floor)."
+        f"Judged by the spectra and not by one integer: {words} ({100 * doubt:.0f} % of the clean "
+        "images have a singular value within ten times the noise floor)."
     )
 
 

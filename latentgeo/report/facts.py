@@ -69,6 +69,11 @@ class View:
         data = reading.at_noise(self.data, level).sel(statistic=statistic)
         return float(data["principal_angle_statistic"]), data["principal_angle_ci"]
 
+    def intrinsic(self, level: float, estimator: str = "two-nn") -> tuple[float, xr.DataArray]:
+        """Give the intrinsic dimension of the set of latents, and its interval."""
+        data = reading.at_noise(self.data, level).sel(estimator=estimator)
+        return float(data["intrinsic_dimension"]), data["intrinsic_dimension_ci"]
+
     def half_angles(self, level: float) -> NDArray[np.float64]:
         """Give the mean angle of a clean half to itself made noisy, per split, in degrees."""
         values: NDArray[np.float64] = reading.at_noise(
@@ -107,14 +112,33 @@ class Model:
         return str(self.data.attrs["recipe"]).lower()
 
     @property
-    def learned(self) -> bool:
-        """Whether it beats the mean image."""
-        return bool(self.data.attrs["learned"])
+    def learned(self) -> bool | None:
+        """Whether it beats the mean image; None where nothing is reconstructed."""
+        learned = int(self.data.attrs["learned"])
+        return bool(learned) if learned >= 0 else None
+
+    @property
+    def decodes(self) -> bool:
+        """Whether it reconstructs images."""
+        return "psnr_mean" in self.data
 
     @property
     def has_ranks(self) -> bool:
         """Whether its latents are tensors, which have ranks."""
         return "rank" in self.data
+
+    @property
+    def has_units(self) -> bool:
+        """Whether its units were counted: those of vectors and of stochastic tensors are."""
+        return "active_units" in self.data
+
+    @property
+    def stratification(self) -> str:
+        """What the spectra say of the clean latents: smooth, stratified, undecided, or nothing."""
+        if "stratification" not in self.data:
+            return ""
+        clean = reading.at_noise(self.data["stratification"].isel(view=0), 0.0)
+        return str(clean.values)
 
     @property
     def latent(self) -> str:

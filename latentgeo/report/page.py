@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from latentgeo.analysis import Omission, omissions_of
 from latentgeo.figures import FIGURES, FigureFile, found_figures, reading, undrawn
 from latentgeo.files import write_text
 from latentgeo.report import paper, tables
@@ -103,7 +104,7 @@ def _context(tree: xr.DataTree, summary: Mapping[str, Any], figures_folder: Path
     return {
         "title": _title(models),
         "facts": _analysed(tree, models),
-        "unlearned": [model for model in models if not model.learned],
+        "unlearned": [model for model in models if model.learned is False],
         "sections": [Section(model, _verdict(model), _points(model, name)) for model in models],
         "glance": _glance(models, name, ranked=bool(views)),
         "by_level": tables.by_level(models),
@@ -111,8 +112,10 @@ def _context(tree: xr.DataTree, summary: Mapping[str, Any], figures_folder: Path
         "undrawn": _undrawn(tree),
         "strata": [tables.strata(view, name) for view in views],
         "two_rules": tables.two_rules(models, name) if views else None,
+        "measured": _measured(models, name),
+        "unit_details": _unit_details(models),
         "controls": _controls(models, name, ranked=bool(views)),
-        "comparisons": paper.compare(models),
+        "comparisons": paper.compare(models) if paper.concerns(models) else [],
         "marks": paper.MARKS,
         "omitted": _omitted(models),
         "identities": _identities(models),
@@ -133,6 +136,25 @@ def _glance(models: Sequence[Model], name: str, *, ranked: bool) -> list[tables.
     return [table.without_empty() for table in (tables.at_a_glance(models, name), *ranks)]
 
 
+def _measured(models: Sequence[Model], name: str) -> list[tables.Table]:
+    """Gather what was measured of the set of latents, of the decoder and of the units."""
+    found = (
+        tables.intrinsic(models, name),
+        tables.decoder_metric(models),
+        tables.units(models, name),
+    )
+    return [table.without_empty() for table in found if table.rows]
+
+
+def _unit_details(models: Sequence[Model]) -> list[tables.Table]:
+    """Gather the tables of units that only a curious reader opens."""
+    counted = [model for model in models if model.has_units]
+    if not counted:
+        return []
+    several = [tables.active_by_level(counted), *(tables.each_unit(model) for model in counted)]
+    return [table.without_empty() for table in several]
+
+
 def _analysed(tree: xr.DataTree, models: Sequence[Model]) -> dict[str, str]:
     """Say what was analysed."""
     levels = ", ".join(f"{level:g}" for level in models[0].levels)
@@ -151,14 +173,20 @@ def _verdict(model: Model) -> str:
 
 def _points(model: Model, noisy_name: str) -> tuple[str, ...]:
     """Say the numbers of a model, each with its interval; only PSNR where nothing was learned."""
-    if not model.learned:
-        return (_psnr_point(model, noisy_name),)
+    quality = (_psnr_point(model, noisy_name),) if model.decodes else ()
+    if model.learned is False:
+        return quality
     ranked = [_rank_point(view, noisy_name) for view in model.views if view.has_ranks]
     dimensions = [_dimension_point(view, noisy_name) for view in model.views]
     angles = [
         _angle_point(view, view.noisy, noisy_name) for view in model.views if view.noisy is not None
     ]
-    return (*ranked, *dimensions, *angles, _psnr_point(model, noisy_name))
+    measured = [
+        *(_intrinsic_point(view, noisy_name) for view in model.views),
+        *((_metric_point(model),) if "pullback_condition" in model.data else ()),
+        *((_units_point(model),) if model.has_units else ()),
+    ]
+    return (*ranked, *dimensions, *filter(None, measured), *angles, *quality)
 
 
 def _rank_point(view: View, noisy_name: str) -> str:
@@ -188,6 +216,73 @@ def _dimension_point(view: View, noisy_name: str) -> str:
     if view.noisy is not None:
         text += f", {estimate(*view.dimension(view.noisy), 0)} at {noisy_name}"
     return f"{text}; at most {view.data.sizes['sample'] - 1} with so many images."
+
+
+def _intrinsic_point(view: View, noisy_name: str) -> str:
+    """Say the intrinsic dimension of one view; nothing where there is no estimate."""
+    if "intrinsic_dimension" not in view.data or np.isnan(view.intrinsic(0.0)[0]):
+        return ""
+    text = (
+        f"Intrinsic dimension of the set of {_what(view)}s: {estimate(*view.intrinsic(0.0))} on "
+        "clean images by their two nearest neighbours"
+    )
+    if view.noisy is not None:
+        text += f", {estimate(*view.intrinsic(view.noisy))} at {noisy_name}"
+    half = float(reading.at_noise(view.data, 0.0)["intrinsic_dimension_half"])
+    return (
+        f"{text}; {number(half)} at half the images. Few images make it too low, and noise that "
+        "reaches the latents raises it."
+    )
+
+
+def _metric_point(model: Model) -> str:
+    """Say how evenly the decoder stretches, and whether the strata let expect it."""
+    data = model.data
+    clean = data.isel(pullback_noise=0)
+    text = (
+        "The decoder's condition number at clean latents is "
+        f"{estimate(clean['pullback_condition_median'], clean['pullback_condition_ci'])}"
+    )
+    if data.sizes["pullback_noise"] > 1:
+        last = data.isel(pullback_noise=-1)
+        text += (
+            f", {estimate(last['pullback_condition_median'], last['pullback_condition_ci'])} at "
+            f"noise {float(last['pullback_noise']):g}"
+        )
+    text += f", along {data['pullback_condition'].attrs['directions']}"
+    return f"{text}. {_beside_strata(model, float(clean['pullback_condition_median']))}"
+
+
+def _beside_strata(model: Model, condition: float) -> str:
+    """Set what was measured on the decoder beside what the ranks let expect."""
+    seen = (
+        "no direction is lost on the way to the image"
+        if np.isfinite(condition)
+        else "a direction is lost on the way to the image"
+    )
+    if not model.stratification:
+        return f"Smoothness measured on the decoder: {seen}."
+    return (
+        f"Smoothness measured on the decoder: {seen}; inferred from the ranks of the latents: "
+        f"{model.stratification}."
+    )
+
+
+def _units_point(model: Model) -> str:
+    """Say how many units carry anything."""
+    clean = reading.at_noise(model.data, 0.0)
+    text = (
+        f"Active units: {estimate(clean['active_units'], clean['active_units_ci'], 0)} of "
+        f"{model.data.sizes['unit']} on clean images"
+    )
+    count = int(clean["unit_collapsed"].sum())
+    if "kl_total" not in clean:
+        return f"{text}; {count or 'none'} never vary."
+    total = estimate(clean["kl_total"], clean["kl_total_ci"])
+    return (
+        f"{text}; {count or 'none'} collapsed onto the prior. Divergence from the prior: {total} "
+        "nats per image."
+    )
 
 
 def _angle_point(view: View, noisy: float, noisy_name: str) -> str:
@@ -242,10 +337,13 @@ def _undrawn(tree: xr.DataTree) -> dict[str, str]:
     return {reason: "; ".join(named) for reason, named in titles.items()}
 
 
-def _omitted(models: Sequence[Model]) -> dict[str, list[dict[str, str]]]:
-    """Say what was left out for which model, and why."""
-    found = {model.label: json.loads(model.data.attrs.get("omitted", "[]")) for model in models}
-    return {label: items for label, items in found.items() if items}
+def _omitted(models: Sequence[Model]) -> dict[Omission, str]:
+    """Say what was left out and why, with the models that it was left out for."""
+    found: dict[Omission, list[str]] = {}
+    for model in models:
+        for omission in omissions_of(model.data):
+            found.setdefault(omission, []).append(model.label)
+    return {omission: listed(labels) for omission, labels in found.items()}
 
 
 def _identities(models: Sequence[Model]) -> tables.Table:

@@ -104,7 +104,7 @@ def _compared(models: Sequence[Model], statement: "_Statement") -> Comparison:
     judged: list[bool] = []
     for model in (model for model in models if model.recipe in statement.recipes):
         if not model.learned:
-            lines.append(f"{model.label}: not judged, this model has not learned")
+            lines.append(f"{model.label}: not judged, {_unlearned(model)}")
             continue
         for label, view in _asked(model, statement):
             finding = statement.find(view)
@@ -119,6 +119,18 @@ def _compared(models: Sequence[Model], statement: "_Statement") -> Comparison:
         tuple(lines) or (nobody,),
         _verdict(judged),
     )
+
+
+def concerns(models: Sequence[Model]) -> bool:
+    """Tell whether the paper speaks of any of these models."""
+    recipes = {recipe for statement in _STATEMENTS for recipe in statement.recipes}
+    return any(model.recipe in recipes for model in models)
+
+
+def _unlearned(model: Model) -> str:
+    if model.learned is None:
+        return "this model has no decoder, so whether it has learned is not known"
+    return "this model has not learned"
 
 
 def _asked(model: Model, statement: "_Statement") -> list[tuple[str, View]]:

@@ -1,10 +1,12 @@
 """The tables of the report, as plain text ready to be set."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
 from latentgeo.figures import reading
@@ -13,6 +15,8 @@ from latentgeo.report._words import EN_DASH, NONE, estimate, number, span
 from latentgeo.report.facts import MODES, Model, Triple, View
 
 _MOST_STRATA = 8
+_MOST_UNITS = 32
+_MOST_NAMED = 10
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,11 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     note: str = ""
+
+    @property
+    def anchor(self) -> str:
+        """Its name inside the page: without spaces, and another one for every other caption."""
+        return "table-" + quote(self.caption, safe="")
 
     def without_empty(self) -> "Table":
         """Drop the columns that hold a dash in every row, as the noisy ones of a clean analysis."""
@@ -81,7 +90,8 @@ def at_a_glance(models: Sequence[Model], noisy_name: str) -> Table:
         tuple(_glance(model, view) for model in models for view in model.views),
         "Square brackets: 95 % intervals over images. Dimension: 95 % of the variance. Angle in "
         "degrees: a clean half of the images against itself made noisy, mean and range over "
-        "random halves; its null: two disjoint clean halves. PSNR in dB.",
+        "random halves; its null: two disjoint clean halves. PSNR in dB; learned is unknown where "
+        "a model has no decoder.",
     )
 
 
@@ -117,6 +127,161 @@ def ranks_at_a_glance(models: Sequence[Model], noisy_name: str) -> Table:
             for view in model.views
         ),
         "Ranges over images, under the spectrum rule.",
+    )
+
+
+def intrinsic(models: Sequence[Model], noisy_name: str) -> Table:
+    """Set the intrinsic dimensions of every model in one row per view.
+
+    Parameters
+    ----------
+    models : sequence of Model
+        The models of an analysis; those without an estimate are passed over.
+    noisy_name : str
+        What the noisy level is called.
+
+    Returns
+    -------
+    Table
+    """
+    return Table(
+        "Intrinsic dimension of the set of latents",
+        (
+            "Model",
+            "TwoNN, clean",
+            f"TwoNN, {noisy_name}",
+            "TwoNN at half the images, clean",
+            "Local PCA, clean",
+            f"Local PCA, {noisy_name}",
+            "Latents unlike all others, clean",
+        ),
+        tuple(
+            _intrinsic(view)
+            for model in models
+            if "intrinsic_dimension" in model.data
+            for view in model.views
+        ),
+        "Square brackets: 95 % intervals. Neither high nor low is better. TwoNN reads the "
+        "dimension from the two nearest neighbours; a value that changes at half the images is "
+        "not settled, and with few images it is too low where the dimension is high. Local PCA "
+        "cannot exceed its 20 neighbours.",
+    )
+
+
+def decoder_metric(models: Sequence[Model]) -> Table:
+    """Set the smoothness that was measured beside the one that the ranks let expect.
+
+    Parameters
+    ----------
+    models : sequence of Model
+        The models of an analysis; those whose decoder was not measured are passed over.
+
+    Returns
+    -------
+    Table
+    """
+    measured = [model for model in models if "pullback_condition" in model.data]
+    levels = measured[0].data["pullback_noise"].values if measured else np.zeros(1)
+    names = ["clean", *(f"noise {float(level):g}" for level in levels[1:])]
+    return Table(
+        "The decoder's metric beside the strata",
+        (
+            "Model",
+            *(f"Condition number, {name}" for name in names),
+            *(f"Log-volume, {name}" for name in names),
+            "Strata, clean",
+            "Measured along",
+        ),
+        tuple(_metric(model) for model in measured),
+        "Medians over images with exact 95 % intervals. Condition number: lower is more even, 1 is "
+        "an isometry up to scale. Log-volume: of the volume element along these directions, in "
+        "nats; it depends on the latent's unit, so compare levels and not models. Strata are "
+        "inferred from the spectra of the latents, the metric is measured on the decoder: both "
+        "can disagree.",
+    )
+
+
+def units(models: Sequence[Model], noisy_name: str) -> Table:
+    """Count active and collapsed units of every model that has units.
+
+    Parameters
+    ----------
+    models : sequence of Model
+        The models of an analysis; deterministic tensors are passed over.
+    noisy_name : str
+        What the noisy level is called.
+
+    Returns
+    -------
+    Table
+    """
+    return Table(
+        "Active units and collapse",
+        (
+            "Model",
+            "Units",
+            "Active, clean",
+            f"Active, {noisy_name}",
+            "Collapsed or dead, clean",
+            "Total divergence, clean (nats)",
+            f"Total divergence, {noisy_name} (nats)",
+        ),
+        tuple(_units(model) for model in models if model.has_units),
+        "Square brackets: 95 % intervals over images. A unit is a number of a vector or a channel "
+        "of a tensor. With a stochastic posterior it is active if its mean varies over images "
+        "with a variance above 0.01, and collapsed if the posterior is the prior: a divergence "
+        "below 0.01 nats per position on 99 % of the images. A deterministic unit is active "
+        "unless it is dead, with one value on all images.",
+    )
+
+
+def active_by_level(models: Sequence[Model]) -> Table:
+    """Follow the number of active units and the divergence over the noise levels.
+
+    Parameters
+    ----------
+    models : sequence of Model
+        The models of an analysis; deterministic tensors are passed over.
+
+    Returns
+    -------
+    Table
+    """
+    return Table(
+        "Units at every noise level",
+        ("Model", "Noise", "Active units", "Collapsed or dead", "Total divergence (nats)"),
+        tuple(
+            (model.label, f"{level:g}", *_units_at(model, level))
+            for model in models
+            if model.has_units
+            for level in model.levels
+        ),
+        "Square brackets: 95 % intervals over images.",
+    )
+
+
+def each_unit(model: Model) -> Table:
+    """List the units of one model on clean images, those that carry most first.
+
+    Parameters
+    ----------
+    model : Model
+        A model that has units.
+
+    Returns
+    -------
+    Table
+        At most 32 units.
+    """
+    clean = reading.at_noise(model.data, 0.0)
+    carried = clean["unit_kl"] if "unit_kl" in clean else clean["unit_variance"]
+    order = np.argsort(-carried.values, kind="stable")[:_MOST_UNITS]
+    rest = carried.size - len(order)
+    return Table(
+        f"Units of {model.label}, clean images",
+        ("Unit", "Divergence (nats)", "Variance of the mean", "Posterior variance", "It is"),
+        tuple(_unit(clean.isel(unit=place)) for place in order),
+        f"The {rest} units that carry less are in analysis.zarr." if rest else "",
     )
 
 
@@ -281,21 +446,10 @@ def dead_channels(models: Sequence[Model], noisy_name: str) -> Table:
     -------
     Table
     """
-    rows = tuple(
-        (
-            model.label,
-            str(model.data.attrs["latent_shape"][0]),
-            *(str(_dead(model, level)) for level in _two_levels(model.views[0])),
-        )
-        for model in models
-        if model.has_ranks
-    )
-    columns = ("Model", "Channels", "Dead, clean", f"Dead, {noisy_name}")
-    width = max((len(row) for row in rows), default=len(columns))
     return Table(
         "Dead channels",
-        columns[:width],
-        rows,
+        ("Model", "Channels", "Dead, clean", f"Dead, {noisy_name}"),
+        tuple(_dead(model) for model in models if model.has_ranks),
         "A dead channel has one value on all images and at all positions; each lowers the rank "
         "that S3 can have where there are fewer channels than positions.",
     )
@@ -406,27 +560,93 @@ def _glance(model: Model, view: View) -> tuple[str, ...]:
     noisy = view.noisy
     return (
         view.label,
-        "yes" if model.learned else "NO",
-        estimate(*view.dimension(0.0), 0),
-        estimate(*view.dimension(noisy), 0) if noisy is not None else NONE,
+        {True: "yes", False: "NO", None: "unknown"}[model.learned],
+        *_both(view, lambda level: estimate(*view.dimension(level), 0)),
         _mean_and_range(view.half_angles(noisy)) if noisy is not None else NONE,
         _mean_and_range(view.nulls().get("disjoint clean sets")),
-        _psnr(view, 0.0),
-        _psnr(view, noisy) if noisy is not None else NONE,
-        number(float(view.data["psnr_baseline_mean"])),
+        *_both(view, lambda level: _psnr(view, level)),
+        number(float(view.data["psnr_baseline_mean"])) if model.decodes else NONE,
     )
+
+
+def _intrinsic(view: View) -> tuple[str, ...]:
+    """Fill one row of the table of intrinsic dimensions."""
+    clean = reading.at_noise(view.data, 0.0)
+    return (
+        view.label,
+        *_both(view, lambda level: estimate(*view.intrinsic(level, "two-nn"))),
+        number(float(clean["intrinsic_dimension_half"])),
+        *_both(view, lambda level: estimate(*view.intrinsic(level, "local-pca"))),
+        f"{int(clean['intrinsic_points'])} of {view.data.sizes['sample']}",
+    )
+
+
+def _metric(model: Model) -> tuple[str, ...]:
+    """Fill one row of the table of the decoder's metric."""
+    data = model.data
+    medians = [
+        estimate(data[f"{name}_median"][level], data[f"{name}_ci"].isel(pullback_noise=level))
+        for name in ("pullback_condition", "pullback_log_volume")
+        for level in range(data.sizes["pullback_noise"])
+    ]
+    along = str(data["pullback_condition"].attrs["directions"])
+    at = f"{along}, at {data.sizes['pullback_sample']} images"
+    return (model.label, *medians, model.stratification or NONE, at)
+
+
+def _units(model: Model) -> tuple[str, ...]:
+    """Fill one row of the table of units."""
+    view = model.views[0]
+    collapsed = np.flatnonzero(reading.at_noise(model.data, 0.0)["unit_collapsed"].values)
+    return (
+        model.label,
+        str(model.data.sizes["unit"]),
+        *_both(view, lambda level: _units_at(model, level)[0]),
+        _numbers(collapsed),
+        *_both(view, lambda level: _units_at(model, level)[2]),
+    )
+
+
+def _units_at(model: Model, level: float) -> tuple[str, str, str]:
+    """Say how many units are active and collapsed at a level, and the total divergence."""
+    data = reading.at_noise(model.data, level)
+    total = estimate(data["kl_total"], data["kl_total_ci"]) if "kl_total" in data else NONE
+    active = estimate(data["active_units"], data["active_units_ci"], 0)
+    return active, str(int(data["unit_collapsed"].sum())), total
+
+
+def _unit(one: xr.Dataset) -> tuple[str, ...]:
+    """Fill one row of the table of a model's units."""
+    stochastic = "unit_kl" in one
+    state = "active" if bool(one["unit_active"]) else "inactive"
+    if bool(one["unit_collapsed"]):
+        state = "collapsed" if stochastic else "dead"
+    return (
+        str(int(one["unit"])),
+        estimate(one["unit_kl"], one["unit_kl_ci"], 3) if stochastic else NONE,
+        f"{float(one['unit_variance']):.3g}",
+        f"{float(one['unit_posterior_variance']):.3g}" if stochastic else NONE,
+        state,
+    )
+
+
+def _numbers(units: NDArray[np.int64]) -> str:
+    """Name units by their numbers while they are few."""
+    if not len(units):
+        return "none"
+    named = ", ".join(str(unit) for unit in units[:_MOST_NAMED])
+    return f"{len(units)}: {named}{', …' if len(units) > _MOST_NAMED else ''}"
 
 
 def _glance_at_ranks(model: Model, view: View) -> tuple[str, ...]:
     """Fill one row of the table of ranks."""
-    if view.noisy is None:
-        noisy = (NONE, NONE, NONE)
-    else:
-        total = view.data.sizes["sample"]
-        kept = f"{view.kept()} of {total}"
-        noisy = (_ranks(view.triples(view.noisy)), str(len(view.strata(view.noisy))), kept)
-    clean = (_ranks(view.triples(0.0)), str(len(view.strata(0.0))))
-    return (view.label, model.latent, clean[0], noisy[0], clean[1], noisy[1], noisy[2])
+    return (
+        view.label,
+        model.latent,
+        *_both(view, lambda level: _ranks(view.triples(level))),
+        *_both(view, lambda level: str(len(view.strata(level)))),
+        NONE if view.noisy is None else f"{view.kept()} of {view.data.sizes['sample']}",
+    )
 
 
 def _growth(view: View) -> tuple[str, ...]:
@@ -449,6 +669,11 @@ def _ranked(models: Sequence[Model]) -> list[View]:
     return [view for model in models if model.has_ranks for view in model.views]
 
 
+def _both(view: View, say: Callable[[float], str]) -> tuple[str, str]:
+    """Say something of the clean level and of the noisy one; a dash where there is none."""
+    return say(0.0), NONE if view.noisy is None else say(view.noisy)
+
+
 def _two_levels(view: View) -> list[float]:
     return [0.0] if view.noisy is None else [0.0, view.noisy]
 
@@ -464,11 +689,17 @@ def _jittered(model: Model) -> list[Triple]:
     return [tuple(row) for row in ranks.values.tolist()]
 
 
-def _dead(model: Model, level: float) -> int:
-    return int(reading.at_noise(model.data["dead_channels"].isel(view=0), level))
+def _dead(model: Model) -> tuple[str, ...]:
+    """Fill one row of the table of dead channels."""
+    counts = model.data["dead_channels"].isel(view=0)
+    channels = str(model.data.attrs["latent_shape"][0])
+    said = _both(model.views[0], lambda level: str(int(reading.at_noise(counts, level))))
+    return (model.label, channels, *said)
 
 
 def _psnr(view: View, level: float) -> str:
+    if "psnr_mean" not in view.data:
+        return NONE
     data = reading.at_noise(view.data, level)
     return estimate(data["psnr_mean"], data["psnr_ci"])
 

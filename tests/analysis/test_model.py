@@ -208,7 +208,7 @@ def test_without_a_decoder_nothing_is_said_of_learning(
     assert result.attrs["learned"] == -1
     assert not [name for name in result if str(name).startswith("psnr")]
     assert result.attrs["verdict"].startswith("Whether the model has learned cannot be judged")
-    assert "rank triples on clean images" in result.attrs["verdict"]
+    assert "The latent has the rank triple (5, 5, 9)" in result.attrs["verdict"]
     assert any("no decoder" in entry["reason"] for entry in json.loads(result.attrs["omitted"]))
     model = _summary_of(result)["models"]["cae"]
     assert set(model) <= documented_keys

@@ -145,6 +145,8 @@ def _attrs(row, shape, vector):
     verdict = (
         "It has learned: its PSNR of 24.8 dB on clean images lies 14.3 dB above the mean image."
         if learned
+        else "Whether the model can reconstruct cannot be judged: it has no decoder."
+        if learned is None
         else "It has not learned: its PSNR of 10.6 dB is that of the mean image (10.5 dB)."
     )
     return {
@@ -214,6 +216,11 @@ def _ranks(rng, views, noise, samples, shape, recipe):
             np.broadcast_to(np.minimum(full, columns), (len(noise), samples, 3)).copy(),
         ),
         "dead_channels": (("view", "noise"), dead),
+        "stratification": (
+            ("view", "noise"),
+            np.full(dead.shape, "smooth" if recipe == "vae" else "stratified", dtype=object),
+        ),
+        "rank_in_doubt": (("view", "noise"), np.full(dead.shape, 0.0)),
     }
 
 

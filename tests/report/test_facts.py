@@ -120,6 +120,71 @@ def test_every_level_has_a_row(models):
     assert len(table.rows) == 10 * 8
 
 
+def test_the_table_of_intrinsic_dimensions_holds_the_numbers(models):
+    rows = by_label(tables.intrinsic(models, "noisy").rows)
+    model = models[1]
+    value, ends = model.views[0].intrinsic(0.0)
+    assert rows["DAE"][1] == estimate(value, ends)
+    assert list(rows)[:4] == ["CAE", "DAE", "VAE, mean", "VAE, sample"]
+
+
+def test_the_metric_stands_beside_the_strata(synthetic):
+    tree = synthetic.make_tree(8)
+    rows = by_label(tables.decoder_metric(models_of(tree)).rows)
+    assert rows["CAE"][5] == "stratified"
+    assert rows["VAE"][5] == "smooth"
+    assert rows["CAE-MLP"][5] == "\N{EM DASH}"
+    assert rows["CAE"][1].startswith(number(float(tree["CAE"]["pullback_condition_median"][0])))
+    assert rows["CAE"][6].endswith("at 16 images")
+
+
+def test_tables_of_units_pass_over_deterministic_tensors(models):
+    table = tables.units(models, "noisy")
+    rows = by_label(table.rows)
+    assert set(rows) == {"VAE", "VAE beta 0.1", "CAE-MLP"}
+    assert rows["VAE"][:3] == ("VAE", "64", "32 [31, 33]")
+    assert rows["VAE"][4].startswith("32: ")
+    assert rows["VAE"][4].endswith(", …")
+    assert rows["CAE-MLP"][5] == "\N{EM DASH}"
+    assert all(len(row) == len(table.columns) for row in table.rows)
+
+
+def test_each_unit_has_a_row_up_to_a_limit(models):
+    vae = next(model for model in models if model.label == "VAE")
+    table = tables.each_unit(vae)
+    assert len(table.rows) == 32
+    assert "32 units that carry less" in table.note
+    assert table.rows[0][4] == "active"
+    dead = tables.each_unit(next(model for model in models if model.label == "CAE-MLP"))
+    assert dead.rows[-1][4] == "dead"
+    assert dead.without_empty().columns == ("Unit", "Variance of the mean", "It is")
+
+
+def test_a_model_without_a_decoder_is_neither_learned_nor_not(synthetic):
+    (model,) = models_of(synthetic.make_tree(only=["resnet:layer3.block 1"]))
+    assert model.learned is None
+    assert not model.decodes
+    (row,) = tables.at_a_glance([model], "noisy").rows
+    assert row[1] == "unknown"
+    assert row[-3:] == ("\N{EM DASH}",) * 3
+    assert not tables.decoder_metric([model]).rows
+
+
+def test_captions_become_different_names_without_spaces():
+    names = {tables.Table(caption, (), ()).anchor for caption in ("a b", "a-b", "A b", "a:b")}
+    assert len(names) == 4
+    assert not any(" " in name for name in names)
+
+
+def test_an_undecided_question_of_learning_is_said_beside_the_paper(synthetic):
+    tree = synthetic.make_tree(1)
+    tree["CAE"].attrs["learned"] = -1
+    rows = paper.compare(models_of(tree))
+    assert rows[0].ours[0].endswith("so whether it has learned is not known")
+    assert paper.concerns(models_of(tree))
+    assert not paper.concerns(models_of(synthetic.make_tree(only=["resnet:layer3.block 1"])))
+
+
 def test_empty_columns_are_dropped():
     dash = "\N{EM DASH}"
     table = tables.Table("t", ("a", "b", "c"), (("1", dash, dash), ("2", dash, "x")))
