@@ -21,7 +21,7 @@ _MOST_INSTRUCTIONS = 10_000_000
 _MOST_NESTED = 500
 _MALFORMED = (
     *(ValueError, IndexError, KeyError, OverflowError, EOFError, struct.error),
-    *(TypeError, AttributeError, RecursionError, MemoryError),
+    *(TypeError, AttributeError, RecursionError, MemoryError, Warning),
 )
 
 Value = Any  # None, bool, int, float, str, bytes, or one of the stand-ins below
@@ -125,7 +125,7 @@ def outline(stream: BytesIO, *, script: bool = False) -> Outline:
 def names_of_weights() -> frozenset[str]:
     """Give the names that a pickle of weights may use: part of what PyTorch's reader allows."""
     dtypes = {str(value) for value in vars(torch).values() if isinstance(value, torch.dtype)}
-    return frozenset({*_CALLS, *_TYPES, *_storage_bytes(), *dtypes})
+    return frozenset({*_CALLS, *_TYPES, *_OF_QUANTISED, *_storage_bytes(), *dtypes})
 
 
 @lru_cache(maxsize=1)
@@ -284,6 +284,8 @@ def _storage(identity: Value) -> Storage:
     if len(parts) not in (5, 6) or parts[0] != "storage":
         raise DamagedPickleError("it refers to something other than a storage")
     _, kind, key, location, numel = parts[:5]
+    if isinstance(kind, Name) and kind.name in _OF_QUANTISED:
+        raise DamagedPickleError(_QUANTISED)
     if not isinstance(kind, Name) or kind.name not in _storage_bytes():
         raise DamagedPickleError("a storage has no type")
     if not isinstance(key, str) or not isinstance(location, str) or not _is_size(numel):
@@ -428,6 +430,12 @@ _TENSORS = (
     "torch._utils._rebuild_tensor_v3",
 )
 _QUANTISED = "it holds quantised tensors; save the weights as floating-point numbers"
+_OF_QUANTISED = (
+    *(f"torch.Q{kind}Storage" for kind in ("UInt8", "Int8", "Int32", "UInt4x2", "UInt2x4")),
+    *(f"torch.per_{scheme}" for scheme in ("tensor_affine", "tensor_symmetric")),
+    *(f"torch.per_channel_{scheme}" for scheme in ("affine", "symmetric")),
+    "torch.per_channel_affine_float_qparams",
+)
 _SPARSE = "it holds sparse tensors; save the weights as dense ones (to_dense)"
 _NO_VALUES = "it holds tensors without values (on the meta device)"
 _CALLS: dict[str, Callable[..., Value]] = {

@@ -192,10 +192,13 @@ def _rest(file: Any, place: int) -> bytes:
 def _load(path: Path, *, mapped: bool) -> Any:
     """Read by PyTorch's restricted reader, which has no way to run anything."""
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), path.open("rb") as stream:
             # It warns of protocols that it then either reads or refuses.
             warnings.simplefilter("ignore")
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+            # It goes by this suffix rather than by content, and maps only what it has a name of.
+            mapped = mapped and path.suffix != ".safetensors"
+            source = path if mapped else stream
+            return torch.load(source, map_location="cpu", weights_only=True, mmap=mapped)
     except Exception as error:  # it raises whatever a broken file leads to
         raise damaged(path, _reason(error)) from None
 

@@ -7,6 +7,7 @@ PyTorch writes is let through, in which Python's reader and PyTorch's see the sa
 import os
 import struct
 import zipfile
+import zlib
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple
@@ -20,6 +21,7 @@ _END, _END_64, _LOCATOR_64, _LOCAL = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
 _END_SIZE, _END_64_SIZE, _LOCATOR_64_SIZE, _LOCAL_SIZE = 22, 56, 20, 30
 _FULL_16, _FULL_32 = 0xFFFF, 0xFFFFFFFF
 _ENCRYPTED = 0x1
+_UNREADABLE = (ValueError, EOFError, RuntimeError, NotImplementedError, struct.error)
 _AGAIN = "copy it again from where it came"
 
 
@@ -53,7 +55,7 @@ class Archive(NamedTuple):
         try:
             with _stream(self.path, self.content) as stream, zipfile.ZipFile(stream) as archive:
                 return archive.read(f"{self.root}/{name}")
-        except (zipfile.BadZipFile, OSError, ValueError, EOFError, RuntimeError) as error:
+        except (zipfile.BadZipFile, zlib.error, OSError, *_UNREADABLE) as error:
             raise InputError(
                 f"entry {name!r} of {str(self.path)!r} is damaged ({error}); {_AGAIN}"
             ) from None
