@@ -42,6 +42,7 @@ _WRAPPERS = ("module.", "model.", "net.", "network.")
 _COUNTER = "num_batches_tracked"
 _SHOWN = 3
 _DEEPEST = 4
+_MOST = 100_000
 
 Tensors = dict[str, Tensor]
 
@@ -167,7 +168,7 @@ def _take(
     elif averaged:
         key = averaged[0]
     else:
-        return _join(found, path, ema, notes, depth)
+        return _join(found, path, notes, depth)
     notes.append(f"took {'the EMA weights ' if key in averaged else ''}{key!r}")
     if averaged and key not in averaged:
         notes.append(f"EMA weights are there as well ({averaged[0]!r}; take them with ema)")
@@ -176,9 +177,7 @@ def _take(
     return _take(found[key], path, None, notes, depth + 1)
 
 
-def _join(
-    found: Mapping[Any, Any], path: Path, ema: bool | None, notes: list[str], depth: int
-) -> Tensors:
+def _join(found: Mapping[Any, Any], path: Path, notes: list[str], depth: int) -> Tensors:
     """Join the weights of parts that are saved side by side, under the names of the parts."""
     parts = [
         name
@@ -196,6 +195,8 @@ def _join(
     for part in parts:
         inside = _take(found[part], path, None, notes, depth + 1)
         joined.update({f"{part}.{name}": value for name, value in inside.items()})
+        if len(joined) > _MOST:
+            raise InputError(f"{str(path)!r} holds over {_MOST} tensors; it is no checkpoint")
     return joined
 
 
@@ -203,13 +204,16 @@ def _holders(found: Mapping[Any, Any], names: tuple[str, ...]) -> list[str]:
     return [name for name in names if _holds_tensors(found.get(name))]
 
 
-def _holds_tensors(value: Any, depth: int = 0) -> bool:
-    if not isinstance(value, Mapping) or depth > _DEEPEST:
+def _holds_tensors(value: Any, depth: int = 0, seen: set[int] | None = None) -> bool:
+    seen = set() if seen is None else seen
+    # A pickle can hold one mapping under many names, at every depth.
+    if not isinstance(value, Mapping) or depth > _DEEPEST or id(value) in seen:
         return False
+    seen.add(id(value))
     if any(_is_entry(name, inside) for name, inside in value.items()):
         return True
     return any(
-        _holds_tensors(inside, depth + 1)
+        _holds_tensors(inside, depth + 1, seen)
         for name, inside in value.items()
         if isinstance(name, str) and not _OPTIMISER.search(name)
     )

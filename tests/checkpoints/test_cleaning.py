@@ -144,6 +144,19 @@ def test_parts_saved_side_by_side_are_joined(tmp_path):
     assert list(found.tensors) == list(other())
 
 
+def test_one_part_under_many_names_is_no_way_to_use_up_time(tmp_path):
+    level = {}
+    for _ in range(4):
+        level = {str(i): level for i in range(300)}
+    with pytest.raises(InputError, match="holds no tensors by name"):
+        read(tmp_path, level)
+    level = {"a": torch.ones(1)}
+    for _ in range(4):
+        level = {str(i): level for i in range(100)}
+    with pytest.raises(InputError, match="over 100000 tensors"):
+        read(tmp_path, level)
+
+
 # Names
 
 
