@@ -166,8 +166,13 @@ def _torch_eigenvalues(x: Any) -> Any:
     return torch.linalg.eigvalsh(torch.from_numpy(x)).numpy()
 
 
+def runs_through_numpy(x: Tensor) -> bool:
+    """Say whether x is on the CPU and wants no gradients."""
+    return x.device.type == "cpu" and not x.requires_grad
+
+
 def _stays_with_torch(x: Tensor) -> bool:
-    return x.device.type != "cpu" or x.requires_grad
+    return not runs_through_numpy(x)
 
 
 def _goes_through_the_cpu(x: Tensor, solver: Literal["eigvalsh", "eigh"]) -> bool:

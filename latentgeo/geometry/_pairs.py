@@ -15,12 +15,14 @@ from torch import Tensor
 from latentgeo.geometry import _linalg
 from latentgeo.geometry._factors import RangeFactors
 from latentgeo.geometry._flat import mirror
+from latentgeo.geometry._logarithms import squared_logarithms
 from latentgeo.geometry._tiles import piece_bytes, tiles
 from latentgeo.geometry.angles import angles_from_cross
 
 Index = Tensor
 _COPIES_OF_A_PRODUCT = 4
 _ROWS_AT_ONCE = 16
+_SUMS_WITHOUT_EIGENVALUES_FROM = 12
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,17 @@ def _log_ratios(cross: Tensor, a: RangeFactors, b: RangeFactors, i: Index, j: In
 def _affine_invariant(
     cross: Tensor, a: RangeFactors, b: RangeFactors, i: Index, j: Index, _: float
 ) -> Tensor:
+    if cross.shape[-1] < _SUMS_WITHOUT_EIGENVALUES_FROM or not _linalg.runs_through_numpy(cross):
+        return _by_log_ratios(cross, a, b, i, j)
+    centre = b.logarithms.mean(-1)[j] - a.logarithms.mean(-1)[i]
+    squares, sound = squared_logarithms(_linalg.small_gram(cross), centre)
+    found = squares.clamp_min(0).sqrt()
+    if not bool(sound.all()):
+        found[~sound] = _by_log_ratios(cross[~sound], a, b, i[~sound], j[~sound])
+    return found
+
+
+def _by_log_ratios(cross: Tensor, a: RangeFactors, b: RangeFactors, i: Index, j: Index) -> Tensor:
     return 2 * _log_ratios(cross, a, b, i, j).square().sum(-1).sqrt()
 
 
