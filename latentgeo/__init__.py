@@ -13,17 +13,36 @@ _HOMES = {
     "load": ("latentgeo.checkpoints", "open_checkpoint"),
     "encode": ("latentgeo.latents", "encode"),
     "analyze": ("latentgeo.pipeline", "analyze"),
+    "compare": ("latentgeo.comparison", "compare"),
+    "export": ("latentgeo.sharing", "export"),
+    "push_to_hub": ("latentgeo.sharing", "push_to_hub"),
+    "from_hub": ("latentgeo.sharing", "from_hub"),
     "InputError": ("latentgeo.errors", "InputError"),
 }
 
 if TYPE_CHECKING:
     from latentgeo.checkpoints import open_checkpoint as load
+    from latentgeo.comparison import compare as compare
     from latentgeo.errors import InputError as InputError
     from latentgeo.latents import encode as encode
     from latentgeo.pipeline import analyze as analyze
+    from latentgeo.sharing import export as export
+    from latentgeo.sharing import from_hub as from_hub
+    from latentgeo.sharing import push_to_hub as push_to_hub
     from latentgeo.training import train as train
 
-__all__ = ["InputError", "__version__", "analyze", "encode", "load", "train"]
+__all__ = [
+    "InputError",
+    "__version__",
+    "analyze",
+    "compare",
+    "encode",
+    "export",
+    "from_hub",
+    "load",
+    "push_to_hub",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

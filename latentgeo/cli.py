@@ -219,6 +219,70 @@ def figures(
 
 
 @app.command()
+def compare(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="DIR DIR...", help="Folders that `analyze` made.")
+    ],
+    out: Annotated[Path, typer.Option(help="The folder for the joined results.")],
+    force: Force = False,
+) -> None:
+    """Join saved analyses into one report, without computing anything again."""
+    from latentgeo.comparison import compare
+
+    compare(folders, out=out, force=force)
+    typer.echo(f"report: {out / 'report.html'}")
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    to: Annotated[Path, typer.Option(help="The folder to make.")],
+    analysis: Annotated[
+        Path | None, typer.Option(help="A folder that `analyze` made, for the model card.")
+    ] = None,
+    licence: Annotated[
+        str | None, typer.Option(help="Of the weights, as the hub names it: mit, cc-by-4.0 …")
+    ] = None,
+    force: Force = False,
+) -> None:
+    """Write a model with a card that holds its geometry, as the Hugging Face hub has them."""
+    from latentgeo.sharing import export
+
+    folder = export(run, to, analysis=analysis, licence=licence, force=force)
+    typer.echo(f"model: {folder}")
+
+
+@app.command()
+def push(
+    folder: Annotated[Path, typer.Argument(help="What `export` made.")],
+    repository: Annotated[str, typer.Argument(metavar="USER/NAME", help="Where it goes.")],
+    private: Annotated[
+        bool, typer.Option("--private", help="Make a repository that only you see.")
+    ] = False,
+    revision: Annotated[str | None, typer.Option(help="A branch; main if left out.")] = None,
+) -> None:
+    """Upload an exported model to the Hugging Face hub."""
+    from latentgeo.sharing import push_to_hub
+
+    typer.echo(f"commit: {push_to_hub(folder, repository, private=private, revision=revision)}")
+
+
+@app.command()
+def pull(
+    repository: Annotated[str, typer.Argument(metavar="USER/NAME", help="What is fetched.")],
+    to: Annotated[Path, typer.Option(help="The folder to make.")],
+    revision: Annotated[
+        str | None, typer.Option(help="A branch, a tag or a commit; main if left out.")
+    ] = None,
+    force: Force = False,
+) -> None:
+    """Fetch a model from the Hugging Face hub, its weights as safetensors only."""
+    from latentgeo.sharing import from_hub
+
+    typer.echo(f"model: {from_hub(repository, revision=revision, to=to, force=force)}")
+
+
+@app.command()
 def models() -> None:
     """List the recipes and the backbones."""
     from latentgeo.models import BACKBONES, RECIPES

@@ -4,7 +4,7 @@ import json
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,35 +21,17 @@ from latentgeo.analysis import (
 from latentgeo.checkpoints import check_round_trip, open_checkpoint
 from latentgeo.datasets import ImageDataset
 from latentgeo.errors import InputError
-from latentgeo.figures import draw_figures
-from latentgeo.files import check_free, folder_in_place, write_json
+from latentgeo.files import check_free, folder_in_place
 from latentgeo.latents import Sweep, check_fit, encode, make_sweep, select_images, split_parts
 from latentgeo.models import Autoencoder
 from latentgeo.progress import track
 from latentgeo.provenance import provenance
-from latentgeo.report import write_report
+from latentgeo.results import Analysis, draw_analysis, read_analysis, write_analysis
 
 _EXAMPLES = 8
-_TREE, _SUMMARY, _FIGURES, _REPORT = "analysis.zarr", "summary.json", "figures", "report.html"
-
 
 Checkpoint = Autoencoder | str | Path | None
 Checkpoints = str | Path | Sequence[str | Path] | Mapping[str, Checkpoint]
-
-
-class Analysis(NamedTuple):
-    """What `analyze` found.
-
-    Attributes
-    ----------
-    tree : xarray.DataTree
-        Every number: one child per model.
-    summary : dict
-        What `summary.json` holds.
-    """
-
-    tree: xr.DataTree
-    summary: dict[str, object]
 
 
 def analyze(
@@ -134,9 +116,7 @@ def analyze(
     found = Analysis(tree, summarize(tree))
     if target is not None:
         with folder_in_place(target) as folder:
-            _writable(tree).to_zarr(folder / _TREE, consolidated=False)
-            write_json(folder / _SUMMARY, found.summary)
-            _draw(found, folder)
+            write_analysis(found, folder)
     return found
 
 
@@ -185,28 +165,14 @@ def redraw(folder: str | Path) -> None:
     Parameters
     ----------
     folder : str or pathlib.Path
-        A folder that `analyze` made.
+        A folder that `analyze` or `compare` made.
 
     Raises
     ------
     InputError
         When the folder holds no analysis.
     """
-    place = Path(folder)
-    missing = [name for name in (_TREE, _SUMMARY) if not (place / name).exists()]
-    if missing:
-        raise InputError(
-            f"folder {str(place)!r} holds no {missing[0]}; "
-            "expected a folder that `latentgeo analyze --out` made"
-        )
-    with xr.open_datatree(place / _TREE, engine="zarr", consolidated=False, chunks=None) as tree:
-        summary = json.loads((place / _SUMMARY).read_text(encoding="utf-8"))
-        _draw(Analysis(tree.load(), summary), place)
-
-
-def _draw(found: Analysis, folder: Path) -> None:
-    draw_figures(found.tree, folder / _FIGURES)
-    write_report(found.tree, found.summary, folder / _FIGURES, folder / _REPORT)
+    draw_analysis(read_analysis(folder), Path(folder))
 
 
 def _named(checkpoints: Checkpoints) -> dict[str, Checkpoint]:
@@ -320,16 +286,3 @@ def _tree(
     }
     root = xr.Dataset(attrs=attributes)
     return xr.DataTree.from_dict({"/": root, **{f"/{name}": c for name, c in children.items()}})
-
-
-def _writable(tree: xr.DataTree) -> xr.DataTree:
-    """Make text coordinates of variable length: zarr has no standard for fixed ones."""
-
-    def convert(dataset: xr.Dataset) -> xr.Dataset:
-        texts = [name for name, values in dataset.variables.items() if values.dtype.kind == "U"]
-        return dataset.assign({name: dataset[name].astype(object) for name in texts})
-
-    converted = tree.map_over_datasets(convert)
-    if not isinstance(converted, xr.DataTree):
-        raise TypeError(f"expected one tree, got {type(converted)}")
-    return converted

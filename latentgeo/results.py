@@ -105,6 +105,8 @@ def _read_tree(path: Path) -> xr.DataTree:
             f"{str(path)!r} cannot be read ({type(error).__name__}); copy the folder again from "
             "where it came, or analyse anew"
         ) from error
+    if "provenance" not in loaded.attrs:
+        raise InputError(f"{str(path)!r} does not say where it comes from; analyse anew")
     order = [str(label) for label in loaded.attrs.get("models", loaded.children)]
     present = [label for label in order if label in loaded.children]
     children = {f"/{label}": loaded[label].to_dataset() for label in present}

@@ -178,7 +178,7 @@ def _line(error: Exception, repository: str, revision: str | None) -> str | None
         if isinstance(error, kind):
             return line
     if getattr(getattr(error, "response", None), "status_code", None) in (401, 403):
-        return f"{_HUB} does not let you write {repository}; {_LOG_IN}"
+        return f"{_HUB} does not let you do that with {repository}; {_LOG_IN}"
     # A ValueError: the card is refused; a RuntimeError: an upload broke off; httpx or httpx2,
     # by the version of huggingface_hub: no connection, or an answer that is none.
     if isinstance(error, ValueError | RuntimeError) or type(error).__module__.startswith(
