@@ -1,5 +1,6 @@
 """Positive semi-definite matrices restricted to their ranges: what every metric starts from."""
 
+from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -37,6 +38,13 @@ class RangeFactors(NamedTuple):
         """Give some of the samples."""
         return RangeFactors(self.basis[index], self.values[index], self.rank[index])
 
+    def trimmed(self) -> "RangeFactors":
+        """Give a copy without columns that no sample uses."""
+        width = _width(self)
+        return RangeFactors(
+            self.basis[..., :width].contiguous(), self.values[:, :width].contiguous(), self.rank
+        )
+
     @property
     def logarithms(self) -> Tensor:
         """Logarithms of the eigenvalues on the range, zero elsewhere."""
@@ -54,18 +62,71 @@ def range_factors(x: Tensor, form: Form, eps: float, name: str = "x") -> RangeFa
     check_matrices(x, name)
     if form == "matrix":
         check_symmetric(x, eps, name)
-    parts = _linalg.map_tiles(
-        lambda tile: factorise(x[tile].to(torch.float64), eps, name),
-        tiles(len(x), 48.0 * x.shape[-2] * max(x.shape[-2:]), piece_bytes(x)),
-        8.0 * x.numel() * min(x.shape[-2:]),
-        x,
-    )
-    width = max(1, max(int(part.rank.max()) for part in parts))
+    pieces = list(tiles(len(x), 48.0 * x.shape[-2] * max(x.shape[-2:]), piece_bytes(x)))
+    cost = 8.0 * x.numel() * min(x.shape[-2:])
+
+    def of_piece(piece: slice) -> RangeFactors:
+        found: RangeFactors = factorise(x[piece].to(torch.float64), eps, name)
+        return found
+
+    if x.requires_grad:
+        return _joined([of_piece(piece) for piece in pieces])
+    return _collected(of_piece, pieces, cost, x)
+
+
+def _joined(parts: list[RangeFactors]) -> RangeFactors:
+    width = max(map(_width, parts))
     return RangeFactors(
         torch.cat([part.basis[..., :width] for part in parts]),
         torch.cat([part.values[..., :width] for part in parts]),
         torch.cat([part.rank for part in parts]),
     )
+
+
+def _collected(
+    function: Callable[[slice], RangeFactors], pieces: list[slice], cost: float, x: Tensor
+) -> RangeFactors:
+    """Join the factors of all pieces without holding them twice: the first says how wide."""
+    first = function(pieces[0])
+    whole = _empty(len(x), x.shape[-2], _width(first), first.basis)
+    _place(first, whole, pieces[0])
+
+    def place(piece: slice) -> tuple[slice, RangeFactors] | None:
+        part = function(piece)
+        if _width(part) > whole.basis.shape[-1]:
+            return piece, part.trimmed()
+        _place(part, whole, piece)
+        return None
+
+    wider = [found for found in _linalg.map_tiles(place, pieces[1:], cost, x) if found]
+    if not wider:
+        return whole
+    narrow, width = whole, max(_width(part) for _, part in wider)
+    whole = _empty(len(x), x.shape[-2], width, narrow.basis)
+    _place(narrow, whole, slice(None))
+    for piece, part in wider:
+        _place(part, whole, piece)
+    return whole
+
+
+def _width(factors: RangeFactors) -> int:
+    """Columns that a set needs; one at least, though all its matrices be zero."""
+    return max(1, int(factors.rank.max()))
+
+
+def _empty(samples: int, rows: int, width: int, like: Tensor) -> RangeFactors:
+    return RangeFactors(
+        like.new_zeros(samples, rows, width),
+        like.new_zeros(samples, width),
+        torch.zeros(samples, dtype=torch.int64, device=like.device),
+    )
+
+
+def _place(part: RangeFactors, whole: RangeFactors, piece: slice) -> None:
+    width = min(whole.basis.shape[-1], part.basis.shape[-1])
+    whole.basis[piece, :, :width] = part.basis[..., :width]
+    whole.values[piece, :width] = part.values[..., :width]
+    whole.rank[piece] = part.rank
 
 
 def source_epsilon(x: Any, source_dtype: DType | None) -> float:
