@@ -79,7 +79,8 @@ def analysed(trained, tmp_path_factory):
 def test_help_names_every_command(run_cli):
     code, out, _ = run_cli("--help")
     assert code == 0
-    for command in ("train", "encode", "analyze", "figures", "models", "datasets", "info"):
+    commands = ("train", "encode", "analyze", "figures", "models", "datasets", "info")
+    for command in (*commands, "card", "compare", "export", "push", "pull"):
         assert command in out
 
 
@@ -317,12 +318,12 @@ def test_a_broken_image(trained, refused, tmp_path):
 
 
 def test_a_full_disk(trained, refused, tmp_path, monkeypatch):
-    import latentgeo.pipeline
+    import latentgeo.results
 
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "summary.json"))
 
-    monkeypatch.setattr(latentgeo.pipeline, "write_json", full)
+    monkeypatch.setattr(latentgeo.results, "write_json", full)
     line = refused(
         *("analyze", trained / "cae", "--data", "digits", "--samples", "8", "--noise", "0,0.1"),
         *("--no-tsne", "--quiet", "--out", tmp_path / "x"),
