@@ -71,6 +71,9 @@ def _opening(
         _option(help="What the decoder gives: same (as the input), unit ([0, 1]) or logits."),
     ] = None,
     ema: Annotated[bool, _option("--ema", help="Take the averaged weights.")] = False,
+    prefix: Annotated[
+        str | None, _option(help="What the names of its weights begin with, as in model_ema.")
+    ] = None,
     allow_mismatch: Annotated[
         bool,
         _option("--allow-mismatch", help="Go on where weights are missing or left over; warn."),
@@ -97,6 +100,7 @@ def _opening(
         preprocessing=preprocessing or None,
         posterior=_said(**_posterior(posterior), spread=spread) or None,
         ema=ema or None,
+        prefix=prefix,
         strict=False if allow_mismatch else None,
     )
 

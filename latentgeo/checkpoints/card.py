@@ -46,6 +46,8 @@ class Card(BaseModel):
         Where mean and spread of the posterior are.
     ema : bool
         Take the averaged weights, where a checkpoint holds both.
+    prefix : str, optional
+        What the names of the network's weights begin with in the file, where several would do.
     strict : bool
         Refuse weights that miss keys or hold others than the network's.
     """
@@ -65,6 +67,7 @@ class Card(BaseModel):
     preprocessing: Preprocessing = Preprocessing()
     posterior: PosteriorLayout = PosteriorLayout()
     ema: bool = False
+    prefix: str | None = None
     strict: bool = True
 
     def updated(self, values: Mapping[str, Any]) -> "Card":

@@ -110,7 +110,7 @@ def _filled(
 ) -> Source:
     """Build one of diffusers' classes and fill in the weights."""
     net = _build(name, options)
-    fit = fit_weights(net, weights, strict=card.strict, path=path)
+    fit = fit_weights(net, weights, strict=card.strict, prefix=card.prefix, path=path)
     known = Card(name=name, preprocessing=_IN_MINUS_ONE_TO_ONE)
     return Source(
         "diffusers", net, known, (path,), facts={"class": name, "weights": list(fit.notes)}

@@ -60,7 +60,7 @@ def open_checkpoint(
     **entries
         Entries of `Card`, before those of the card beside the checkpoint: `encode`, `decode`,
         `layers`, `preprocessing`, `posterior`, `weights`, `decoder`, `arguments`, `name`, `ema`,
-        `strict`.
+        `prefix`, `strict`.
 
     Returns
     -------
@@ -231,7 +231,7 @@ def _open_module(path: Path | None, model: Model | None, card: Card) -> Source:
     if path is None:
         return Source("module", net, Card(name=type(net).__name__), (), facts=facts)
     file = path if path.is_file() else _single_file(path, card)
-    fit = fit_weights(net, read_weights(file, ema=card.ema), strict=card.strict, path=file)
+    fit = fit_weights(net, read_weights(file, ema=card.ema), strict=card.strict, prefix=card.prefix, path=file)
     label = path.name if path.is_dir() else path.stem
     return Source(
         "module", net, Card(name=label), (file,), facts={**facts, "weights": list(fit.notes)}
