@@ -12,7 +12,7 @@ from torch import Tensor
 
 from latentgeo.geometry import _linalg
 from latentgeo.geometry._factors import RangeFactors
-from latentgeo.geometry._tiles import require, tiles
+from latentgeo.geometry._tiles import require, require_result, tiles
 
 
 class FlatWeights(NamedTuple):
@@ -27,6 +27,12 @@ def features(factors: RangeFactors, weights: FlatWeights) -> Tensor:
     basis = factors.basis
     parts = [svec((basis * scale[:, None, :]) @ basis.mT) for scale in _scales(factors, weights)]
     return torch.cat(parts, -1)
+
+
+def width(rows: int, weights: FlatWeights) -> int:
+    """Count the features of a matrix: an upper triangle for each part of positive weight."""
+    parts = max(1, (weights.projection > 0) + (weights.logarithm > 0))
+    return parts * rows * (rows + 1) // 2
 
 
 def gram(
@@ -119,6 +125,19 @@ def _distances_in_place(
         block.clamp_min_(0)
 
 
+def require_table(first: Tensor, second: Tensor | None) -> None:
+    """Refuse, before any work, sets with more pairs than memory."""
+    columns = len(first if second is None else second)
+    what = f"a table of {len(first)} x {columns} pairs"
+    require_result(8.0 * len(first) * columns, first, what, _WAY_OUT)
+
+
+def require_features(samples: int, width: int, x: Tensor) -> None:
+    """Refuse, before any work, features that are more than memory."""
+    what = f"a table of {samples} samples x {width} features"
+    require_result(8.0 * samples * width, x, what, _FEATURES_WAY_OUT)
+
+
 def require_factors(samples: int, rows: int, columns: int, budget: float, copies: int = 1) -> None:
     """Refuse, before any work, sets whose factors (in so many copies) are over the budget."""
     needed = 8.0 * copies * samples * rows * (min(rows, columns) + 4)
@@ -127,6 +146,10 @@ def require_factors(samples: int, rows: int, columns: int, budget: float, copies
 
 _CLOSE = 1e-5
 """Squared distances below this share of the squared norms have lost digits to cancellation."""
+_FEATURES_WAY_OUT = (
+    "take a Gram matrix, which is made in tiles, use Nystroem features of fewer columns, or work "
+    "in blocks of samples"
+)
 _WAY_OUT = "work in blocks of samples, use Nystroem features of fewer landmarks, or raise budget="
 
 

@@ -1,7 +1,9 @@
 """Work in pieces of bounded size, and refuse beforehand what cannot be cut small enough."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 
+import torch
 from torch import Tensor
 
 GIB = 2**30
@@ -28,6 +30,33 @@ def require(needed: float, budget: float, what: str, way_out: str) -> None:
             f"{what} needs {_words(needed)} of temporaries and the budget is {_words(budget)}; "
             f"{way_out}"
         )
+
+
+def require_result(size: float, x: Tensor, what: str, way_out: str) -> None:
+    """Refuse a call whose result alone is more than all memory of the device."""
+    there = memory(x.device)
+    if size > there:
+        raise ValueError(
+            f"{what} takes {_words(size)} and the memory of this device is {_words(there)}; "
+            f"{way_out}"
+        )
+
+
+def memory(device: torch.device) -> float:
+    """Bytes of memory that a device has in all; infinite where that is not known."""
+    if device.type == "cuda":
+        return float(torch.cuda.mem_get_info(device)[1])
+    known = getattr(os, "sysconf_names", {})
+    if device.type != "cpu" or "SC_PHYS_PAGES" not in known:
+        return float("inf")
+    return float(os.sysconf("SC_PHYS_PAGES")) * os.sysconf("SC_PAGE_SIZE")
+
+
+def fill(out: Tensor, function: Callable[[slice], Tensor], bytes_each: float) -> Tensor:
+    """Fill a result a few items at a time; what makes an item takes ``bytes_each``."""
+    for tile in tiles(len(out), bytes_each):
+        out[tile] = function(tile)
+    return out
 
 
 def _words(size: float) -> str:

@@ -1,7 +1,8 @@
 """Distances between positive semi-definite matrices, at every rank where they have a meaning."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,12 @@ from latentgeo.geometry._checks import (
 from latentgeo.geometry._factors import Form, RangeFactors, range_factors, source_epsilon
 from latentgeo.geometry._flat import FlatWeights
 from latentgeo.geometry._pairs import PAIR_METRICS, aligned, crossed
-from latentgeo.geometry._tiles import DEFAULT_BUDGET, tiles
+from latentgeo.geometry._tiles import DEFAULT_BUDGET, fill, require, require_result, tiles
 from latentgeo.geometry.statements import statement
 from latentgeo.geometry.unfolding import covariance
+
+_TABLES_OF_A_PRODUCT = 3
+"""The table of one mode, its square with a weight, and the sum before it."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +141,18 @@ def pairwise_distance(
         As for `distance`; and if the call cannot be done within its budget.
     """
     options = Options(form, log_weight, ridge, source_dtype, budget)
+    if isinstance(x, tuple):
+        options = beside_tables(options, x, y)
     return _over_modes(_pairwise_of_one_mode, x, y, metric, weights, options)
+
+
+def beside_tables(options: Options, x: tuple[Any, ...], y: Any) -> Options:
+    """Set aside what the tables of single modes take of the budget until they are added up."""
+    rows, columns = len(x[0]), len(x[0] if y is None else y[0])
+    tables = 8.0 * _TABLES_OF_A_PRODUCT * rows * columns
+    what = f"a product over modes of {rows} x {columns} pairs"
+    require(tables, options.budget, what, "work in blocks of samples, or raise budget=")
+    return replace(options, budget=options.budget - tables)
 
 
 def _over_modes(
@@ -183,6 +198,8 @@ def _distance_of_one_mode(a: Any, b: Any, metric: str, options: Options) -> Any:
     check_matrices(first, "a")
     check_matrices(second, "b")
     lead = np.broadcast_shapes(first.shape[:-2], second.shape[:-2])
+    what = f"distances of {prod(lead)} pairs"
+    require_result(8.0 * prod(lead), first, what, "work in blocks of samples")
     i = _positions(first, lead)
     j = _positions(second, lead)
     samples = first.shape[:-2].numel() + second.shape[:-2].numel()
@@ -201,6 +218,7 @@ def _distance_of_one_mode(a: Any, b: Any, metric: str, options: Options) -> Any:
 def _pairwise_of_one_mode(x: Any, y: Any, metric: str, options: Options) -> Any:
     statement(metric)
     first, second, back = enter_pair(x, y, raw=True)
+    _flat.require_table(first, second)
     fx, fy = factor_sets(first, second, x, y, options, _copies(metric))
     check_factors_for(metric, fx, fy)
     if metric in PAIR_METRICS:
@@ -234,10 +252,24 @@ def flat_weights(metric: str, log_weight: float) -> FlatWeights:
 
 
 def explicit_features(factors: RangeFactors, metric: str, options: Options) -> Tensor:
-    """Features of a flat metric, as rows of a matrix."""
+    """Features of a flat metric, as rows of a matrix, made a few samples at a time."""
+    samples, rows = factors.basis.shape[:2]
+    out = factors.basis.new_empty(samples, feature_width(metric, rows, options.log_weight))
+
+    def features(tile: slice) -> Tensor:
+        some = factors.take(tile)
+        if metric == "log-cholesky":
+            return _cholesky_features(some)
+        return _flat.features(some, flat_weights(metric, options.log_weight))
+
+    return fill(out, features, 48.0 * rows**2)
+
+
+def feature_width(metric: str, rows: int, log_weight: float) -> int:
+    """Count the features of a flat metric."""
     if metric == "log-cholesky":
-        return _cholesky_features(factors)
-    return _flat.features(factors, flat_weights(metric, options.log_weight))
+        return rows * (rows + 1) // 2
+    return _flat.width(rows, flat_weights(metric, log_weight))
 
 
 def _copies(metric: str) -> int:
@@ -301,8 +333,9 @@ def _flat_crossed(x: RangeFactors, y: RangeFactors | None, metric: str, options:
     other = x if y is None else y
     out = x.basis.new_zeros(len(x.basis), len(other.basis))
     if metric == "log-cholesky":
-        fx = _cholesky_features(x)
-        fy = fx if y is None else _cholesky_features(y)
+        require_cholesky(x, y, options)
+        fx = explicit_features(x, metric, options)
+        fy = fx if y is None else explicit_features(y, metric, options)
         pieces = _flat.column_tiles(fx, None if y is None else fy)
         return _flat.squared_distances(pieces, out, lambda i: fx[i], lambda j: fy[j])
     pieces = _flat.feature_tiles(x, y, flat_weights(metric, options.log_weight), options.budget)
@@ -312,6 +345,16 @@ def _flat_crossed(x: RangeFactors, y: RangeFactors | None, metric: str, options:
         lambda i: explicit_features(x.take(i), metric, options),
         lambda j: explicit_features(other.take(j), metric, options),
     )
+
+
+def require_cholesky(x: RangeFactors, y: RangeFactors | None, options: Options) -> None:
+    """Refuse, before any work, Cholesky factors that are over the budget beside what is held."""
+    sets = [x] if y is None else [x, y]
+    samples = sum(len(factors.basis) for factors in sets)
+    width = feature_width("log-cholesky", x.basis.shape[-2], options.log_weight)
+    needed = 8.0 * (sum(factors.basis.numel() for factors in sets) + samples * width)
+    what = f"Cholesky factors of {samples} matrices"
+    require(needed, options.budget, what, "work in blocks of samples, or raise budget=")
 
 
 def _cholesky_features(factors: RangeFactors) -> Tensor:

@@ -6,6 +6,7 @@ is Euclidean in the features, at one small eigenproblem per sample.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import torch
@@ -22,7 +23,7 @@ from latentgeo.geometry._checks import (
 )
 from latentgeo.geometry._factors import Form, range_factors, source_epsilon
 from latentgeo.geometry._flat import FlatWeights
-from latentgeo.geometry._tiles import DEFAULT_BUDGET
+from latentgeo.geometry._tiles import DEFAULT_BUDGET, fill
 from latentgeo.geometry.unfolding import unfold
 
 
@@ -73,8 +74,11 @@ def pseudo_log_features(
     check_matrices(inside)
     weights = FlatWeights(1.0, check_weight(log_weight, "log_weight"))
     flat = inside.reshape(-1, *inside.shape[-2:])
-    found = _flat.features(range_factors(flat, form, source_epsilon(x, source_dtype)), weights)
-    return back(found.reshape(inside.shape[:-2] + found.shape[1:]))
+    width = _flat.width(flat.shape[-2], weights)
+    _flat.require_features(len(flat), width, flat)
+    out = flat.new_empty(len(flat), width, dtype=torch.float64)
+    _fill_features(out, flat, form, source_epsilon(x, source_dtype), weights)
+    return back(out.reshape(*inside.shape[:-2], width))
 
 
 def pseudo_log_gram(
@@ -139,11 +143,16 @@ def mode_features(
     check_weights(weights, 3)
     eps = source_epsilon(z, source_dtype)
     flat = FlatWeights(1.0, check_weight(log_weight, "log_weight"))
-    parts = [
-        weight**0.5 * _flat.features(range_factors(x, "unfolding", eps), flat)
-        for weight, x in zip(weights, unfold(inside.reshape(-1, *inside.shape[-3:])), strict=True)
-    ]
-    return back(torch.cat(parts, -1).reshape(*inside.shape[:-3], -1))
+    modes = unfold(inside.reshape(-1, *inside.shape[-3:]))
+    samples, ends = len(modes[0]), [0]
+    for x in modes:
+        ends.append(ends[-1] + _flat.width(x.shape[-2], flat))
+    _flat.require_features(samples, ends[-1], inside)
+    out = inside.new_empty(samples, ends[-1], dtype=torch.float64)
+    for weight, x, (start, stop) in zip(weights, modes, pairwise(ends), strict=True):
+        _fill_features(out[:, start:stop], x, "unfolding", eps, flat)
+        out[:, start:stop] *= weight**0.5
+    return back(out.reshape(*inside.shape[:-3], -1))
 
 
 def mode_grams(
@@ -189,6 +198,15 @@ def mode_grams(
     return ModeGrams(*(back(gram) for gram in (*grams, product)))
 
 
+def _fill_features(out: Tensor, x: Tensor, form: Form, eps: float, weights: FlatWeights) -> None:
+    """Make features of a set a few samples at a time, so that its factors are never held whole."""
+
+    def features(tile: slice) -> Tensor:
+        return _flat.features(range_factors(x[tile], form, eps), weights)
+
+    fill(out, features, 8.0 * x.shape[-2] * (6 * x.shape[-2] + x.shape[-1]))
+
+
 def _gram_of_sets(
     x: Tensor,
     y: Tensor | None,
@@ -202,6 +220,7 @@ def _gram_of_sets(
     if y is not None:
         check_set(y, "y", rows=x.shape[-2])
         samples, columns = samples + len(y), max(columns, y.shape[-1])
+    _flat.require_table(x, y)
     _flat.require_factors(samples, x.shape[-2], columns, budget)
     first = range_factors(x, form, eps[0])
     second = None if y is None else range_factors(y, form, eps[1], "y")

@@ -1,7 +1,7 @@
 """Kernels on positive semi-definite matrices, and what their Gram matrices really are."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple, Self
 
@@ -15,16 +15,19 @@ from torch import Tensor
 
 from latentgeo.geometry import _flat, _linalg
 from latentgeo.geometry._arrays import A, DType, enter, enter_pair, enter_raw
-from latentgeo.geometry._checks import check_gram, check_weights
+from latentgeo.geometry._checks import check_gram, check_set, check_weights
 from latentgeo.geometry._factors import Form
-from latentgeo.geometry._tiles import DEFAULT_BUDGET, require
+from latentgeo.geometry._tiles import DEFAULT_BUDGET
 from latentgeo.geometry.distances import (
     Options,
+    beside_tables,
     check_factors_for,
     explicit_features,
     factor_sets,
+    feature_width,
     flat_weights,
     pairwise_distance,
+    require_cholesky,
 )
 from latentgeo.geometry.statements import METRICS, statement
 
@@ -125,14 +128,18 @@ def kernel(
     gram_diagnostics : the smallest eigenvalue and the share of negative energy.
     """
     options = Options(form, log_weight, ridge, source_dtype, budget)
+    if isinstance(x, tuple) and len(x) > 1:
+        options = beside_tables(options, x, y)
     told = _Kernel(kernel, metric, _checked_gamma(kernel, gamma), options)
     modes = x if isinstance(x, tuple) else (x,)
     others = (None,) * len(modes) if y is None else y if isinstance(y, tuple) else (y,)
     _warn_if_indefinite(told, modes)
     if len(modes) != len(others):
         raise ValueError(f"x has {len(modes)} modes and y has {len(others)}; expected the same")
-    grams = [_of_one_mode(a, b, told) for a, b in zip(modes, others, strict=True)]
-    return _combined(grams, combine, [1.0] * len(grams) if weights is None else weights)
+    weights = [1.0] * len(modes) if weights is None else weights
+    check_weights(weights, len(modes))
+    grams = (_of_one_mode(a, b, told) for a, b in zip(modes, others, strict=True))
+    return _combined(grams, combine, weights)
 
 
 def feature_map(
@@ -172,11 +179,11 @@ def feature_map(
         raise ValueError(f"kernel is {kernel!r}; explicit features are there for {known}")
     options = Options(form, log_weight, ridge, source_dtype, budget)
     inside, back = enter_raw(x)
+    check_set(inside, "x")
+    width = feature_width(kernel, inside.shape[-2], log_weight)
+    _flat.require_features(len(inside), width, inside)
     factors, _ = factor_sets(inside, None, x, None, options)
     check_factors_for(kernel, factors, None)
-    samples, rows = factors.basis.shape[:2]
-    needed = 24.0 * samples * rows * (rows + 1)
-    require(needed, budget, f"features of {samples} samples", "take a Gram matrix in tiles instead")
     return back(explicit_features(factors, kernel, options))
 
 
@@ -385,9 +392,11 @@ def _of_one_mode(x: Any, y: Any, told: _Kernel) -> Any:
 
 def _linear(x: Any, y: Any, told: _Kernel) -> Any:
     first, second, back = enter_pair(x, y, raw=True)
+    _flat.require_table(first, second)
     fx, fy = factor_sets(first, second, x, y, told.options)
     check_factors_for(told.name, fx, fy)
     if told.name == "log-cholesky":
+        require_cholesky(fx, fy, told.options)
         left = explicit_features(fx, told.name, told.options)
         right = left if fy is None else explicit_features(fy, told.name, told.options)
         return back(left @ right.mT)
@@ -395,8 +404,7 @@ def _linear(x: Any, y: Any, told: _Kernel) -> Any:
     return back(_flat.gram(fx, fy, weights, told.options.budget))
 
 
-def _combined(grams: list[Any], combine: str, weights: Sequence[float]) -> Any:
-    check_weights(weights, len(grams))
+def _combined(grams: Iterator[Any], combine: str, weights: Sequence[float]) -> Any:
     if combine == "sum":
         total: Any = 0.0
         for weight, gram in zip(weights, grams, strict=True):

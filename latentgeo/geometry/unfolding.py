@@ -2,10 +2,12 @@
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
-from latentgeo.geometry._arrays import A, enter, enter_raw
+from latentgeo.geometry._arrays import A, enter_raw
 from latentgeo.geometry._checks import check_latents
+from latentgeo.geometry._tiles import fill, require_result
 
 
 class Modes(NamedTuple):
@@ -72,10 +74,21 @@ def mode_covariances(z: A) -> tuple[A, A, A]:
     ValueError
         If ``z`` has fewer than three dimensions, is empty, or holds NaN or infinity.
     """
-    inside, back = enter(z)
+    inside, back = enter_raw(z)
     check_latents(inside)
-    rows, columns, channels = (covariance(x) for x in unfold(inside))
+    flat = inside.reshape(-1, *inside.shape[-3:])
+    rows, columns, channels = (_covariances(x, inside.shape[:-3]) for x in unfold(flat))
     return back(rows), back(columns), back(channels)
+
+
+def _covariances(x: Tensor, lead: torch.Size) -> Tensor:
+    """Covariances of one mode of all latents, in float64 a few latents at a time."""
+    samples, rows, columns = x.shape
+    what = f"a table of {samples} covariances of {rows}x{rows}"
+    require_result(8.0 * samples * rows**2, x, what, "work in blocks of samples")
+    out = x.new_empty(samples, rows, rows, dtype=torch.float64)
+    fill(out, lambda tile: covariance(x[tile].to(torch.float64)), 24.0 * rows * (columns + rows))
+    return out.reshape(*lead, rows, rows)
 
 
 def unfold(z: Tensor) -> Modes:
