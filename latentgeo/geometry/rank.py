@@ -64,7 +64,7 @@ def singular_values(x: A, centred: bool = True, source_dtype: DType | None = Non
     ValueError
         If ``x`` is empty, has fewer than two dimensions, or holds NaN or infinity.
     """
-    inside, back = enter(x)
+    inside, back = enter_raw(x)
     check_matrices(inside)
     return back(spectrum(inside, centred, epsilon(_source(x, source_dtype))))
 
@@ -106,7 +106,7 @@ def matrix_rank(
         If the rule is not known, or ``x`` is empty, has fewer than two dimensions, or holds NaN
         or infinity.
     """
-    inside, back = enter(x)
+    inside, back = enter_raw(x)
     check_matrices(inside)
     return back(ranks_by_rule(inside, rule, centred, epsilon(_source(x, source_dtype))))
 
@@ -233,7 +233,8 @@ def spectrum(x: Tensor, centred: bool, eps: float) -> Tensor:
     solve = _values_from_gram if is_coarse(eps) else _linalg.svdvals
 
     def values(tile: slice) -> Tensor:
-        return solve(centre(flat[tile]) if centred else flat[tile])
+        some = flat[tile].to(torch.float64)
+        return solve(centre(some) if centred else some)
 
     parts = _linalg.map_tiles(
         values,
@@ -286,7 +287,8 @@ def _checked_tolerance(rtol: float) -> float:
 
 def _noise_floor(x: Tensor) -> Tensor:
     """Bound what centring itself leaves: a constant matrix is not exactly zero after it."""
-    return max(x.shape[-2:]) * _EPS64 * x.abs().amax((-2, -1))
+    largest = torch.maximum(x.amax((-2, -1)), -x.amin((-2, -1)))
+    return max(x.shape[-2:]) * _EPS64 * largest.to(torch.float64)
 
 
 def _count(values: Tensor, rtol: float, floor: Tensor | None = None) -> Tensor:
