@@ -8,6 +8,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.stats import binom
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from latentgeo.analysis.omission import Omission, with_omissions
 from latentgeo.analysis.settings import AnalysisSettings
@@ -17,6 +18,15 @@ from latentgeo.models import Autoencoder
 _NAME = "the decoder's pull-back metric"
 _ALL_UP_TO = 64  # numbers of a latent up to which every direction is measured
 _POINTS = 512  # latents that the principal directions rest on, at most
+_WORK = 4e10  # floating-point operations of all passes through the decoder, about
+_LEAST_IMAGES, _LEAST_DIRECTIONS = 6, 8  # with fewer images a median has no interval
+
+
+class _Extent(NamedTuple):
+    """How many images and directions a decoder of this size is measured at."""
+
+    images: int
+    directions: int
 
 
 class _Directions(NamedTuple):
@@ -33,7 +43,8 @@ def decoder_geometry(
 
     The metric :math:`J^\top J` of the decoder's Jacobian is taken at the clean level and at the
     last one. A latent of up to 64 numbers is measured along every direction, a larger one along
-    those in which the clean latents vary most.
+    those in which the clean latents vary most. Where one pass through the decoder is costly,
+    there are fewer images (down to 6), then fewer directions (down to 8).
 
     Parameters
     ----------
@@ -60,12 +71,13 @@ def decoder_geometry(
     if not model.decodes:
         return _nothing("this model has no decoder")
     clean = torch.from_numpy(latents["mean"].isel(noise=0).values)
-    directions = _directions(clean, chosen)
-    if not directions.basis.shape[1]:
-        return _nothing("the clean latents are all the same, so there is no direction to go in")
-    images = _some_images(len(clean), chosen)
     levels = sorted({0, latents.sizes["noise"] - 1})
     try:
+        extent = _extent(model, clean, len(levels), chosen)
+        directions = _directions(clean, extent.directions)
+        if not directions.basis.shape[1]:
+            return _nothing("the clean latents are all the same: there is no direction to go in")
+        images = _some_images(len(clean), extent.images, chosen.seed)
         found = [
             _statistics(model, latents["mean"].isel(noise=level, sample=images).values, directions)
             for level in levels
@@ -83,19 +95,40 @@ def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0].rstrip(".") if str(error) else type(error).__name__
 
 
-def _some_images(samples: int, settings: AnalysisSettings) -> NDArray[np.int64]:
+def _extent(model: Autoencoder, clean: Tensor, levels: int, settings: AnalysisSettings) -> _Extent:
+    """Keep the work in bounds, by its count and not by the clock: the same on every machine."""
+    size = clean[0].numel()
+    images = min(settings.pullback_images, len(clean))
+    directions = size if size <= _ALL_UP_TO else min(settings.pullback_directions, size)
+    passes = int(_WORK / levels / max(_operations(model, clean[:1]), 1))
+    images = min(images, max(_LEAST_IMAGES, passes // directions))
+    return _Extent(images, min(directions, max(_LEAST_DIRECTIONS, passes // images)))
+
+
+@torch.no_grad()
+def _operations(model: Autoencoder, latent: Tensor) -> int:
+    """Count the floating-point operations of decoding one latent."""
+    with FlopCounterMode(display=False) as counter:
+        model.decode(latent.to(_device(model)))
+    return int(counter.get_total_flops())
+
+
+def _device(model: Autoencoder) -> torch.device:
+    return next((weight.device for weight in model.parameters()), torch.device("cpu"))
+
+
+def _some_images(samples: int, wanted: int, seed: int) -> NDArray[np.int64]:
     """Choose the images by the seed; in their order."""
-    drawn = np.random.default_rng(settings.seed).permutation(samples)
-    return np.sort(drawn[: settings.pullback_images])
+    return np.sort(np.random.default_rng(seed).permutation(samples)[:wanted])
 
 
-def _directions(clean: Tensor, settings: AnalysisSettings) -> _Directions:
-    """Give every direction of a small latent, and of a large one the principal ones."""
+def _directions(clean: Tensor, wanted: int) -> _Directions:
+    """Give every direction of a latent, or the principal ones where they are more than wanted."""
     flat = clean[:_POINTS].flatten(1).double()
     size = flat.shape[1]
-    if size <= _ALL_UP_TO:
+    if size <= wanted:
         return _Directions(torch.eye(size).double(), f"all {size} directions of the latent")
-    basis = _principal(flat - flat.mean(0), settings.pullback_directions)
+    basis = _principal(flat - flat.mean(0), wanted)
     return _Directions(
         basis, f"the {basis.shape[1]} directions (of {size}) in which clean latents vary most"
     )
@@ -114,9 +147,8 @@ def _principal(centred: Tensor, wanted: int) -> Tensor:
 def _statistics(
     model: Autoencoder, latents: NDArray[np.float32], directions: _Directions
 ) -> PullbackStatistics:
-    place = next(model.parameters(), torch.empty(0))
     return pullback_statistics(
-        model.decode, torch.from_numpy(latents).to(place.device), directions=directions.basis
+        model.decode, torch.from_numpy(latents).to(_device(model)), directions=directions.basis
     )
 
 

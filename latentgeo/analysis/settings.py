@@ -25,10 +25,10 @@ class AnalysisSettings(BaseModel):
     neighbours : int
         Nearest neighbours of a latent that the local dimension is read from; its ceiling.
     pullback_images : int
-        Images at whose latents the decoder's pull-back metric is measured, the first ones.
+        Images at whose latents the decoder's pull-back metric is measured, at most.
     pullback_directions : int
-        Directions along which the metric is measured where the latent has too many numbers for
-        all of them: those in which the clean latents vary most.
+        Directions along which the metric is measured, at most, where the latent has too many
+        numbers for all of them: those in which the clean latents vary most.
     size_fractions : tuple of float
         Sample sizes of the dimension-against-size curve, relative to all images.
     tsne_seeds : tuple of int

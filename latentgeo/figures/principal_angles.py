@@ -10,6 +10,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from latentgeo.figures import reading
@@ -167,7 +168,8 @@ class PrincipalAngleDisplay(Display):
                 ax.plot(np.arange(1, len(angles) + 1), angles, color=colours(level), linewidth=1.1)
         ax.set_ylim(0, 92)
         ax.set_yticks([0, 30, 60, 90])
-        ax.set_title(wrapped_text(one.label, 24))
+        ax.set_title(wrapped_text(one.label, 20))
+        ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         ax.set_xlabel("index of the angle")
 
     def _plot_means(self, ax: Axes, one: AngleSeries) -> None:

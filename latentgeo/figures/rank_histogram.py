@@ -15,6 +15,7 @@ from latentgeo.figures._style import LineStyle, new_axes, style, wrapped_text
 
 _SHARES = (0.05, 0.25, 1.0)
 _ROOM = 8  # ranks that a panel can name
+_NARROWEST = 25  # bars of this share of a panel are seen where ranks lie far apart
 
 
 class RankHistogramDisplay(Display):
@@ -140,8 +141,9 @@ class RankHistogramDisplay(Display):
         limits = self._limits(mode)
         for row, (label, values) in enumerate(ranks.items()):
             ax = self.axes_[row, column]
-            _bars(ax, values[:, mode], self.styles[label].colour)
-            ax.set_xlim(*limits)
+            width = max(0.85, (limits[1] - limits[0]) / _NARROWEST)
+            _bars(ax, values[:, mode], self.styles[label].colour, width)
+            ax.set_xlim(limits[0] - width / 2, limits[1] + width / 2)
             ax.xaxis.set_major_locator(_ticks(*limits))
             if row == 0:
                 ax.set_title(f"$S_{mode + 1}$, {condition}")
@@ -157,7 +159,7 @@ class RankHistogramDisplay(Display):
         blocks = [*self.clean.values(), *self.noisy.values()]
         values = np.concatenate([block[:, mode] for block in blocks])
         low, high = values.min(), values.max()
-        margin = max(0.7, (3.2 - (high - low)) / 2)
+        margin = max(0.3, 0.04 * (high - low), (2.4 - (high - low)) / 2)
         return low - margin, high + margin
 
     def _name_axes(self) -> None:
@@ -173,10 +175,10 @@ def _ranks(row: reading.Series, rule: str, level: float) -> NDArray[np.int64]:
     return chosen.transpose("sample", "mode").values.astype(np.int64)
 
 
-def _bars(ax: Axes, values: NDArray[np.int64], colour: str) -> None:
+def _bars(ax: Axes, values: NDArray[np.int64], colour: str, width: float) -> None:
     """Draw a histogram over integers; the root keeps rare ranks visible beside a single one."""
     ranks, counts = np.unique(values, return_counts=True)
-    ax.bar(ranks, counts / counts.sum(), width=0.85, color=colour)
+    ax.bar(ranks, counts / counts.sum(), width=width, color=colour)
     ax.set_yscale("function", functions=(_root, np.square))
     ax.set_ylim(0, 1.5)  # room above the bars for the range
     ax.set_yticks(_SHARES)

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from latentgeo.analysis import nearest_level
 from latentgeo.errors import InputError
-from latentgeo.figures._style import LineStyle, plain_text
+from latentgeo.figures._style import WIDTH, LineStyle, plain_text
 
 MODES = ("S1", "S2", "S3")
 MODE_NAMES = {"S1": "$S_1$ (rows)", "S2": "$S_2$ (columns)", "S3": "$S_3$ (channels)"}
 VIEWS = ("mean", "sample")
 SIGMA = "\N{GREEK SMALL LETTER SIGMA}"
 _MOST_TICKS = 10
+_LETTERS = 15  # of a note, to an inch
 
 
 _Labelled = TypeVar("_Labelled", xr.DataArray, xr.Dataset)
@@ -118,7 +119,9 @@ def left_out(tree: xr.DataTree, variable: str) -> list[str]:
     return [label for label, data in models(tree).items() if variable not in data]
 
 
-def left_out_note(names: Sequence[str], lack: str = "latents are vectors: no unfoldings") -> str:
+def left_out_note(
+    names: Sequence[str], lack: str = "latents are vectors: no unfoldings", *, inches: float = WIDTH
+) -> str:
     """Say in words which models are missing from a figure and why.
 
     Parameters
@@ -127,6 +130,8 @@ def left_out_note(names: Sequence[str], lack: str = "latents are vectors: no unf
         From `left_out`.
     lack : str
         What they are or lack.
+    inches : float
+        Width of the figure, into which the lines are broken.
 
     Returns
     -------
@@ -135,7 +140,7 @@ def left_out_note(names: Sequence[str], lack: str = "latents are vectors: no unf
     """
     if not names:
         return ""
-    return fill(f"Left out: {', '.join(map(plain_text, names))} ({lack}).", 110)
+    return fill(f"Left out: {', '.join(map(plain_text, names))} ({lack}).", int(_LETTERS * inches))
 
 
 def noise_levels(tree: xr.DataTree) -> NDArray[np.float64]:

@@ -106,7 +106,8 @@ class ReconstructionDisplay(Display):
                 side = min(0.8, 6.2 / (across * levels))
                 height = side * len(self.rows) + 0.25
                 self._keep(wrapped_axes(count, across, row_height=height, extra=0.25))
-                note = reading.left_out_note(self.left_out, "no decoder")
+                inches = self.figure_.get_figwidth()
+                note = reading.left_out_note(self.left_out, "no decoder", inches=inches)
                 named = f"{self.noise_label}\n{note}" if note else self.noise_label
                 self.figure_.supxlabel(named, fontsize=8)
             else:

@@ -167,7 +167,8 @@ class StratumTransitionDisplay(Display):
                 self._keep(
                     wrapped_axes(count, 2 if count == 4 else _ACROSS, row_height=height, extra=0.35)
                 )
-                note = reading.left_out_note(self.left_out)
+                inches = self.figure_.get_figwidth()
+                note = reading.left_out_note(self.left_out, inches=inches)
                 across = f"across: stratum at {self.condition}"
                 self.figure_.supxlabel(f"{across}\n{note}" if note else across, fontsize=8)
                 self.figure_.supylabel("down: stratum when clean", fontsize=8)

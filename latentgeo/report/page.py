@@ -293,11 +293,26 @@ def _angle_point(view: View, noisy: float, noisy_name: str) -> str:
         f"{estimate(*view.angle(noisy))} degrees on all images"
     )
     if null is None:
-        return text + "."
+        return f"{text}.{_shared_directions(view, noisy)}"
     return (
         f"{text}; on halves {number(float(np.nanmean(view.half_angles(noisy))))}, against "
         f"{number(float(np.nanmean(null)))} between two disjoint clean halves: "
-        f"{tables.against_null(view)}."
+        f"{tables.against_null(view)}.{_shared_directions(view, noisy)}"
+    )
+
+
+def _shared_directions(view: View, noisy: float) -> str:
+    """Warn where a short vector leaves the subspaces no room to differ."""
+    if view.data.attrs["latent_kind"] != "vector":
+        return ""
+    numbers = int(view.data.attrs["latent_shape"][0])
+    clean, moved = (int(view.dimension(level)[0]) for level in (0.0, noisy))
+    shared = clean + moved - numbers
+    if shared <= 0:
+        return ""
+    return (
+        f" Of {numbers} numbers, subspaces of {clean} and {moved} dimensions share at least "
+        f"{shared} directions whatever happens: so many angles are 0 by themselves."
     )
 
 

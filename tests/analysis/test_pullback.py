@@ -73,6 +73,21 @@ def test_a_large_latent_is_measured_where_it_varies(make_latents):
     assert said == "the 3 directions (of 108) in which clean latents vary most"
 
 
+@pytest.mark.parametrize(
+    ("side", "images", "directions"), [(1, 16, 10), (900, 16, 10), (12_500, 6, 10), (20_000, 6, 8)]
+)
+def test_a_costly_decoder_is_measured_at_fewer_places(make_latents, side, images, directions):
+    heavy = torch.empty(side, side, device="meta")
+
+    def decode(z):
+        heavy @ heavy[:, :1]  # costs nothing, but counts as 2 side² operations
+        return z.reshape(len(z), 1, 2, 5) * 2
+
+    found = decoder_geometry(Model(decode), vectors(make_latents, 10))
+    assert found["pullback_singular_value"].shape[1:] == (images, directions)
+    np.testing.assert_allclose(found["pullback_singular_value"], 2, rtol=1e-5)
+
+
 def test_a_direction_that_the_decoder_ignores_is_infinite(make_latents):
     found = decoder_geometry(
         linear(np.eye(16, 5)[:, :5] * [1, 1, 1, 1, 0]), vectors(make_latents, 5)

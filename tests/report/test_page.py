@@ -177,6 +177,14 @@ def test_units_are_counted_and_listed(synthetic, write):
     assert "Active units" not in plain(write(synthetic.make_tree(only=["CAE"])))
 
 
+def test_short_vectors_leave_subspaces_no_room(synthetic, write):
+    tree = synthetic.make_tree(only=["CAE-MLP"])
+    tree["CAE-MLP"]["hilbert_dimension"][:] = 20
+    assert "subspaces of 20 and 20 dimensions share at least 8 directions" in plain(write(tree))
+    tree["CAE-MLP"]["hilbert_dimension"][:] = 16
+    assert "dimensions share at least" not in plain(write(tree))
+
+
 def test_names_with_signs_stand_in_the_page_as_they_are(synthetic, write):
     label = "_odd $name$:decoder.net.features.conv_2"
     page = write(synthetic.make_tree(only=["VAE", label]))
