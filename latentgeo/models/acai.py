@@ -159,6 +159,10 @@ class LeakyLinear(nn.Linear):
         draw_leaky(self)
 
 
+#: Layers that draw their weights themselves, by the paper's rule.
+OWN_WEIGHTS = (LeakyConv2d, LeakyLinear)
+
+
 class Signed(nn.Module):
     """Images in [0, 1] to [-1, 1]."""
 

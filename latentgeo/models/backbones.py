@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from latentgeo.models.acai import ACAIOptions, build_acai
 from latentgeo.models.mlp import MLPOptions, build_mlp
 from latentgeo.models.nets import Nets, Shape
 from latentgeo.models.parsing import Options
@@ -41,5 +42,10 @@ BACKBONES = {
         "convolutions of stride 2 with batch normalisation, as in DCGAN; latent vector",
         WAEOptions,
         build_wae,
+    ),
+    "acai": Backbone(
+        "convolutions with average pooling, as in ACAI; latent tensor, 16x4x4 for 28x28 images",
+        ACAIOptions,
+        build_acai,
     ),
 }

@@ -2,6 +2,7 @@
 
 from torch import nn
 
+from latentgeo.models.acai import OWN_WEIGHTS
 from latentgeo.models.autoencoder import Autoencoder
 from latentgeo.models.backbones import BACKBONES
 from latentgeo.models.config import ModelConfig
@@ -30,13 +31,13 @@ def build(config: ModelConfig) -> Autoencoder:
     InputError
         When the backbone cannot take images of that shape, or the recipe a latent of its shape.
     """
-    options = config.recipe_options
+    recipe, options = RECIPES[config.recipe], config.recipe_options
     nets = BACKBONES[config.backbone].build(config.image_shape, config.backbone_options)
-    bottleneck = RECIPES[config.recipe].bottleneck(nets.features, nets.latent_shape, options)
+    bottleneck = recipe.bottleneck(nets.features, nets.latent_shape, options)
     model = Autoencoder(
         nets.encoder,
         bottleneck,
-        nets.decoder,
+        recipe.decoder(nets.decoder, nets.latent_shape, options),
         config=config,
         latent_shape=nets.latent_shape,
         to_image=LIKELIHOODS[options.likelihood].mean,
@@ -46,6 +47,8 @@ def build(config: ModelConfig) -> Autoencoder:
 
 
 def _initialise(module: nn.Module) -> None:
+    if isinstance(module, OWN_WEIGHTS):
+        return
     if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
         nn.init.xavier_uniform_(module.weight)
         if module.bias is not None:

@@ -1,6 +1,7 @@
 """What training minimises for a model."""
 
 from latentgeo.models.autoencoder import Autoencoder
+from latentgeo.models.critic import critic_terms
 from latentgeo.models.nets import Shapes
 from latentgeo.models.recipes import RECIPES
 from latentgeo.objectives import Term
@@ -19,7 +20,9 @@ def objective(model: Autoencoder) -> tuple[Term, ...]:
     tuple of Term
         The terms; adversaries in them have fresh weights, drawn from torch's global generator.
     """
-    return RECIPES[model.config.recipe].terms(model.config.recipe_options, shapes_of(model))
+    options, shapes = model.config.recipe_options, shapes_of(model)
+    terms = RECIPES[model.config.recipe].terms(options, shapes)
+    return (*terms, *critic_terms(options, options.likelihood, shapes))
 
 
 def shapes_of(model: Autoencoder) -> Shapes:

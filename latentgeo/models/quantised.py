@@ -10,7 +10,7 @@ from latentgeo.models.nets import Shape
 
 _HIDDEN = 512
 # Below it a vector was not chosen for so long that its average is no more than rounding.
-_LEAST_COUNT = 1e-5
+_LEAST_COUNT = 1e-12
 
 
 class Codebook(nn.Module):
@@ -38,12 +38,13 @@ class Codebook(nn.Module):
     def __init__(self, size: int, dimension: int, decay: float) -> None:
         super().__init__()
         self.decay = decay
-        vectors = torch.randn(size, dimension) * dimension**-0.5
-        self.register_buffer("vectors", vectors)
-        # Counts of one let a vector that is never chosen stay where it is. The published code
-        # begins with zero, which sends such vectors far away in the first step.
-        self.register_buffer("counts", torch.ones(size))
-        self.register_buffer("sums", vectors.clone())
+        # So short that points choose among them by direction: the first batch spreads out over
+        # many, and each jumps to the mean of what chose it. Those never chosen stay in reach. The
+        # published code throws both kinds far away in its first steps.
+        reach = (3 / size) ** 0.5
+        self.register_buffer("vectors", torch.empty(size, dimension).uniform_(-reach, reach))
+        self.register_buffer("counts", torch.zeros(size))
+        self.register_buffer("sums", torch.zeros(size, dimension))
 
     @torch.no_grad()
     def nearest(self, points: Tensor) -> Tensor:

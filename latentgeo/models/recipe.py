@@ -5,26 +5,30 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field
+from torch import nn
 
 from latentgeo.models.bottlenecks import Bottleneck
+from latentgeo.models.critic import CriticOptions
 from latentgeo.models.nets import Shape, Shapes
-from latentgeo.models.parsing import Options
 from latentgeo.objectives import LIKELIHOODS, Corruption, Prior, Reconstruction, Supervision, Term
 
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
-class RecipeOptions(Options):
-    """Options of every recipe.
+LikelihoodName = Literal["bernoulli", "gaussian", "squared", "squared-sigmoid", "squared-signed"]
+
+
+class RecipeOptions(CriticOptions):
+    """Options of every recipe; those of the critic of interpolations are among them.
 
     Attributes
     ----------
-    likelihood : {"bernoulli", "gaussian", "squared", "squared-sigmoid"}
+    likelihood : {"bernoulli", "gaussian", "squared", "squared-sigmoid", "squared-signed"}
         What the decoder's output means; see `latentgeo.objectives.LIKELIHOODS`.
     """
 
-    likelihood: Literal["bernoulli", "gaussian", "squared", "squared-sigmoid"] = "bernoulli"
+    likelihood: LikelihoodName = "bernoulli"
 
 
 class Pretraining(NamedTuple):
@@ -44,6 +48,10 @@ class Pretraining(NamedTuple):
 
 def _nothing(*given: Any) -> None:
     """Leave out what a recipe may have."""
+
+
+def _as_it_is(decoder: nn.Module, latent_shape: Shape, options: Any) -> nn.Module:
+    return decoder
 
 
 def _no_priors(*given: Any) -> Mapping[str, Prior]:
@@ -73,6 +81,8 @@ class Recipe:
     priors : callable
         (options, latent shape) to the prior of each code that the bottleneck composes latents of;
         empty where the recipe has none, and cannot be sampled.
+    decoder : callable
+        (the backbone's decoder, latent shape, options) to the model's.
     """
 
     summary: str
@@ -83,6 +93,7 @@ class Recipe:
     supervision: Callable[[Any], Supervision | None] = _nothing
     pretraining: Callable[[Any, Shapes], Pretraining | None] = _nothing
     priors: Callable[[Any, Shape], Mapping[str, Prior]] = _no_priors
+    decoder: Callable[[nn.Module, Shape, Any], nn.Module] = _as_it_is
 
 
 def reconstruct(options: RecipeOptions, shapes: Shapes) -> tuple[Term, ...]:

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 
 from latentgeo.models.aae import AAE
 from latentgeo.models.bottlenecks import Bottleneck, Deterministic, Gaussian
+from latentgeo.models.interpolating import ACAI, DROPOUT_AE, VQ_VAE
 from latentgeo.models.nets import Shape, Shapes
 from latentgeo.models.recipe import NonNegative, Recipe, RecipeOptions, reconstruct
 from latentgeo.models.wasserstein import SWAE, WAE_GAN, WAE_MMD
@@ -107,4 +108,7 @@ RECIPES: dict[str, Recipe] = {
     "wae-mmd": WAE_MMD,
     "wae-gan": WAE_GAN,
     "swae": SWAE,
+    "acai": ACAI,
+    "dropout-ae": DROPOUT_AE,
+    "vq-vae": VQ_VAE,
 }

@@ -7,8 +7,10 @@ it owns the net that measures, and says what that net descends.
 
 from latentgeo.objectives.adversarial import AdversarialTerm
 from latentgeo.objectives.adversarial_prior import AdversarialPrior, Discriminator
+from latentgeo.objectives.commitment import Commitment
 from latentgeo.objectives.corruption import Corruption, GaussianCorruption
 from latentgeo.objectives.heads import HeadDistance
+from latentgeo.objectives.interpolation_critic import InterpolationCritic
 from latentgeo.objectives.kl import KLDivergence
 from latentgeo.objectives.labels import Classification
 from latentgeo.objectives.likelihoods import LIKELIHOODS, Likelihood
@@ -40,12 +42,14 @@ __all__ = [
     "Classification",
     "CodeReconstruction",
     "Codec",
+    "Commitment",
     "Corruption",
     "CustomPrior",
     "Discriminator",
     "GaussianCorruption",
     "GaussianMixture",
     "HeadDistance",
+    "InterpolationCritic",
     "KLDivergence",
     "Labelled",
     "Likelihood",

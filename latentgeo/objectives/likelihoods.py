@@ -47,6 +47,18 @@ def _squared_sigmoid(logits: Tensor, images: Tensor) -> Tensor:
     return _squared(torch.sigmoid(logits), images)
 
 
+def _squared_signed(logits: Tensor, images: Tensor) -> Tensor:
+    return _squared(_from_signed(logits), images)
+
+
+def _from_signed(logits: Tensor) -> Tensor:
+    return (logits + 1) / 2
+
+
+def _clamp_signed(logits: Tensor) -> Tensor:
+    return _clamp(_from_signed(logits))
+
+
 def _clamp(logits: Tensor) -> Tensor:
     return logits.clamp(0, 1)
 
@@ -70,5 +82,10 @@ LIKELIHOODS = {
         "squared error of a sigmoid output, for backbones with normalisation",
         _squared_sigmoid,
         torch.sigmoid,
+    ),
+    "squared-signed": Likelihood(
+        "squared error of a linear output in [-1, 1], as in ACAI; a quarter of that on [-1, 1]",
+        _squared_signed,
+        _clamp_signed,
     ),
 }

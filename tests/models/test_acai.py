@@ -91,8 +91,6 @@ def test_no_weight_no_critic():
 
 @pytest.mark.parametrize("likelihood", ["gaussian", "squared", "squared-signed"])
 def test_weights_are_those_of_the_paper_whatever_the_likelihood(likelihood):
-    if likelihood not in LIKELIHOODS:
-        pytest.skip("not in the table")
     images, error = torch.full((1, 3, 4, 4), 0.5), 0.1
     shift = {"squared-signed": 0.0}.get(likelihood, 0.5)
     scale = 1 if likelihood == "squared-signed" else 0.5
@@ -142,7 +140,6 @@ def test_the_codebook_follows_in_training_only():
 def test_vectors_move_to_the_mean_of_what_chose_them_and_others_stay():
     book = Codebook(3, 2, 0.5)
     book.vectors.copy_(torch.tensor([[0.0, 0.0], [9.0, 9.0], [-9.0, 9.0]]))
-    book.sums.copy_(book.vectors)
     points = torch.tensor([[1.0, 0.0], [1.0, 2.0], [8.0, 9.0]])
     for _ in range(40):
         book.follow(points, book.nearest(points))
@@ -151,7 +148,8 @@ def test_vectors_move_to_the_mean_of_what_chose_them_and_others_stay():
     torch.testing.assert_close(book.vectors[2], torch.tensor([-9.0, 9.0]))
     lone = Codebook(2, 2, 0.999)
     lone.vectors.copy_(torch.tensor([[0.0, 0.0], [9.0, 9.0]]))
-    lone.sums.copy_(lone.vectors)
-    for _ in range(100):
+    lone.follow(points, lone.nearest(points))
+    torch.testing.assert_close(lone.vectors, expected)
+    for _ in range(20_000):
         lone.follow(points[:2], lone.nearest(points[:2]))
-    torch.testing.assert_close(lone.vectors[1], torch.tensor([9.0, 9.0]), rtol=1e-3, atol=0)
+    torch.testing.assert_close(lone.vectors, expected, rtol=1e-2, atol=0)

@@ -12,6 +12,10 @@ def configure(**values):
 
 def test_defaults_are_filled_in():
     assert configure(recipe="dae").options == {
+        "critic_weight": 0.0,
+        "critic_gamma": 0.2,
+        "critic_depth": 16,
+        "critic_rate": 1e-4,
         "likelihood": "bernoulli",
         "latent_activation": "relu",
         "noise": (0.0, 0.3),
