@@ -16,7 +16,7 @@ from latentgeo.models import Shape
 from latentgeo.models.layouts import describe
 
 _NAMES = re.compile(
-    r"bottleneck|latent|(^|[._])(z|mu|mean|code|codes|quant\w*|embedding)($|[._\d])"
+    r"bottleneck|latent|(^|\.)encoder$|(^|[._])(z|mu|mean|code|codes|quant\w*|embedding)($|[._\d])"
 )
 _MOST = 60
 
