@@ -10,7 +10,10 @@ from latentgeo.geometry import METRICS, distance, pairwise_distance
 SIZE = 5
 RANKS = {"any rank": (0, 1, 3, SIZE), "equal ranks": (0, 1, 3, SIZE), "full rank": (SIZE,)}
 CASES = [(name, rank) for name, stated in METRICS.items() for rank in RANKS[stated.domain]]
-DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+NO_CARD = pytest.mark.skipif(not torch.cuda.is_available(), reason="no card that speaks CUDA here")
+DEVICES = ["cpu", pytest.param("cuda", marks=NO_CARD)]
+SCALES = [1e-8, 1.0, 1e8]
+DTYPES = [torch.float32, torch.float64]
 
 
 def factors(count, rank, seed=0, size=SIZE, columns=8):
@@ -36,14 +39,38 @@ def orthogonal(size=SIZE, seed=9):
     return np.linalg.qr(np.random.default_rng(seed).normal(size=(size, size)))[0]
 
 
-@pytest.mark.parametrize("scale", [1e-8, 1.0, 1e8])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("device", DEVICES)
+def as_given(x, scale, dtype, device):
+    """Give matrices as a user would: scaled, in a precision, on a device."""
+    return (scale * torch.from_numpy(x)).to(device, dtype)
+
+
+def assert_same(found, expected, metric, dtype):
+    """Compare tables to what the precision of the matrices that were given allows."""
+    typical = float(expected.abs().max()) if METRICS[metric].homogeneity != 0 else 1.0
+    rtol, atol = (1e-8, 1e-7) if dtype == torch.float64 else (1e-4, 2e-3)
+    torch.testing.assert_close(found, expected, rtol=rtol, atol=atol * typical)
+
+
+everywhere = [
+    pytest.mark.parametrize("scale", SCALES),
+    pytest.mark.parametrize("dtype", DTYPES),
+    pytest.mark.parametrize("device", DEVICES),
+]
+
+
+def at_every_scale_and_precision(test):
+    """Run a test of matrices that are given at all scales, in all precisions, on all devices."""
+    for mark in everywhere:
+        test = mark(test)
+    return test
+
+
+@at_every_scale_and_precision
 @pytest.mark.parametrize(("metric", "rank"), CASES)
 class TestAtEveryRankAndScale:
     @pytest.fixture
     def points(self, rank, scale, dtype, device):
-        return (scale * torch.from_numpy(matrices(6, rank))).to(device, dtype)
+        return as_given(matrices(6, rank), scale, dtype, device)
 
     def test_symmetry(self, points, metric):
         d = pairwise_distance(points, metric=metric)
@@ -54,9 +81,7 @@ class TestAtEveryRankAndScale:
     def test_a_point_is_at_distance_zero_from_itself(self, points, metric):
         itself = distance(points, points.clone(), metric)
         size = points.double().diagonal(dim1=-2, dim2=-1).sum(-1).sqrt()
-        typical = torch.where(
-            torch.tensor(metric == "bures-wasserstein"), size, torch.ones_like(size)
-        )
+        typical = size if metric == "bures-wasserstein" else torch.ones_like(size)
         assert (itself <= 1e-10 * typical).all()
         assert not pairwise_distance(points, metric=metric).diagonal().any()
 
@@ -73,11 +98,10 @@ class TestAtEveryRankAndScale:
         torch.testing.assert_close(pairs, table, rtol=1e-7, atol=negligible(table, metric))
 
 
-@pytest.mark.parametrize("scale", [1e-8, 1.0, 1e8])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@at_every_scale_and_precision
 @pytest.mark.parametrize(("metric", "rank"), [c for c in CASES if METRICS[c[0]].triangle])
-def test_triangle_inequality_where_it_is_stated(metric, rank, dtype, scale):
-    d = pairwise_distance((scale * matrices(12, rank)).astype(dtype), metric=metric)
+def test_triangle_inequality_where_it_is_stated(metric, rank, scale, dtype, device):
+    d = pairwise_distance(as_given(matrices(12, rank), scale, dtype, device), metric=metric)
     direct, detour = d[:, None, :], d[:, :, None] + d[None]
     assert (direct <= detour + negligible(d, metric)).all()
 
@@ -86,13 +110,15 @@ def invariant_cases(invariance):
     return [(name, rank) for name, rank in CASES if invariance in METRICS[name].invariances]
 
 
+@at_every_scale_and_precision
 @pytest.mark.parametrize(("metric", "rank"), invariant_cases("orthogonal"))
-def test_invariance_under_rotations(metric, rank):
+def test_invariance_under_rotations(metric, rank, scale, dtype, device):
     points, q = matrices(4, rank), orthogonal()
-    expected = pairwise_distance(points, metric=metric)
-    np.testing.assert_allclose(
-        pairwise_distance(q @ points @ q.T, metric=metric), expected, rtol=1e-8, atol=1e-7
+    before, after = (
+        pairwise_distance(as_given(x, scale, dtype, device), metric=metric)
+        for x in (points, q @ points @ q.T)
     )
+    assert_same(after, before, metric, dtype)
 
 
 @pytest.mark.parametrize(("metric", "rank"), CASES)
@@ -112,14 +138,24 @@ def test_homogeneity_is_what_is_stated(metric, rank, scale):
         np.testing.assert_allclose(after, expected, rtol=1e-8, atol=negligible(expected, metric))
 
 
+@at_every_scale_and_precision
 @pytest.mark.parametrize(("metric", "rank"), invariant_cases("inversion"))
-def test_invariance_under_inversion(metric, rank):
+def test_invariance_under_inversion(metric, rank, scale, dtype, device):
     points = matrices(4, rank)
-    np.testing.assert_allclose(
-        pairwise_distance(np.linalg.inv(points), metric=metric),
-        pairwise_distance(points, metric=metric),
-        rtol=1e-9,
+    before = pairwise_distance(as_given(points, scale, dtype, device), metric=metric)
+    inverse = as_given(np.linalg.inv(points), 1 / scale, dtype, device)
+    assert_same(pairwise_distance(inverse, metric=metric), before, metric, dtype)
+
+
+@at_every_scale_and_precision
+@pytest.mark.parametrize(("metric", "rank"), invariant_cases("congruence"))
+def test_invariance_under_congruence(metric, rank, scale, dtype, device):
+    points, g = matrices(4, rank), orthogonal() * np.geomspace(0.5, 2.0, SIZE)
+    before, after = (
+        pairwise_distance(as_given(x, scale, dtype, device), metric=metric)
+        for x in (points, g @ points @ g.T)
     )
+    assert_same(after, before, metric, dtype)
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -132,30 +168,35 @@ def test_congruence_changes_the_distance_unless_invariance_is_stated(metric):
     assert same == ("congruence" in METRICS[metric].invariances)
 
 
+@at_every_scale_and_precision
 @pytest.mark.parametrize(("metric", "rank"), CASES)
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_matrix_factor_and_unfolding_agree(metric, rank, dtype):
+def test_matrix_factor_and_unfolding_agree(metric, rank, scale, dtype, device):
     x = factors(5, rank, columns=9)
     x = x - x.mean(-1, keepdims=True)
-    s = x @ x.swapaxes(-1, -2)
-    tolerance = (
-        {"rtol": 1e-8, "atol": 1e-7} if dtype == np.float64 else {"rtol": 1e-4, "atol": 2e-3}
-    )
-    by_matrix = pairwise_distance(s.astype(dtype), metric=metric)
-    by_factor = pairwise_distance(x.astype(dtype), metric=metric, form="factor")
-    by_unfolding = pairwise_distance(
-        (np.sqrt(8) * x + 3).astype(dtype), metric=metric, form="unfolding"
-    )
-    np.testing.assert_allclose(by_matrix, by_factor, **tolerance)
-    np.testing.assert_allclose(by_unfolding, by_factor, **tolerance)
+    given = {
+        "matrix": as_given(x @ x.swapaxes(-1, -2), scale, dtype, device),
+        "factor": as_given(x, scale**0.5, dtype, device),
+        "unfolding": as_given(np.sqrt(8) * x + 3, scale**0.5, dtype, device),
+    }
+    tables = {form: pairwise_distance(s, metric=metric, form=form) for form, s in given.items()}
+    assert_same(tables["matrix"], tables["factor"], metric, dtype)
+    assert_same(tables["unfolding"], tables["factor"], metric, dtype)
+
+
+@at_every_scale_and_precision
+@pytest.mark.parametrize(("metric", "rank"), CASES)
+def test_leading_dimensions_broadcast(metric, rank, scale, dtype, device):
+    a = as_given(matrices(6, rank), scale, dtype, device).reshape(2, 1, 3, SIZE, SIZE)
+    b = as_given(matrices(3, rank, seed=1), scale, dtype, device)
+    d = distance(a, b, metric)
+    assert d.shape == (2, 1, 3)
+    assert_same(d[1, 0, 2], distance(a[1, 0, 2], b[2], metric), metric, torch.float64)
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_leading_dimensions_broadcast(metric):
+def test_arrays_and_tensors_give_the_same(metric):
     a, b = matrices(6, SIZE).reshape(2, 1, 3, SIZE, SIZE), matrices(3, SIZE, seed=1)
     d = distance(a, b, metric)
-    assert d.shape == (2, 1, 3)
-    assert d[1, 0, 2] == pytest.approx(distance(a[1, 0, 2], b[2], metric), rel=1e-9, abs=1e-12)
     assert isinstance(distance(a[0, 0, 0], b[0], metric), float)
     t = distance(torch.from_numpy(a), torch.from_numpy(b), metric)
     np.testing.assert_array_equal(t.numpy(), d)
