@@ -134,10 +134,10 @@ def frechet_mean(
     while step > tolerance and iterations < max_iterations:
         aligned = factors @ _alignment(mean, factors)
         moved = (shares[:, None, None] * aligned).sum(0)
-        step = float((moved - mean).norm() / moved.norm().clamp_min(1e-300))
+        step = float(((moved - mean).norm() / moved.norm().clamp_min(1e-300)).detach())
         mean, iterations = moved, iterations + 1
     aligned = factors @ _alignment(mean, factors)
-    dispersion = float((shares * (aligned - mean).square().sum((-2, -1))).sum())
+    dispersion = float((shares * (aligned - mean).square().sum((-2, -1))).sum().detach())
     return FrechetMean(back(mean), dispersion, iterations, step <= tolerance)
 
 

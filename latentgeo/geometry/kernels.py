@@ -15,7 +15,7 @@ from torch import Tensor
 
 from latentgeo.geometry import _flat, _linalg
 from latentgeo.geometry._arrays import A, DType, enter, enter_pair, enter_raw
-from latentgeo.geometry._checks import check_gram, check_set, check_weights
+from latentgeo.geometry._checks import check_finite, check_gram, check_set, check_weights
 from latentgeo.geometry._factors import Form
 from latentgeo.geometry._tiles import DEFAULT_BUDGET
 from latentgeo.geometry.distances import (
@@ -324,11 +324,17 @@ class Nystroem(
         Raises
         ------
         ValueError
-            If ``n_landmarks`` is not positive, or as for `kernel`.
+            If ``n_landmarks`` is not positive, a number is not finite, or as for `kernel`.
         """
         if self.n_landmarks < 1:
             raise ValueError(f"n_landmarks is {self.n_landmarks}; expected at least 1")
-        count = len(X[0] if isinstance(X, tuple) else X)
+        modes = X if isinstance(X, tuple) else (X,)
+        for mode in modes:
+            # All samples are looked at, though landmarks are a few.
+            inside = enter_raw(mode)[0]
+            check_set(inside, "X")
+            check_finite(inside, "X")
+        count = len(modes[0])
         chosen = check_random_state(self.random_state).permutation(count)[: self.n_landmarks]
         self.landmark_indices_ = np.sort(chosen)
         self.landmarks_ = _some(X, self.landmark_indices_)

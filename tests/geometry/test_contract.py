@@ -45,6 +45,21 @@ ESTIMATORS = [
 ]
 
 
+NO_CARD = pytest.mark.skipif(not torch.cuda.is_available(), reason="no card that speaks CUDA here")
+
+
+def each_mode(x, function):
+    return tuple(function(mode) for mode in x) if isinstance(x, tuple) else function(x)
+
+
+def as_xarray(x):
+    return xr.DataArray(x, dims=[f"d{i}" for i in range(x.ndim)])
+
+
+def squared(factor):
+    return factor @ factor.T
+
+
 def rows(x, index):
     return tuple(rows(mode, index) for mode in x) if isinstance(x, tuple) else x[index]
 
@@ -90,43 +105,87 @@ class TestEstimatorsOnTensors:
         model = clone(estimator).fit(x)
         assert len(model.get_feature_names_out()) == model.transform(x).shape[1]
 
-    def test_tensors_and_lists_of_arrays_give_the_same(self, estimator, x):
-        if isinstance(x, tuple):
-            tensors = tuple(torch.from_numpy(mode) for mode in x)
-        else:
-            tensors = torch.from_numpy(x)
+    @pytest.mark.parametrize("kind", [torch.from_numpy, as_xarray, np.asfortranarray])
+    def test_every_kind_of_array_gives_the_same(self, estimator, x, kind):
+        given = each_mode(x, kind)
         expected = clone(estimator).fit(x).transform(x)
-        found = clone(estimator).fit(tensors).transform(tensors)
+        found = clone(estimator).fit(given).transform(given)
+        assert isinstance(found, np.ndarray)
         np.testing.assert_allclose(np.abs(found), np.abs(expected), atol=1e-9)
+
+    def test_single_precision_is_taken(self, estimator, x):
+        single = each_mode(x, lambda mode: mode.astype(np.float32))
+        found = clone(estimator).fit(single).transform(single)
+        assert np.isfinite(found).all()
+        expected = clone(estimator).fit(x).transform(x)
+        np.testing.assert_allclose(found @ found.T, expected @ expected.T, rtol=1e-3, atol=1e-3)
+
+    def test_numbers_that_are_none_are_refused(self, estimator, x):
+        broken = each_mode(x, np.copy)
+        (broken[0] if isinstance(broken, tuple) else broken)[3, 0, 0] = np.nan
+        with pytest.raises(ValueError, match="1 NaN or infinite values"):
+            clone(estimator).fit(broken)
+        with pytest.raises(ValueError, match="1 NaN or infinite values"):
+            clone(estimator).fit(x).transform(broken)
+
+    def test_matrices_of_another_size_are_refused(self, estimator, x):
+        model = clone(estimator).fit(x)
+        larger = each_mode(x, lambda mode: np.pad(mode, ((0, 0), (0, 1), (0, 1))))
+        with pytest.raises(ValueError, match=r"hold matrices of \d and \d rows; expected"):
+            model.transform(larger)
+
+    def test_an_empty_set_is_refused(self, estimator, x):
+        with pytest.raises(ValueError, match=r"empty: shape \(0, "):
+            clone(estimator).fit(x).transform(each_mode(x, lambda mode: mode[:0]))
 
 
 FUNCTIONS = {
     "mode_unfoldings": (lambda x: mode_unfoldings(x)[0], LATENTS),
     "mode_covariances": (lambda x: mode_covariances(x)[2], LATENTS),
+    "mode_singular_values": (lambda x: geometry.mode_singular_values(x)[1], LATENTS),
+    "mode_ranks": (lambda x: geometry.mode_ranks(x, source_dtype="float64"), LATENTS),
+    "mode_features": (geometry.mode_features, LATENTS),
+    "mode_grams": (lambda x: geometry.mode_grams(x).product, LATENTS),
     "singular_values": (singular_values, FACTORS),
     "matrix_rank": (matrix_rank, FACTORS),
+    "rank_at_tolerance": (lambda x: geometry.rank_at_tolerance(x[0], [1e-9, 0.5]), FACTORS),
     "distance": (lambda x: distance(x, x[:1]), MATRICES),
     "pairwise_distance": (pairwise_distance, MATRICES),
+    "product_distance": (lambda x: pairwise_distance((x, x), weights=(1, 2)), MATRICES),
     "kernel": (kernel, MATRICES),
+    "product_kernel": (lambda x: kernel((x, x), combine="product"), MATRICES),
     "features": (lambda x: pseudo_log_features(x, form="matrix"), MATRICES),
+    "feature_map": (geometry.feature_map, MATRICES),
     "gram": (lambda x: pseudo_log_gram(x, form="matrix"), MATRICES),
-    "principal_angles": (lambda x: principal_angles(x, x), FACTORS),
+    "gram_diagnostics": (lambda x: geometry.gram_diagnostics(x).negative_energy, MATRICES),
+    "centre_gram": (geometry.centre_gram, MATRICES),
+    "gram_spectrum": (geometry.gram_spectrum, MATRICES),
     "gram_dimension": (gram_dimension, MATRICES),
+    "principal_angles": (lambda x: principal_angles(x, x), FACTORS),
+    "rkhs_principal_angles": (
+        lambda x: geometry.rkhs_principal_angles(x[:2], x[:2], x[2:4], dims=2),
+        MATRICES,
+    ),
+    "angle_statistics": (lambda x: geometry.angle_statistics(x).chordal, FACTORS),
+    "geodesic": (lambda x: geometry.bures_wasserstein_geodesic(x[0], x[1], [0.5]), MATRICES),
+    "frechet_mean": (lambda x: squared(geometry.frechet_mean(x).factor), MATRICES),
 }
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 class TestFunctionsOnEveryKind:
-    def test_torch_comes_back_as_torch_on_its_device(self, name):
+    @pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=NO_CARD)])
+    def test_torch_comes_back_as_torch_on_its_device(self, name, device):
         function, x = FUNCTIONS[name]
-        found = function(torch.from_numpy(x))
+        found = function(torch.from_numpy(x).to(device))
         assert isinstance(found, torch.Tensor)
-        assert found.device == torch.device("cpu")
+        assert found.device.type == device
+        expected = function(torch.from_numpy(x))
+        torch.testing.assert_close(found.cpu(), expected, rtol=1e-6, atol=1e-6)
 
     def test_xarray_is_taken_as_numpy(self, name):
         function, x = FUNCTIONS[name]
-        wrapped = xr.DataArray(x, dims=[f"d{i}" for i in range(x.ndim)])
-        found = function(wrapped)
+        found = function(as_xarray(x))
         assert isinstance(found, np.ndarray)
         np.testing.assert_allclose(found, function(x), atol=1e-12)
 
