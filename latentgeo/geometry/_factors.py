@@ -1,6 +1,7 @@
 """Positive semi-definite matrices restricted to their ranges: what every metric starts from."""
 
 from collections.abc import Callable
+from threading import Lock
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -86,23 +87,33 @@ def _joined(parts: list[RangeFactors]) -> RangeFactors:
 def _collected(
     function: Callable[[slice], RangeFactors], pieces: list[slice], cost: float, x: Tensor
 ) -> RangeFactors:
-    """Join the factors of all pieces without holding them twice: the first says how wide."""
-    first = function(pieces[0])
-    whole = _empty(len(x), x.shape[-2], _width(first), first.basis)
-    _place(first, whole, pieces[0])
+    """Join the factors of all pieces without holding them twice.
+
+    The piece that is done first says how wide the set is; wider ones wait until the end.
+    """
+    whole: RangeFactors | None = None
+    first = Lock()
 
     def place(piece: slice) -> tuple[slice, RangeFactors] | None:
+        nonlocal whole
         part = function(piece)
+        with first:
+            if whole is None:
+                whole = _empty(len(x), x.shape[-2], _width(part), part.basis)
         if _width(part) > whole.basis.shape[-1]:
             return piece, part.trimmed()
         _place(part, whole, piece)
         return None
 
-    wider = [found for found in _linalg.map_tiles(place, pieces[1:], cost, x) if found]
-    if not wider:
-        return whole
-    narrow, width = whole, max(_width(part) for _, part in wider)
-    whole = _empty(len(x), x.shape[-2], width, narrow.basis)
+    wider = [found for found in _linalg.map_tiles(place, pieces, cost, x) if found]
+    assert whole is not None
+    return _widened(whole, wider) if wider else whole
+
+
+def _widened(narrow: RangeFactors, wider: list[tuple[slice, RangeFactors]]) -> RangeFactors:
+    """Move a set to where its widest pieces fit."""
+    samples, rows, _ = narrow.basis.shape
+    whole = _empty(samples, rows, max(_width(part) for _, part in wider), narrow.basis)
     _place(narrow, whole, slice(None))
     for piece, part in wider:
         _place(part, whole, piece)
