@@ -30,6 +30,8 @@ _TORCH_EIGENVALUES_UP_TO = 128
 _BLAS_THREADS_FROM = 800
 _CARDS_ARE_FINE_UP_TO = 32
 _TRIAL = 64
+# Each holds a piece of up to 32 MiB: so many leave a quarter of the default budget.
+_MOST_WORKERS = 24
 
 
 def eigvalsh(x: Tensor) -> Tensor:
@@ -101,7 +103,7 @@ def map_tiles(
 
 def workers(cost: float) -> int:
     """Threads that work of this cost is worth; torch's own thread setting is the most."""
-    return 1 if cost < _WORTH_A_POOL else max(1, torch.get_num_threads())
+    return 1 if cost < _WORTH_A_POOL else max(1, min(torch.get_num_threads(), _MOST_WORKERS))
 
 
 @contextmanager

@@ -73,6 +73,12 @@ def test_threads_are_as_many_afterwards_as_before():
     assert torch.get_num_threads() == threads
 
 
+def test_many_cores_do_not_make_many_pieces_at_a_time(monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 128)
+    assert 1 < _linalg.workers(1e12) * 2**25 < 2**30
+    assert _linalg.workers(1.0) == 1
+
+
 def test_an_error_in_one_thread_comes_through_and_threads_recover(monkeypatch):
     monkeypatch.setattr(_linalg, "_WORTH_A_POOL", 1.0)
     threads = torch.get_num_threads()
