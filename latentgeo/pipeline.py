@@ -2,7 +2,7 @@
 
 import json
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +178,7 @@ def redraw(folder: str | Path) -> None:
 def _named(checkpoints: Checkpoints) -> dict[str, Checkpoint]:
     """Name each model after its folder or file, and the parent of that where it is not enough."""
     if isinstance(checkpoints, Mapping):
+        _check_names(checkpoints)
         return {
             name: _existing(model) if isinstance(model, str | Path) else model
             for name, model in checkpoints.items()
@@ -198,6 +199,15 @@ def _named(checkpoints: Checkpoints) -> dict[str, Checkpoint]:
             "names in Python: analyze({name: folder, ...})"
         )
     return dict(zip(labels, paths, strict=True))
+
+
+def _check_names(names: Iterable[str]) -> None:
+    """Refuse what cannot name a branch of a tree."""
+    for name in names:
+        if not name or "/" in name or name == ".":
+            raise InputError(
+                f"model name {name!r} cannot be used: expected one that is not empty and has no '/'"
+            )
 
 
 def _name(path: Path) -> str:

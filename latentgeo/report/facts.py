@@ -1,8 +1,10 @@
 """What the report asks of an analysis, model by model."""
 
+import json
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -126,6 +128,12 @@ class Model:
     def has_ranks(self) -> bool:
         """Whether its latents are tensors, which have ranks."""
         return "rank" in self.data
+
+    @property
+    def opened(self) -> dict[str, Any]:
+        """How it was opened: kind, card, files and round trip; empty where nobody wrote it down."""
+        found: dict[str, Any] = json.loads(self.data.attrs.get("opened", "{}"))
+        return found
 
     @property
     def has_units(self) -> bool:

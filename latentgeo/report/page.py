@@ -132,8 +132,8 @@ def _title(models: Sequence[Model]) -> str:
 
 def _glance(models: Sequence[Model], name: str, *, ranked: bool) -> list[tables.Table]:
     """Gather the tables that a hurried reader looks at."""
-    ranks = [tables.ranks_at_a_glance(models, name)] if ranked else []
-    return [table.without_empty() for table in (tables.at_a_glance(models, name), *ranks)]
+    strata = [tables.strata_at_a_glance(models, name)] if ranked else []
+    return [table.without_empty() for table in (tables.at_a_glance(models, name), *strata)]
 
 
 def _measured(models: Sequence[Model], name: str) -> list[tables.Table]:
@@ -340,7 +340,8 @@ def _controls(models: Sequence[Model], name: str, *, ranked: bool) -> list[table
     about_all = [tables.saturation(models)]
     if models[0].noisy is not None:
         about_all.insert(0, tables.nulls(models, name))
-    chosen = [*(about_ranks if ranked else []), *about_all]
+    opened = tables.opened(models)
+    chosen = [*([opened] if opened.rows else []), *(about_ranks if ranked else []), *about_all]
     return [table.without_empty() for table in chosen]
 
 
@@ -391,6 +392,8 @@ def _provenance(
     texts = {"Analysis": json.loads(tree.attrs["provenance"])}
     for model in models:
         texts[model.label] = json.loads(model.data.attrs["provenance"])
+        if model.opened:
+            texts[model.label]["opened"] = model.opened
         if "settings" in model.data.attrs:
             texts[model.label]["settings"] = json.loads(model.data.attrs["settings"])
     texts["summary.json"] = dict(summary)

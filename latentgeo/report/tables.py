@@ -1,8 +1,9 @@
 """The tables of the report, as plain text ready to be set."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
@@ -61,7 +62,7 @@ class Table:
 
 
 def at_a_glance(models: Sequence[Model], noisy_name: str) -> Table:
-    """Set dimension, angles and PSNR of every model in one row per view.
+    """Set ranks, dimension, angles and PSNR of every model in one row per view.
 
     Parameters
     ----------
@@ -75,10 +76,13 @@ def at_a_glance(models: Sequence[Model], noisy_name: str) -> Table:
     Table
     """
     return Table(
-        "Hilbert dimension, principal angle and PSNR",
+        "Ranks, Hilbert dimension, principal angle and PSNR",
         (
             "Model",
+            "Latent",
             "Learned",
+            "Ranks, clean",
+            f"Ranks, {noisy_name}",
             "Dimension, clean",
             f"Dimension, {noisy_name}",
             f"Mean angle, {noisy_name}",
@@ -88,15 +92,17 @@ def at_a_glance(models: Sequence[Model], noisy_name: str) -> Table:
             "PSNR, mean image",
         ),
         tuple(_glance(model, view) for model in models for view in model.views),
-        "Square brackets: 95 % intervals over images. Dimension: 95 % of the variance. Angle in "
+        "Square brackets: 95 % intervals over images. Ranks S1, S2, S3: ranges over images, under "
+        "the spectrum rule; a vector has none. Dimension: 95 % of the variance, in the pseudo-log "
+        "kernel for tensors and of the vectors themselves (a linear kernel) for vectors. Angle in "
         "degrees: a clean half of the images against itself made noisy, mean and range over "
         "random halves; its null: two disjoint clean halves. PSNR in dB; learned is unknown where "
         "a model has no decoder.",
     )
 
 
-def ranks_at_a_glance(models: Sequence[Model], noisy_name: str) -> Table:
-    """Set ranks and number of strata of every model in one row per view.
+def strata_at_a_glance(models: Sequence[Model], noisy_name: str) -> Table:
+    """Set the number of strata of every model in one row per view.
 
     Parameters
     ----------
@@ -110,23 +116,46 @@ def ranks_at_a_glance(models: Sequence[Model], noisy_name: str) -> Table:
     Table
     """
     return Table(
-        "Ranks S1, S2, S3 and strata",
+        "Strata",
         (
             "Model",
-            "Latent",
-            "Ranks, clean",
-            f"Ranks, {noisy_name}",
             "Strata, clean",
             f"Strata, {noisy_name}",
             "Images that keep their stratum",
         ),
         tuple(
-            _glance_at_ranks(model, view)
-            for model in models
-            if model.has_ranks
-            for view in model.views
+            _glance_at_strata(view) for model in models if model.has_ranks for view in model.views
         ),
-        "Ranges over images, under the spectrum rule.",
+        "Number of different rank triples, under the spectrum rule.",
+    )
+
+
+def opened(models: Sequence[Model]) -> Table:
+    """Say how the models that others trained see images, and whether these come back.
+
+    Parameters
+    ----------
+    models : sequence of Model
+        The models of an analysis; our own are passed over.
+
+    Returns
+    -------
+    Table
+    """
+    return Table(
+        "How models that others trained were opened",
+        (
+            "Model",
+            "From",
+            "What it makes of images in [0, 1]",
+            "Where the latent is",
+            "Round trip, as opened (dB)",
+            "Under other codings (dB)",
+            "Images' own mean (dB)",
+        ),
+        tuple(_opened(model) for model in models if "kind" in model.opened),
+        "Round trip: PSNR of decode(encode(x)) on the first images. Noise is added before all of "
+        "this, to the images of the data.",
     )
 
 
@@ -560,7 +589,13 @@ def _glance(model: Model, view: View) -> tuple[str, ...]:
     noisy = view.noisy
     return (
         view.label,
+        model.latent,
         {True: "yes", False: "NO", None: "unknown"}[model.learned],
+        *(
+            _both(view, lambda level: _ranks(view.triples(level)))
+            if view.has_ranks
+            else (NONE, NONE)
+        ),
         *_both(view, lambda level: estimate(*view.dimension(level), 0)),
         _mean_and_range(view.half_angles(noisy)) if noisy is not None else NONE,
         _mean_and_range(view.nulls().get("disjoint clean sets")),
@@ -638,12 +673,41 @@ def _numbers(units: NDArray[np.int64]) -> str:
     return f"{len(units)}: {named}{', …' if len(units) > _MOST_NAMED else ''}"
 
 
-def _glance_at_ranks(model: Model, view: View) -> tuple[str, ...]:
-    """Fill one row of the table of ranks."""
+def _opened(model: Model) -> tuple[str, ...]:
+    """Fill one row of the table of foreign models."""
+    card = model.opened.get("card", {})
+    trip = model.opened.get("round_trip")
+    layers = card.get("layers") or [card.get("encode") or "its encoder"]
+    return (
+        model.label,
+        str(model.opened["kind"]),
+        _settings(card.get("preprocessing", {})) or "nothing",
+        ", ".join([*layers, _settings(card.get("posterior", {}))]).removesuffix(", "),
+        number(trip["psnr_db"]) if trip else NONE,
+        ", ".join(f"{name} {number(db)}" for name, db in trip["alternatives_db"].items())
+        if trip
+        else NONE,
+        number(trip["baseline_db"]) if trip else NONE,
+    )
+
+
+def _settings(values: Mapping[str, Any]) -> str:
+    """Say settings in a line, such as "size 32, range -1 to 1"."""
+    return ", ".join(f"{name.replace('_', ' ')} {_plain(value)}" for name, value in values.items())
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(f"{part:g}" for part in value)
+    return str(value)
+
+
+def _glance_at_strata(view: View) -> tuple[str, ...]:
+    """Fill one row of the table of strata."""
     return (
         view.label,
-        model.latent,
-        *_both(view, lambda level: _ranks(view.triples(level))),
         *_both(view, lambda level: str(len(view.strata(level)))),
         NONE if view.noisy is None else f"{view.kept()} of {view.data.sizes['sample']}",
     )

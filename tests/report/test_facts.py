@@ -1,5 +1,7 @@
 """What the report computes from an analysis."""
 
+import json
+
 import numpy as np
 import pytest
 from scipy.stats import binomtest
@@ -95,7 +97,7 @@ def test_the_dimension_of_a_stratum_is_that_of_the_geometry(synthetic):
 
 def test_rank_tables_pass_over_vectors(models):
     for table in (
-        tables.ranks_at_a_glance(models, "noisy"),
+        tables.strata_at_a_glance(models, "noisy"),
         tables.two_rules(models, "noisy"),
         tables.sample_or_mean(models),
         tables.dead_channels(models, "noisy"),
@@ -110,8 +112,9 @@ def test_the_glance_has_a_row_per_model_and_view(models):
     table = tables.at_a_glance(models, "noisy")
     rows = by_label(table.rows)
     assert list(rows)[:4] == ["CAE", "DAE", "VAE, mean", "VAE, sample"]
-    assert rows["CAE seed 1"][1] == "NO"
-    assert rows["CAE-MLP"][1] == "yes"
+    assert rows["CAE seed 1"][2] == "NO"
+    assert rows["CAE-MLP"][2] == "yes"
+    assert rows["CAE-MLP"][3:5] == ("\N{EM DASH}",) * 2
     assert all(len(row) == len(table.columns) for row in table.rows)
 
 
@@ -165,9 +168,27 @@ def test_a_model_without_a_decoder_is_neither_learned_nor_not(synthetic):
     assert model.learned is None
     assert not model.decodes
     (row,) = tables.at_a_glance([model], "noisy").rows
-    assert row[1] == "unknown"
+    assert row[2] == "unknown"
     assert row[-3:] == ("\N{EM DASH}",) * 3
     assert not tables.decoder_metric([model]).rows
+
+
+def test_how_a_foreign_model_was_opened(synthetic):
+    tree = synthetic.make_tree(2)
+    assert not tables.opened(models_of(tree)).rows
+    name = models_of(tree)[0].label
+    opened = {
+        "kind": "diffusers",
+        "card": {"preprocessing": {"grey_to_rgb": True, "range": [-1.0, 1.0]}},
+        "round_trip": {"psnr_db": 27.4, "baseline_db": 11.8, "alternatives_db": {"[0, 1]": 24.2}},
+    }
+    tree[name].attrs["opened"] = json.dumps(opened)
+    (row,) = tables.opened(models_of(tree)).rows
+    assert row[1:3] == ("diffusers", "grey to rgb yes, range -1, 1")
+    assert row[3:] == ("its encoder", "27.4", "[0, 1] 24.2", "11.8")
+    tree[name].attrs["opened"] = json.dumps({"kind": "module", "card": {"layers": ["a.b", "c"]}})
+    (row,) = tables.opened(models_of(tree)).rows
+    assert row[2:5] == ("nothing", "a.b, c", "\N{EM DASH}")
 
 
 def test_captions_become_different_names_without_spaces():

@@ -148,7 +148,7 @@ def test_a_model_without_a_decoder_has_a_whole_report(synthetic, write):
     assert "has learned" not in re.sub("(whether|Whether) (it|the model) has learned", "", words)
     assert "The paper's statements beside ours" not in words
     assert "PSNR, clean" not in words
-    assert "Ranks S1, S2, S3 and strata" in words
+    assert "Images that keep their stratum" in words
     assert "no model of this analysis has a decoder, so nothing is reconstructed" in words
 
 
