@@ -78,7 +78,10 @@ def train(
     epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = 30,
     batch_size: Annotated[int, typer.Option(help="Images per step.")] = 128,
     learning_rate: Annotated[float, typer.Option(help="Adam's step size at its highest.")] = 1e-3,
-    schedule: Annotated[str, typer.Option(help="constant or cosine.")] = "constant",
+    beta1: Annotated[
+        float, typer.Option(help="Adam's memory of the gradient; 0.5 with an adversary.")
+    ] = 0.9,
+    schedule: Annotated[str, typer.Option(help="constant, cosine or steps.")] = "constant",
     gradient_clip: Annotated[float | None, typer.Option(help="Largest gradient norm.")] = None,
     patience: Annotated[
         int | None, typer.Option(help="Stop after so many epochs without a better validation.")
@@ -109,6 +112,7 @@ def train(
         epochs=epochs,
         batch_size=batch_size,
         learning_rate=learning_rate,
+        beta1=beta1,
         schedule=schedule,
         gradient_clip=gradient_clip,
         patience=patience,

@@ -65,6 +65,9 @@ class AAEOptions(DiscriminatorOptions):
         Factor of −log D in the objective, for each code.
     categories : int
         Classes of the data, or clusters.
+    category_norm : bool
+        Normalise the categories' logits over the batch: otherwise one category tends to take all
+        images.
     labels : int, "all" or None
         How many training images show their label; "all" where the variant learns from labels and
         nothing is said, and none in the others.
@@ -85,6 +88,7 @@ class AAEOptions(DiscriminatorOptions):
     universal_noise: PositiveInt = 10
     adversarial_weight: NonNegative = 1.0
     categories: Annotated[int, Field(ge=2)] = 10
+    category_norm: bool = True
     labels: PositiveInt | Literal["all"] | None = None
     labelled_batch: PositiveInt = 100
     classification_weight: NonNegative = 1.0
@@ -98,6 +102,12 @@ class AAEOptions(DiscriminatorOptions):
             raise ValueError(
                 f"option encoder is 'gaussian', but the variant {self.variant!r} takes a "
                 "deterministic or a universal encoder; use one of them"
+            )
+        plain = self.encoder == "deterministic" and self.variant not in _WITH_CATEGORIES
+        if self.latent_norm and not plain:
+            raise ValueError(
+                "option latent_norm is true, but only a deterministic latent without categories "
+                "is normalised; leave it out"
             )
         if self.variant in _WITHOUT_LABELS and self.labels is not None:
             raise ValueError(
@@ -123,7 +133,14 @@ def _bottleneck(features: int, latent_shape: Shape, options: AAEOptions) -> Bott
     if options.variant in _WITH_CATEGORIES:
         heads = options.head_distance if options.variant == "dimensionality-reduction" else None
         noise = options.universal_noise if options.encoder == "universal" else 0
-        return Categories(features, channels, options.categories, heads=heads, noise=noise)
+        return Categories(
+            features,
+            channels,
+            options.categories,
+            heads=heads,
+            noise=noise,
+            normalised=options.category_norm,
+        )
     if options.variant == "supervised":
         return Conditional(_plain(features, style, options), options.categories)
     return _plain(features, channels, options)
@@ -134,7 +151,7 @@ def _plain(features: int, channels: int, options: AAEOptions) -> Bottleneck:
         return Gaussian(features, channels)
     if options.encoder == "universal":
         return Universal(features, channels, options.universal_noise)
-    return Deterministic(features, channels, "linear")
+    return Deterministic(features, channels, "linear", deviation=options.latent_deviation)
 
 
 def _style_dimension(latent_shape: Shape, options: AAEOptions) -> int:

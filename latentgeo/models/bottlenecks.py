@@ -75,21 +75,32 @@ class Deterministic(Bottleneck):
     channels : int
         Channels of the latent.
     activation : {"relu", "linear"}, default="relu"
-        What the latent passes last.
+        What the latent passes.
+    deviation : float, optional
+        Normalise each channel over the batch (and over rows and columns) to mean 0 and this
+        standard deviation; as it comes if left out.
     """
 
     stochastic = False
 
     def __init__(
-        self, features: int, channels: int, activation: Literal["relu", "linear"] = "relu"
+        self,
+        features: int,
+        channels: int,
+        activation: Literal["relu", "linear"] = "relu",
+        *,
+        deviation: float | None = None,
     ) -> None:
         super().__init__()
         self.project = nn.Identity() if features == channels else _project(features, channels)
         self.activation = nn.ReLU() if activation == "relu" else nn.Identity()
+        self.normalise = nn.Identity() if deviation is None else _normalise(channels)
+        self.deviation = 1.0 if deviation is None else deviation
 
     def forward(self, features: Tensor) -> Posterior:
         """Give the point."""
-        return Posterior(self.activation(self.project(features)))
+        latent = self.activation(self.project(features))
+        return Posterior(self.deviation * self.normalise(latent))
 
 
 class Gaussian(Bottleneck):
@@ -210,6 +221,8 @@ class Categories(Bottleneck):
         W (K × dimension) are learned, and begin about as far from each other as this.
     noise : int, default=0
         Channels of noise that join the features while training, as in `Universal`.
+    normalised : bool, default=True
+        Normalise the categories' logits over the batch, so that none is forgotten.
 
     References
     ----------
@@ -226,10 +239,14 @@ class Categories(Bottleneck):
         *,
         heads: float | None = None,
         noise: int = 0,
+        normalised: bool = True,
     ) -> None:
         super().__init__()
         self.join = _Joined(features, noise) if noise else nn.Identity()
-        self.category = _project(features, categories)
+        norm = nn.BatchNorm2d(categories) if normalised else nn.Identity()
+        # A bias would be taken away by the normalisation.
+        logits = nn.Conv2d(features, categories, 1, bias=not normalised)
+        self.category = nn.Sequential(nn.ReLU(), logits, norm)
         self.style = _project(features, dimension if heads else dimension - categories)
         # Two normal points lie √(2d) standard deviations apart.
         deviation = heads / (2 * dimension) ** 0.5 if heads else 0.0
@@ -294,9 +311,8 @@ class Stacked(Bottleneck):
     ) -> None:
         super().__init__()
         channels, rows, columns = latent_shape
-        self.first = Deterministic(features, channels, "linear")
-        normalised = gradients == "normalised"
-        self.normalise = nn.BatchNorm2d(channels, affine=False) if normalised else nn.Identity()
+        deviation = 1.0 if gradients == "normalised" else None
+        self.first = Deterministic(features, channels, "linear", deviation=deviation)
         self.stopped = gradients == "stop"
         size = channels * rows * columns
         self.second_encoder = _WithInput(size, hidden, dimension)
@@ -304,7 +320,7 @@ class Stacked(Bottleneck):
 
     def forward(self, features: Tensor) -> Posterior:
         """Give h, and what the second stage makes of it."""
-        latent = self.normalise(self.first(features).mean)
+        latent = self.first(features).mean
         stage = latent.detach() if self.stopped else latent
         code = self.second_encoder(stage.flatten(1))
         rebuilt = self.second_decoder(code)
@@ -353,3 +369,8 @@ class _WithInput(nn.Module):
 
 def _project(features: int, channels: int) -> nn.Sequential:
     return nn.Sequential(nn.ReLU(), nn.Conv2d(features, channels, 1))
+
+
+def _normalise(channels: int) -> nn.BatchNorm2d:
+    """Normalise over the batch, without a learned scale, which could undo it."""
+    return nn.BatchNorm2d(channels, affine=False)

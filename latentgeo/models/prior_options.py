@@ -19,11 +19,22 @@ class PriorOptions(RecipeOptions):
         A name in `latentgeo.objectives.PRIORS`.
     prior_deviation : float
         Standard deviation of a normal prior, σ_z.
+    latent_norm : bool
+        Normalise each channel of a deterministic latent over the batch to mean 0 and the prior's
+        deviation. A help for latent tensors: where they have more numbers than the data has
+        dimensions, no encoder without noise can make them follow the prior, a discriminator wins,
+        and without this they shrink.
     """
 
     likelihood: Literal["bernoulli", "gaussian", "squared", "squared-sigmoid"] = "squared"
     prior: str = "normal"
     prior_deviation: Positive = 1.0
+    latent_norm: bool = False
+
+    @property
+    def latent_deviation(self) -> float | None:
+        """Standard deviation to which the latent is normalised; None where it is not."""
+        return self.prior_deviation if self.latent_norm else None
 
     @field_validator("prior")
     @classmethod

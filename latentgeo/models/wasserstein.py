@@ -101,7 +101,8 @@ class SWAEOptions(DiscriminatorOptions):
 
 
 def _deterministic(features: int, latent_shape: Shape, options: _WAEOptions) -> Bottleneck:
-    return Deterministic(features, latent_shape[0], "linear")
+    deviation = options.latent_deviation
+    return Deterministic(features, latent_shape[0], "linear", deviation=deviation)
 
 
 def _prior_of_latent(options: PriorOptions, latent_shape: Shape) -> Mapping[str, Prior]:

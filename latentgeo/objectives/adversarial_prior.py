@@ -15,6 +15,7 @@ from latentgeo.objectives.signs import active_categories, code_variance, say_col
 # A discriminator that is right so often has won; one with so narrow scores says nothing.
 _WON, _DEAD = 0.97, 1e-3
 _FEW_HEADS = 0.5
+_MANY = 100
 
 
 class Discriminator(nn.Module):
@@ -163,9 +164,9 @@ class AdversarialPrior(AdversarialTerm):
             return (
                 f"only {signs['active']:.1f} of {self.prior.dimension} categories are in use; "
                 "try another seed, noise on the discriminator's input (discriminator_noise), or "
-                "a larger adversarial_weight"
+                "category_norm"
             )
-        return say_collapsed(self.code, signs) or self._say_of_discriminator(signs)
+        return say_collapsed(self.code, signs, self.prior) or self._say_of_discriminator(signs)
 
     def _say_of_discriminator(self, signs: Mapping[str, float]) -> str | None:
         if signs["score_deviation"] < _DEAD:
@@ -176,10 +177,18 @@ class AdversarialPrior(AdversarialTerm):
         if signs["accuracy"] > _WON:
             return (
                 f"the discriminator of the codes ({self.code}) has won: it is right in "
-                f"{signs['accuracy']:.1%}, so the codes do not follow the prior; try a larger "
-                "adversarial_weight, a lower discriminator_rate or discriminator_noise"
+                f"{signs['accuracy']:.1%}, so the codes do not follow the prior; try "
+                f"{self._advice()}"
             )
         return None
+
+    def _advice(self) -> str:
+        if self.prior.dimension > _MANY:
+            return (
+                f"a code of fewer numbers than {self.prior.dimension} (no encoder without noise "
+                "can fill more dimensions than the data has), or encoder=gaussian"
+            )
+        return "more weight of this term, a lower discriminator_rate or discriminator_noise"
 
     def _score(self, pass_: Pass, batch: Batch) -> Tensor:
         logits: Tensor = self.adversary(self._codes(pass_), self._told(batch))

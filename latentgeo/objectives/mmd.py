@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor
 
 from latentgeo.errors import InputError
@@ -63,14 +62,16 @@ class MaximumMeanDiscrepancy(Term):
 
     def trouble(self, signs: Mapping[str, float]) -> str | None:
         """Say when the codes have collapsed; see `Term`."""
-        return say_collapsed(self.code, signs)
+        return say_collapsed(self.code, signs, self.prior)
 
 
 class MomentMatching(Term):
-    """Squared distance of the codes' mean and covariance from the prior's: the pre-training.
+    """Squared distance of the codes' first and second moments from the prior's: the pre-training.
 
-    Both are of a batch and as many draws of the prior. The covariances (d × d) are never formed,
-    only products of the codes (n × n), so tensors of thousands of numbers can be matched.
+    With them, mean and covariance are matched. The estimate is the unbiased U-statistic of the
+    kernel x·y + (x·y)², of a batch and as many draws of the prior; a plain distance of the two
+    covariances would make the codes of thousands of numbers too small. No matrix larger than
+    batch times batch is formed.
 
     Parameters
     ----------
@@ -93,15 +94,16 @@ class MomentMatching(Term):
         self.name = f"moments_{code}"
 
     def __call__(self, pass_: Pass, batch: Batch) -> Tensor:
-        """Give ‖μ − μ'‖² + ‖Σ − Σ'‖², the norm of matrices Frobenius'; see `Term`."""
+        """Give ‖m − m'‖² + ‖M − M'‖² of the moments (Frobenius' norm); see `Term`."""
         codes = pass_.code(self.code).flatten(1).float()
         draws = self.prior.sample(len(codes), device=codes.device)
-        means = codes.mean(dim=0) - draws.mean(dim=0)
-        centred, expected = codes - codes.mean(dim=0), draws - draws.mean(dim=0)
-        return means.square().sum() + _covariance_distance(centred, expected)
+        within = _mean_apart(codes @ codes.T) + _mean_apart(draws @ draws.T)
+        across = codes @ draws.T
+        return within - 2 * (across + across.square()).mean()
 
 
-def _covariance_distance(x: Tensor, y: Tensor) -> Tensor:
-    """Give ‖XᵀX − YᵀY‖²/n² from the n × n products."""
-    products = [torch.square(a @ b.T).sum() for a, b in ((x, x), (y, y), (x, y))]
-    return (products[0] + products[1] - 2 * products[2]) / len(x) ** 2
+def _mean_apart(products: Tensor) -> Tensor:
+    """Give the mean of p + p² over all pairs of two different points."""
+    values = products + products.square()
+    count = len(values)
+    return (values.sum() - values.diagonal().sum()) / (count * (count - 1))

@@ -9,6 +9,8 @@ from latentgeo.objectives.priors import Prior
 
 # Below this share of the prior's variance the codes say next to nothing.
 _COLLAPSED = 0.05
+# As many directions as any data has.
+_FEW = 10
 
 
 def code_variance(codes: Tensor, prior: Prior) -> Tensor:
@@ -30,8 +32,11 @@ def code_variance(codes: Tensor, prior: Prior) -> Tensor:
     return 2 * variance / prior.spread
 
 
-def say_collapsed(code: str, signs: Mapping[str, float]) -> str | None:
+def say_collapsed(code: str, signs: Mapping[str, float], prior: Prior) -> str | None:
     """Say in one line that the codes have collapsed, or None.
+
+    Codes of many numbers may follow the prior in as many directions as the data has and still
+    vary little in the sum, so they need no more than the variance of a few numbers.
 
     Parameters
     ----------
@@ -39,6 +44,8 @@ def say_collapsed(code: str, signs: Mapping[str, float]) -> str | None:
         Which code.
     signs : mapping of str to float
         Has "code_variance".
+    prior : Prior
+        What the codes are to follow.
 
     Returns
     -------
@@ -46,10 +53,10 @@ def say_collapsed(code: str, signs: Mapping[str, float]) -> str | None:
         What is wrong, and what to try.
     """
     variance = signs.get("code_variance", 1.0)
-    if variance >= _COLLAPSED:
+    if variance >= _COLLAPSED * min(1, _FEW / prior.dimension):
         return None
     return (
-        f"the codes ({code}) have collapsed: their variance is {variance:.1%} of the prior's; "
+        f"the codes ({code}) have collapsed: their variance is {variance:.2%} of the prior's; "
         "try a smaller weight of the prior's term, or a lower learning rate"
     )
 

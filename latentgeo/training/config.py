@@ -28,8 +28,11 @@ class TrainConfig(BaseModel):
         Passes over the images, and images per step.
     learning_rate : float
         Adam's step size at its highest.
-    schedule : {"constant", "cosine"}
-        The course of the learning rate after the warm-up; cosine ends at 0.
+    beta1 : float
+        Adam's memory of the gradient; 0.5 is usual with an adversary.
+    schedule : {"constant", "cosine", "steps"}
+        The course of the learning rate after the warm-up; cosine ends at 0, steps halves it at
+        30 % of the training and divides it by 5 at 50 %.
     warmup_steps : int
         Steps in which the learning rate rises linearly.
     gradient_clip : float or None
@@ -57,7 +60,8 @@ class TrainConfig(BaseModel):
     epochs: PositiveInt = 30
     batch_size: PositiveInt = 128
     learning_rate: PositiveFloat = 1e-3
-    schedule: Literal["constant", "cosine"] = "constant"
+    beta1: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    schedule: Literal["constant", "cosine", "steps"] = "constant"
     warmup_steps: NonNegativeInt = 0
     gradient_clip: PositiveFloat | None = None
     patience: PositiveInt | None = None

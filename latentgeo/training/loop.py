@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.optim import Adam
 
 from latentgeo.datasets import ImageDataset, ImageStream
-from latentgeo.errors import TrainingDivergedError
+from latentgeo.errors import InputError, TrainingDivergedError
 from latentgeo.models import RECIPES, Autoencoder, Pass, objective, save_model, shapes_of
 from latentgeo.objectives import UNLABELLED, AdversarialTerm, Batch, Labelled, Term
 from latentgeo.training.baseline import psnr_in_decibels
@@ -24,6 +24,9 @@ from latentgeo.training.labels import all_labels, known_labels
 from latentgeo.training.progress import Progress, Row
 from latentgeo.training.run_folder import Facts, RunFolder
 from latentgeo.training.schedule import learning_rate_factor
+
+# Epochs in a row: adversaries and codes need some until they have found each other.
+_PATIENCE_WITH_TROUBLE = 3
 
 #: Called after each step with the progress and the step's losses.
 OnStep = Callable[[Progress, Row], None]
@@ -87,12 +90,13 @@ class Loop:
         self.adversaries = [term for term in self.terms if isinstance(term, AdversarialTerm)]
         for term in self.adversaries:
             term.to(device)
+        self._check_patience()
         recipe, options = RECIPES[config.recipe], model.config.recipe_options
         self.corruption = recipe.corruption(options)
         self.supervision = recipe.supervision(options)
         self._known = self._find_known_labels()
         self.pretraining = recipe.pretraining(options, shapes_of(model))
-        self.optimiser = Adam(model.parameters(), lr=config.learning_rate)
+        self.optimiser = self._adam()
         self.fabric = Fabric(accelerator=device.type, devices=1, precision=config.precision)
         self._run_model, self._run_optimiser = self.fabric.setup(self.model, self.optimiser)
         self.steps_per_epoch = _steps_per_epoch(len(parts.train), config.batch_size)
@@ -145,11 +149,15 @@ class Loop:
         if self.fabric.device.type == "cuda":
             torch.cuda.set_rng_state(state["random"]["cuda"], self.fabric.device)
 
+    def _adam(self) -> Adam:
+        betas = (self.config.beta1, 0.999)
+        return Adam(self.model.parameters(), lr=self.config.learning_rate, betas=betas)
+
     def _pretrain(self) -> None:
         """Descend what the encoder learns first, with an optimiser of its own."""
         if self.pretraining is not None:
             term, steps = self.pretraining
-            optimiser = Adam(self.model.parameters(), lr=self.config.learning_rate)
+            optimiser = self._adam()
             self._set_mode(training=True)
             for positions in self._pretraining_batches(steps):
                 batch = self._batch(self.parts.train, positions)
@@ -167,6 +175,13 @@ class Loop:
         count = len(self.parts.train)
         for _ in range(steps):
             yield rng.choice(count, min(count, self.config.batch_size), replace=False)
+
+    def _check_patience(self) -> None:
+        if self.adversaries and self.config.patience is not None:
+            raise InputError(
+                f"patience is {self.config.patience}, but an adversary's loss cannot be compared "
+                f"between epochs, so the {self.config.recipe} is trained to the end; leave it out"
+            )
 
     def _find_known_labels(self) -> NDArray[np.int64] | None:
         """Give the labels of the training images, those hidden that the recipe may not see."""
@@ -305,19 +320,25 @@ class Loop:
             save_model(self.model, self.folder.path)
 
     def _look_for_trouble(self, validation: Row) -> None:
-        """Let the terms say what is wrong; warn when it is said for the first time."""
-        before, self.progress.trouble = self.progress.trouble, {}
+        """Let the terms say what is wrong; warn when it does not pass."""
+        before, now = self.progress.trouble_epochs, {}
+        self.progress.trouble = {}
         for term in self.terms:
             said = term.trouble(_signs_of(term, validation))
             if said is None:
                 continue
             self.progress.trouble[term.name] = said
-            if term.name not in before:
-                warnings.warn(
-                    f"epoch {self.progress.epoch + 1} of the {self.config.recipe} in "
-                    f"{str(self.folder.path)!r}: {said}",
-                    stacklevel=2,
-                )
+            now[term.name] = before.get(term.name, 0) + 1
+            if now[term.name] == _PATIENCE_WITH_TROUBLE:
+                self._warn_of_trouble(said)
+        self.progress.trouble_epochs = now
+
+    def _warn_of_trouble(self, said: str) -> None:
+        warnings.warn(
+            f"epoch {self.progress.epoch + 1} of the {self.config.recipe} in "
+            f"{str(self.folder.path)!r}: {said}",
+            stacklevel=2,
+        )
 
     def _is_last(self) -> bool:
         waited = self.progress.epoch - self.progress.best_epoch

@@ -29,6 +29,8 @@ class Progress:
         The epoch of the lowest validation loss; 0 before the first.
     trouble : dict of str to str
         What is wrong after the last epoch, a line for each term that found something.
+    trouble_epochs : dict of str to int
+        For how many epochs in a row each of them has found something.
     seconds : float
         Time spent, over all sessions.
     finished : bool
@@ -44,6 +46,7 @@ class Progress:
     rows: list[Row] = field(default_factory=list)
     best_epoch: int = 0
     trouble: dict[str, str] = field(default_factory=dict)
+    trouble_epochs: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
     finished: bool = False
 

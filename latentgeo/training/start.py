@@ -37,6 +37,7 @@ def train(
     epochs: int = 30,
     batch_size: int = 128,
     learning_rate: float = 1e-3,
+    beta1: float = 0.9,
     schedule: str = "constant",
     warmup_steps: int = 0,
     gradient_clip: float | None = None,
@@ -77,8 +78,10 @@ def train(
         Images per step.
     learning_rate : float, default=1e-3
         Adam's step size at its highest.
-    schedule : {"constant", "cosine"}, default="constant"
-        The course of the learning rate after the warm-up.
+    beta1 : float, default=0.9
+        Adam's memory of the gradient; 0.5 is usual with an adversary.
+    schedule : {"constant", "cosine", "steps"}, default="constant"
+        The course of the learning rate after the warm-up; see `TrainConfig`.
     warmup_steps : int, default=0
         Steps in which the learning rate rises linearly.
     gradient_clip : float, optional
@@ -138,6 +141,7 @@ def train(
             "epochs": epochs,
             "batch_size": batch_size,
             "learning_rate": learning_rate,
+            "beta1": beta1,
             "schedule": schedule,
             "warmup_steps": warmup_steps,
             "gradient_clip": gradient_clip,

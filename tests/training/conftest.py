@@ -86,14 +86,14 @@ def _tensors(value):
 def assert_same_run():
     """Compare two run folders: best weights, metrics, and every tensor of the last state."""
 
-    def compare(one, other):
+    def compare(one, other, tensors=50):
         for name in ("model.safetensors", "metrics.csv", "config.json"):
             assert (one / name).read_bytes() == (other / name).read_bytes(), name
         states = [
             _tensors(torch.load(folder / "state" / "last.pt", weights_only=True))
             for folder in (one, other)
         ]
-        assert len(states[0]) == len(states[1]) > 50
+        assert len(states[0]) == len(states[1]) > tensors
         assert all(torch.equal(a, b) for a, b in zip(*states, strict=True))
 
     return compare

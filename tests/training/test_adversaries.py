@@ -138,7 +138,7 @@ def test_trouble_is_said_and_kept(run):
         folder = run(recipe="guess")
     lines = [str(warning.message) for warning in said if "codes" in str(warning.message)]
     assert len(lines) == 2
-    assert lines[0].startswith("epoch 1 of the guess in ")
+    assert lines[0].startswith("epoch 3 of the guess in ")
     assert "ended in trouble: codes are large" in lines[1]
     facts = json.loads((folder / "provenance.json").read_text())
     assert facts["trouble"] == ["codes are large, try smaller ones"]

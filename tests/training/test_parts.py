@@ -65,6 +65,14 @@ def test_constant_schedule_rises_then_stays():
     assert factors == [0.25, 0.5, 0.75, 1, 1, 1, 1, 1]
 
 
+def test_steps_halve_and_then_divide_by_five():
+    factors = [
+        learning_rate_factor("steps", step, warmup_steps=0, total_steps=100)
+        for step in (0, 29, 30, 49, 50, 99)
+    ]
+    assert factors == pytest.approx([1, 1, 0.5, 0.5, 0.1, 0.1])
+
+
 def test_cosine_schedule_falls_by_half_in_the_middle():
     def factor(step):
         return learning_rate_factor("cosine", step, warmup_steps=0, total_steps=10)

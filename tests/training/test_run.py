@@ -49,6 +49,10 @@ def test_run_folder_holds_all_that_is_needed(run, images):
     saved = json.loads((folder / "run.json").read_text())
     config = TrainConfig.model_validate(saved["config"])
     assert config.options == {
+        "critic_weight": 0.0,
+        "critic_gamma": 0.2,
+        "critic_depth": 16,
+        "critic_rate": 0.0001,
         "likelihood": "bernoulli",
         "kl_weight": 1.0,
         "kl_warmup": 0.7,
