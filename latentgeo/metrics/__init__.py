@@ -3,6 +3,16 @@
 This package is mathematics on arrays: it imports nothing else of the project.
 """
 
+from latentgeo.metrics.clustering import (
+    clustering_error,
+    matched_clustering_error,
+    name_clusters,
+)
+from latentgeo.metrics.frechet import (
+    FeatureStatistics,
+    frechet_distance,
+    frechet_feature_distance,
+)
 from latentgeo.metrics.interpolation import (
     NearestReal,
     PathScores,
@@ -20,22 +30,36 @@ from latentgeo.metrics.intervals import (
 )
 from latentgeo.metrics.line_images import LINE_SIDE, render_lines
 from latentgeo.metrics.lines import LineScores, line_interpolation_scores
+from latentgeo.metrics.mmd import MMDTest, mmd_squared, mmd_test
+from latentgeo.metrics.parzen import Bandwidth, choose_bandwidth, parzen_log_likelihood
 from latentgeo.metrics.psnr import LEARNED_MARGIN_DB, psnr
 
 __all__ = [
     "LEARNED_MARGIN_DB",
     "LINE_SIDE",
+    "Bandwidth",
+    "FeatureStatistics",
     "LineScores",
+    "MMDTest",
     "MeanInterval",
     "NearestReal",
     "PathScores",
     "bootstrap_mean",
     "bootstrap_median",
+    "choose_bandwidth",
+    "clustering_error",
     "cycle_consistency",
+    "frechet_distance",
+    "frechet_feature_distance",
     "interpolate",
     "jackknife_interval",
     "line_interpolation_scores",
+    "matched_clustering_error",
+    "mmd_squared",
+    "mmd_test",
+    "name_clusters",
     "nearest_real_distance",
+    "parzen_log_likelihood",
     "path_sharpness",
     "psnr",
     "render_lines",

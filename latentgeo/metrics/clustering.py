@@ -1,0 +1,114 @@
+"""How well clusters that were found without labels agree with the classes."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+
+def name_clusters(probabilities: Any, labels: Any) -> NDArray[np.int64]:
+    """Name each cluster by the label of the one point that belongs to it most surely.
+
+    Parameters
+    ----------
+    probabilities : array_like of shape (n, K)
+        How surely each validation point belongs to each cluster.
+    labels : array_like of shape (n,)
+        Their classes, whole numbers from 0.
+
+    Returns
+    -------
+    numpy.ndarray of shape (K,)
+        The class of each cluster.
+
+    Raises
+    ------
+    ValueError
+        When the shapes do not fit.
+
+    References
+    ----------
+    Makhzani et al., Adversarial Autoencoders (arXiv 1511.05644), section 6; the rule as it is
+    recalled, not as it could be confirmed.
+    """
+    belongs, classes = _belongs(probabilities, labels)
+    named: NDArray[np.int64] = classes[belongs.argmax(axis=0)]
+    return named
+
+
+def clustering_error(probabilities: Any, labels: Any, names: Any) -> float:
+    """Give the share of points whose cluster has the name of another class.
+
+    Lower is better.
+
+    Parameters
+    ----------
+    probabilities : array_like of shape (n, K)
+        How surely each test point belongs to each cluster; it counts for the likeliest.
+    labels : array_like of shape (n,)
+        Their classes.
+    names : array_like of shape (K,)
+        The class of each cluster: what `name_clusters` gave of validation points.
+
+    Returns
+    -------
+    float
+        From 0 to 1.
+
+    Raises
+    ------
+    ValueError
+        When the shapes do not fit.
+    """
+    belongs, classes = _belongs(probabilities, labels)
+    given = np.asarray(names)
+    if given.shape != (belongs.shape[1],):
+        raise ValueError(f"names have shape {given.shape}, expected ({belongs.shape[1]},)")
+    return float((given[belongs.argmax(axis=1)] != classes).mean())
+
+
+def matched_clustering_error(clusters: Any, labels: Any) -> float:
+    """Give the share of points that are wrong under the best matching of clusters and classes.
+
+    Each class is matched with at most one cluster and each cluster with at most one class
+    (Hungarian algorithm), so with more clusters than classes the points of the clusters that are
+    left over count as wrong. Lower is better; no label beyond those given is used, and they are
+    the very ones that are counted, so it is an optimistic measure.
+
+    Parameters
+    ----------
+    clusters : array_like of shape (n,)
+        Cluster of each point, whole numbers from 0.
+    labels : array_like of shape (n,)
+        Its class, whole numbers from 0.
+
+    Returns
+    -------
+    float
+        From 0 to 1.
+
+    Raises
+    ------
+    ValueError
+        When the shapes differ, or there is nothing.
+    """
+    found, classes = np.asarray(clusters), np.asarray(labels)
+    if found.ndim != 1 or found.shape != classes.shape or not len(found):
+        raise ValueError(
+            f"clusters have shape {found.shape} and labels {classes.shape}, expected (n,) for both"
+        )
+    counts = np.zeros((found.max() + 1, classes.max() + 1), dtype=np.int64)
+    np.add.at(counts, (found, classes), 1)
+    rows, columns = linear_sum_assignment(counts, maximize=True)
+    return 1 - float(counts[rows, columns].sum()) / len(found)
+
+
+def _belongs(probabilities: Any, labels: Any) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    belongs, classes = np.asarray(probabilities, dtype=np.float64), np.asarray(labels)
+    if belongs.ndim != 2 or classes.shape != belongs.shape[:1] or not len(classes):
+        raise ValueError(
+            f"probabilities have shape {belongs.shape} and labels {classes.shape}, "
+            "expected (n, K) and (n,)"
+        )
+    return belongs, classes
