@@ -217,9 +217,8 @@ def _open_all(
     folder: Path, paths: list[Path], known: dict[str, dict[str, Any]], images: ImageDataset
 ) -> tuple[dict[str, Autoencoder], dict[str, str]]:
     models, refused = {}, {}
-    for path in paths:
+    for path, label in zip(paths, _labels(paths), strict=True):
         name = path.relative_to(folder).as_posix()
-        label = path.stem if path.is_file() else path.name
         try:
             opened = open_checkpoint(path, image_shape=images.shape, **known.get(name, {}))
             check_fit(opened, images)
@@ -227,6 +226,15 @@ def _open_all(
         except InputError as error:
             refused[name] = str(error).replace(str(folder), folder.name)
     return models, refused
+
+
+def _labels(paths: list[Path]) -> list[str]:
+    """Name each checkpoint after its file or folder, or if that is taken the folder above."""
+    names = [path.stem if path.is_file() else path.name for path in paths]
+    return [
+        name if names.count(name) == 1 else path.parent.name
+        for name, path in zip(names, paths, strict=True)
+    ]
 
 
 def _is_tenth(level: float) -> bool:
@@ -292,13 +300,16 @@ def to_markdown(found: dict[str, Any]) -> str:
         "",
     ]
     if refused:
-        lines += [
-            "Not analysed:",
-            "",
-            *(f"- {r['checkpoint']} on {r['data']}: {r['refused']}" for r in refused),
-            "",
-        ]
+        lines += ["Not analysed:", "", *_reasons(refused), ""]
     return "\n".join(lines)
+
+
+def _reasons(refused: list[dict[str, Any]]) -> list[str]:
+    """Say why each checkpoint was left out, once for all data that it was left out for."""
+    data: dict[tuple[str, str], list[str]] = {}
+    for row in refused:
+        data.setdefault((row["checkpoint"], row["refused"]), []).append(row["data"])
+    return [f"- {name} on {', '.join(on)}: {why}" for (name, why), on in data.items()]
 
 
 def _line(row: dict[str, Any]) -> str:

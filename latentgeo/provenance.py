@@ -2,12 +2,15 @@
 
 import os
 import platform
+import re
 import sys
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+# Of an absolute path, alone or after a sign as in NAME=/folder/file, all but the last part.
+_FOLDERS = re.compile(r"(?<![^=,:@])/(?:[^=,:@]*/)?(?=[^/])")
 _PACKAGES = ("latentgeo", "torch", "numpy", "scipy", "scikit-learn", "xarray", "zarr")
 
 
@@ -44,8 +47,7 @@ def machine() -> dict[str, Any]:
 
 def _without_folder(argument: str) -> str:
     """Cut absolute paths down to their last part: a result does not tell where it was made."""
-    path = Path(argument)
-    return path.name if path.is_absolute() else argument
+    return _FOLDERS.sub("", argument)
 
 
 def _versions() -> dict[str, str]:

@@ -80,6 +80,21 @@ def test_every_checkpoint_is_a_row_or_a_reason(study, folder):
     assert (out / "digits" / "report.html").is_file()
 
 
+def test_files_of_one_name_are_named_after_their_folders(study, tmp_path):
+    paths = [tmp_path / "a" / "model.pt", tmp_path / "b" / "model.pt", tmp_path / "taesd.pt"]
+    for path in paths:
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    assert study._labels(paths) == ["a", "b", "taesd"]
+
+
+def test_a_reason_is_said_once(study):
+    refused = [
+        {"checkpoint": "a", "data": data, "refused": "too small"} for data in ("mnist", "faces")
+    ]
+    assert study._reasons(refused) == ["- a on mnist, faces: too small"]
+
+
 def test_what_is_done_is_kept(study, folder):
     _run(study, folder)
     shutil.rmtree(folder / "theirs")

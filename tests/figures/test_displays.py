@@ -85,7 +85,7 @@ def test_vectors_are_drawn_or_refused_in_words(name, vectors):
         assert DISPLAYS[name].from_analysis(vectors).plot().axes_.size
 
 
-@pytest.mark.parametrize("name", NEED_TENSORS)
+@pytest.mark.parametrize("name", sorted(NEED_TENSORS))
 def test_a_figure_says_which_model_it_leaves_out(name, synthetic):
     mixed = synthetic.make_tree(8, only=["CAE", "CAE-MLP"])
     display = DISPLAYS[name].from_analysis(mixed).plot()
