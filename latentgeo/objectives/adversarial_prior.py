@@ -186,7 +186,7 @@ class AdversarialPrior(AdversarialTerm):
         if self.prior.dimension > _MANY:
             return (
                 f"a code of fewer numbers than {self.prior.dimension} (no encoder without noise "
-                "can fill more dimensions than the data has), or encoder=gaussian"
+                "can fill more dimensions than the data has), or an aae with encoder=gaussian"
             )
         return "more weight of this term, a lower discriminator_rate or discriminator_noise"
 
