@@ -24,7 +24,7 @@ import yaml
 
 from latentgeo import InputError, analyze
 from latentgeo.analysis import AnalysisSettings
-from latentgeo.checkpoints import open_checkpoint, read_card
+from latentgeo.checkpoints import name_of, open_checkpoint, read_card
 from latentgeo.checkpoints.opening import is_ours
 from latentgeo.datasets import ImageDataset
 from latentgeo.datasets import load as load_images
@@ -230,7 +230,7 @@ def _open_all(
 
 def _labels(paths: list[Path]) -> list[str]:
     """Name each checkpoint after its file or folder, or if that is taken the folder above."""
-    names = [path.stem if path.is_file() else path.name for path in paths]
+    names = [name_of(path) for path in paths]
     return [
         name if names.count(name) == 1 else path.parent.name
         for name, path in zip(names, paths, strict=True)

@@ -18,7 +18,7 @@ from latentgeo.analysis import (
     mean_image_psnr,
     summarize,
 )
-from latentgeo.checkpoints import check_round_trip, open_checkpoint
+from latentgeo.checkpoints import check_round_trip, name_of, open_checkpoint
 from latentgeo.datasets import ImageDataset
 from latentgeo.errors import InputError
 from latentgeo.files import check_free, folder_in_place
@@ -187,7 +187,7 @@ def _named(checkpoints: Checkpoints) -> dict[str, Checkpoint]:
     if not several:
         raise InputError("no checkpoint was given; expected at least one run folder")
     paths = [_existing(checkpoint).resolve() for checkpoint in several]
-    names = [_name(path) for path in paths]
+    names = [name_of(path) for path in paths]
     labels = [
         name if names.count(name) == 1 else f"{path.parent.name}-{name}"
         for name, path in zip(names, paths, strict=True)
@@ -208,10 +208,6 @@ def _check_names(names: Iterable[str]) -> None:
             raise InputError(
                 f"model name {name!r} cannot be used: expected one that is not empty and has no '/'"
             )
-
-
-def _name(path: Path) -> str:
-    return path.name if path.is_dir() else path.stem
 
 
 def _existing(path: str | Path) -> Path:

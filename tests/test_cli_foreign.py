@@ -92,9 +92,9 @@ def test_layers_are_models_of_their_own_in_the_report(run_cli, folder, tmp_path)
     assert code == 0
     summary = json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))
     shapes = {name: model["latent_shape"] for name, model in summary["models"].items()}
-    assert shapes == {"model:encoder.0": [4, 4, 4], "model:encoder.2": [6, 4, 4]}
-    assert summary["models"]["model:encoder.0"]["psnr_db"] is None
-    assert summary["models"]["model:encoder.0"]["learned"] is None
+    assert shapes == {"theirs:encoder.0": [4, 4, 4], "theirs:encoder.2": [6, 4, 4]}
+    assert summary["models"]["theirs:encoder.0"]["psnr_db"] is None
+    assert summary["models"]["theirs:encoder.0"]["learned"] is None
 
 
 def test_arguments_of_the_factory(run_cli, folder):

@@ -3,7 +3,7 @@
 from latentgeo.checkpoints.card import Card, read_card, write_card
 from latentgeo.checkpoints.description import info
 from latentgeo.checkpoints.inspection import Layer, init_card, list_layers
-from latentgeo.checkpoints.opening import open_checkpoint
+from latentgeo.checkpoints.opening import name_of, open_checkpoint
 from latentgeo.checkpoints.round_trip import RoundTrip, check_round_trip
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "info",
     "init_card",
     "list_layers",
+    "name_of",
     "open_checkpoint",
     "read_card",
     "write_card",

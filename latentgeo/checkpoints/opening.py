@@ -30,6 +30,7 @@ from latentgeo.training import RunFolder
 
 Model = str | nn.Module | Callable[..., nn.Module]
 
+_SAYS_NOTHING = ("model", "weights", "checkpoint", "best", "last", "pytorch_model")
 _SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt", ".bin")
 
 
@@ -108,6 +109,13 @@ def find_source(
     said = _card(path).updated(entries)
     source = _find_source(path, model, said)
     return source, source.card.updated(said.model_dump(exclude_unset=True))
+
+
+def name_of(path: Path) -> str:
+    """Name a checkpoint after its folder or file, or the folder where a file says nothing."""
+    if path.is_dir():
+        return path.name
+    return path.resolve().parent.name if path.stem in _SAYS_NOTHING else path.stem
 
 
 def is_ours(path: Path) -> bool:
@@ -231,11 +239,11 @@ def _open_module(path: Path | None, model: Model | None, card: Card) -> Source:
     if path is None:
         return Source("module", net, Card(name=type(net).__name__), (), facts=facts)
     file = path if path.is_file() else _single_file(path, card)
-    fit = fit_weights(net, read_weights(file, ema=card.ema), strict=card.strict, prefix=card.prefix, path=file)
-    label = path.name if path.is_dir() else path.stem
-    return Source(
-        "module", net, Card(name=label), (file,), facts={**facts, "weights": list(fit.notes)}
+    fit = fit_weights(
+        net, read_weights(file, ema=card.ema), strict=card.strict, prefix=card.prefix, path=file
     )
+    known = Card(name=name_of(path))
+    return Source("module", net, known, (file,), facts={**facts, "weights": list(fit.notes)})
 
 
 def _allowed_code(path: Path | None, model: str | None, card: Card) -> tuple[str, Path]:
@@ -275,7 +283,7 @@ def _autoencoder(
         encoder,
         decoder,
         image_shape=shape,
-        name=card.name or (path.stem if path is not None else "custom"),
+        name=card.name or ("custom" if path is None else name_of(path)),
         preprocessing=card.preprocessing,
         posterior=card.posterior,
     )

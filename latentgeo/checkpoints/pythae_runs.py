@@ -45,7 +45,9 @@ def open_run(folder: Path, card: Card) -> Source:
     _check_default_nets(folder, config)
     net = _build(folder, config)
     path = folder / (card.weights or _WEIGHTS)
-    fit = fit_weights(net, read_weights(path, ema=card.ema), strict=card.strict, prefix=card.prefix, path=path)
+    fit = fit_weights(
+        net, read_weights(path, ema=card.ema), strict=card.strict, prefix=card.prefix, path=path
+    )
     shape = config.get("input_dim") or ()
     known = {"image_shape": tuple(shape)} if len(shape) == 3 else {}
     return Source(

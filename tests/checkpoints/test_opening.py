@@ -232,6 +232,16 @@ class Mirror(nn.Module):
         return latents
 
 
+class Strange(Mirror):
+    """A model of other images: another coding does better, and still worse than nothing."""
+
+    def __init__(self):
+        super().__init__(-1, 1)
+
+    def encode(self, images):
+        return -images.abs()
+
+
 def test_a_wrong_range_is_seen_by_the_round_trip():
     dark = np.random.default_rng(0).random((20, 1, 8, 8)) * 0.9 + 0.05
     data = ImageDataset.from_array(dark)
@@ -247,6 +257,8 @@ def test_a_wrong_range_is_seen_by_the_round_trip():
         None, model=Mirror(-1, 1), image_shape=(1, 8, 8), preprocessing={"range": (-1, 1)}
     )
     assert check_round_trip(right, data).suspicion is None
+    strange = open_checkpoint(None, model=Strange(), image_shape=(1, 8, 8))
+    assert "no other coding helps" in check_round_trip(strange, data).suspicion
     blank = open_checkpoint(None, model=Mirror(0.5, 0.5001), image_shape=(1, 8, 8))
     assert "no other coding helps" in check_round_trip(blank, data).suspicion
     headless = open_checkpoint(None, model=small(), image_shape=SHAPE, layers=["bottleneck"])
