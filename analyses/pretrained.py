@@ -318,7 +318,7 @@ def _line(row: dict[str, Any]) -> str:
     angle = row["principal_angles_deg"][noisy]["mean"]
     cells = [
         row["data"],
-        row["checkpoint"],
+        row["checkpoint"] + (" (not learned)" if row["learned"] is False else ""),
         "×".join(map(str, row["latent_shape"])),
         f"{row['parameters']:,}",
         _mean(row, "0"),
