@@ -289,7 +289,11 @@ def _autoencoder(
     )
     if isinstance(encoder, Tapped) and len(card.layers) > 1:
         model.parts = dict(encoder.shapes)
-    model.identity |= {"encode": card.encode, "layers": list(card.layers)}
+    model.identity |= {
+        "encode": card.encode,
+        "layers": list(card.layers),
+        "model_sha256": source.facts.get("model_sha256"),  # the same weights in other code
+    }
     model.provenance = {
         "kind": source.kind,
         "files_sha256": {file.name: sha256_of_file(file) for file in source.files},

@@ -194,6 +194,7 @@ def test_provenance_tells_files_code_and_what_was_done(folder):
     assert len(found["model_sha256"]) == 64
     assert found["card"]["preprocessing"] == {"range": [-1.0, 1.0]}
     assert model.identity["preprocessing"]["range"] == [-1.0, 1.0]
+    assert model.identity["model_sha256"] == found["model_sha256"]
     facts = info(folder / "model.pt", model=f"{NETS}:Small", image_shape=SHAPE)
     assert facts["parameters"] == sum(weight.numel() for weight in Small().parameters())
     assert facts["latent_shape"] == [4, 2, 2]
