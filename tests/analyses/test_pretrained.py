@@ -74,7 +74,7 @@ def test_every_checkpoint_is_a_row_or_a_reason(study, folder):
     assert set(rows["theirs"]["psnr_db"]) == {"0", "0.1"}
     assert "refused" in rows["broken/model.safetensors"]
     table = (out / "pretrained.md").read_text(encoding="utf-8")
-    assert "| digits | theirs | 3×4×4 |" in table
+    assert "| digits | theirs (not learned) | 3×4×4 |" in table
     assert "- broken/model.safetensors on digits: " in table
     assert str(folder) not in table
     assert (out / "digits" / "report.html").is_file()
@@ -99,7 +99,7 @@ def test_what_is_done_is_kept(study, folder):
     _run(study, folder)
     shutil.rmtree(folder / "theirs")
     _, out = _run(study, folder)
-    assert "| digits | theirs | 3×4×4 |" in (out / "pretrained.md").read_text(encoding="utf-8")
+    assert "| digits | theirs (not learned) | 3×4×4 |" in (out / "pretrained.md").read_text(encoding="utf-8")
 
 
 def test_trouble_is_told(study, folder, capsys):
