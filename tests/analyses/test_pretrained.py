@@ -99,7 +99,9 @@ def test_what_is_done_is_kept(study, folder):
     _run(study, folder)
     shutil.rmtree(folder / "theirs")
     _, out = _run(study, folder)
-    assert "| digits | theirs (not learned) | 3×4×4 |" in (out / "pretrained.md").read_text(encoding="utf-8")
+    assert "| digits | theirs (not learned) | 3×4×4 |" in (out / "pretrained.md").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_trouble_is_told(study, folder, capsys):
