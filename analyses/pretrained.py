@@ -154,11 +154,11 @@ def _is_second_half(path: Path) -> bool:
 
 def _read_cards(path: Path) -> dict[str, dict[str, Any]]:
     """Read the entries, with the files of code made absolute."""
-    entries = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    entries: dict[str, dict[str, Any]] = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     for entry in entries.values():
         if ".py:" in entry.get("model", ""):
             entry["model"] = str(path.resolve().parent / entry["model"])
-    return entries  # type: ignore[no-any-return]
+    return entries
 
 
 def _on_one(

@@ -131,6 +131,7 @@ def opening_options(command: Callable[..., None]) -> Callable[..., None]:
         for name, parameter in {**own, **added}.items()
         if name != "opening"
     ]
+    # Where inspect looks for a signature that is not the function's own; typeshed has no such name.
     wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     wrapped.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     del wrapped.__wrapped__  # whose signature is another

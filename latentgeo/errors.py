@@ -15,3 +15,9 @@ class TrainingDivergedError(RuntimeError):
     The message is one line that names the step, the term that went bad and what to try. The
     last good checkpoint is kept.
     """
+
+
+def reason_of(error: Exception, otherwise: str | None = None) -> str:
+    """Give the first line of what an error says; its type, or `otherwise`, if it says nothing."""
+    said = str(error).strip() or otherwise or type(error).__name__
+    return said.splitlines()[0]

@@ -23,7 +23,7 @@ from latentgeo.datasets import ImageDataset
 from latentgeo.errors import InputError
 from latentgeo.files import check_free, folder_in_place
 from latentgeo.latents import Sweep, check_fit, encode, make_sweep, select_images, split_parts
-from latentgeo.models import Autoencoder
+from latentgeo.models import Autoencoder, device_of
 from latentgeo.progress import track
 from latentgeo.provenance import provenance
 from latentgeo.results import Analysis, draw_analysis, read_analysis, write_analysis
@@ -257,7 +257,7 @@ def _examples(model: Autoencoder, images: ImageDataset, sweep: Sweep) -> xr.Data
     """Keep a few inputs and their reconstructions at every level, for the eye."""
     positions = np.arange(min(_EXAMPLES, len(images)))
     levels = list(sweep.images(images.batch(positions), images.indices[positions]))
-    device = next((weight.device for weight in model.parameters()), torch.device("cpu"))
+    device = device_of(model)
     inputs = torch.stack([model.target(level) for level in levels])
     decoded = torch.stack([model.decode(model.encode(level.to(device))).cpu() for level in levels])
     axes = ("noise", "example", "image_channel", "image_row", "image_column")

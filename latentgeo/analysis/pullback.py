@@ -12,8 +12,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from latentgeo.analysis.omission import Omission, with_omissions
 from latentgeo.analysis.settings import AnalysisSettings
+from latentgeo.errors import reason_of
 from latentgeo.geometry import PullbackStatistics, pullback_statistics
-from latentgeo.models import Autoencoder
+from latentgeo.models import Autoencoder, device_of
 
 _NAME = "the decoder's pull-back metric"
 _ALL_UP_TO = 64  # numbers of a latent up to which every direction is measured
@@ -83,16 +84,14 @@ def decoder_geometry(
             for level in levels
         ]
     except (RuntimeError, NotImplementedError) as error:
-        return _nothing(f"the decoder cannot be differentiated forward ({_first_line(error)})")
+        return _nothing(
+            f"the decoder cannot be differentiated forward ({reason_of(error).rstrip('.')})"
+        )
     return _variables(found, latents.isel(noise=levels, sample=images), directions.said)
 
 
 def _nothing(reason: str) -> xr.Dataset:
     return with_omissions(xr.Dataset(), [Omission(_NAME, reason)])
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0].rstrip(".") if str(error) else type(error).__name__
 
 
 def _extent(model: Autoencoder, clean: Tensor, levels: int, settings: AnalysisSettings) -> _Extent:
@@ -109,12 +108,8 @@ def _extent(model: Autoencoder, clean: Tensor, levels: int, settings: AnalysisSe
 def _operations(model: Autoencoder, latent: Tensor) -> int:
     """Count the floating-point operations of decoding one latent."""
     with FlopCounterMode(display=False) as counter:
-        model.decode(latent.to(_device(model)))
+        model.decode(latent.to(device_of(model)))
     return int(counter.get_total_flops())
-
-
-def _device(model: Autoencoder) -> torch.device:
-    return next((weight.device for weight in model.parameters()), torch.device("cpu"))
 
 
 def _some_images(samples: int, wanted: int, seed: int) -> NDArray[np.int64]:
@@ -148,7 +143,7 @@ def _statistics(
     model: Autoencoder, latents: NDArray[np.float32], directions: _Directions
 ) -> PullbackStatistics:
     return pullback_statistics(
-        model.decode, torch.from_numpy(latents).to(_device(model)), directions=directions.basis
+        model.decode, torch.from_numpy(latents).to(device_of(model)), directions=directions.basis
     )
 
 

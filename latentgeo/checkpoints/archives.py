@@ -10,7 +10,7 @@ from latentgeo.checkpoints.card import Card
 from latentgeo.checkpoints.kinds import kind_of
 from latentgeo.checkpoints.programs import check_export_archive, check_torchscript
 from latentgeo.checkpoints.source import Source
-from latentgeo.errors import InputError
+from latentgeo.errors import InputError, reason_of
 
 KINDS = ("torch-export", "torchscript")
 
@@ -89,8 +89,7 @@ def _load_torchscript(path: Path) -> nn.Module:
 
 
 def _unreadable(path: Path, what: str, error: Exception) -> InputError:
-    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
     return InputError(
-        f"{str(path)!r} is a {what} that torch {torch.__version__} cannot read: {reason}; "
-        "write it anew with this version"
+        f"{str(path)!r} is a {what} that torch {torch.__version__} cannot read: "
+        f"{reason_of(error)}; write it anew with this version"
     )

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from latentgeo.checkpoints.card import Card
 from latentgeo.checkpoints.source import Source
 from latentgeo.checkpoints.weights import Weights, fit_weights, read_weights
-from latentgeo.errors import InputError
+from latentgeo.errors import InputError, reason_of
 from latentgeo.models import Preprocessing, unknown
 
 KNOWN = ("AutoencoderKL", "AutoencoderTiny", "VQModel")
@@ -122,10 +122,9 @@ def _build(name: str, options: Mapping[str, Any]) -> nn.Module:
     try:
         net: nn.Module = getattr(diffusers, name).from_config(dict(options))
     except Exception as error:  # a configuration is anybody's text
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InputError(
             f"{_CONFIG} describes no {name} that diffusers {diffusers.__version__} can build: "
-            f"{reason}"
+            f"{reason_of(error)}"
         ) from error
     return net
 

@@ -12,7 +12,7 @@ from typing import Any
 from platformdirs import user_config_path
 from torch import nn
 
-from latentgeo.errors import InputError
+from latentgeo.errors import InputError, reason_of
 from latentgeo.files import write_json
 
 _ALLOWED = "allowed.json"
@@ -44,7 +44,7 @@ def make_module(factory: Callable[..., Any], arguments: Mapping[str, Any], name:
         module = factory(**arguments)
     except Exception as error:  # the user's code may raise anything
         raise InputError(
-            f"model {name!r} failed: {type(error).__name__}: {_first_line(error)}; it is called "
+            f"model {name!r} failed: {_said_by(error)}; it is called "
             f"with {dict(arguments) or 'no arguments'} (give others with --argument NAME=VALUE)"
         ) from error
     if not isinstance(module, nn.Module):
@@ -77,14 +77,15 @@ def find_factory(name: str, folder: Path) -> Callable[..., Any]:
     """
     where, what = _split(name)
     module = _import_file(_file(where, folder)) if _is_file(where) else _import_module(where)
-    factory = module
+    factory: Any = module
     for part in what.split("."):
         factory = getattr(factory, part, None)
         if factory is None:
             raise InputError(f"model {name!r}: {where} has no {what!r}; it has {_public(module)}")
     if not callable(factory):
         raise InputError(f"model {name!r} is a {type(factory).__name__}, expected a callable")
-    return factory  # type: ignore[no-any-return]
+    found: Callable[..., Any] = factory
+    return found
 
 
 def allow(name: str, folder: Path) -> None:
@@ -173,13 +174,11 @@ def _import_module(name: str) -> Any:
 
 
 def _failed(name: str, error: Exception) -> InputError:
-    return InputError(
-        f"model code {name!r} cannot be imported: {type(error).__name__}: {_first_line(error)}"
-    )
+    return InputError(f"model code {name!r} cannot be imported: {_said_by(error)}")
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or "no reason given").splitlines()[0]
+def _said_by(error: Exception) -> str:
+    return f"{type(error).__name__}: {reason_of(error, 'no reason given')}"
 
 
 def _public(module: Any) -> str:

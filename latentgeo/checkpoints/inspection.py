@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from latentgeo.checkpoints.card import write_card
 from latentgeo.checkpoints.factories import allow, relative_to
 from latentgeo.checkpoints.opening import Model, find_source
-from latentgeo.checkpoints.parts import find_part
-from latentgeo.errors import InputError
+from latentgeo.checkpoints.parts import find_part, listening, module_names
+from latentgeo.errors import InputError, reason_of
 from latentgeo.models import Shape
 from latentgeo.models.layouts import describe
 
@@ -64,27 +64,15 @@ def list_layers(net: nn.Module, images: Tensor, call: str = "forward") -> list[L
     InputError
         When the images do not go through.
     """
-    heard: dict[str, list[Any]] = {}
-    handles = [
-        module.register_forward_hook(
-            lambda _module, _inputs, output, name=name: heard.setdefault(name, []).append(output)
-        )
-        for name, module in net.named_modules()
-        if name
-    ]
     try:
-        with torch.inference_mode():
+        with torch.inference_mode(), listening(net, module_names(net)) as heard:
             find_part(net.eval(), call)(images)
     except InputError:
         raise
     except Exception as error:  # a foreign module may raise anything
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InputError(
-            f"{call!r} of {type(net).__name__} does not take {describe(images)}: {reason}"
+            f"{call!r} of {type(net).__name__} does not take {describe(images)}: {reason_of(error)}"
         ) from error
-    finally:
-        for handle in handles:
-            handle.remove()
     return _described(
         net, {name: outputs[0] for name, outputs in heard.items() if len(outputs) == 1}
     )
@@ -126,12 +114,7 @@ def init_card(
     source, card = find_source(place, model, entries)
     seen = card.preprocessing.shape(image_shape)
     images = card.preprocessing.normalise(torch.full((1, *seen), 0.5))
-    call = next(
-        (n for n in ("forward", "encode", "encoder") if _takes(source.net, n, images)), None
-    )
-    if call is None:
-        list_layers(source.net, images)  # for its error
-    layers = list_layers(source.net, images, call or "forward")
+    layers = _first_that_runs(source.net, images)
     values: dict[str, Any] = {"image_shape": image_shape}
     if isinstance(model, str):
         values["model"] = relative_to(model, Path.cwd(), folder)
@@ -144,12 +127,15 @@ def init_card(
     return written, layers
 
 
-def _takes(net: nn.Module, call: str, images: Tensor) -> bool:
-    try:
-        list_layers(net, images, call)
-    except InputError:
-        return False
-    return True
+def _first_that_runs(net: nn.Module, images: Tensor) -> list[Layer]:
+    """List the layers of the whole network, or where it cannot be run, of what encodes."""
+    refused = []
+    for call in ("forward", "encode", "encoder"):
+        try:
+            return list_layers(net, images, call)
+        except InputError as error:
+            refused.append(error)
+    raise refused[0]
 
 
 def _described(net: nn.Module, outputs: dict[str, Any]) -> list[Layer]:

@@ -1,6 +1,6 @@
 """Find the encoder, the decoder or a layer within somebody's network."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Any
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from latentgeo.errors import InputError
-from latentgeo.models import Shape
+from latentgeo.models import Shape, shape_of
 from latentgeo.models.layouts import as_tensor, describe
 
 _ENCODE, _DECODE = ("encode", "encoder"), ("decode", "decoder")
@@ -59,7 +59,7 @@ class Tapped(nn.Module):
 
     def __init__(self, net: nn.Module, layers: Sequence[str], call: str = "forward") -> None:
         super().__init__()
-        known = [name for name, _ in net.named_modules() if name]
+        known = module_names(net)
         for layer in layers:
             if layer not in known:
                 raise _unknown_layer(layer, known)
@@ -70,38 +70,23 @@ class Tapped(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Give the layers' outputs for images (b, C, H, W)."""
-        with self._listening() as heard:
+        with listening(self.net, self.layers) as heard:
             find_part(self.net, self.call)(images)
-        outputs = [self._single(layer, heard[layer]) for layer in self.layers]
+        outputs = [self._single(layer, heard.get(layer, [])) for layer in self.layers]
         self.shapes = {
-            layer: _shape(as_tensor(output))
+            layer: shape_of(as_tensor(output))
             for layer, output in zip(self.layers, outputs, strict=True)
         }
         if len(outputs) == 1:
             return outputs[0]
         return torch.cat([as_tensor(output).flatten(1) for output in outputs], dim=1)
 
-    @contextmanager
-    def _listening(self) -> Iterator[dict[str, list[Any]]]:
-        heard: dict[str, list[Any]] = {layer: [] for layer in self.layers}
-        handles = [
-            self.net.get_submodule(layer).register_forward_hook(
-                lambda _module, _inputs, output, layer=layer: heard[layer].append(output)
-            )
-            for layer in self.layers
-        ]
-        try:
-            yield heard
-        finally:
-            for handle in handles:
-                handle.remove()
-
     def _single(self, layer: str, outputs: list[Any]) -> Tensor:
         if not outputs:
             raise InputError(
                 f"layer {layer!r} was not used in {self.call!r}; name another layer, or what to "
                 f"run with encode (--encode). The modules are: "
-                f"{_some([name for name, _ in self.net.named_modules() if name], 40)}"
+                f"{_some(module_names(self.net), 40)}"
             )
         if len(outputs) > 1:
             raise InputError(
@@ -115,6 +100,36 @@ class Tapped(nn.Module):
                 "or (b, C, H, W); name a layer within it or after it"
             )
         return output
+
+
+@contextmanager
+def listening(net: nn.Module, layers: Iterable[str]) -> Iterator[dict[str, list[Any]]]:
+    """Collect what layers give while the block runs.
+
+    Parameters
+    ----------
+    net : torch.nn.Module
+        The network.
+    layers : iterable of str
+        Names of its modules.
+
+    Yields
+    ------
+    dict of str to list
+        The outputs of each layer that ran, one for each time; in the order of their first end.
+    """
+    heard: dict[str, list[Any]] = {}
+    handles = [
+        net.get_submodule(layer).register_forward_hook(
+            lambda _module, _inputs, output, layer=layer: heard.setdefault(layer, []).append(output)
+        )
+        for layer in layers
+    ]
+    try:
+        yield heard
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def find_encoder(net: nn.Module, name: str | None, layers: Sequence[str]) -> nn.Module:
@@ -146,7 +161,7 @@ def find_encoder(net: nn.Module, name: str | None, layers: Sequence[str]) -> nn.
         raise InputError(
             f"model {type(net).__name__} has neither 'encode' nor 'encoder'; name what encodes "
             "(encode=…, --encode), or a layer (layers=…, --layer). Its modules are: "
-            f"{_some([name for name, _ in net.named_modules() if name])}"
+            f"{_some(module_names(net))}"
         )
     find_part(net, found)
     return Part(net, found)
@@ -182,14 +197,20 @@ def find_part(net: nn.Module, name: str) -> Callable[..., Any]:
         if part is None:
             raise InputError(
                 f"model {type(net).__name__} has no {name!r}; expected a method or one of its "
-                f"modules: {_some([name for name, _ in net.named_modules() if name])}"
+                f"modules: {_some(module_names(net))}"
             )
     if not callable(part):
         raise InputError(
             f"{name!r} of model {type(net).__name__} is a {type(part).__name__}, expected a "
             "method or a submodule"
         )
-    return part  # type: ignore[no-any-return]
+    found: Callable[..., Any] = part
+    return found
+
+
+def module_names(net: nn.Module) -> list[str]:
+    """Give the names of all modules within a network."""
+    return [name for name, _ in net.named_modules() if name]
 
 
 def _whole(net: nn.Module) -> str:
@@ -212,8 +233,3 @@ def _unknown_layer(layer: str, known: list[str]) -> InputError:
 def _some(names: list[str], most: int = 12) -> str:
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return (", ".join(names[:most]) or "none") + more
-
-
-def _shape(latent: Tensor) -> Shape:
-    _, channels, rows, columns = latent.shape
-    return channels, rows, columns

@@ -9,7 +9,7 @@ from torch import nn
 from latentgeo.checkpoints.card import Card
 from latentgeo.checkpoints.source import Source
 from latentgeo.checkpoints.weights import fit_weights, read_weights
-from latentgeo.errors import InputError
+from latentgeo.errors import InputError, reason_of
 
 _CONFIG, _WEIGHTS = "model_config.json", "model.pt"
 
@@ -96,9 +96,8 @@ def _build(folder: Path, config: dict[str, Any]) -> nn.Module:
     try:
         net: nn.Module = model_class(config_class(**options))
     except Exception as error:  # a configuration is anybody's text
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InputError(
-            f"pythae cannot build a model from {str(folder / _CONFIG)!r}: {reason}"
+            f"pythae cannot build a model from {str(folder / _CONFIG)!r}: {reason_of(error)}"
         ) from error
     return net
 

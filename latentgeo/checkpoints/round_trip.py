@@ -9,7 +9,7 @@ from torch import Tensor
 
 from latentgeo.datasets import ImageDataset
 from latentgeo.metrics import LEARNED_MARGIN_DB, bootstrap_mean, psnr
-from latentgeo.models import Autoencoder, Preprocessing
+from latentgeo.models import Autoencoder, Preprocessing, device_of
 from latentgeo.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 
 _IMAGES = 16
@@ -99,8 +99,7 @@ def _fits(coding: dict[str, Any], target: Tensor) -> bool:
 def _decibels(
     model: Autoencoder, preprocessing: Preprocessing, images: Tensor, target: Tensor
 ) -> NDArray[np.float64]:
-    device = next((weight.device for weight in model.parameters()), images.device)
-    seen = preprocessing.normalise(preprocessing.see(images)).to(device)
+    seen = preprocessing.normalise(preprocessing.see(images)).to(device_of(model))
     net = model.encoder.get_submodule("net")
     latents = model.bottleneck(net(seen)).mean
     return _psnr(preprocessing.to_image(model.decode_logits(latents)).float().cpu(), target)

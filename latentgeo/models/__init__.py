@@ -13,10 +13,10 @@ from latentgeo.models.backbones import BACKBONES, Backbone
 from latentgeo.models.bottlenecks import Bottleneck, Deterministic, Gaussian
 from latentgeo.models.build import build
 from latentgeo.models.config import ModelConfig, resolve_options
-from latentgeo.models.device import choose_device
+from latentgeo.models.device import choose_device, device_of
 from latentgeo.models.folder import load_model, save_model
 from latentgeo.models.layouts import PosteriorLayout
-from latentgeo.models.nets import Nets, Shape, Shapes
+from latentgeo.models.nets import Nets, Shape, Shapes, shape_of
 from latentgeo.models.objective import objective, shapes_of
 from latentgeo.models.parsing import parse, unknown
 from latentgeo.models.preprocessing import Preprocessing
@@ -45,6 +45,7 @@ __all__ = [
     "Shapes",
     "build",
     "choose_device",
+    "device_of",
     "load_model",
     "objective",
     "parse",
@@ -52,6 +53,7 @@ __all__ = [
     "sample",
     "sample_latents",
     "save_model",
+    "shape_of",
     "shapes_of",
     "unknown",
     "wrap",

@@ -9,7 +9,7 @@ from torch.nn.functional import pad
 from latentgeo.models.nets import Nets, Shape
 from latentgeo.models.parsing import Options
 
-_SLOPE = 0.2
+SLOPE = 0.2
 
 
 class ACAIOptions(Options):
@@ -95,7 +95,7 @@ def acai_encoder(channels: int, depth: int, scales: int, outputs: int) -> nn.Seq
         layers.append(nn.AvgPool2d(2))
         before = depth << scale
     last = depth << scales
-    layers += [LeakyConv2d(before, last, 3, padding=1), nn.LeakyReLU(_SLOPE)]
+    layers += [LeakyConv2d(before, last, 3, padding=1), nn.LeakyReLU(SLOPE)]
     return nn.Sequential(*layers, LeakyConv2d(last, outputs, 3, padding=1))
 
 
@@ -122,23 +122,23 @@ def acai_decoder(channels: int, depth: int, scales: int, inputs: int) -> nn.Sequ
         layers += _two(before, depth << scale)
         layers.append(nn.Upsample(scale_factor=2, mode="nearest"))
         before = depth << scale
-    layers += [LeakyConv2d(before, depth, 3, padding=1), nn.LeakyReLU(_SLOPE)]
+    layers += [LeakyConv2d(before, depth, 3, padding=1), nn.LeakyReLU(SLOPE)]
     return nn.Sequential(*layers, LeakyConv2d(depth, channels, 3, padding=1))
 
 
 def _two(before: int, width: int) -> list[nn.Module]:
     return [
         LeakyConv2d(before, width, 3, padding=1),
-        nn.LeakyReLU(_SLOPE),
+        nn.LeakyReLU(SLOPE),
         LeakyConv2d(width, width, 3, padding=1),
-        nn.LeakyReLU(_SLOPE),
+        nn.LeakyReLU(SLOPE),
     ]
 
 
 def draw_leaky(layer: nn.Conv2d | nn.Linear) -> None:
     """Draw weights by He's rule for the slope 0.2, from N(0, 1/((1 + 0.2²) fan-in)); biases 0."""
     fan_in = layer.weight[0].numel()
-    nn.init.normal_(layer.weight, std=((1 + _SLOPE**2) * fan_in) ** -0.5)
+    nn.init.normal_(layer.weight, std=((1 + SLOPE**2) * fan_in) ** -0.5)
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
 

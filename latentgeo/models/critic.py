@@ -3,32 +3,19 @@
 from math import prod
 from typing import Annotated
 
-import torch
 from pydantic import Field, PositiveInt
-from torch import Tensor, nn
+from torch import nn
 
-from latentgeo.models.acai import LeakyLinear, acai_encoder
+from latentgeo.models.acai import SLOPE, LeakyLinear, acai_encoder
 from latentgeo.models.nets import Shape, Shapes
 from latentgeo.models.parsing import Options
-from latentgeo.objectives import Term
+from latentgeo.objectives import LIKELIHOODS, Term
 from latentgeo.objectives.interpolation_critic import InterpolationCritic
 
-_SLOPE = 0.2
 # Maps below this side say no more, and images below it are read as vectors.
 _LEAST_SIDE = 4
 _VECTOR_OUTPUTS = 16
 _VECTOR_WIDTH = 16
-
-# How much of each reconstruction is a squared error of 1 per pixel on [-1, 1], which the paper
-# weighs the critic against. Exact for squared errors; for the cross-entropy at grey, where its
-# curvature is least.
-_PER_SQUARED_ERROR = {
-    "bernoulli": 0.5,
-    "gaussian": 12.5,
-    "squared": 0.25,
-    "squared-sigmoid": 0.25,
-    "squared-signed": 0.25,
-}
 
 
 class CriticOptions(Options):
@@ -74,7 +61,7 @@ def critic_terms(options: CriticOptions, likelihood: str, shapes: Shapes) -> tup
         return ()
     critic = InterpolationCritic(
         build_critic(shapes, options.critic_depth),
-        _SIGNED[likelihood],
+        LIKELIHOODS[likelihood].signed,
         gamma=options.critic_gamma,
         weight=options.critic_weight * per_squared_error(likelihood, shapes.image),
         learning_rate=options.critic_rate,
@@ -97,7 +84,7 @@ def per_squared_error(likelihood: str, image_shape: Shape) -> float:
     float
         The factor that turns the paper's weights into ours.
     """
-    return prod(image_shape) * _PER_SQUARED_ERROR[likelihood]
+    return prod(image_shape) * LIKELIHOODS[likelihood].per_squared_error
 
 
 def build_critic(shapes: Shapes, depth: int) -> nn.Module:
@@ -124,9 +111,9 @@ def build_critic(shapes: Shapes, depth: int) -> nn.Module:
         return nn.Sequential(
             nn.Flatten(),
             LeakyLinear(prod(shapes.image), width),
-            nn.LeakyReLU(_SLOPE),
+            nn.LeakyReLU(SLOPE),
             LeakyLinear(width, width),
-            nn.LeakyReLU(_SLOPE),
+            nn.LeakyReLU(SLOPE),
             LeakyLinear(width, _VECTOR_OUTPUTS),
         )
     tensor = shapes.latent[1:] != (1, 1)
@@ -142,24 +129,3 @@ def _halvings(side: int, least: int) -> int:
         side //= 2
         count += 1
     return count
-
-
-def _from_unit(logits: Tensor) -> Tensor:
-    return 2 * logits - 1
-
-
-def _from_sigmoid(logits: Tensor) -> Tensor:
-    return 2 * torch.sigmoid(logits) - 1
-
-
-def _as_they_are(logits: Tensor) -> Tensor:
-    return logits
-
-
-_SIGNED = {
-    "bernoulli": _from_sigmoid,
-    "gaussian": _from_unit,
-    "squared": _from_unit,
-    "squared-sigmoid": _from_sigmoid,
-    "squared-signed": _as_they_are,
-}

@@ -1,6 +1,7 @@
 """Where to compute."""
 
 import torch
+from torch import nn
 
 from latentgeo.errors import InputError
 from latentgeo.models.parsing import unknown
@@ -33,3 +34,8 @@ def choose_device(name: str) -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
         raise InputError("device 'cuda' is not available to this PyTorch; use 'cpu' or 'auto'")
     return torch.device(name)
+
+
+def device_of(module: nn.Module) -> torch.device:
+    """Give the device that a module's weights lie on; the CPU where it has none."""
+    return next((weight.device for weight in module.parameters()), torch.device("cpu"))

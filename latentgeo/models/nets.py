@@ -2,10 +2,16 @@
 
 from typing import NamedTuple
 
-from torch import nn
+from torch import Tensor, nn
 
 #: Channels, rows, columns.
 Shape = tuple[int, int, int]
+
+
+def shape_of(batch: Tensor) -> Shape:
+    """Give (C, H, W) of a batch (b, C, H, W)."""
+    _, channels, rows, columns = batch.shape
+    return channels, rows, columns
 
 
 class Shapes(NamedTuple):

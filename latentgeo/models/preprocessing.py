@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from latentgeo.errors import InputError
-from latentgeo.models.nets import Shape
+from latentgeo.models.nets import Shape, shape_of
 
 Side = Annotated[int, Field(ge=1, le=4096)]
 Channels = tuple[float, ...]
@@ -109,7 +109,7 @@ class Preprocessing(BaseModel):
         torch.Tensor
             The same values, at the net's size and with its channels.
         """
-        _, rows, columns = self.shape(_shape(images))
+        _, rows, columns = self.shape(shape_of(images))
         if images.shape[-2:] != (rows, columns):
             smooth = self.interpolation != "nearest"
             mode = self.interpolation if smooth else "nearest-exact"
@@ -137,8 +137,3 @@ class Preprocessing(BaseModel):
         std = self.std if self.std is not None else (1 / (high - low),)
         shift, scale = (like.new_tensor(values)[:, None, None] for values in (mean, std))
         return shift, scale
-
-
-def _shape(images: Tensor) -> Shape:
-    _, channels, rows, columns = images.shape
-    return channels, rows, columns

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from latentgeo.errors import InputError
 from latentgeo.models.autoencoder import Autoencoder
+from latentgeo.models.device import device_of
 from latentgeo.models.recipes import RECIPES
 from latentgeo.objectives import Prior
 
@@ -46,7 +47,7 @@ def sample_latents(
     priors = _priors(model)
     _check(n, labels)
     generator = torch.Generator().manual_seed(seed)
-    device = next(model.parameters()).device
+    device = device_of(model)
     codes = {
         name: prior.sample(n, generator, labels=labels).to(device) for name, prior in priors.items()
     }

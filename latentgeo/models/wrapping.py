@@ -6,12 +6,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from latentgeo.errors import InputError
+from latentgeo.errors import InputError, reason_of
 from latentgeo.models.autoencoder import Autoencoder
 from latentgeo.models.bottlenecks import Bottleneck
 from latentgeo.models.config import ModelConfig
+from latentgeo.models.device import device_of
 from latentgeo.models.layouts import PosteriorLayout, as_given, describe, read_image
-from latentgeo.models.nets import Shape
+from latentgeo.models.nets import Shape, shape_of
 from latentgeo.models.preprocessing import Preprocessing
 from latentgeo.objectives import Posterior
 
@@ -120,7 +121,7 @@ def wrap(
         config=ModelConfig.model_construct(
             recipe=name, backbone="custom", image_shape=image_shape, options={}
         ),
-        latent_shape=_shape(found.mean),
+        latent_shape=shape_of(found.mean),
         to_image=preprocessing.to_image,
         target=preprocessing.see,
     ).eval()
@@ -136,17 +137,16 @@ def wrap(
 @torch.inference_mode()
 def _try(what: str, module: nn.Module, call: Callable[[Tensor], Any], values: Tensor) -> Any:
     """Run a foreign module on a blank batch where its weights lie; say an error in words."""
-    device = next((weight.device for weight in module.parameters()), values.device)
     try:
-        return call(values.to(device))
+        return call(values.to(device_of(module)))
     except InputError:
         raise
     except Exception as error:  # a foreign module may raise anything
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         grey = what == "encoder" and values.shape[1] == 1
         hint = "; if it takes colour, say grey_to_rgb (--grey-to-rgb)" if grey else ""
         raise InputError(
-            f"{what} {type(module).__name__} does not take {describe(values)}: {reason}{hint}"
+            f"{what} {type(module).__name__} does not take {describe(values)}: "
+            f"{reason_of(error)}{hint}"
         ) from error
 
 
@@ -155,8 +155,3 @@ def _check_images(images: Any, seen: Shape) -> None:
         raise InputError(
             f"decoder gives {describe(images)}, expected images (2, {', '.join(map(str, seen))})"
         )
-
-
-def _shape(latent: Tensor) -> Shape:
-    _, channels, rows, columns = latent.shape
-    return channels, rows, columns

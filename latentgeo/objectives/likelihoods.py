@@ -22,11 +22,19 @@ class Likelihood:
         (logits, images), both (b, C, H, W), to nats per image, summed over pixels: (b,).
     mean : callable
         Logits to the mean image in [0, 1], same shape.
+    signed : callable
+        Logits to the mean image on [-1, 1], values beyond kept: how critics see it.
+    per_squared_error : float
+        How much of it is a squared error of 1 per pixel on [-1, 1], which papers weigh other terms
+        against. Exact for squared errors; for the cross-entropy at grey, where its curvature is
+        least.
     """
 
     summary: str
     negative_log: Callable[[Tensor, Tensor], Tensor]
     mean: Callable[[Tensor], Tensor]
+    signed: Callable[[Tensor], Tensor]
+    per_squared_error: float
 
 
 def _bernoulli(logits: Tensor, images: Tensor) -> Tensor:
@@ -63,29 +71,51 @@ def _clamp(logits: Tensor) -> Tensor:
     return logits.clamp(0, 1)
 
 
+def _signed(logits: Tensor) -> Tensor:
+    return 2 * logits - 1
+
+
+def _signed_sigmoid(logits: Tensor) -> Tensor:
+    return _signed(torch.sigmoid(logits))
+
+
+def _as_it_is(logits: Tensor) -> Tensor:
+    return logits
+
+
 LIKELIHOODS = {
-    "bernoulli": Likelihood("binary cross-entropy of a sigmoid output", _bernoulli, torch.sigmoid),
+    "bernoulli": Likelihood(
+        "binary cross-entropy of a sigmoid output", _bernoulli, torch.sigmoid, _signed_sigmoid, 0.5
+    ),
     "gaussian": Likelihood(
         f"squared error of a linear output, standard deviation {_GAUSSIAN_DEVIATION}, "
         "without the additive constant",
         _gaussian,
         _clamp,
+        _signed,
+        12.5,
     ),
     "squared": Likelihood(
         "squared error of a linear output, standard deviation √½, the cost of a Wasserstein "
         "autoencoder",
         _squared,
         _clamp,
+        _signed,
+        0.25,
     ),
     # It saturates, and a net without normalisation collapses to black within an epoch.
     "squared-sigmoid": Likelihood(
         "squared error of a sigmoid output, for backbones with normalisation",
         _squared_sigmoid,
         torch.sigmoid,
+        _signed_sigmoid,
+        0.25,
     ),
     "squared-signed": Likelihood(
         "squared error of a linear output in [-1, 1], as in ACAI; a quarter of that on [-1, 1]",
         _squared_signed,
         _clamp_signed,
+        _as_it_is,
+        0.25,
     ),
 }
