@@ -194,6 +194,7 @@ def _terms(options: AAEOptions, shapes: Shapes) -> tuple[Term, ...]:
             hidden=options.discriminator,
             classes=options.categories if options.variant == "label-regularised" else 0,
             noise=options.discriminator_noise,
+            slope=options.discriminator_slope,
             known_prior=options.known_prior and code != "category",
             weight=options.adversarial_weight,
             learning_rate=options.discriminator_rate,

@@ -125,8 +125,36 @@ class Gaussian(Bottleneck):
 
     def forward(self, features: Tensor) -> Posterior:
         """Give mean and log-variance."""
-        log_variance = self.log_variance(features) + _LOG_VARIANCE_SHIFT
-        return Posterior(self.mean(features), log_variance.clamp(*_LOG_VARIANCE_RANGE))
+        return Posterior(self.mean(features), _log_variance(self.log_variance(features)))
+
+
+class DenseGaussian(Bottleneck):
+    """A diagonal Gaussian: mean and log-variance by dense layers of the flattened features.
+
+    The log-variance is shifted and clamped as that of `Gaussian`.
+
+    Parameters
+    ----------
+    features : int
+        Channels that come in, with the rows and columns of the latent.
+    latent_shape : tuple of int
+        (C, H, W).
+    """
+
+    stochastic = True
+
+    def __init__(self, features: int, latent_shape: tuple[int, int, int]) -> None:
+        super().__init__()
+        channels, rows, columns = latent_shape
+        inputs, self._shape = features * rows * columns, latent_shape
+        self.mean = nn.Linear(inputs, channels * rows * columns)
+        self.log_variance = nn.Linear(inputs, channels * rows * columns)
+
+    def forward(self, features: Tensor) -> Posterior:
+        """Give mean and log-variance."""
+        code = features.flatten(1)
+        mean = self.mean(code).unflatten(1, self._shape)
+        return Posterior(mean, _log_variance(self.log_variance(code).unflatten(1, self._shape)))
 
 
 class Universal(Bottleneck):
@@ -365,6 +393,10 @@ class _WithInput(nn.Module):
     def forward(self, values: Tensor) -> Tensor:
         output: Tensor = self.last(torch.cat([values, self.hidden(values)], dim=1))
         return output
+
+
+def _log_variance(given: Tensor) -> Tensor:
+    return (given + _LOG_VARIANCE_SHIFT).clamp(*_LOG_VARIANCE_RANGE)
 
 
 def _project(features: int, channels: int) -> nn.Sequential:

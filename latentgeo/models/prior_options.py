@@ -1,10 +1,10 @@
 """Options of recipes whose codes follow a prior."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, PositiveInt, field_validator
 
-from latentgeo.models.recipe import NonNegative, Positive, RecipeOptions
+from latentgeo.models.recipe import LikelihoodName, NonNegative, Positive, RecipeOptions
 from latentgeo.objectives import PRIORS
 
 
@@ -26,7 +26,7 @@ class PriorOptions(RecipeOptions):
         and without this they shrink.
     """
 
-    likelihood: Literal["bernoulli", "gaussian", "squared", "squared-sigmoid"] = "squared"
+    likelihood: LikelihoodName = "squared"
     prior: str = "normal"
     prior_deviation: Positive = 1.0
     latent_norm: bool = False
@@ -51,6 +51,8 @@ class DiscriminatorOptions(PriorOptions):
     ----------
     discriminator : tuple of int
         Widths of its hidden layers.
+    discriminator_slope : float
+        Slope of its units below 0: with 0 they are ReLUs; the ACAI paper takes 0.2.
     discriminator_rate : float
         Its learning rate.
     discriminator_noise : float
@@ -60,6 +62,7 @@ class DiscriminatorOptions(PriorOptions):
     """
 
     discriminator: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (1000, 1000)
+    discriminator_slope: NonNegative = 0.0
     discriminator_rate: Positive = 1e-3
     discriminator_noise: NonNegative = 0.0
     known_prior: bool = False

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from latentgeo.models.aae import AAE
-from latentgeo.models.bottlenecks import Bottleneck, Deterministic, Gaussian
+from latentgeo.models.bottlenecks import Bottleneck, DenseGaussian, Deterministic, Gaussian
 from latentgeo.models.interpolating import ACAI, DROPOUT_AE, VQ_VAE
 from latentgeo.models.nets import Shape, Shapes
 from latentgeo.models.recipe import NonNegative, Recipe, RecipeOptions, reconstruct
@@ -62,10 +62,14 @@ class VAEOptions(RecipeOptions):
         Factor of the KL divergence; 1 is the evidence lower bound.
     kl_warmup : float
         Share of the training, 0 to 1, over which that factor rises from 0.
+    head : {"channels", "dense"}
+        Mean and log-variance of a latent tensor: at each place from the features there, or from
+        all of them at once, as in the ACAI paper.
     """
 
     kl_weight: NonNegative = 1.0
     kl_warmup: Annotated[float, Field(ge=0, le=1)] = 0.7
+    head: Literal["channels", "dense"] = "channels"
 
 
 def _deterministic(features: int, latent_shape: Shape, options: CAEOptions) -> Bottleneck:
@@ -73,6 +77,8 @@ def _deterministic(features: int, latent_shape: Shape, options: CAEOptions) -> B
 
 
 def _gaussian(features: int, latent_shape: Shape, options: VAEOptions) -> Bottleneck:
+    if options.head == "dense":
+        return DenseGaussian(features, latent_shape)
     return Gaussian(features, latent_shape[0])
 
 

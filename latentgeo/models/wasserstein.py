@@ -132,6 +132,7 @@ def _adversarial(prior: Prior, code: str, options: DiscriminatorOptions, weight:
         code=code,
         hidden=options.discriminator,
         noise=options.discriminator_noise,
+        slope=options.discriminator_slope,
         known_prior=options.known_prior,
         weight=weight,
         learning_rate=options.discriminator_rate,

@@ -26,11 +26,13 @@ class Discriminator(nn.Module):
     dimension : int
         Numbers in a code.
     hidden : sequence of int
-        Widths of the hidden layers, each with ReLU.
+        Widths of the hidden layers.
     classes : int, default=0
         With classes, it sees the one-hot label beside the code; one more stands for "unlabelled".
     noise : float, default=0.0
         Standard deviation of the noise on the codes while it trains.
+    slope : float, default=0.0
+        Slope of the units of the hidden layers below 0: with 0 they are ReLUs.
     prior : Prior, optional
         With a prior whose density is known, the logarithm of that density is added to the logit,
         so that the net has to learn the codes' density alone.
@@ -43,6 +45,7 @@ class Discriminator(nn.Module):
         *,
         classes: int = 0,
         noise: float = 0.0,
+        slope: float = 0.0,
         prior: Prior | None = None,
     ) -> None:
         super().__init__()
@@ -52,7 +55,7 @@ class Discriminator(nn.Module):
         widths = (dimension + (classes + 1 if classes else 0), *hidden)
         layers: list[nn.Module] = []
         for before, after in pairwise(widths):
-            layers += [nn.Linear(before, after), nn.ReLU()]
+            layers += [nn.Linear(before, after), nn.LeakyReLU(slope)]
         self.net = nn.Sequential(*layers, nn.Linear(widths[-1], 1))
 
     def forward(self, codes: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -91,6 +94,8 @@ class AdversarialPrior(AdversarialTerm):
         against a draw of its own part of the prior.
     noise : float, default=0.0
         Standard deviation of the noise on the codes that the discriminator sees while training.
+    slope : float, default=0.0
+        Slope of the discriminator's units below 0.
     known_prior : bool, default=False
         Add the prior's log-density to the discriminator's logit.
     weight : float, default=1.0
@@ -112,6 +117,7 @@ class AdversarialPrior(AdversarialTerm):
         hidden: Sequence[int] = (1000, 1000),
         classes: int = 0,
         noise: float = 0.0,
+        slope: float = 0.0,
         known_prior: bool = False,
         weight: float = 1.0,
         learning_rate: float = 1e-3,
@@ -121,6 +127,7 @@ class AdversarialPrior(AdversarialTerm):
             hidden,
             classes=classes,
             noise=noise,
+            slope=slope,
             prior=prior if known_prior else None,
         )
         super().__init__(

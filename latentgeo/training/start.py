@@ -1,7 +1,7 @@
 """Start a run, or go on with one."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,7 @@ def train(
     resume: bool = False,
     force: bool = False,
     progress: bool = True,
+    on_epoch: Callable[[Autoencoder, int], None] | None = None,
 ) -> Path:
     """Train an autoencoder and leave a run folder.
 
@@ -108,6 +109,10 @@ def train(
         Overwrite what `out` holds.
     progress : bool, default=True
         Show a bar on standard error.
+    on_epoch : callable, optional
+        Called after each epoch, before its state is saved, with the model in evaluation mode and
+        the number of epochs done. What it draws at random does not change the training. An
+        interrupted run that is resumed may call it again for its last epoch.
 
     Returns
     -------
@@ -166,7 +171,7 @@ def train(
             _resume(loop, parts, folder)
         else:
             folder.begin(config, parts.facts(), force=force)
-        _run(loop, show=progress, tensorboard=tensorboard)
+        _run(loop, show=progress, tensorboard=tensorboard, then=on_epoch)
     return folder.path
 
 
@@ -203,7 +208,13 @@ def _resume(loop: Loop, parts: Parts, folder: RunFolder) -> None:
     folder.sweep()
 
 
-def _run(loop: Loop, *, show: bool, tensorboard: bool) -> None:
+def _run(
+    loop: Loop,
+    *,
+    show: bool,
+    tensorboard: bool,
+    then: Callable[[Autoencoder, int], None] | None,
+) -> None:
     config, progress, folder = loop.config, loop.progress, loop.folder
     baseline = mean_image_psnr(loop.parts.train, loop.parts.validation)
     bar = training_bar(config.recipe, config.epochs, loop.total_steps, progress.step, show=show)
@@ -214,6 +225,9 @@ def _run(loop: Loop, *, show: bool, tensorboard: bool) -> None:
             write_json(folder.provenance, _provenance(loop, baseline))
             if writer is not None:
                 log_row(writer, progress.rows[-1])
+            if then is not None:
+                with forked(loop.fabric.device):
+                    then(loop.model.eval(), progress.epoch)
 
         loop.run(on_step, on_epoch)
     _warn_of_collapse(loop, baseline)

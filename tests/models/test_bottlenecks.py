@@ -4,6 +4,7 @@ import torch
 from latentgeo.models.bottlenecks import (
     Categories,
     Conditional,
+    DenseGaussian,
     Deterministic,
     Stacked,
     Universal,
@@ -35,6 +36,18 @@ def test_a_normalised_latent_has_the_deviation_asked_for():
     torch.testing.assert_close(latent.mean(dim=(0, 2, 3)), torch.zeros(12), atol=1e-4, rtol=0)
     spread = latent.std(dim=(0, 2, 3), correction=0)
     torch.testing.assert_close(spread, torch.full((12,), 2.0), atol=1e-3, rtol=0)
+
+
+def test_a_dense_head_sees_all_places():
+    head = DenseGaussian(3, (5, 2, 2))
+    features = torch.randn(4, 3, 2, 2)
+    elsewhere = features.clone()
+    elsewhere[:, :, 1, 1] += 1
+    before, after = head(features), head(elsewhere)
+    assert before.mean.shape == before.log_variance.shape == (4, 5, 2, 2)
+    assert (before.mean[..., 0, 0] != after.mean[..., 0, 0]).all()
+    expected = features.flatten(1) @ head.mean.weight.T + head.mean.bias
+    torch.testing.assert_close(before.mean.flatten(1), expected)
 
 
 class TestConditional:

@@ -56,6 +56,7 @@ def test_run_folder_holds_all_that_is_needed(run, images):
         "likelihood": "bernoulli",
         "kl_weight": 1.0,
         "kl_warmup": 0.7,
+        "head": "channels",
         "widths": (2, 3, 4),
     }
     assert (config.seed, config.epochs, config.data) == (4, 3, "blobs")
@@ -127,6 +128,16 @@ def test_random_state_of_the_caller_does_not_matter(run):
     torch.manual_seed(6)
     second = run("b", epochs=1)
     assert provenance(first)["weights_sha256"] == provenance(second)["weights_sha256"]
+
+
+def test_what_is_called_after_epochs_sees_the_model_and_touches_nothing(run, assert_same_run):
+    seen = []
+
+    def look(model, epoch):
+        seen.append((epoch, model.training, model.decode(torch.rand(2, *model.latent_shape)).shape))
+
+    assert_same_run(run("plain", epochs=2), run("watched", epochs=2, on_epoch=look))
+    assert [(epoch, training) for epoch, training, _ in seen] == [(1, False), (2, False)]
 
 
 def test_validation_draws_do_not_touch_training(run, monkeypatch):
