@@ -4,6 +4,7 @@ This package is mathematics on arrays: it imports nothing else of the project.
 """
 
 from latentgeo.metrics.clustering import (
+    clustering_accuracy,
     clustering_error,
     matched_clustering_error,
     name_clusters,
@@ -32,7 +33,10 @@ from latentgeo.metrics.line_images import LINE_SIDE, render_lines
 from latentgeo.metrics.lines import LineScores, line_interpolation_scores
 from latentgeo.metrics.mmd import MMDTest, mmd_squared, mmd_test
 from latentgeo.metrics.parzen import Bandwidth, choose_bandwidth, parzen_log_likelihood
+from latentgeo.metrics.probes import ProbeScore, linear_probe
 from latentgeo.metrics.psnr import LEARNED_MARGIN_DB, psnr
+from latentgeo.metrics.seeds import interval_over_seeds
+from latentgeo.metrics.whitening import WhitenedClusters, whitened_kmeans
 
 __all__ = [
     "LEARNED_MARGIN_DB",
@@ -44,16 +48,21 @@ __all__ = [
     "MeanInterval",
     "NearestReal",
     "PathScores",
+    "ProbeScore",
+    "WhitenedClusters",
     "bootstrap_mean",
     "bootstrap_median",
     "choose_bandwidth",
+    "clustering_accuracy",
     "clustering_error",
     "cycle_consistency",
     "frechet_distance",
     "frechet_feature_distance",
     "interpolate",
+    "interval_over_seeds",
     "jackknife_interval",
     "line_interpolation_scores",
+    "linear_probe",
     "matched_clustering_error",
     "mmd_squared",
     "mmd_test",
@@ -64,4 +73,5 @@ __all__ = [
     "psnr",
     "render_lines",
     "sharpness",
+    "whitened_kmeans",
 ]

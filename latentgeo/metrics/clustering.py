@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from latentgeo.metrics.intervals import MeanInterval, bootstrap_mean
+
 
 def name_clusters(probabilities: Any, labels: Any) -> NDArray[np.int64]:
     """Name each cluster by the label of the one point that belongs to it most surely.
@@ -93,6 +95,42 @@ def matched_clustering_error(clusters: Any, labels: Any) -> float:
     ValueError
         When the shapes differ, or there is nothing.
     """
+    return 1 - float(_agrees(clusters, labels).mean())
+
+
+def clustering_accuracy(
+    clusters: Any, labels: Any, *, seed: int, resamples: int = 2000, level: float = 0.95
+) -> MeanInterval:
+    """Give the share of points that are right under the best matching, with an interval.
+
+    One minus `matched_clustering_error`, and as optimistic. Higher is better; it does not depend
+    on how clusters are numbered.
+
+    Parameters
+    ----------
+    clusters : array_like of shape (n,)
+        Cluster of each point, whole numbers from 0.
+    labels : array_like of shape (n,)
+        Its class, whole numbers from 0.
+    seed, resamples, level
+        Of the bootstrap over points, as for `bootstrap_mean`; it keeps the matching.
+
+    Returns
+    -------
+    MeanInterval
+        From 0 to 1.
+
+    Raises
+    ------
+    ValueError
+        As `matched_clustering_error`.
+    """
+    agrees = _agrees(clusters, labels)
+    return bootstrap_mean(agrees, seed=seed, resamples=resamples, level=level)
+
+
+def _agrees(clusters: Any, labels: Any) -> NDArray[np.bool_]:
+    """Tell for each point whether its cluster is matched with its class."""
     found, classes = np.asarray(clusters), np.asarray(labels)
     if found.ndim != 1 or found.shape != classes.shape or not len(found):
         raise ValueError(
@@ -100,8 +138,11 @@ def matched_clustering_error(clusters: Any, labels: Any) -> float:
         )
     counts = np.zeros((found.max() + 1, classes.max() + 1), dtype=np.int64)
     np.add.at(counts, (found, classes), 1)
+    matched = np.full(len(counts), -1)
     rows, columns = linear_sum_assignment(counts, maximize=True)
-    return 1 - float(counts[rows, columns].sum()) / len(found)
+    matched[rows] = columns
+    agrees: NDArray[np.bool_] = matched[found] == classes
+    return agrees
 
 
 def _belongs(probabilities: Any, labels: Any) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

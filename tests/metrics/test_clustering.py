@@ -3,7 +3,12 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from latentgeo.metrics import clustering_error, matched_clustering_error, name_clusters
+from latentgeo.metrics import (
+    clustering_accuracy,
+    clustering_error,
+    matched_clustering_error,
+    name_clusters,
+)
 
 
 def test_each_cluster_is_named_by_its_surest_point():
@@ -53,3 +58,14 @@ def test_what_does_not_fit_is_refused():
         clustering_error(np.eye(3), [0, 1, 2], [0, 1])
     with pytest.raises(ValueError, match=r"clusters have shape \(2,\) and labels \(3,\)"):
         matched_clustering_error([0, 1], [0, 1, 2])
+
+
+def test_accuracy_is_what_matching_leaves_right_with_an_interval():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 4, 500)
+    clusters = np.where(rng.random(500) < 0.8, (labels + 1) % 4, rng.integers(0, 6, 500))
+    mean, low, high = clustering_accuracy(clusters, labels, seed=0)
+    assert mean == pytest.approx(1 - matched_clustering_error(clusters, labels))
+    # The bootstrap of a share is binomial.
+    reach = 1.96 * np.sqrt(mean * (1 - mean) / 500)
+    assert (low, high) == pytest.approx((mean - reach, mean + reach), abs=0.006)
