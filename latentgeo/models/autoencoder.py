@@ -33,6 +33,8 @@ class Autoencoder(nn.Module):
         (C, H, W); a vector is (D, 1, 1).
     to_image : callable, default=torch.sigmoid
         Logits to images in [0, 1].
+    to_signed : callable, optional
+        Logits to images coded in [-1, 1], values beyond it kept; 2·`to_image` - 1 if left out.
     target : callable, optional
         Images to what the decoder should make of them, in [0, 1]: where a net sees images
         resized or in colour, it gives them back so. The images themselves if left out.
@@ -58,6 +60,7 @@ class Autoencoder(nn.Module):
         config: ModelConfig,
         latent_shape: Shape,
         to_image: Callable[[Tensor], Tensor] = torch.sigmoid,
+        to_signed: Callable[[Tensor], Tensor] | None = None,
         target: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         super().__init__()
@@ -67,6 +70,7 @@ class Autoencoder(nn.Module):
         self.config = config
         self.latent_shape = latent_shape
         self.to_image = to_image
+        self._to_signed = to_signed
         self._target = target
         self.provenance: dict[str, Any] = {}
         self.identity: dict[str, Any] = {}
@@ -170,6 +174,19 @@ class Autoencoder(nn.Module):
             Images in [0, 1].
         """
         return self.to_image(self.decode_logits(latents))
+
+    def decode_signed(self, latents: Tensor) -> Tensor:
+        """Give the images of latents as the decoder made them, before anything is cut off.
+
+        Takes and raises what `decode_logits` does.
+
+        Returns
+        -------
+        torch.Tensor of shape (b, channels, rows, columns)
+            Images coded in [-1, 1]; those of a decoder with a linear output may lie beyond.
+        """
+        logits = self.decode_logits(latents)
+        return 2 * self.to_image(logits) - 1 if self._to_signed is None else self._to_signed(logits)
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Pass:
         """Encode and decode: a sample of the posterior while training, its mean otherwise.

@@ -41,6 +41,7 @@ def build(config: ModelConfig) -> Autoencoder:
         config=config,
         latent_shape=nets.latent_shape,
         to_image=LIKELIHOODS[options.likelihood].mean,
+        to_signed=LIKELIHOODS[options.likelihood].signed,
     )
     model.apply(_initialise)
     return model

@@ -123,12 +123,19 @@ class Preprocessing(BaseModel):
 
     def to_image(self, decoded: Tensor) -> Tensor:
         """Bring what the decoder gives to [0, 1]; values beyond are cut off."""
+        return self._unit(decoded).clamp(0, 1)
+
+    def to_signed(self, decoded: Tensor) -> Tensor:
+        """Bring what the decoder gives to [-1, 1]; values beyond are kept."""
+        return 2 * self._unit(decoded) - 1
+
+    def _unit(self, decoded: Tensor) -> Tensor:
         if self.output == "logits":
             return torch.sigmoid(decoded)
         if self.output == "same":
             shift, scale = self._code(decoded)
-            decoded = decoded * scale + shift
-        return decoded.clamp(0, 1)
+            return decoded * scale + shift
+        return decoded
 
     def _code(self, like: Tensor) -> tuple[Tensor, Tensor]:
         """Give (shift, scale) with input = (image - shift) / scale."""

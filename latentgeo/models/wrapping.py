@@ -123,6 +123,7 @@ def wrap(
         ),
         latent_shape=shape_of(found.mean),
         to_image=preprocessing.to_image,
+        to_signed=preprocessing.to_signed,
         target=preprocessing.see,
     ).eval()
     model.identity = {
