@@ -91,6 +91,10 @@ def train(
     seed: Seed = 0,
     device: Device = "auto",
     precision: Annotated[str, typer.Option(help="32-true, bf16-mixed, 16-mixed …")] = "32-true",
+    probe: Annotated[
+        bool, typer.Option("--probe", help="Train a softmax layer on the latents beside it.")
+    ] = False,
+    probe_rate: Annotated[float, typer.Option(help="Adam's step size for that layer.")] = 1e-4,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Log to TensorBoard too.")
     ] = False,
@@ -121,12 +125,34 @@ def train(
         seed=seed,
         device=device,
         precision=precision,
+        probe=probe,
+        probe_rate=probe_rate,
         tensorboard=tensorboard,
         resume=resume,
         force=force,
         progress=not quiet,
     )
     typer.echo(f"run: {folder}")
+
+
+@app.command()
+def features(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="The folder to make.")],
+    epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = 5,
+    seed: Annotated[int, typer.Option(help="Seeds weights and order of images.")] = 0,
+    device: Device = "auto",
+    force: Force = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train a small classifier, in whose features the quality of samples is measured."""
+    from latentgeo.features import load_features, train_classifier
+
+    folder = train_classifier(
+        data, out=out, epochs=epochs, seed=seed, device=device, force=force, progress=not quiet
+    )
+    found = load_features(folder)
+    typer.echo(f"features: {folder} ({found.name}; {found.accuracy:.2%} of test images right)")
 
 
 @app.command()
