@@ -26,6 +26,7 @@ from latentgeo.objectives.priors import (
     SwissRoll,
     make_prior,
 )
+from latentgeo.objectives.probe import Probe
 from latentgeo.objectives.reconstruction import Reconstruction
 from latentgeo.objectives.stacked import CodeReconstruction
 from latentgeo.objectives.supervision import Supervision
@@ -58,6 +59,7 @@ __all__ = [
     "Pass",
     "Posterior",
     "Prior",
+    "Probe",
     "Reconstruction",
     "StandardNormal",
     "Supervision",

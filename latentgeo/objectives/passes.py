@@ -85,11 +85,15 @@ class Batch(NamedTuple):
     labelled : Labelled or None
         Other images, of which the labels are known, where the recipe asks for them while it
         trains.
+    probe_labels : torch.Tensor of shape (b,) or None
+        Class of each image for the probe, where there is one; terms leave it alone, for it shows
+        what may be hidden from them.
     """
 
     images: Tensor
     labels: Tensor | None = None
     labelled: Labelled | None = None
+    probe_labels: Tensor | None = None
 
 
 #: The label of an image whose class is not known.

@@ -45,6 +45,10 @@ class TrainConfig(BaseModel):
         Where to compute.
     precision : {"32-true", "bf16-mixed", "16-mixed"}
         Arithmetic of the passes; weights are float32.
+    probe : bool
+        Train a probe of the labels beside the model.
+    probe_rate : float
+        Adam's step size for the probe.
     checkpoint_steps : int
         Save the state every so many steps, and at the end of each epoch.
     """
@@ -68,6 +72,8 @@ class TrainConfig(BaseModel):
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    probe: bool = False
+    probe_rate: PositiveFloat = 1e-4
     checkpoint_steps: PositiveInt = 200
 
     @model_validator(mode="before")

@@ -54,7 +54,7 @@ def all_labels(images: ImageDataset | ImageStream, supervision: Supervision) -> 
 
     Takes and raises what `known_labels` does.
     """
-    labels = images.labels if isinstance(images, ImageDataset) else None
+    labels = _labels(images)
     if labels is None:
         raise InputError(
             f"data {images.name!r} have no labels, which this variant learns from; "
@@ -66,6 +66,24 @@ def all_labels(images: ImageDataset | ImageStream, supervision: Supervision) -> 
             f"categories is {supervision.classes}; set categories={labels.max() + 1}"
         )
     return labels
+
+
+def probe_labels(images: ImageDataset | ImageStream) -> NDArray[np.int64]:
+    """Give the labels of images for a probe, which sees all of them.
+
+    Raises `InputError` when there are none.
+    """
+    labels = _labels(images)
+    if labels is None:
+        raise InputError(
+            f"data {images.name!r} have no labels, which a probe learns from; use data with "
+            "labels, or leave --probe out (probe=False)"
+        )
+    return labels
+
+
+def _labels(images: ImageDataset | ImageStream) -> NDArray[np.int64] | None:
+    return images.labels if isinstance(images, ImageDataset) else None
 
 
 def _check_number(labels: int, classes: int) -> None:

@@ -20,7 +20,8 @@ from latentgeo.objectives import UNLABELLED, AdversarialTerm, Batch, Labelled, T
 from latentgeo.training.baseline import psnr_in_decibels
 from latentgeo.training.config import TrainConfig
 from latentgeo.training.data import Parts
-from latentgeo.training.labels import all_labels, known_labels
+from latentgeo.training.labels import all_labels, known_labels, probe_labels
+from latentgeo.training.probe import make_probe, save_probe
 from latentgeo.training.progress import Progress, Row
 from latentgeo.training.run_folder import Facts, RunFolder
 from latentgeo.training.schedule import learning_rate_factor
@@ -90,6 +91,9 @@ class Loop:
         self.adversaries = [term for term in self.terms if isinstance(term, AdversarialTerm)]
         for term in self.adversaries:
             term.to(device)
+        self.probe = make_probe(model, parts, config.probe_rate) if config.probe else None
+        if self.probe is not None:
+            self.probe.to(device)
         self._check_patience()
         recipe, options = RECIPES[config.recipe], model.config.recipe_options
         self.corruption = recipe.corruption(options)
@@ -145,6 +149,8 @@ class Loop:
         self.optimiser.load_state_dict(state["optimiser"])
         for term in self.adversaries:
             term.load_state_dict(state["adversaries"][term.name])
+        if self.probe is not None:
+            self.probe.load_state_dict(state["probe"])
         torch.set_rng_state(state["random"]["cpu"])
         if self.fabric.device.type == "cuda":
             torch.cuda.set_rng_state(state["random"]["cuda"], self.fabric.device)
@@ -195,7 +201,7 @@ class Loop:
         images = self.parts.train.at_epoch(self.progress.epoch)
         for positions in self._batches(self.progress.epoch, self.progress.batch):
             batch = self._batch(images, positions)
-            losses = self._step(batch)
+            losses = self._step(self._show_to_probe(batch, self.parts.train, positions))
             self.progress.add(losses, len(batch.images))
             on_step(self.progress, losses)
             within = self.progress.batch < self.steps_per_epoch
@@ -235,6 +241,14 @@ class Loop:
         labels = all_labels(self.parts.validation, self.supervision)
         return Batch(images, self._labels(labels, positions))
 
+    def _show_to_probe(
+        self, batch: Batch, dataset: ImageDataset | ImageStream, positions: NDArray[np.int64]
+    ) -> Batch:
+        """Add the labels that the probe may see, and the terms may not."""
+        if self.probe is None:
+            return batch
+        return batch._replace(probe_labels=self._labels(probe_labels(dataset), positions))
+
     def _images(self, dataset: ImageDataset | ImageStream, positions: NDArray[np.int64]) -> Tensor:
         images = dataset.batch(positions).contiguous(memory_format=torch.channels_last)
         moved: Tensor = self.fabric.to_device(images)
@@ -248,14 +262,14 @@ class Loop:
         return images if self.corruption is None else self.corruption(images)
 
     def _step(self, batch: Batch) -> Row:
-        """Descend the autoencoder's terms once, then each adversary's."""
+        """Descend the autoencoder's terms once, then each adversary's, then the probe's."""
         done = self.progress.step / self.total_steps
         pass_ = self._pass(batch)
         losses = self._losses(pass_, batch, done)
         values = _values(losses)
         self._check_finite(values)
         self._descend(losses["loss"])
-        return values | self._descend_adversaries(pass_, batch)
+        return values | self._descend_adversaries(pass_, batch) | self._descend_probe(pass_, batch)
 
     def _pass(self, batch: Batch) -> Pass:
         pass_: Pass = self._run_model(self._corrupt(batch.images), batch.labels)
@@ -293,6 +307,15 @@ class Loop:
         self._check_finite(values)
         return values
 
+    def _descend_probe(self, pass_: Pass, batch: Batch) -> Row:
+        if self.probe is None or batch.probe_labels is None:
+            return {}
+        # The mean, not what was decoded: into that a recipe may have put the label.
+        loss = self.probe.descend(pass_.posterior.mean, batch.probe_labels)
+        values = _values({"probe": loss})
+        self._check_finite(values)
+        return values
+
     def _learning_rate_factor(self) -> float:
         return learning_rate_factor(
             self.config.schedule,
@@ -318,6 +341,8 @@ class Loop:
         self.folder.write_metrics(self.progress.rows)
         if better:
             save_model(self.model, self.folder.path)
+            if self.probe is not None:
+                save_probe(self.probe, self.folder.path)
 
     def _look_for_trouble(self, validation: Row) -> None:
         """Let the terms say what is wrong; warn when it does not pass."""
@@ -359,6 +384,7 @@ class Loop:
             torch.manual_seed(self.config.seed)
             for positions in self._walk(self.parts.validation):
                 batch = self._validation_batch(positions)
+                batch = self._show_to_probe(batch, self.parts.validation, positions)
                 for name, value in self._measure(batch).items():
                     sums[name] = sums.get(name, 0.0) + value * len(positions)
         means = {name: value / len(self.parts.validation) for name, value in sums.items()}
@@ -379,7 +405,14 @@ class Loop:
             for term in self.terms
             for sign, value in term.signs(pass_, batch).items()
         }
-        return _values({**self._losses(pass_, batch, 1.0), "psnr": decibels.mean(), **signs})
+        losses = self._losses(pass_, batch, 1.0)
+        probed = self._measure_probe(pass_, batch)
+        return _values({**losses, "psnr": decibels.mean(), **signs, **probed})
+
+    def _measure_probe(self, pass_: Pass, batch: Batch) -> dict[str, Tensor]:
+        if self.probe is None or batch.probe_labels is None:
+            return {}
+        return self.probe.measure(pass_.posterior.mean, batch.probe_labels)
 
     def _check_finite(self, values: Row) -> None:
         broken = [name for name, value in values.items() if not math.isfinite(value)]
@@ -390,6 +423,8 @@ class Loop:
 
     def _check_weights(self) -> None:
         nets = [self.model, *(term.adversary for term in self.adversaries)]
+        if self.probe is not None:
+            nets.append(self.probe.layer)
         weights = [weight for net in nets for weight in net.parameters()]
         finite = torch.stack([weight.isfinite().all() for weight in weights])
         if not bool(finite.all()):
@@ -421,6 +456,8 @@ class Loop:
             "random": random,
             "adversaries": {term.name: term.state_dict() for term in self.adversaries},
         }
+        if self.probe is not None:
+            state["probe"] = self.probe.state_dict()
         self.folder.write_state(state, self.progress)
         self._saved_step = self.progress.step
 

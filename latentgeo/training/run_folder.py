@@ -11,6 +11,7 @@ import torch
 
 from latentgeo.errors import InputError
 from latentgeo.files import claim_folder, write_atomically, write_json, write_text
+from latentgeo.models import parse
 from latentgeo.training.config import TrainConfig
 from latentgeo.training.progress import Progress, Row
 
@@ -21,9 +22,10 @@ Facts = dict[str, Any]
 class RunFolder:
     """A folder with the best weights and all that is needed to go on.
 
-    `config.json` and `model.safetensors` are the best model, `run.json` the settings and the
-    data, `metrics.csv` one row per epoch, `provenance.json` where the weights come from,
-    `state/last.pt` the last state: weights, optimiser, random states and progress.
+    `config.json` and `model.safetensors` are the best model, `probe.safetensors` the probe of that
+    epoch where there is one, `run.json` the settings and the data, `metrics.csv` one row per
+    epoch, `provenance.json` where the weights come from, `state/last.pt` the last state: weights,
+    optimiser, random states and progress.
 
     Attributes
     ----------
@@ -79,7 +81,10 @@ class RunFolder:
                 f"folder {str(self.path)!r} holds no run to resume; "
                 "start one without --resume (resume=False)"
             )
-        self._check_same(self._read_run()["config"], config.model_dump(mode="json"), "settings")
+        # What a setting was before there was such a setting is its default.
+        before = parse(TrainConfig, self._read_run()["config"], "setting")
+        here = config.model_dump(mode="json")
+        self._check_same(before.model_dump(mode="json"), here, "settings")
 
     def check_data(self, data: Facts) -> None:
         """Raise `InputError` unless the run that lies here was on the same images."""

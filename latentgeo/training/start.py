@@ -47,6 +47,8 @@ def train(
     seed: int = 0,
     device: str = "auto",
     precision: str = "32-true",
+    probe: bool = False,
+    probe_rate: float = 1e-4,
     checkpoint_steps: int = 200,
     tensorboard: bool = False,
     resume: bool = False,
@@ -99,6 +101,12 @@ def train(
         Where to compute.
     precision : {"32-true", "bf16-mixed", "16-mixed"}, default="32-true"
         Arithmetic of the passes; weights are float32.
+    probe : bool, default=False
+        Train a softmax layer beside the model, on the labels of all training images and the
+        posterior's means as they come in each step. The model does not feel it. Its accuracy on
+        the validation images stands in the metrics; `probe_accuracy` measures it on others.
+    probe_rate : float, default=1e-4
+        Adam's step size for that layer; constant.
     checkpoint_steps : int, default=200
         Save the state every so many steps, and at the end of each epoch.
     tensorboard : bool, default=False
@@ -154,6 +162,8 @@ def train(
             "seed": seed,
             "device": device,
             "precision": precision,
+            "probe": probe,
+            "probe_rate": probe_rate,
             "checkpoint_steps": checkpoint_steps,
         },
         "setting",

@@ -1,0 +1,135 @@
+"""The probe of a run: made for its data, kept beside its model, measured on other images."""
+
+from math import prod
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import nn
+
+from latentgeo.datasets import ImageDataset, load
+from latentgeo.errors import InputError
+from latentgeo.files import write_atomically
+from latentgeo.metrics import MeanInterval, bootstrap_mean
+from latentgeo.models import Autoencoder, choose_device, load_model
+from latentgeo.objectives.probe import Probe, probe_layer, probe_logits
+from latentgeo.training.data import Parts
+from latentgeo.training.labels import probe_labels
+
+PROBE = "probe.safetensors"
+
+_BATCH = 1024
+
+
+def make_probe(model: Autoencoder, parts: Parts, learning_rate: float) -> Probe:
+    """Make a probe for a model and its images; raise `InputError` when they have no labels."""
+    classes = 1 + max(int(probe_labels(images).max()) for images in parts)
+    return Probe(prod(model.latent_shape), classes, learning_rate=learning_rate)
+
+
+def save_probe(probe: Probe, folder: Path) -> None:
+    """Write the layer's weights in one step."""
+    weights = {name: tensor.cpu() for name, tensor in probe.layer.state_dict().items()}
+    content = save(weights, metadata={"format": "pt"})
+    write_atomically(folder / PROBE, lambda temporary: _write(temporary, content))
+
+
+def load_probe(run: str | Path) -> nn.Linear:
+    """Read the layer that was trained beside a model.
+
+    Parameters
+    ----------
+    run : str or pathlib.Path
+        The run folder.
+
+    Returns
+    -------
+    torch.nn.Linear
+        Flattened latents to one logit for each class, on the CPU.
+
+    Raises
+    ------
+    InputError
+        When the run has none, or it is broken.
+    """
+    path = Path(run) / PROBE
+    if not path.is_file():
+        raise InputError(
+            f"run {str(run)!r} has no {PROBE}; train one with --probe (probe=True), on data with "
+            "labels"
+        )
+    try:
+        weights = load_file(path)
+        classes, dimension = weights["weight"].shape
+        layer = probe_layer(dimension, classes)
+        layer.load_state_dict(weights)
+    except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
+        raise InputError(
+            f"{str(path)!r} holds no probe ({type(error).__name__}); train the run anew"
+        ) from None
+    return layer
+
+
+def probe_accuracy(
+    run: str | Path,
+    data: ImageDataset | str | Path,
+    *,
+    size: int | None = None,
+    seed: int = 0,
+    device: str = "auto",
+) -> MeanInterval:
+    """Give how often the probe that was trained beside a model is right on images.
+
+    Parameters
+    ----------
+    run : str or pathlib.Path
+        The run folder.
+    data : ImageDataset, str or pathlib.Path
+        Images with labels, a data set's name (its test split is used) or a folder of images.
+    size : int, optional
+        Resize the images of a named data set to so many pixels.
+    seed : int, default=0
+        Seeds the bootstrap over images.
+    device : {"auto", "cpu", "cuda"}, default="auto"
+        Where to compute.
+
+    Returns
+    -------
+    MeanInterval
+        From 0 to 1.
+
+    Raises
+    ------
+    InputError
+        When the run has no probe, or the images do not fit or have no labels.
+    """
+    layer, model = load_probe(run), load_model(run)
+    if layer.in_features != prod(model.latent_shape):
+        raise InputError(
+            f"the probe of run {str(run)!r} takes latents of {layer.in_features} numbers, those of "
+            f"its model have {prod(model.latent_shape)}; train the run anew"
+        )
+    images = data if isinstance(data, ImageDataset) else load(data, "test", size=size)
+    labels = probe_labels(images)
+    found = _classes(model, layer, images, choose_device(device))
+    return bootstrap_mean(found == labels, seed=seed)
+
+
+@torch.no_grad()
+def _classes(
+    model: Autoencoder, layer: nn.Linear, images: ImageDataset, device: torch.device
+) -> NDArray[np.int64]:
+    model.to(device)
+    layer.to(device)
+    found = [
+        probe_logits(layer, model.encode(batch.to(device))).argmax(dim=1).cpu().numpy()
+        for batch, _ in images.batches(_BATCH)
+    ]
+    return np.concatenate(found)
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
