@@ -1,0 +1,85 @@
+"""The sides of the training benchmark, at sizes that take no time: they have to do the same."""
+
+import importlib.util
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from latentgeo.datasets import ImageDataset
+
+ROOT = Path(__file__).parents[2]
+SMALL = {
+    "mlp": {"hidden": (8,), "latent_dim": 3},
+    "sctc": {"widths": (2, 3, 4)},
+    "aae": {"hidden": (8,), "latent_dim": 3, "discriminator": (8,)},
+    "acai-net": {"depth": 2, "latent_channels": 3},
+    "acai": {"depth": 2, "latent_channels": 3, "critic_depth": 2},
+}
+BATCH, STEPS = 8, 4
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*has not learned")
+
+
+@pytest.fixture(scope="module")
+def training():
+    """Load the benchmark, which is a script."""
+    spec = importlib.util.spec_from_file_location(
+        "training_benchmark", ROOT / "benchmarks" / "training.py"
+    )
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules[spec.name]
+
+
+@pytest.fixture
+def images():
+    pixels = np.random.default_rng(0).integers(0, 256, (BATCH * STEPS, 16, 16), dtype=np.uint8)
+    return ImageDataset.from_array(pixels)
+
+
+def small(training, name):
+    case = training.CASES[name]
+    return replace(case, batch=BATCH, options={**case.options, **SMALL[name]})
+
+
+def test_every_case_is_checked(training):
+    assert set(SMALL) == set(training.CASES)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_our_loop_and_the_bare_one_come_to_the_same_weights(training, images, name):
+    case = small(training, name)
+    ours, bare = training.ours(case, images).weights, training.bare(case, images).weights
+    start = training.seeded_model(case, images).state_dict()
+    assert ours.keys() == bare.keys() == start.keys()
+    for weight in ours:
+        torch.testing.assert_close(ours[weight], bare[weight], rtol=1e-5, atol=1e-6)
+        assert not torch.equal(ours[weight], start[weight]), f"{weight} was not trained"
+
+
+@pytest.mark.pythae
+@pytest.mark.parametrize("name", SMALL)
+def test_the_trainer_of_pythae_trains_the_same_net(training, images, name):
+    case = small(training, name)
+    trained = training.pythae(case, images)
+    if name == "acai":
+        assert trained is None
+        return
+    start = training.seeded_model(case, images).state_dict()
+    assert trained.weights.keys() == start.keys()
+    for weight in start:
+        assert not torch.equal(trained.weights[weight], start[weight]), f"{weight} was not trained"
+
+
+def test_the_table_has_a_row_for_each_net_and_dashes_where_there_is_no_peer(training):
+    speeds = {"ours": [90.0, 100.0], "bare": [102.0, 80.0]}
+    found = {"mlp": {**speeds, "pythae": [50.0, 40.0]}, "acai": speeds}
+    table = training.to_table(found, 2, (0.0, 0.0, 0.0))
+    assert "| MLP 512/256, latent 32 | 128 | 100 | 102 | 50 | 0.98 | 2.00 |" in table
+    assert "| ACAI with its critic | 64 | 100 | 102 | – | 0.98 | – |" in table
