@@ -1,8 +1,6 @@
 """Any folder of images."""
 
-import hashlib
 import os
-import unicodedata
 from collections import Counter
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -11,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from latentgeo.datasets.decoding import central_square, decode, in_parallel
-from latentgeo.datasets.splits import SPLITS, Labels, Pixels
+from latentgeo.datasets.splits import SPLITS, Labels, Pixels, split_of_name
 from latentgeo.errors import InputError
 
 SUFFIXES = frozenset(
@@ -84,10 +82,7 @@ def read_folder(
 
 def split_of(path: PurePosixPath) -> str:
     """Give the split of an image from its path below the folder."""
-    # One file has one name here, however the file system writes its accents.
-    name = unicodedata.normalize("NFC", path.as_posix())
-    tenth = int(hashlib.sha256(name.encode()).hexdigest(), 16) % 10
-    return {8: "validation", 9: "test"}.get(tenth, "train")
+    return split_of_name(path.as_posix())
 
 
 def _members(folder: Path) -> list[_Member]:

@@ -99,7 +99,7 @@ class ImageDataset:
         pixels = _checked_pixels(np.asarray(images), name)
         classes = None if labels is None else _checked_labels(np.asarray(labels), len(pixels), name)
         names = () if classes is None else tuple(str(c) for c in range(int(classes.max()) + 1))
-        return cls(name, split, pixels, classes, names, np.arange(len(pixels)))
+        return ImageDataset(name, split, pixels, classes, names, np.arange(len(pixels)))
 
     def __len__(self) -> int:
         return len(self.images)

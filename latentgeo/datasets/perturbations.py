@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from latentgeo.datasets.streams import Indices, seeded_normal, streams
+from latentgeo.datasets.word_noise import draw_words, forget_words, replace_words
 from latentgeo.errors import InputError
 
 #: What was drawn for a batch: tensors with one row for each image.
@@ -289,6 +290,26 @@ PERTURBATIONS = {
             True,
             _draw_place,
             _occlude,
+        ),
+        Perturbation(
+            "words-replaced",
+            "level is the share of a sentence's words, from 0 to 1, in whose place another comes, "
+            "drawn from the whole vocabulary; rounded to whole words; stays in [0, 1]",
+            "share of the words",
+            1.0,
+            True,
+            draw_words,
+            replace_words,
+        ),
+        Perturbation(
+            "words-unknown",
+            "level is the share of a sentence's words, from 0 to 1, that become the unknown word "
+            "(the same as in words-replaced); rounded to whole words; stays in [0, 1]",
+            "share of the words",
+            1.0,
+            True,
+            draw_words,
+            forget_words,
         ),
     )
 }

@@ -19,11 +19,13 @@ from latentgeo.datasets.folder import read_folder
 from latentgeo.datasets.idx import FASHION_FILES, MNIST_FILES, read_fashion_mnist, read_mnist
 from latentgeo.datasets.images import ImageDataset
 from latentgeo.datasets.resizing import check_size, resize
+from latentgeo.datasets.sentences import LENGTH, SPECIAL, WORDS, SentenceDataset
 from latentgeo.datasets.splits import Labels, check_split
+from latentgeo.datasets.text import MULTI30K_FILES, is_text, read_multi30k, read_text
 from latentgeo.errors import InputError
 from latentgeo.metrics.line_images import LINE_SIDE
 
-Reader = Callable[[Path, str, int | None], tuple[NDArray[Any], Labels]]
+Reader = Callable[[Path, str, int | None], tuple[NDArray[Any], Labels] | SentenceDataset]
 
 _DIGITS = tuple("0123456789")
 
@@ -49,7 +51,7 @@ class DatasetInfo:
     read : callable
         Given the dataset's folder in the cache, a split and a size, gives images
         (n, C, H, W), uint8 or float32 in [0, 1], and labels (n,) in int64 or None. It may leave
-        the size to `load`.
+        the size to `load`. Or it gives a `SentenceDataset`.
     stream : callable, optional
         Gives images without end to train on, where the data set has them.
     """
@@ -150,6 +152,15 @@ TABLE = {
     ),
     "lines": _lines("paper", "drawn as in the interpolation benchmark (Berthelot and others)"),
     "lines-smooth": _lines("smooth", "drawn so that they turn without a jump"),
+    "multi30k": DatasetInfo(
+        summary="English captions of photographs (Elliott and others), for the backbone text",
+        image_shape=(len(SPECIAL) + WORDS, LENGTH, 1),
+        samples={"train": 29_000, "validation": 1_014, "test": 1_000},
+        class_names=(),
+        licence="research use only",
+        download_bytes=sum(file.n_bytes for file in MULTI30K_FILES.values()),
+        read=read_multi30k,
+    ),
 }
 
 
@@ -171,11 +182,12 @@ def load(
     ----------
     name : str or path_like
         A name in `names()`, or the path of a folder of images (see `folder.read_folder`; write
-        "./mnist" for a folder that has the name of a dataset).
+        "./mnist" for a folder that has the name of a dataset), of a text or of a folder of texts
+        (see `text.read_text`).
     split : {"train", "validation", "test"}, default="test"
         The split; which images it holds never changes.
     size : int, optional
-        Resize to so many pixels a side (bilinear, antialiased).
+        Resize to so many pixels a side (bilinear, antialiased); cut sentences at so many words.
     root : path_like, optional
         Folder of the cache; by default the environment variable LATENTGEO_DATA, and without it
         the user's cache folder. Files lie in `root/name`; those that are missing are downloaded.
@@ -183,6 +195,7 @@ def load(
     Returns
     -------
     ImageDataset
+        A `SentenceDataset` of a text.
 
     Raises
     ------
@@ -194,6 +207,8 @@ def load(
     if str(name) in TABLE:
         return _load_named(str(name), split, size, cache_folder(root))
     folder = Path(name).expanduser()
+    if is_text(folder):
+        return read_text(folder, split, size)
     if not folder.is_dir():
         raise _unknown(str(name))
     images, labels, class_names = read_folder(folder, split, size)
@@ -231,7 +246,10 @@ def training_images(
 
 def _load_named(name: str, split: str, size: int | None, cache: Path) -> ImageDataset:
     info = TABLE[name]
-    images, labels = info.read(cache / name, split, size)
+    found = info.read(cache / name, split, size)
+    if isinstance(found, SentenceDataset):
+        return found
+    images, labels = found
     if size is not None:
         images = resize(images, size)
     return _whole(name, split, size, images, labels, info.class_names)
@@ -253,5 +271,5 @@ def _unknown(name: str) -> InputError:
     meant = f" (did you mean {close[0]!r}?)" if close else ""
     return InputError(
         f"data {name!r} is not known{meant}: expected one of {', '.join(TABLE)}, or the path of "
-        "a folder of images"
+        "a folder of images, or of a text with one sentence per line"
     )

@@ -9,7 +9,7 @@ SPLITS = ("train", "validation", "test")
 
 def test_all_datasets_are_listed():
     images = ["digits", "mnist", "fashion-mnist", "cifar10", "svhn", "celeba"]
-    assert list(names()) == [*images, "lines", "lines-smooth"]
+    assert list(names()) == [*images, "lines", "lines-smooth", "multi30k"]
 
 
 @pytest.mark.parametrize("name", list(names()))

@@ -14,7 +14,7 @@ from latentgeo.datasets import (
 )
 from latentgeo.errors import InputError
 
-KINDS = sorted(PERTURBATIONS)
+KINDS = sorted(kind for kind in PERTURBATIONS if not kind.startswith("words-"))
 RANDOM = [kind for kind in KINDS if kind != "blur"]
 LEVEL = 0.3
 FROZEN_NOISE = [-1.0824088, -1.2284267, 0.4451782]
