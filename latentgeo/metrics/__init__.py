@@ -27,6 +27,7 @@ from latentgeo.metrics.intervals import (
     MeanInterval,
     bootstrap_mean,
     bootstrap_median,
+    bootstrap_ratio,
     jackknife_interval,
 )
 from latentgeo.metrics.line_images import LINE_SIDE, render_lines
@@ -36,6 +37,8 @@ from latentgeo.metrics.parzen import Bandwidth, choose_bandwidth, parzen_log_lik
 from latentgeo.metrics.probes import ProbeScore, linear_probe
 from latentgeo.metrics.psnr import LEARNED_MARGIN_DB, psnr
 from latentgeo.metrics.seeds import interval_over_seeds
+from latentgeo.metrics.sentences import exact_match, token_accuracy
+from latentgeo.metrics.trigrams import TrigramModel, perplexity
 from latentgeo.metrics.whitening import WhitenedClusters, whitened_kmeans
 
 __all__ = [
@@ -49,13 +52,16 @@ __all__ = [
     "NearestReal",
     "PathScores",
     "ProbeScore",
+    "TrigramModel",
     "WhitenedClusters",
     "bootstrap_mean",
     "bootstrap_median",
+    "bootstrap_ratio",
     "choose_bandwidth",
     "clustering_accuracy",
     "clustering_error",
     "cycle_consistency",
+    "exact_match",
     "frechet_distance",
     "frechet_feature_distance",
     "interpolate",
@@ -70,8 +76,10 @@ __all__ = [
     "nearest_real_distance",
     "parzen_log_likelihood",
     "path_sharpness",
+    "perplexity",
     "psnr",
     "render_lines",
     "sharpness",
+    "token_accuracy",
     "whitened_kmeans",
 ]

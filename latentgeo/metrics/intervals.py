@@ -92,6 +92,48 @@ def bootstrap_median(
     return MeanInterval(median, low, high)
 
 
+def bootstrap_ratio(
+    numerators: ArrayLike,
+    denominators: ArrayLike,
+    *,
+    seed: int,
+    resamples: int = 2000,
+    level: float = 0.95,
+) -> MeanInterval:
+    """Give a ratio of two sums over samples with a percentile bootstrap interval.
+
+    Parameters
+    ----------
+    numerators, denominators : array_like of shape (n,)
+        Both numbers of each of n samples, as nats and tokens of a sentence, drawn together.
+    seed, resamples, level
+        As for `bootstrap_mean`.
+
+    Returns
+    -------
+    MeanInterval
+        The ratio in the place of the mean; with a single sample the interval is NaN.
+
+    Raises
+    ------
+    ValueError
+        When the shapes differ, there is no sample, or the denominators sum to 0.
+    """
+    above, below = (np.asarray(values, np.float64) for values in (numerators, denominators))
+    if above.ndim != 1 or above.shape != below.shape or not len(above) or not below.sum():
+        raise ValueError(
+            f"numerators and denominators have shapes {above.shape} and {below.shape}, expected "
+            "one shape (n,) with n at least 1, and denominators that do not sum to 0"
+        )
+    ratio = np.asarray(above.sum() / below.sum())
+    if len(above) == 1:
+        return MeanInterval(ratio, np.asarray(np.nan), np.asarray(np.nan))
+    shares = _shares(len(above), resamples, seed)
+    tail = (1 - level) / 2
+    low, high = np.quantile((shares @ above) / (shares @ below), (tail, 1 - tail))
+    return MeanInterval(ratio, low, high)
+
+
 def _shares(count: int, resamples: int, seed: int) -> NDArray[np.float64]:
     """Give the share that each image has in each bootstrap sample: (resamples, count).
 
