@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentgeo.checkpoints import open_checkpoint
-from latentgeo.datasets import ImageDataset, Perturbation, find_perturbation, seeded_normal
+from latentgeo.datasets import (
+    ImageDataset,
+    Perturbation,
+    SentenceDataset,
+    find_perturbation,
+    seeded_normal,
+)
 from latentgeo.datasets import load as load_images
 from latentgeo.errors import InputError
 from latentgeo.latents.store import LatentStore, open_store
@@ -137,13 +143,20 @@ def select_images(
 
 
 def check_fit(model: Autoencoder, images: ImageDataset) -> None:
-    """Raise `InputError` unless the model takes images of this shape."""
+    """Raise `InputError` unless the model takes images of this shape, and sentences of its words."""
     expected = tuple(model.config.image_shape)
     if tuple(images.shape) != expected:
         raise InputError(
             f"data {images.name!r} has images of shape {tuple(images.shape)} (channels, rows, "
             f"columns), the model takes {expected}; choose data of that shape, or give size "
             f"(--size {expected[1]}) if only rows and columns differ"
+        )
+    words = images.vocabulary if isinstance(images, SentenceDataset) else ()
+    if model.config.vocabulary and model.config.vocabulary != words:
+        raise InputError(
+            f"data {images.name!r} do not have the vocabulary of the model; use the text that it "
+            "was trained on, or in Python SentenceDataset.from_sentences(..., "
+            "vocabulary=model.config.vocabulary)"
         )
 
 

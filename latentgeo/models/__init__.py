@@ -23,6 +23,12 @@ from latentgeo.models.preprocessing import Preprocessing
 from latentgeo.models.recipe import Recipe
 from latentgeo.models.recipes import RECIPES
 from latentgeo.models.sampling import sample, sample_latents
+from latentgeo.models.sentences import (
+    add_sentences,
+    interpolate_sentences,
+    reconstruct_sentences,
+    sample_sentences,
+)
 from latentgeo.models.wrapping import wrap
 from latentgeo.objectives import Pass, Posterior
 
@@ -43,15 +49,19 @@ __all__ = [
     "Recipe",
     "Shape",
     "Shapes",
+    "add_sentences",
     "build",
     "choose_device",
     "device_of",
+    "interpolate_sentences",
     "load_model",
     "objective",
     "parse",
+    "reconstruct_sentences",
     "resolve_options",
     "sample",
     "sample_latents",
+    "sample_sentences",
     "save_model",
     "shape_of",
     "shapes_of",

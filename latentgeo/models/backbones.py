@@ -9,6 +9,7 @@ from latentgeo.models.mlp import MLPOptions, build_mlp
 from latentgeo.models.nets import Nets, Shape
 from latentgeo.models.parsing import Options
 from latentgeo.models.sctc import SCTCOptions, build_sctc
+from latentgeo.models.text import TextOptions, build_text
 from latentgeo.models.wae import WAEOptions, build_wae
 
 
@@ -24,11 +25,14 @@ class Backbone:
         Its options.
     build : callable
         (image shape, options) to `Nets`.
+    likelihood : str or None
+        What its output means unless told otherwise; None where the recipe says it.
     """
 
     summary: str
     options: type[Options]
     build: Callable[[Shape, Any], Nets]
+    likelihood: str | None = None
 
 
 BACKBONES = {
@@ -47,5 +51,11 @@ BACKBONES = {
         "convolutions with average pooling, as in ACAI; latent tensor, 16x4x4 for 28x28 images",
         ACAIOptions,
         build_acai,
+    ),
+    "text": Backbone(
+        "a small transformer for sentences, whose decoder says all words at once; latent vector",
+        TextOptions,
+        build_text,
+        likelihood="categorical",
     ),
 }

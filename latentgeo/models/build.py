@@ -7,6 +7,7 @@ from latentgeo.models.autoencoder import Autoencoder
 from latentgeo.models.backbones import BACKBONES
 from latentgeo.models.config import ModelConfig
 from latentgeo.models.recipes import RECIPES
+from latentgeo.models.text import check_sentences
 from latentgeo.objectives import LIKELIHOODS
 
 
@@ -33,6 +34,8 @@ def build(config: ModelConfig) -> Autoencoder:
     """
     recipe, options = RECIPES[config.recipe], config.recipe_options
     nets = BACKBONES[config.backbone].build(config.image_shape, config.backbone_options)
+    if options.likelihood == "categorical":
+        check_sentences(config.image_shape, "likelihood 'categorical'")
     bottleneck = recipe.bottleneck(nets.features, nets.latent_shape, options)
     model = Autoencoder(
         nets.encoder,

@@ -26,6 +26,8 @@ class ModelConfig(BaseModel):
         (C, H, W).
     options : dict
         Options of the recipe and of the backbone; those left out are filled in.
+    vocabulary : tuple of str
+        The word of each channel, where the images are sentences.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -34,6 +36,7 @@ class ModelConfig(BaseModel):
     backbone: str = "sctc"
     image_shape: tuple[PositiveInt, PositiveInt, PositiveInt]
     options: dict[str, Any] = Field(default_factory=dict)
+    vocabulary: tuple[str, ...] = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -43,6 +46,15 @@ class ModelConfig(BaseModel):
         backbone = values.get("backbone", "sctc")
         options = resolve_options(values["recipe"], backbone, values.get("options", {}))
         return {**values, "options": options}
+
+    @model_validator(mode="after")
+    def _a_word_for_each_channel(self) -> "ModelConfig":
+        if self.vocabulary and len(self.vocabulary) != self.image_shape[0]:
+            raise ValueError(
+                f"the vocabulary has {len(self.vocabulary)} words, but the images "
+                f"{self.image_shape[0]} channels; give a word for each channel"
+            )
+        return self
 
     @property
     def recipe_options(self) -> RecipeOptions:
@@ -80,6 +92,9 @@ def resolve_options(recipe: str, backbone: str, options: Mapping[str, Any]) -> d
     for kind, name, table in (("recipe", recipe, RECIPES), ("backbone", backbone, BACKBONES)):
         if name not in table:
             raise unknown(kind, str(name), table)
+    likelihood = BACKBONES[backbone].likelihood
+    if likelihood is not None:
+        options = {"likelihood": likelihood, **options}
     kinds = (RECIPES[recipe].options, BACKBONES[backbone].options)
     known = [name for kind in kinds for name in kind.model_fields]
     for name in options:

@@ -16,7 +16,9 @@ NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
-LikelihoodName = Literal["bernoulli", "gaussian", "squared", "squared-sigmoid", "squared-signed"]
+LikelihoodName = Literal[
+    "bernoulli", "gaussian", "squared", "squared-sigmoid", "squared-signed", "categorical"
+]
 
 
 class RecipeOptions(CriticOptions):
@@ -24,8 +26,10 @@ class RecipeOptions(CriticOptions):
 
     Attributes
     ----------
-    likelihood : {"bernoulli", "gaussian", "squared", "squared-sigmoid", "squared-signed"}
-        What the decoder's output means; see `latentgeo.objectives.LIKELIHOODS`.
+    likelihood : {"bernoulli", "gaussian", "squared", "squared-sigmoid", "squared-signed", \
+"categorical"}
+        What the decoder's output means; see `latentgeo.objectives.LIKELIHOODS`. On the backbone
+        "text" it is "categorical" unless told otherwise.
     """
 
     likelihood: LikelihoodName = "bernoulli"

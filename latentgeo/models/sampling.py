@@ -51,7 +51,7 @@ def sample_latents(
     codes = {
         name: prior.sample(n, generator, labels=labels).to(device) for name, prior in priors.items()
     }
-    with _evaluating(model):
+    with evaluating(model):
         return model.bottleneck.compose(codes).view(n, *model.latent_shape)
 
 
@@ -66,13 +66,13 @@ def sample(model: Autoencoder, n: int, *, seed: int = 0, labels: Tensor | None =
         In [0, 1], on the model's device.
     """
     latents = sample_latents(model, n, seed=seed, labels=labels)
-    with _evaluating(model):
+    with evaluating(model):
         parts = [latents[start : start + _BATCH] for start in range(0, n, _BATCH)]
         return torch.cat([model.decode(part) for part in parts])
 
 
 @contextmanager
-def _evaluating(model: Autoencoder) -> Iterator[None]:
+def evaluating(model: Autoencoder) -> Iterator[None]:
     """Put a model into evaluation mode without gradients, and back."""
     training = model.training
     model.eval()

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn.functional import binary_cross_entropy_with_logits, pad
+
+from latentgeo.datasets.sentences import END
 
 _GAUSSIAN_DEVIATION = 0.1
 
@@ -67,6 +69,23 @@ def _clamp_signed(logits: Tensor) -> Tensor:
     return _clamp(_from_signed(logits))
 
 
+def _categorical(logits: Tensor, images: Tensor) -> Tensor:
+    # A blank place has no 1 in any channel, so it costs nothing.
+    return -(images * logits.log_softmax(dim=1)).flatten(1).sum(dim=1)
+
+
+def _until_the_end(logits: Tensor) -> Tensor:
+    """Give the mean of one-hot sentences that are blank after their first end token."""
+    words = logits.softmax(dim=1)
+    goes_on = (1 - words[:, END : END + 1]).cumprod(dim=2)
+    before = pad(goes_on[:, :, :-1], (0, 0, 1, 0), value=1.0)
+    return words * before
+
+
+def _signed_sentences(logits: Tensor) -> Tensor:
+    return _signed(_until_the_end(logits))
+
+
 def _clamp(logits: Tensor) -> Tensor:
     return logits.clamp(0, 1)
 
@@ -116,6 +135,15 @@ LIKELIHOODS = {
         _squared_signed,
         _clamp_signed,
         _as_it_is,
+        0.25,
+    ),
+    # The curvature is that of two words that are equally likely.
+    "categorical": Likelihood(
+        "cross-entropy of a softmax over the vocabulary, for one-hot sentences; blank places are "
+        "left out",
+        _categorical,
+        _until_the_end,
+        _signed_sentences,
         0.25,
     ),
 }

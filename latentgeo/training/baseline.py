@@ -43,7 +43,7 @@ def mean_image_psnr(train: ImageDataset | ImageStream, validation: ImageDataset)
     """
     total = torch.zeros(train.shape, dtype=torch.float64)
     for images, _ in train.batches(_BATCH):
-        total += images.double().sum(dim=0)
+        total += images.sum(dim=0, dtype=torch.float64)
     mean = (total / len(train)).float()
     each = [psnr_in_decibels(mean, images) for images, _ in validation.batches(_BATCH)]
     return float(torch.cat(each).mean())

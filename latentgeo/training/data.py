@@ -7,7 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from latentgeo.datasets import ImageDataset, ImageStream, load, training_images
+from latentgeo.datasets import (
+    ImageDataset,
+    ImageStream,
+    SentenceDataset,
+    load,
+    training_images,
+)
 from latentgeo.errors import InputError
 from latentgeo.training.config import TrainConfig
 
@@ -19,6 +25,11 @@ class Parts(NamedTuple):
 
     train: ImageDataset | ImageStream
     validation: ImageDataset
+
+    @property
+    def vocabulary(self) -> tuple[str, ...]:
+        """The words of the channels, where the images are sentences."""
+        return self.train.vocabulary if isinstance(self.train, SentenceDataset) else ()
 
     def facts(self) -> dict[str, Any]:
         """Describe the images, JSON-ready, so that other images can be told from them."""

@@ -208,6 +208,7 @@ def _build(config: TrainConfig, parts: Parts) -> Autoencoder:
         "backbone": config.backbone,
         "image_shape": parts.train.shape,
         "options": config.options,
+        "vocabulary": parts.vocabulary,
     }
     return build(parse(ModelConfig, values, "setting"))
 
@@ -246,7 +247,7 @@ def _run(
 def _provenance(loop: Loop, baseline: float) -> Facts:
     progress, best = loop.progress, loop.progress.best
     return provenance(
-        **loop.model.config.model_dump(mode="json"),
+        **loop.model.config.model_dump(mode="json", exclude={"vocabulary"}),
         weights_sha256=sha256_of_file(loop.folder.path / WEIGHTS),
         data=loop.parts.facts(),
         seed=loop.config.seed,

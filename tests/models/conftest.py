@@ -7,6 +7,7 @@ TINY = {
     "mlp": {"hidden": (64, 32), "latent_dim": 16},
     "acai": {"depth": 4, "scales": 2},
     "wae": {"channels": (8, 16, 32), "latent_dim": 16},
+    "text": {"width": 16, "heads": 2, "place_width": 4, "latent_dim": 16},
 }
 _DISCRIMINATOR = {"discriminator": (16, 16)}
 TINY_RECIPES = {

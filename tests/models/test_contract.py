@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.nn.functional import pad
 
-from latentgeo.datasets import load
+from latentgeo.datasets import SentenceDataset, load
+from latentgeo.datasets.sentences import SPECIAL
 from latentgeo.errors import InputError
 from latentgeo.metrics import psnr
 from latentgeo.models import BACKBONES, RECIPES, load_model, objective, sample, save_model
@@ -18,12 +19,21 @@ TO_MEMORISE = {
     "vq-vae": {"likelihood": "bernoulli", "commitment_weight": 0.02, "codebook_decay": 0.9},
 }
 SHAPES = [(1, 28, 28), (3, 32, 32)]
-CASES = list(product(RECIPES, BACKBONES, SHAPES))
+SENTENCES = (12, 6, 1)
+CASES = [
+    (recipe, backbone, shape)
+    for recipe, backbone in product(RECIPES, BACKBONES)
+    for shape in ([SENTENCES] if backbone == "text" else SHAPES)
+]
 
 every_model = pytest.mark.parametrize(("recipe", "backbone", "image_shape"), CASES)
 
 
 def eight_images(image_shape):
+    if image_shape == SENTENCES:
+        lines = [" ".join("abcdefghij"[(i * i + k * i) % 10] for k in range(5)) for i in range(8)]
+        words = (*SPECIAL, *"abcdefghij")
+        return SentenceDataset.from_sentences(lines, vocabulary=words, length=6).batch(slice(None))
     digits = load("digits", "train").take(8, seed=0).batch(slice(None))
     if image_shape == (1, 28, 28):
         return digits
