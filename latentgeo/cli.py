@@ -24,7 +24,10 @@ app = typer.Typer(
 )
 
 Data = Annotated[
-    str, typer.Option(help="A data set's name (see `latentgeo datasets`) or a folder of images.")
+    str,
+    typer.Option(
+        help="A data set's name (see `latentgeo datasets`), a folder of images, or a text."
+    ),
 ]
 Noise = Annotated[
     str, typer.Option(metavar="LEVELS", help="Levels of perturbation, with commas: 0,0.05,0.1.")
@@ -32,7 +35,10 @@ Noise = Annotated[
 Perturb = Annotated[str, typer.Option("--perturbation", help="What the levels are levels of.")]
 Samples = Annotated[int, typer.Option(help="How many test images.")]
 Seed = Annotated[int, typer.Option(help="Seeds the choice of images and every draw.")]
-Size = Annotated[int | None, typer.Option(help="Resize the images to this many pixels.")]
+Size = Annotated[
+    int | None,
+    typer.Option(help="Resize the images to this many pixels; cut sentences at this many words."),
+]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite what the output folder holds.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")]
@@ -310,6 +316,51 @@ def pull(
     from latentgeo.sharing import from_hub
 
     typer.echo(f"model: {from_hub(repository, revision=revision, to=to, force=force)}")
+
+
+@app.command()
+def sentences(
+    run: Annotated[Path, typer.Argument(help="A run folder of a model that trained on a text.")],
+    samples: Annotated[int, typer.Option(help="Draw so many sentences of the prior.")] = 0,
+    reconstruct: Annotated[
+        list[str] | None, typer.Option(metavar="TEXT", help="A sentence to encode and decode.")
+    ] = None,
+    interpolate: Annotated[
+        tuple[str, str] | None,
+        typer.Option(metavar="TEXT TEXT", help="Walk from one sentence to another."),
+    ] = None,
+    steps: Annotated[int, typer.Option(help="Sentences on the way, with both ends.")] = 7,
+    arithmetic: Annotated[
+        tuple[str, str, str] | None,
+        typer.Option(metavar="A B C", help="Decode the vector of A, less B, with C."),
+    ] = None,
+    code: Annotated[
+        str, typer.Option(help="Vectors: latent, or code for the second of a swae.")
+    ] = "latent",
+    seed: Annotated[int, typer.Option(help="Seeds the samples.")] = 0,
+) -> None:
+    """Print what a model of sentences says: samples, reconstructions, ways, arithmetic."""
+    from latentgeo.checkpoints import open_checkpoint
+    from latentgeo.models import (
+        add_sentences,
+        interpolate_sentences,
+        reconstruct_sentences,
+        sample_sentences,
+    )
+
+    if not (samples or reconstruct or interpolate or arithmetic):
+        raise InputError(
+            "nothing was asked for; give --samples, --reconstruct, --interpolate or --arithmetic"
+        )
+    model = open_checkpoint(run)
+    said = sample_sentences(model, samples, seed=seed) if samples else []
+    if reconstruct:
+        said += reconstruct_sentences(model, reconstruct, code=code)
+    if interpolate:
+        said += interpolate_sentences(model, *interpolate, steps=steps, code=code)
+    if arithmetic:
+        said.append(add_sentences(model, *arithmetic, code=code))
+    typer.echo("\n".join(said))
 
 
 @app.command()

@@ -19,7 +19,7 @@ from latentgeo.analysis import (
     summarize,
 )
 from latentgeo.checkpoints import check_round_trip, name_of, open_checkpoint
-from latentgeo.datasets import ImageDataset
+from latentgeo.datasets import ImageDataset, SentenceDataset
 from latentgeo.errors import InputError
 from latentgeo.files import check_free, folder_in_place
 from latentgeo.latents import Sweep, check_fit, encode, make_sweep, select_images, split_parts
@@ -244,7 +244,7 @@ def _analyze_one(
     for layer, own in layers.items():
         measured = analyze_latents(own, baseline, settings)
         result = join(measured, decoder_geometry(model, own, settings))
-        if model.decodes:
+        if model.decodes and not isinstance(images, SentenceDataset):
             result = result.merge(_examples(model, images, sweep))
         name = f"{label}:{layer}" if layer else label
         opened = json.dumps(model.provenance, default=str)

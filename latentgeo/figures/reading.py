@@ -298,7 +298,8 @@ _REASONS = {
         "columns; analyse a model with a convolutional backbone",
     ),
     "example_reconstruction": (
-        "no model of this analysis has a decoder, so nothing is reconstructed"
+        "no model of this analysis has a decoder, so nothing is reconstructed, or what is "
+        "reconstructed are sentences"
     ),
     "pullback_condition": "no model of this analysis has a decoder whose metric could be measured",
     "unit_variance": (

@@ -16,6 +16,7 @@ from latentgeo.errors import InputError
 from latentgeo.metrics import interpolate
 from latentgeo.models.autoencoder import Autoencoder
 from latentgeo.models.device import device_of
+from latentgeo.models.recipes import RECIPES
 from latentgeo.models.sampling import evaluating, sample_latents
 
 _BATCH = 128
@@ -156,15 +157,15 @@ def read(model: Autoencoder, sentences: Sequence[str], *, code: str = "latent") 
 
 def codes_of(model: Autoencoder, images: Tensor, code: str = "latent") -> Tensor:
     """Give the vectors (b, D) of one-hot sentences (b, V, T, 1); see `read`."""
+    known = _codes(model)
+    if code not in known:
+        raise InputError(
+            f"model {model.config.recipe!r} has no code {code!r} that sentences can be made of; "
+            f"expected {' or '.join(known)}"
+        )
     with evaluating(model):
         posterior = model.posterior(images.to(device_of(model)))
-    codes = {**(posterior.codes or {}), "latent": posterior.mean}
-    if code not in codes:
-        raise InputError(
-            f"model {model.config.recipe!r} has no code {code!r}; expected one of "
-            f"{', '.join(sorted(codes))}"
-        )
-    return codes[code].flatten(1)
+    return {**(posterior.codes or {}), "latent": posterior.mean}[code].flatten(1)
 
 
 def speak(model: Autoencoder, latents: Tensor) -> list[str]:
@@ -206,6 +207,13 @@ def latents_of(model: Autoencoder, codes: Tensor, code: str = "latent") -> Tenso
     with evaluating(model):
         composed = model.bottleneck.compose({code: codes}) if code != "latent" else codes
     return composed.reshape(len(codes), *model.latent_shape)
+
+
+def _codes(model: Autoencoder) -> tuple[str, ...]:
+    """Name the codes of which one alone makes a latent."""
+    priors = RECIPES[model.config.recipe].priors(model.config.recipe_options, model.latent_shape)
+    alone = [name for name in priors if name != "latent" and len(priors) == 1]
+    return ("latent", *alone)
 
 
 def _say(model: Autoencoder, codes: Tensor, code: str) -> list[str]:
