@@ -1,0 +1,125 @@
+"""The lines study at its smoke scale, and what its tables claim."""
+
+import json
+import math
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAIRS = 200
+
+
+@pytest.fixture(scope="module", autouse=True)
+def analyses():
+    sys.path.insert(0, str(ROOT / "analyses"))
+    yield
+    sys.path.remove(str(ROOT / "analyses"))
+
+
+@pytest.fixture(scope="module")
+def study():
+    import acai_lines
+
+    return acai_lines
+
+
+@pytest.fixture(scope="module")
+def tables():
+    import acai_lines_tables
+
+    return acai_lines_tables
+
+
+@pytest.fixture(scope="module")
+def out(study, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lines") / "out"
+    assert study.main(["--scale", "smoke", "--out", str(folder), "--workers", "1"]) == 0
+    return folder
+
+
+def test_all_seven_are_scored_after_each_epoch_at_each_seed(study, out):
+    saved = json.loads((out / "study" / "study.json").read_text())
+    assert list(saved["models"]) == list(study.SEVEN)
+    scale = study.SCALES["smoke"]
+    for found in saved["models"].values():
+        courses = found["mean_distance"]["course"]
+        assert [len(course) for course in courses] == [scale.epochs] * scale.seeds
+        assert courses[0] != courses[1]
+    assert (out / "study" / "lines.png").stat().st_size > 10_000
+
+
+def test_goes_on_where_it_was(study, out):
+    scores = out / "runs" / "seed-1" / "acai" / study.SCORES
+    before = scores.stat().st_mtime_ns
+    (out / "study" / "study.md").unlink()
+    assert study.main(["--scale", "smoke", "--out", str(out), "--workers", "1"]) == 0
+    assert scores.stat().st_mtime_ns == before
+    assert (out / "study" / "study.md").exists()
+
+
+def test_an_epoch_that_is_repeated_is_scored_once(study, out, monkeypatch):
+    job = study.Job("acai", 0, study.SCALES["smoke"], out, "cpu")
+    before = study._read(job.folder)
+    from latentgeo.models import load_model
+
+    study._score(job, load_model(job.folder), 2)
+    after = study._read(job.folder)
+    assert after.distance.shape == before.distance.shape
+    np.testing.assert_array_equal(after.distance[0], before.distance[0])
+
+
+def evaluations(tables, smoothness, distance=0.01, undefined=0, seed=0):
+    rng = np.random.default_rng(seed)
+    values = rng.normal(smoothness, 0.01, PAIRS)
+    values[:undefined] = math.nan
+    shortest = np.where(np.isnan(values), math.nan, 1.0)
+    return tables.Evaluations.of(rng.normal(distance, 1e-4, PAIRS), values, shortest)
+
+
+def test_undefined_pairs_are_counted_and_flatter_the_papers_mode_alone(tables):
+    found = evaluations(tables, 0.4, undefined=50).figures()
+    assert found["undefined"] == 50
+    assert found["smoothness_corrected"][0] == pytest.approx(0.4, abs=0.01)
+    assert found["smoothness"][0] == pytest.approx(0.3, abs=0.01)
+    assert found["shortest_arc_rate"] == 1
+
+
+def test_a_run_without_any_defined_pair_has_no_smoothness(tables):
+    from study_runs import without_nan
+
+    found = evaluations(tables, 0.4, undefined=PAIRS).figures()
+    assert np.isnan([found[name][0] for name in ("smoothness", "smoothness_median")]).all()
+    models = tables.gather({"acai": [evaluations(tables, 0.4, undefined=PAIRS)] * 2}, 1)
+    assert json.dumps(without_nan(models), allow_nan=False)
+
+
+def test_a_runs_figure_is_the_median_of_its_last_evaluations(tables):
+    run = evaluations(tables, 0.9)
+    for value in (0.5, 0.1, 0.3):
+        run = run.and_then(evaluations(tables, value))
+    found = tables.gather({"acai": [run, run]}, 3)["acai"]["smoothness_corrected"]
+    assert found["mean"] == pytest.approx(0.3, abs=0.01)
+    assert found["deviation"] == 0
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "verdict"),
+    [(0.1, 0.5, "ahead"), (0.5, 0.1, "behind"), (0.3, 0.3, "not separated")],
+)
+def test_an_order_is_claimed_only_where_intervals_do_not_touch(tables, ours, theirs, verdict):
+    runs = {
+        name: [evaluations(tables, value, distance=value, seed=seed) for seed in range(3)]
+        for name, value in (("acai", ours), ("baseline", theirs))
+    }
+    claims = tables._claims(tables.gather(runs, 1))
+    assert len(claims) == 2
+    assert all(verdict in claim for claim in claims)
+
+
+def test_one_seed_claims_nothing(tables):
+    runs = {name: [evaluations(tables, v)] for name, v in (("acai", 0.1), ("baseline", 0.9))}
+    models = tables.gather(runs, 1)
+    assert all("not separated" in claim for claim in tables._claims(models))
