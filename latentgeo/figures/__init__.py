@@ -17,8 +17,15 @@ from latentgeo.figures.catalogue import (
     undrawn,
 )
 from latentgeo.figures.decoder_metric import DecoderMetricDisplay, MetricSummary
+from latentgeo.figures.interpolation_grid import InterpolationGridDisplay, PathImages
 from latentgeo.figures.intrinsic import IntrinsicDimensionDisplay
 from latentgeo.figures.noise_curves import NoiseCurvesDisplay
+from latentgeo.figures.path_catalogue import (
+    PATH_FIGURES,
+    draw_path_figures,
+    found_path_figures,
+)
+from latentgeo.figures.path_curves import PathCurvesDisplay, PathPanel
 from latentgeo.figures.principal_angles import AngleSeries, PrincipalAngleDisplay
 from latentgeo.figures.rank_histogram import RankHistogramDisplay
 from latentgeo.figures.rank_tolerance import RankToleranceDisplay
@@ -36,6 +43,7 @@ from latentgeo.figures.units import UnitBars, UnitsDisplay
 
 __all__ = [
     "FIGURES",
+    "PATH_FIGURES",
     "AngleSeries",
     "Curve",
     "DecoderMetricDisplay",
@@ -44,11 +52,15 @@ __all__ = [
     "FigureFile",
     "FigureRow",
     "HilbertDimensionBySizeDisplay",
+    "InterpolationGridDisplay",
     "IntrinsicDimensionDisplay",
     "LineStyle",
     "MetricSummary",
     "NoiseCurvesDisplay",
     "NothingToDrawError",
+    "PathCurvesDisplay",
+    "PathImages",
+    "PathPanel",
     "PrincipalAngleDisplay",
     "RankHistogramDisplay",
     "RankToleranceDisplay",
@@ -60,7 +72,9 @@ __all__ = [
     "UnitBars",
     "UnitsDisplay",
     "draw_figures",
+    "draw_path_figures",
     "found_figures",
+    "found_path_figures",
     "save_figure",
     "transition_table",
     "undrawn",

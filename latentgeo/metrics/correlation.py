@@ -18,14 +18,14 @@ class RankCorrelation(NamedTuple):
         From -1 to 1; NaN where it is undefined.
     low, high : float
         Ends of the interval; NaN where there is none.
-    count : int
+    pairs : int
         How many of the values entered: those that are finite in both measures.
     """
 
     rho: float
     low: float
     high: float
-    count: int
+    pairs: int
 
 
 def spearman(

@@ -45,13 +45,13 @@ def test_what_is_not_finite_is_left_out_and_counted(measures):
     whole = spearman(x[2:], y[2:], seed=0)
     x[0], y[1] = np.nan, np.inf
     assert spearman(x, y, seed=0) == whole
-    assert whole.count == 58
+    assert whole.pairs == 58
 
 
 def test_a_constant_and_too_few_have_none():
     constant = spearman(np.ones(20), np.arange(20), seed=0)
     assert np.isnan(constant[:3]).all()
-    assert constant.count == 20
+    assert constant.pairs == 20
     assert np.isnan(spearman([1, 2, 3], [1, 2, 3], seed=0).rho)
     # One of twenty differs: more than a third of the samples miss it, yet not half.
     assert np.isfinite(spearman([1.0] + 19 * [0.0], np.arange(20), seed=0).low)
