@@ -46,11 +46,21 @@ Checkpoint = Annotated[
     Path | None,
     typer.Argument(help="A run folder, or a folder or file of a model that others trained."),
 ]
+Checkpoints = Annotated[
+    list[Path] | None,
+    typer.Argument(help="Run folders, or folders or files of models that others trained."),
+]
+PathsOut = Annotated[
+    Path, typer.Option(help="The folder for the results; one of `analyze` gets a section more.")
+]
+Steps = Annotated[int, typer.Option(help="Images on each path, both ends included.")]
 ImageShape = Annotated[
     str | None,
     typer.Option(metavar="C,H,W", help="Shape of the images, where the checkpoint has none."),
 ]
 
+
+_BENCHMARK = ("mean_distance", "smoothness_paper", "smoothness_corrected", "shortest_arc_rate")
 
 card = typer.Typer(help="Cards: how to open a model that others trained.", no_args_is_help=True)
 app.add_typer(card, name="card")
@@ -208,10 +218,7 @@ def analyze(
     data: Data,
     out: Annotated[Path, typer.Option(help="The folder for the results.")],
     opening: dict[str, Any],
-    checkpoint: Annotated[
-        list[Path] | None,
-        typer.Argument(help="Run folders, or folders or files of models that others trained."),
-    ] = None,
+    checkpoint: Checkpoints = None,
     noise: Noise = "0,0.01,0.02,0.05,0.1,0.2,0.3,0.5",
     perturbation: Perturb = "gaussian",
     samples: Samples = 300,
@@ -244,8 +251,93 @@ def analyze(
 
 
 @app.command()
+@opening_options
+def interpolate(
+    data: Data,
+    out: PathsOut,
+    opening: dict[str, Any],
+    checkpoint: Checkpoints = None,
+    pairs: Annotated[int, typer.Option(help="Pairs of test images; no image is in two.")] = 64,
+    steps: Steps = 11,
+    path: Annotated[str, typer.Option(help="linear or spherical.")] = "linear",
+    geodesics: Annotated[
+        int, typer.Option(help="Pairs between which geodesics are looked for (slow).")
+    ] = 4,
+    real: Annotated[
+        int, typer.Option(help="Training images that decoded ones are compared with, at most.")
+    ] = 10_000,
+    size: Size = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    force: Force = False,
+    quiet: Quiet = False,
+) -> None:
+    """Decode paths between images; measure realism, ranks and geodesics along them."""
+    from latentgeo.interpolation import interpolate_images
+
+    interpolate_images(
+        checkpoint or _alone(opening),
+        data=data,
+        pairs=pairs,
+        steps=steps,
+        path=path,  # type: ignore[arg-type] # what it is not is refused there
+        geodesics=geodesics,
+        real=real,
+        size=size,
+        seed=seed,
+        opening=opening,
+        out=out,
+        device=device,
+        force=force,
+        progress=not quiet,
+    )
+    typer.echo(f"report: {out / 'report.html'}")
+
+
+@app.command()
+@opening_options
+def lines(
+    out: PathsOut,
+    opening: dict[str, Any],
+    checkpoint: Checkpoints = None,
+    pairs: Annotated[int, typer.Option(help="Pairs of test lines.")] = 256,
+    steps: Steps = 16,
+    references: Annotated[
+        int, typer.Option(help="Lines that decoded ones are compared with.")
+    ] = 10_000,
+    style: Annotated[str, typer.Option(help="How lines are drawn: paper or smooth.")] = "paper",
+    seed: Seed = 0,
+    device: Device = "auto",
+    force: Force = False,
+    quiet: Quiet = False,
+) -> None:
+    """Score how models interpolate between lines, where the right answer is known."""
+    from latentgeo.interpolation import score_lines
+
+    found = score_lines(
+        checkpoint or _alone(opening),
+        pairs=pairs,
+        steps=steps,
+        references=references,
+        style=style,
+        seed=seed,
+        opening=opening,
+        out=out,
+        device=device,
+        force=force,
+        progress=not quiet,
+    )
+    for label, child in found.tree.children.items():
+        said = (f"{name.replace('_', ' ')} {float(child[name]):.4g}" for name in _BENCHMARK)
+        typer.echo(f"{label}: {', '.join(said)}")
+    typer.echo(f"report: {out / 'report.html'}")
+
+
+@app.command()
 def figures(
-    folder: Annotated[Path, typer.Argument(help="A folder that `latentgeo analyze` made.")],
+    folder: Annotated[
+        Path, typer.Argument(help="A folder that `analyze`, `interpolate` or `lines` made.")
+    ],
 ) -> None:
     """Draw the figures and the report anew from saved results."""
     from latentgeo.pipeline import redraw

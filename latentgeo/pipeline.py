@@ -24,6 +24,7 @@ from latentgeo.errors import InputError
 from latentgeo.files import check_free, folder_in_place
 from latentgeo.latents import Sweep, check_fit, encode, make_sweep, select_images, split_parts
 from latentgeo.models import Autoencoder, device_of
+from latentgeo.path_results import holds_paths, redraw_paths
 from latentgeo.progress import track
 from latentgeo.provenance import provenance
 from latentgeo.results import Analysis, draw_analysis, read_analysis, write_analysis
@@ -102,7 +103,7 @@ def analyze(
     target = None if out is None else Path(out)
     if target is not None:
         check_free(target, holds="an analysis", force=force)
-    named = _named(checkpoints)
+    named = name_checkpoints(checkpoints)
     images = select_images(data, samples, seed, size)
     sweep = make_sweep(perturbation, noise, seed)
     models = {
@@ -160,23 +161,30 @@ def open_for(
 
 
 def redraw(folder: str | Path) -> None:
-    """Draw the figures and the report of an analysis anew, from its saved numbers.
+    """Draw the figures and the report of saved results anew, from their numbers.
 
     Parameters
     ----------
     folder : str or pathlib.Path
-        A folder that `analyze` or `compare` made.
+        A folder that `analyze` or `compare` made, with what was measured along paths in it; or one
+        that `latentgeo.interpolation` made.
 
     Raises
     ------
     InputError
-        When the folder holds no analysis.
+        When the folder holds no results.
     """
+    if holds_paths(Path(folder)):
+        redraw_paths(Path(folder))
+        return
     draw_analysis(read_analysis(folder), Path(folder))
 
 
-def _named(checkpoints: Checkpoints) -> dict[str, Checkpoint]:
-    """Name each model after its folder or file, and the parent of that where it is not enough."""
+def name_checkpoints(checkpoints: Checkpoints) -> dict[str, Checkpoint]:
+    """Name each model after its folder or file, and the parent of that where it is not enough.
+
+    Takes and raises what `analyze` does.
+    """
     if isinstance(checkpoints, Mapping):
         _check_names(checkpoints)
         return {
@@ -196,7 +204,7 @@ def _named(checkpoints: Checkpoints) -> dict[str, Checkpoint]:
     if repeated is not None:
         raise InputError(
             f"two checkpoints are both named {repeated!r}; rename one of the folders, or give "
-            "names in Python: analyze({name: folder, ...})"
+            "names in Python: {name: folder, ...}"
         )
     return dict(zip(labels, paths, strict=True))
 

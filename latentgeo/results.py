@@ -9,7 +9,9 @@ import xarray as xr
 from latentgeo.errors import InputError
 from latentgeo.figures import draw_figures
 from latentgeo.files import write_json
+from latentgeo.path_results import path_folders, path_section, redraw_paths
 from latentgeo.report import write_report
+from latentgeo.tree_files import read_tree, write_tree
 
 TREE, SUMMARY, FIGURES, REPORT = "analysis.zarr", "summary.json", "figures", "report.html"
 
@@ -39,15 +41,19 @@ def write_analysis(found: Analysis, folder: Path) -> None:
     folder : pathlib.Path
         Exists; gets `analysis.zarr`, `summary.json`, `figures/` and `report.html`.
     """
-    _writable(found.tree).to_zarr(folder / TREE, consolidated=False)
+    write_tree(found.tree, folder / TREE)
     write_json(folder / SUMMARY, found.summary)
     draw_analysis(found, folder)
 
 
 def draw_analysis(found: Analysis, folder: Path) -> None:
-    """Write `figures/` and `report.html` of an analysis into its folder."""
+    """Write `figures/` and `report.html` of an analysis into its folder.
+
+    What was measured along paths and lies in the folder is drawn anew with it.
+    """
     draw_figures(found.tree, folder / FIGURES)
-    write_report(found.tree, found.summary, folder / FIGURES, folder / REPORT)
+    beside = [path_section(redraw_paths(place), place) for place in path_folders(folder)]
+    write_report(found.tree, found.summary, folder / FIGURES, folder / REPORT, beside)
 
 
 def read_analysis(folder: str | Path) -> Analysis:
@@ -76,7 +82,7 @@ def read_analysis(folder: str | Path) -> Analysis:
             "expected a folder that `latentgeo analyze --out` made"
         )
     summary = _read_summary(place / SUMMARY)
-    tree = _read_tree(place / TREE)
+    tree = read_tree(place / TREE)
     lost = next((label for label in summary["models"] if label not in tree.children), None)
     if lost is not None:
         raise InputError(
@@ -94,33 +100,3 @@ def _read_summary(path: Path) -> dict[str, Any]:
     if not isinstance(summary, dict) or not isinstance(summary.get("models"), dict):
         raise InputError(f"{str(path)!r} lists no models; analyse anew")
     return summary
-
-
-def _read_tree(path: Path) -> xr.DataTree:
-    try:
-        with xr.open_datatree(path, engine="zarr", consolidated=False, chunks=None) as tree:
-            loaded = tree.load()
-    except Exception as error:  # zarr, its codecs and xarray raise many kinds
-        raise InputError(
-            f"{str(path)!r} cannot be read ({type(error).__name__}); copy the folder again from "
-            "where it came, or analyse anew"
-        ) from error
-    if "provenance" not in loaded.attrs:
-        raise InputError(f"{str(path)!r} does not say where it comes from; analyse anew")
-    order = [str(label) for label in loaded.attrs.get("models", loaded.children)]
-    present = [label for label in order if label in loaded.children]
-    children = {f"/{label}": loaded[label].to_dataset() for label in present}
-    return xr.DataTree.from_dict({"/": loaded.to_dataset(), **children})
-
-
-def _writable(tree: xr.DataTree) -> xr.DataTree:
-    """Make text coordinates of variable length: zarr has no standard for fixed ones."""
-
-    def convert(dataset: xr.Dataset) -> xr.Dataset:
-        texts = [name for name, values in dataset.variables.items() if values.dtype.kind == "U"]
-        return dataset.assign({name: dataset[name].astype(object) for name in texts})
-
-    converted = tree.map_over_datasets(convert)
-    if not isinstance(converted, xr.DataTree):
-        raise TypeError(f"expected one tree, got {type(converted)}")
-    return converted

@@ -1,5 +1,15 @@
 """Interpolation between the latents of trained models: of lines, and of real images."""
 
+from latentgeo.interpolation.benchmark import score_lines
+from latentgeo.interpolation.images import interpolate_images
 from latentgeo.interpolation.lines import DecodedLines, decode_lines, line_scores
+from latentgeo.path_results import PathResults
 
-__all__ = ["DecodedLines", "decode_lines", "line_scores"]
+__all__ = [
+    "DecodedLines",
+    "PathResults",
+    "decode_lines",
+    "interpolate_images",
+    "line_scores",
+    "score_lines",
+]

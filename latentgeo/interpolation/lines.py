@@ -11,6 +11,7 @@ from torch import Tensor
 
 from latentgeo.datasets import ImageDataset, load, seeded_normal
 from latentgeo.errors import InputError
+from latentgeo.interpolation.ranges import cut_off
 from latentgeo.metrics import LINE_SIDE, LineScores, interpolate, line_interpolation_scores
 from latentgeo.metrics.lines import Mode
 from latentgeo.models import Autoencoder, device_of
@@ -18,9 +19,6 @@ from latentgeo.models import Autoencoder, device_of
 #: Data sets of test lines, by how they are drawn.
 LINES = {"paper": "lines", "smooth": "lines-smooth"}
 _POSTERIOR = 1  # the stream of the posterior's draws
-# A linear output strays beyond its range, and of a net in training by far at single pixels; what
-# is coded otherwise lies outside as a whole. Root mean square, where lines have 1.
-_FURTHEST = 8.0
 
 
 class DecodedLines(NamedTuple):
@@ -123,7 +121,7 @@ def decode_lines(
         Images and latents along the paths.
     """
     _check(model, batch)
-    lines = _test_lines(style, pairs)
+    lines = benchmark_lines(style, pairs)
     with _evaluating(model):
         ends = torch.cat(
             [
@@ -153,7 +151,8 @@ def _check(model: Autoencoder, batch: int) -> None:
         raise InputError(f"batch is {batch!r}; expected a whole number from 1")
 
 
-def _test_lines(style: str, pairs: int) -> ImageDataset:
+def benchmark_lines(style: str, pairs: int) -> ImageDataset:
+    """Give the lines of so many pairs; takes and raises what `line_scores` does."""
     if style not in LINES:
         raise InputError(f"style is {style!r}; expected {' or '.join(map(repr, LINES))}")
     lines = load(LINES[style])
@@ -185,19 +184,13 @@ def _between(ends: Tensor, pairs: int, steps: int) -> Tensor:
 @torch.no_grad()
 def _decode(model: Autoencoder, latents: Tensor) -> tuple[Tensor, int]:
     """Give images in [-1, 1], and how many pixels had to be brought there."""
-    images = model.decode_signed(latents.to(device_of(model))).float().cpu()
+    images = model.decode_signed(latents.to(device_of(model)))
     if tuple(images.shape[1:]) != (1, LINE_SIDE, LINE_SIDE):
         raise InputError(
             f"decoder gives images of shape {tuple(images.shape[1:])}; lines have "
             f"(1, {LINE_SIDE}, {LINE_SIDE})"
         )
-    if float(images.square().mean().sqrt()) > _FURTHEST:  # NaN is refused later, with its place
-        raise InputError(
-            f"decoder gives values from {float(images.min()):g} to {float(images.max()):g} where "
-            "lines lie in [-1, 1]; say how its images are coded (--range, --output)"
-        )
-    outside = (images < -1) | (images > 1)
-    return images.clamp(-1, 1), int(outside.sum())
+    return cut_off(images, "lines")
 
 
 @contextmanager

@@ -1,8 +1,6 @@
 """From an analysis to one HTML page."""
 
-import base64
 import json
-import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -14,33 +12,15 @@ import xarray as xr
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from latentgeo.analysis import Omission, omissions_of
-from latentgeo.figures import FIGURES, FigureFile, found_figures, reading, undrawn
+from latentgeo.figures import FIGURES, found_figures, reading, undrawn
 from latentgeo.files import write_text
 from latentgeo.report import paper, tables
 from latentgeo.report._words import estimate, listed, number, share, span, triple
 from latentgeo.report.facts import MODES, Model, View, models_of
+from latentgeo.report.paths import PathSection
+from latentgeo.report.pictures import picture_of
 
 _FEW = 3
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure as it stands in the page.
-
-    Parameters
-    ----------
-    file : FigureFile
-        Its words.
-    data : str
-        The PNG, base64.
-    width, height : int
-        Its size in pixels, so that the page does not jump while it loads.
-    """
-
-    file: FigureFile
-    data: str
-    width: int
-    height: int
 
 
 @dataclass(frozen=True)
@@ -63,7 +43,11 @@ class Section:
 
 
 def write_report(
-    tree: xr.DataTree, summary: Mapping[str, Any], figures_folder: Path, path: Path
+    tree: xr.DataTree,
+    summary: Mapping[str, Any],
+    figures_folder: Path,
+    path: Path,
+    beside: Sequence[PathSection] = (),
 ) -> None:
     """Write an analysis as one HTML page that needs no other file and no network.
 
@@ -78,13 +62,32 @@ def write_report(
         embedded.
     path : pathlib.Path
         Where the page goes; it is written atomically.
+    beside : sequence of PathSection, default=()
+        What was measured along paths between the latents of the same models.
     """
-    write_text(path, _template().render(_context(tree, summary, figures_folder)))
+    context = _context(tree, summary, figures_folder)
+    write_text(path, _template("report").render(**context, beside=beside))
+
+
+def write_path_report(section: PathSection, models: Sequence[str], path: Path) -> None:
+    """Write what was measured along paths as a page of its own.
+
+    Parameters
+    ----------
+    section : PathSection
+        What it shows.
+    models : sequence of str
+        Whose paths they are.
+    path : pathlib.Path
+        Where the page goes; it is written atomically.
+    """
+    named = listed(models) if len(models) <= _FEW else f"{len(models)} models"
+    write_text(path, _template("path_page").render(section=section, models=named))
 
 
 @cache
-def _template() -> Any:
-    """Load the page's template; a name that is missing in it is an error, not a gap."""
+def _template(name: str) -> Any:
+    """Load a page's template; a name that is missing in it is an error, not a gap."""
     environment = Environment(
         loader=PackageLoader("latentgeo.report"),
         autoescape=True,
@@ -92,7 +95,7 @@ def _template() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("report.html.j2")
+    return environment.get_template(f"{name}.html.j2")
 
 
 def _context(tree: xr.DataTree, summary: Mapping[str, Any], figures_folder: Path) -> dict[str, Any]:
@@ -108,7 +111,7 @@ def _context(tree: xr.DataTree, summary: Mapping[str, Any], figures_folder: Path
         "sections": [Section(model, _verdict(model), _points(model, name)) for model in models],
         "glance": _glance(models, name, ranked=bool(views)),
         "by_level": tables.by_level(models),
-        "pictures": [_picture(file) for file in found_figures(tree, figures_folder)],
+        "pictures": [picture_of(file) for file in found_figures(tree, figures_folder)],
         "undrawn": _undrawn(tree),
         "strata": [tables.strata(view, name) for view in views],
         "two_rules": tables.two_rules(models, name) if views else None,
@@ -398,11 +401,3 @@ def _provenance(
             texts[model.label]["settings"] = json.loads(model.data.attrs["settings"])
     texts["summary.json"] = dict(summary)
     return {name: json.dumps(text, indent=2, ensure_ascii=False) for name, text in texts.items()}
-
-
-def _picture(file: FigureFile) -> Picture:
-    """Read a figure and its size."""
-    content = file.png.read_bytes()
-    # A PNG's width and height are the two integers after signature, length and "IHDR".
-    width, height = struct.unpack(">II", content[16:24])
-    return Picture(file, base64.b64encode(content).decode("ascii"), width, height)

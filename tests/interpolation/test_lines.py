@@ -137,8 +137,8 @@ class Broken(nn.Module):
 @pytest.mark.parametrize(
     ("model", "arguments", "said"),
     [
-        (lambda: pixels(Stretch(255.0)), {}, "values from -1 to 509 where lines lie in"),
-        (lambda: pixels(Broken()), {}, "NaN or infinite"),
+        (lambda: pixels(Stretch(255.0)), {}, "values from -1 to 509 where lines, coded in"),
+        (lambda: pixels(Broken()), {}, "NaN or infinite values after decoding"),
         (
             lambda: wrap(nn.Identity(), None, image_shape=(1, 32, 32)),
             {},

@@ -1,0 +1,234 @@
+"""The job on real images: from checkpoints to numbers, figures and a report."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import xarray as xr
+
+from latentgeo.datasets import ImageDataset, load
+from latentgeo.errors import InputError
+from latentgeo.interpolation.model_paths import PathSettings, measure_paths
+from latentgeo.interpolation.opened import open_all
+from latentgeo.interpolation.variables import per_pair
+from latentgeo.interpolation.writing import check_out, write_results
+from latentgeo.metrics.interpolation import Path as Way
+from latentgeo.path_results import PathResults, summarize_paths
+from latentgeo.pipeline import Checkpoints, name_checkpoints
+from latentgeo.progress import track
+from latentgeo.provenance import provenance
+
+KIND = "interpolation"
+
+
+def interpolate_images(
+    checkpoints: Checkpoints,
+    *,
+    data: ImageDataset | str | Path,
+    pairs: int = 64,
+    steps: int = 11,
+    path: Way = "linear",
+    geodesics: int = 4,
+    real: int = 10_000,
+    real_images: ImageDataset | None = None,
+    seed: int = 0,
+    size: int | None = None,
+    opening: Mapping[str, Any] | None = None,
+    out: str | Path | None = None,
+    device: str = "auto",
+    force: bool = False,
+    progress: bool = False,
+) -> PathResults:
+    """Interpolate between the latents of test images, and measure what is on the way.
+
+    Models are compared on the same pairs. The latents are those that `analyze` looks at: of a
+    stochastic model, the posterior's means.
+
+    Parameters
+    ----------
+    checkpoints : path, sequence of paths, or mapping of names to paths or models
+        As for `analyze`; each needs a decoder.
+    data : ImageDataset, str or pathlib.Path
+        Images, a data set's name (its test split gives the pairs) or a folder of images.
+    pairs : int, default=64
+        Pairs of images, chosen by `seed`; no image is in two of them.
+    steps : int, default=11
+        Images on each path, both reconstructed ends included.
+    path : {"linear", "spherical"}, default="linear"
+        The way from one latent to the other; see `latentgeo.metrics.interpolate`.
+    geodesics : int, default=4
+        For how many pairs the decoder's geodesic is looked for, which is slow.
+    real : int, default=10000
+        Real images that decoded ones are compared with, at most: fewer where they are large.
+    real_images : ImageDataset, optional
+        These images; by default the training split of `data`, and of given images those that are
+        in no pair.
+    seed : int, default=0
+        Seeds the choice of pairs and of real images, and the bootstrap.
+    size : int, optional
+        Resize the images of a named data set to so many pixels.
+    opening : mapping, optional
+        Further arguments of `open_checkpoint`, for all checkpoints that are given as paths.
+    out : str or pathlib.Path, optional
+        A folder to be made, with `paths.zarr`, `summary.json`, `figures/` and `report.html`. Where
+        it is one that `analyze` made, all of this goes into its folder `interpolation`, and a
+        section into its report.
+    device : str, default="auto"
+        "auto", "cpu" or "cuda".
+    force : bool, default=False
+        Replace what is there.
+    progress : bool, default=False
+        Show bars.
+
+    Returns
+    -------
+    PathResults
+        The numbers and their summary.
+
+    Raises
+    ------
+    InputError
+        For a checkpoint, data set, number or folder that cannot be used, a model without a
+        decoder, values that are not finite, and spherical paths between opposite latents.
+    """
+    if out is not None:
+        check_out(Path(out), KIND, force=force)
+    _check(pairs, steps, path, geodesics, real)
+    named = name_checkpoints(checkpoints)
+    images = data if isinstance(data, ImageDataset) else load(data, "test", size=size)
+    ends, others = choose_pairs(images, pairs, seed)
+    known = real_images if real_images is not None else _known(data, others, size)
+    known = known.take(min(real, len(known)), seed=seed)
+    models = open_all(named, ends, opening or {}, device)
+    settings = PathSettings(steps, path, geodesics, real, seed)
+    children = {
+        label: measure_paths(label, model, ends, known, settings)
+        for label, model in track(list(models.items()), "interpolate", show=progress)
+    }
+    tree = _tree(children, ends, known, settings)
+    found = PathResults(tree, summarize_paths(tree))
+    if out is not None:
+        write_results(found, Path(out), KIND)
+    return found
+
+
+def choose_pairs(
+    images: ImageDataset, pairs: int, seed: int
+) -> tuple[ImageDataset, ImageDataset | None]:
+    """Draw pairs of images, no image twice.
+
+    Parameters
+    ----------
+    images : ImageDataset
+        At least two for each pair.
+    pairs : int
+        How many.
+    seed : int
+        Seeds the draw.
+
+    Returns
+    -------
+    ends : ImageDataset
+        All starts, then their ends.
+    others : ImageDataset or None
+        The images that are in no pair; None where there are none.
+
+    Raises
+    ------
+    InputError
+        When there are too few images.
+    """
+    if 2 * pairs > len(images):
+        raise InputError(
+            f"{pairs} pairs need {2 * pairs} images, {images.name} ({images.split}) has "
+            f"{len(images)}; give at most --pairs {len(images) // 2}"
+            if len(images) > 1
+            else f"{images.name} ({images.split}) has one image; a path needs two"
+        )
+    shuffled = images.take(len(images), seed=seed)
+    chosen = 2 * pairs
+    return _slice(shuffled, slice(chosen)), (
+        _slice(shuffled, slice(chosen, None)) if chosen < len(images) else None
+    )
+
+
+def _slice(images: ImageDataset, here: slice) -> ImageDataset:
+    return replace(
+        images,
+        images=images.images[here],
+        labels=None if images.labels is None else images.labels[here],
+        indices=images.indices[here],
+    )
+
+
+def _known(
+    data: ImageDataset | str | Path, others: ImageDataset | None, size: int | None
+) -> ImageDataset:
+    """Give the images that decoded ones are compared with."""
+    if not isinstance(data, ImageDataset):
+        return load(data, "train", size=size)
+    if others is None:
+        raise InputError(
+            f"all {len(data)} images of {data.name!r} are in pairs, so there are none to compare "
+            "with; give fewer pairs, or real_images"
+        )
+    return others
+
+
+def _tree(
+    children: dict[str, xr.Dataset],
+    ends: ImageDataset,
+    known: ImageDataset,
+    settings: PathSettings,
+) -> xr.DataTree:
+    pairs = len(ends) // 2
+    indices = ends.indices.reshape(2, pairs)
+    root = xr.Dataset(
+        {"start_index": ("pair", indices[0]), "end_index": ("pair", indices[1])},
+        attrs={
+            "kind": KIND,
+            "data": ends.name,
+            "split": ends.split,
+            "pairs": pairs,
+            "steps": settings.steps,
+            "path": settings.path,
+            "seed": settings.seed,
+            "space": "pixels",
+            "real_data": f"{known.name} ({known.split})",
+            "models": list(children),
+            "provenance": json.dumps(
+                provenance(
+                    data=ends.name,
+                    data_sha256=ends.fingerprint,
+                    real_sha256=known.fingerprint,
+                    seed=settings.seed,
+                    settings=settings._asdict(),
+                )
+            ),
+        },
+    )
+    if ends.labels is not None:
+        labels = ends.labels.reshape(2, pairs)
+        differ = (labels[0] != labels[1]).astype(np.float64)
+        root = root.assign(
+            start_label=("pair", labels[0]),
+            end_label=("pair", labels[1]),
+            **per_pair("classes_differ", differ, settings.seed),
+        ).assign_coords(bound=["low", "high"])
+    return xr.DataTree.from_dict({"/": root, **{f"/{name}": c for name, c in children.items()}})
+
+
+def _check(pairs: int, steps: int, path: str, geodesics: int, real: int) -> None:
+    for name, value, least in (
+        ("pairs", pairs, 1),
+        ("steps", steps, 3),
+        ("geodesics", geodesics, 0),
+        ("real", real, 1),
+    ):
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise InputError(f"{name} is {value!r}; expected a whole number from {least}")
+    if path not in get_args(Way):
+        raise InputError(f"path is {path!r}; expected 'linear' or 'spherical'")

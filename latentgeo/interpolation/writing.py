@@ -1,0 +1,54 @@
+"""Where the results of a job go: a folder of their own, or one within that of an analysis."""
+
+from pathlib import Path
+
+from latentgeo.files import check_free, folder_in_place
+from latentgeo.path_results import PathResults, write_path_results
+from latentgeo.pipeline import redraw
+from latentgeo.results import TREE
+
+
+def check_out(out: Path, kind: str, *, force: bool) -> None:
+    """Refuse, before anything is computed, what the results would overwrite.
+
+    Parameters
+    ----------
+    out : pathlib.Path
+        What the user named; an analysis may lie in it.
+    kind : str
+        "interpolation" or "lines".
+    force : bool
+        Let a folder pass that holds something.
+
+    Raises
+    ------
+    InputError
+        When the folder holds something, or that within the analysis, and `force` is false.
+    """
+    check_free(_place(out, kind), holds=f"results of {kind}", force=force)
+
+
+def write_results(found: PathResults, out: Path, kind: str) -> None:
+    """Write results into a folder of their own, or into an analysis and its report.
+
+    Parameters
+    ----------
+    found : PathResults
+        The results.
+    out : pathlib.Path
+        What the user named.
+    kind : str
+        "interpolation" or "lines".
+    """
+    with folder_in_place(_place(out, kind)) as folder:
+        write_path_results(found, folder)
+    if _is_analysis(out):
+        redraw(out)
+
+
+def _place(out: Path, kind: str) -> Path:
+    return out / kind if _is_analysis(out) else out
+
+
+def _is_analysis(folder: Path) -> bool:
+    return (folder / TREE).is_dir()
