@@ -21,7 +21,7 @@ from latentgeo.training.labels import probe_labels
 
 PROBE = "probe.safetensors"
 
-_BATCH = 1024
+_BATCH = 128
 
 
 def make_probe(model: Autoencoder, parts: Parts, learning_rate: float) -> Probe:
