@@ -198,7 +198,7 @@ def nets_of(model: Autoencoder) -> Nets:
 
 def adam(net: nn.Module, rate: float, beta1: float) -> Adam:
     """Give the optimiser."""
-    return Adam(net.parameters(), lr=rate, betas=(beta1, 0.999))
+    return Adam(net.parameters(), lr=rate, betas=(beta1, 0.999), fused=True)
 
 
 def descend(optimiser: Adam, loss: Tensor) -> None:

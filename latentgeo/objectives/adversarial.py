@@ -46,7 +46,7 @@ class AdversarialTerm(Term):
         self.learning_rate = learning_rate
         # Without gradients, except in its own step: so the autoencoder's step cannot touch it.
         self.adversary = adversary.requires_grad_(False)
-        self.optimiser = Adam(adversary.parameters(), lr=learning_rate, betas=betas)
+        self.optimiser = Adam(adversary.parameters(), lr=learning_rate, betas=betas, fused=True)
 
     @abstractmethod
     def adversary_loss(self, pass_: Pass, batch: Batch) -> Tensor:
@@ -91,7 +91,8 @@ class AdversarialTerm(Term):
         gradients = torch.autograd.grad(loss, weights)
         self.adversary.requires_grad_(False)
         for weight, gradient in zip(weights, gradients, strict=True):
-            weight.grad = gradient
+            # Laid out as the weight: the fused optimiser walks through both by one pointer.
+            weight.grad = torch.empty_like(weight).copy_(gradient)
         if clip is not None:
             nn.utils.clip_grad_norm_(weights, clip)
         for group in self.optimiser.param_groups:

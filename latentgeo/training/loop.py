@@ -156,8 +156,14 @@ class Loop:
             torch.cuda.set_rng_state(state["random"]["cuda"], self.fabric.device)
 
     def _adam(self) -> Adam:
-        betas = (self.config.beta1, 0.999)
-        return Adam(self.model.parameters(), lr=self.config.learning_rate, betas=betas)
+        return Adam(
+            self.model.parameters(),
+            lr=self.config.learning_rate,
+            betas=(self.config.beta1, 0.999),
+            # One pass over the weights in place of ten. It unscales gradients itself, though, and
+            # then Fabric cannot clip them.
+            fused=self.config.precision != "16-mixed",
+        )
 
     def _pretrain(self) -> None:
         """Descend what the encoder learns first, with an optimiser of its own."""

@@ -108,3 +108,29 @@ def test_nothing_flows_back_through_a_detached_pass():
     pass_ = Pass(posterior, 2 * mean, 3 * mean).detached()
     tensors = [*pass_.posterior[:2], pass_.code("style"), pass_.latent, pass_.logits]
     assert not any(tensor.requires_grad for tensor in tensors)
+
+
+class Convolution(AdversarialTerm):
+    """Scores images that lie in memory channel by channel, as the training loop has them."""
+
+    def __init__(self):
+        super().__init__(nn.Conv2d(3, 4, 3), name="convolution")
+
+    def __call__(self, pass_, batch):
+        return self.adversary(batch.images).square().mean()
+
+    adversary_loss = __call__
+
+
+def test_a_step_is_that_of_adam_however_the_gradients_lie_in_memory(model):
+    term = Convolution()
+    net = deepcopy(term.adversary).requires_grad_(True)
+    images = torch.rand(2, 3, 8, 8).contiguous(memory_format=torch.channels_last)
+    optimiser = torch.optim.Adam(net.parameters(), lr=1e-3, betas=(0.5, 0.999), fused=False)
+    for _ in range(3):
+        term.descend(model(torch.rand(2, 1, 4, 4)), Batch(images))
+        optimiser.zero_grad()
+        net(images).square().mean().backward()
+        optimiser.step()
+    for ours, theirs in zip(term.adversary.parameters(), net.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs)
