@@ -9,12 +9,10 @@ counted against. What is already there is kept and what was interrupted goes on,
 command finishes a study that was cut off.
 """
 
-import argparse
 import json
-import os
 import sys
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +21,8 @@ import torch
 from acai_downstream_tables import draw, gather, to_markdown
 from acai_models import BACKBONE, SEVEN, Sizes, options_of
 from numpy.typing import NDArray
-from study_runs import finish_run, for_each
+from study_runs import finish_run, for_each, study_main
 
-from latentgeo import InputError
 from latentgeo.datasets import ImageDataset, load
 from latentgeo.files import write_json, write_text
 from latentgeo.metrics import (
@@ -65,9 +62,15 @@ class Scale:
 
     def options(self, name: str, numbers: int) -> dict[str, Any]:
         """Give the options of a model whose latents have so many numbers."""
-        sizes = Sizes((1, 28, 28), self.depth, self.scales, LATENTS[numbers], self.learning_rate)
-        options = options_of(name, sizes)
-        return options | ({"codebook_size": self.codebook_size} if name == "vq-vae" else {})
+        sizes = Sizes(
+            (1, 28, 28),
+            self.depth,
+            self.scales,
+            LATENTS[numbers],
+            self.learning_rate,
+            self.codebook_size,
+        )
+        return options_of(name, sizes)
 
 
 SCALES = {
@@ -127,17 +130,10 @@ class Job:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the study; 0 when done, 2 for input that cannot be used."""
-    chosen = _parse(arguments)
-    out = chosen.out or Path("results") / f"acai-downstream-{chosen.scale}"
-    scale = SCALES[chosen.scale]
-    if chosen.seeds is not None:
-        scale = replace(scale, seeds=chosen.seeds)
-    try:
-        run_study(chosen.scale, scale, out, workers=chosen.workers, device=chosen.device)
-    except (InputError, OSError) as error:
-        print(f"acai_downstream: {error}", file=sys.stderr)
-        return 2
-    return 0
+    summary = (__doc__ or "").splitlines()[0]
+    return study_main(
+        arguments, name="acai-downstream", summary=summary, scales=SCALES, study=run_study
+    )
 
 
 def run_study(scale_name: str, scale: Scale, out: Path, *, workers: int, device: str) -> None:
@@ -247,23 +243,6 @@ def _training_seconds(job: Job) -> float:
 def _provenance(job: Job) -> dict[str, Any]:
     facts: dict[str, Any] = json.loads(RunFolder(job.folder).provenance.read_text(encoding="utf-8"))
     return facts
-
-
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
-    return number
-
-
-def _parse(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--scale", default="laptop", choices=SCALES, help="default: laptop")
-    parser.add_argument("--seeds", type=_count, help="how many seeds; default: the scale's")
-    parser.add_argument("--out", type=Path, help="default: results/acai-downstream-…")
-    parser.add_argument("--workers", type=_count, default=os.cpu_count(), help="default: all cores")
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ class Scale:
 
     depth: int
     learning_rate: float
+    codebook_size: int
     epochs: int
     seeds: int
     last_evaluations: int
@@ -55,6 +56,7 @@ SCALES = {
     "smoke": Scale(
         1,
         1e-3,
+        codebook_size=16,
         epochs=2,
         seeds=2,
         last_evaluations=1,
@@ -62,8 +64,8 @@ SCALES = {
         references=200,
         train_samples=128,
     ),
-    "laptop": Scale(6, 5e-4, epochs=4, seeds=3, last_evaluations=1),
-    "paper": Scale(16, 1e-4, epochs=256, seeds=5, last_evaluations=20),
+    "laptop": Scale(6, 5e-4, codebook_size=512, epochs=4, seeds=3, last_evaluations=1),
+    "paper": Scale(16, 1e-4, codebook_size=2**14, epochs=256, seeds=5, last_evaluations=20),
 }
 
 

@@ -185,8 +185,8 @@ def _setting(facts: Facts) -> str:
     seconds = sum(facts["training_seconds"].values())
     versions, machine = facts["versions"], facts["machine"]
     return (
-        f"Depth {facts['depth']}, learning rate {facts['learning_rate']:g}, batches of "
-        f"{facts['batch_size']}, {lines}, {facts['seeds']} seeds, {facts['pairs']} pairs; a run's "
+        f"Depth {facts['depth']}, codebook of {facts['codebook_size']:,}, learning rate "
+        f"{facts['learning_rate']:g}, batches of {facts['batch_size']}, {lines}, {facts['seeds']} seeds, {facts['pairs']} pairs; a run's "
         f"figure is the median of its last {facts['last_evaluations']} evaluations. Training took "
         f"{seconds / 60:.0f} minutes, added up over processes of one thread each, "
         f"{facts['workers']} at a time. latentgeo {versions['latentgeo']}, torch "

@@ -54,6 +54,7 @@ class Sizes:
     scales: int
     latent_channels: int
     learning_rate: float
+    codebook_size: int
 
 
 def options_of(name: str, sizes: Sizes) -> dict[str, Any]:
@@ -87,7 +88,10 @@ def _of_aae(sizes: Sizes) -> dict[str, Any]:
 
 
 def _of_vq_vae(sizes: Sizes) -> dict[str, Any]:
-    return {"code_size": sizes.latent_channels * _side(sizes) ** 2}
+    return {
+        "code_size": sizes.latent_channels * _side(sizes) ** 2,
+        "codebook_size": sizes.codebook_size,
+    }
 
 
 def _of_acai(sizes: Sizes) -> dict[str, Any]:
