@@ -186,12 +186,12 @@ def _setting(facts: Facts) -> str:
     versions, machine = facts["versions"], facts["machine"]
     return (
         f"Depth {facts['depth']}, codebook of {facts['codebook_size']:,}, learning rate "
-        f"{facts['learning_rate']:g}, batches of {facts['batch_size']}, {lines}, {facts['seeds']} seeds, {facts['pairs']} pairs; a run's "
-        f"figure is the median of its last {facts['last_evaluations']} evaluations. Training took "
-        f"{seconds / 60:.0f} minutes, added up over processes of one thread each, "
-        f"{facts['workers']} at a time. latentgeo {versions['latentgeo']}, torch "
-        f"{versions['torch']}, {machine['cores']} cores ({machine['architecture']}); command: "
-        f"`{facts['command']}`."
+        f"{facts['learning_rate']:g}, batches of {facts['batch_size']}, {lines}, "
+        f"{facts['seeds']} seeds, {facts['pairs']} pairs; a run's figure is the median of its last "
+        f"{facts['last_evaluations']} evaluations. Training took {seconds / 60:.0f} minutes, added "
+        f"up over processes of one thread each, {facts['workers']} at a time. latentgeo "
+        f"{versions['latentgeo']}, torch {versions['torch']}, {machine['cores']} cores "
+        f"({machine['architecture']}); command: `{facts['command']}`."
     )
 
 
