@@ -1,6 +1,7 @@
 """A probe beside training: it learns, and nothing else is changed by it."""
 
 import csv
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch.nn.functional import cross_entropy
 
+from latentgeo.cli import main
 from latentgeo.datasets import ImageDataset
 from latentgeo.errors import InputError
 from latentgeo.models import load_model
@@ -155,6 +157,16 @@ def test_runs_from_before_there_were_probes_can_be_resumed(run, stop_at, monkeyp
     with pytest.raises(InputError, match="probe is False there and True here"):
         run(recipe="cae", probe=True, resume=True)
     assert len(rows(run(recipe="cae", resume=True))) == 3
+
+
+def test_the_command_trains_one(tmp_path):
+    out = tmp_path / "run"
+    given = ["train", "cae", "--data", "digits", "--out", str(out), "--option", "widths=[2,3,4]"]
+    given += ["--epochs", "1", "--train-samples", "64", "--probe", "--probe-rate", "0.02", "-q"]
+    with pytest.raises(SystemExit, match="0"):
+        main(given)
+    assert json.loads((out / "run.json").read_text())["config"]["probe_rate"] == 0.02
+    assert 0 <= probe_accuracy(out, "digits").mean <= 1
 
 
 class TestRefused:
