@@ -84,7 +84,7 @@ class CodesDisplay(Display):
         with style():
             own = axes is None
             self._keep(
-                new_axes(1, 2, row_height=3.4, extra=0.4)[0] if own else given_axes(axes, (2,))
+                new_axes(1, 2, row_height=3.6, extra=0.6)[0] if own else given_axes(axes, (2,))
             )
             codes, prior = self.axes_
             _scatter(codes, self.codes, self.labels)

@@ -86,7 +86,8 @@ class ImageGridDisplay(Display):
         margin = _LABELS if self.row_labels else 0.2
         side = min(_LARGEST, (WIDTH - margin) / columns)
         tall = rows * side * height / width
-        return new_axes(1, 1, row_height=tall, extra=0.5, width=columns * side + margin)[0]
+        axes = new_axes(1, 1, row_height=tall, extra=0.5, width=columns * side + margin)
+        return axes.ravel()
 
 
 def _picture(images: NDArray[np.floating]) -> NDArray[np.floating]:
