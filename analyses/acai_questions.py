@@ -15,6 +15,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -89,13 +90,27 @@ SCALES = {
         train_samples=128,
     ),
     "laptop": Scale(
-        6, 1e-3, epochs=3, seeds=4, samples=10_000, real=5_000, vector_epochs=150, vector_seeds=8
+        6,
+        1e-3,
+        epochs=3,
+        seeds=4,
+        samples=10_000,
+        real=5_000,
+        vector_epochs=150,
+        vector_seeds=8,
+        train_samples=45_000,
     ),
     "paper": Scale(
-        16, 1e-4, epochs=305, seeds=5, samples=10_000, real=55_000, vector_epochs=600,
+        16,
+        1e-4,
+        epochs=305,
+        seeds=5,
+        samples=10_000,
+        real=55_000,
+        vector_epochs=600,
         vector_seeds=20,
     ),
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
@@ -149,18 +164,26 @@ def run_study(
         for variant in VARIANTS
     ]
     for_each(work, jobs, workers)
+    seen = _images_seen(jobs[0])
     controls = {
-        SAMPLES: controls_of_images(_images_seen(jobs[0]), features),
+        SAMPLES: controls_of_images(seen, features),
         TABULAR: controls_of_vectors(vectors_seen()),
     }
     answers = {
-        question: gather(question, _read(question, jobs), controls[question])
+        question: gather(
+            question,
+            _by_variant(_measures, question, jobs),
+            controls[question],
+            _by_variant(_learned, question, jobs),
+        )
         for question in QUESTIONS
     }
     facts = provenance(
         scale=scale_name,
         data=data,
         **asdict(scale),
+        test_images=len(seen.test),
+        real_images=len(seen.real),
         critic_weight=CRITIC_WEIGHT,
         features={"name": features.name, "sha256": features.sha256, "accuracy": features.accuracy},
         workers=workers,
@@ -183,7 +206,7 @@ def work(job: Job) -> None:
         progress=False,
         **_SETTINGS[job.question](job),
     )
-    weights = json.loads(job.run.provenance.read_text(encoding="utf-8"))["weights_sha256"]
+    weights = _run_facts(job)["weights_sha256"]
     if _measured_weights(job.measures) != weights:
         write_json(
             job.measures, {"weights_sha256": weights, "measures": _MEASURED[job.question](job)}
@@ -273,14 +296,26 @@ def _images_seen(job: Job) -> Seen:
     return images_seen(job.data, job.scale.samples, job.scale.real)
 
 
-def _read(question: str, jobs: list[Job]) -> dict[str, list[dict[str, float]]]:
-    """Give what was measured of a question's runs: for each variant, one entry for each seed."""
-    found: dict[str, list[dict[str, float]]] = {variant: [] for variant in VARIANTS}
-    for job in jobs:
-        if job.question == question:
-            written = json.loads(job.measures.read_text(encoding="utf-8"))
-            found[job.variant].append(written["measures"])
+def _by_variant(read: Callable[[Job], Any], question: str, jobs: list[Job]) -> dict[str, list[Any]]:
+    """Give what is read of a question's runs: for each variant, one entry for each seed."""
+    return {
+        variant: [read(job) for job in jobs if (job.question, job.variant) == (question, variant)]
+        for variant in VARIANTS
+    }
+
+
+def _measures(job: Job) -> dict[str, float]:
+    found: dict[str, float] = json.loads(job.measures.read_text(encoding="utf-8"))["measures"]
     return found
+
+
+def _run_facts(job: Job) -> Facts:
+    facts: Facts = json.loads(job.run.provenance.read_text(encoding="utf-8"))
+    return facts
+
+
+def _learned(job: Job) -> bool:
+    return bool(_run_facts(job)["learned"])
 
 
 def _write(answers: dict[str, Facts], facts: Facts, jobs: list[Job], study: Path) -> None:
@@ -293,15 +328,15 @@ def _write(answers: dict[str, Facts], facts: Facts, jobs: list[Job], study: Path
             for job in jobs
             if job.question == question and job.seed == 0
         }
-        seen = _images_seen(jobs[0]) if question == SAMPLES else vectors_seen()
-        draw_examples(first, seen, study / f"{question}_examples")
+        sampled = question == SAMPLES
+        seen = _images_seen(jobs[0]) if sampled else vectors_seen()
+        draw_examples(first, seen, study / f"{question}_examples", sampled=sampled)
     print(f"study: {study / 'study.md'}")
 
 
 def _training_seconds(jobs: list[Job]) -> int:
     """Add up the seconds of all runs, over all commands that worked on them."""
-    written = (job.run.provenance.read_text(encoding="utf-8") for job in jobs)
-    return round(sum(json.loads(text)["seconds"] for text in written))
+    return round(sum(_run_facts(job)["seconds"] for job in jobs))
 
 
 def _count(text: str) -> int:

@@ -16,17 +16,17 @@ import torch
 from acai_questions_measures import Measures, Seen
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from torch.nn.functional import pad
 
 from latentgeo.figures import save_figure
 from latentgeo.metrics import MeanInterval, interpolate, interval_over_seeds
-from latentgeo.models import RECIPES, Autoencoder, sample
+from latentgeo.models import Autoencoder, sample
 
 Facts = dict[str, Any]
 
 VARIANTS = ("without", "with")
 _COLOURS = ("#888888", "#0072B2")
 _DIRECTIONS = {"lower": -1, "higher": 1}
-_SEEN_NOTHING = "no difference seen"
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,10 @@ QUESTIONS = {
 
 
 def gather(
-    question: str, runs: Mapping[str, Sequence[Measures]], controls: Mapping[str, Measures]
+    question: str,
+    runs: Mapping[str, Sequence[Measures]],
+    controls: Mapping[str, Measures],
+    learned: Mapping[str, Sequence[bool]],
 ) -> Facts:
     """Set both sides of a question against each other.
 
@@ -108,19 +111,25 @@ def gather(
         For each variant what was measured, one entry for each seed.
     controls : mapping
         What was measured of what is no model.
+    learned : mapping
+        For each variant whether each run does better than the mean image.
 
     Returns
     -------
     dict
         JSON-ready: for each measure both sides and their difference (with minus without), each
-        with its seeds and Student's interval at 95 %, and what they say.
+        with its seeds and Student's interval at 95 %, and what they say. Runs that have not
+        learned answer nothing.
     """
     asked = QUESTIONS[question]
     measures = {name: _compare(runs, name, how.better) for name, how in asked.measures.items()}
+    all_learned = all(all(side) for side in learned.values())
+    answer = measures[asked.deciding]["verdict"] if all_learned else "not all runs have learned"
     return {
         "question": asked.title,
         "deciding": asked.deciding,
-        "answer": measures[asked.deciding]["verdict"],
+        "answer": answer,
+        "learned": {variant: list(side) for variant, side in learned.items()},
         "measures": measures,
         "controls": {name: dict(found) for name, found in controls.items()},
     }
@@ -139,9 +148,11 @@ def _compare(runs: Mapping[str, Sequence[Measures]], name: str, better: str) -> 
 
 
 def _verdict(paired: MeanInterval, sides: Mapping[str, MeanInterval], better: str) -> str:
-    """Say what an interval of differences says; nothing where there is none."""
-    if not (paired.low > 0 or paired.high < 0):
-        return _SEEN_NOTHING
+    """Say what an interval of differences says."""
+    if np.isnan(paired.low):
+        return "one seed, no interval"
+    if paired.low <= 0 <= paired.high:
+        return "no difference seen"
     word = _word(float(paired.mean), better)
     one, other = sides.values()
     apart = one.high < other.low or other.high < one.low
@@ -184,9 +195,9 @@ def to_markdown(answers: Mapping[str, Facts], facts: Facts) -> str:
         f"{facts['latent_channels']}x4x4, {facts['epochs']} epochs of batch {facts['batch_size']} "
         f"on {facts['train_samples'] or 'all'} training images, {facts['seeds']} seeds.",
         f"- FD is `{features['name']}` (a classifier of the data, {features['accuracy']:.2%} of "
-        f"the test images right; not Inception): {facts['samples']} images against as many test "
-        "images, half as many mid-points. Nearest real: among "
-        f"{facts['real']} training images, in the same features.",
+        f"the test images right; not Inception): {facts['test_images']} images against as many "
+        "test images, half as many mid-points. Nearest real: among "
+        f"{facts['real_images']} training images, in the same features.",
         f"- Vectors: autoencoder {facts['vector_hidden']} with latent {facts['vector_latent']}, "
         f"{facts['vector_epochs']} epochs on nine tenths of 1,437 vectors, {facts['vector_seeds']} "
         "seeds. Nearest real: among 180 test vectors that are no ends, Euclidean.",
@@ -209,7 +220,7 @@ def _section(name: str, answer: Facts) -> list[str]:
         "",
         f"**{answer['answer'].capitalize()}** on the deciding measure, "
         f"{measures[answer['deciding']].label}: the difference is {_say(difference)} over "
-        f"{len(difference['seeds'])} seeds.",
+        f"{len(difference['seeds'])} seeds. Better than the mean image: {_say_learned(answer)}.",
         "",
         "| measure | better | without | with | difference | verdict | "
         f"{' | '.join(answer['controls'])} |",
@@ -219,6 +230,12 @@ def _section(name: str, answer: Facts) -> list[str]:
         f"![every pair, measure by measure]({name}.png)",
         f"![what the runs of seed 0 make]({name}_examples.png)",
     ]
+
+
+def _say_learned(answer: Facts) -> str:
+    return ", ".join(
+        f"{sum(side)} of {len(side)} runs {variant}" for variant, side in answer["learned"].items()
+    )
 
 
 def _row(name: str, how: Measure, answer: Facts) -> str:
@@ -250,12 +267,9 @@ def draw_measures(question: str, answer: Facts, stem: Path) -> None:
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for ax, (name, how) in zip(panels, measures.items(), strict=False):
         _draw_pairs(ax, answer["measures"][name])
-        ax.set_title(f"{how.label}\n({how.better} is better)" if _directed(how) else how.label)
+        note = f"({how.better} is better)" if how.better in _DIRECTIONS else ""
+        ax.set_title(f"{how.label}\n{note}", fontsize=8)
     save_figure(figure, stem)
-
-
-def _directed(how: Measure) -> bool:
-    return how.better in _DIRECTIONS
 
 
 def _draw_pairs(ax: Axes, found: Facts) -> None:
@@ -269,11 +283,11 @@ def _draw_pairs(ax: Axes, found: Facts) -> None:
 
 
 @torch.no_grad()
-def draw_examples(models: Mapping[str, Autoencoder], seen: Seen, stem: Path) -> None:
-    """Draw samples, where a model can be sampled, and paths between test data, side by side."""
-    kinds = [_paths]
-    if RECIPES[next(iter(models.values())).config.recipe].priors is not RECIPES["cae"].priors:
-        kinds.insert(0, _samples)
+def draw_examples(
+    models: Mapping[str, Autoencoder], seen: Seen, stem: Path, *, sampled: bool
+) -> None:
+    """Draw paths between test data, and samples if they are asked for, side by side."""
+    kinds = [_samples, _paths] if sampled else [_paths]
     figure = Figure(figsize=(7.2, 2.9 * len(kinds)), layout="constrained")
     panels = figure.subplots(len(kinds), len(models), squeeze=False)
     for row, kind in zip(panels, kinds, strict=True):
@@ -301,5 +315,5 @@ def _sheet(images: torch.Tensor) -> Any:
     """Lay images (rows, columns, 1, H, W) out as one; vectors of 64 are drawn as they were seen."""
     grid = images.flatten(2)
     side = math.isqrt(grid.shape[-1])
-    squares = grid.unflatten(-1, (side, side))
+    squares = pad(grid.unflatten(-1, (side, side)), (1, 1, 1, 1), value=0.2)
     return squares.permute(0, 2, 1, 3).flatten(2).flatten(0, 1).numpy()

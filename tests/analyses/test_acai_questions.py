@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from latentgeo.models import ModelConfig, build
+
 ROOT = Path(__file__).parents[2]
+LEARNED = {"without": [True], "with": [True]}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -71,6 +74,17 @@ def test_a_pair_differs_in_the_critic_alone(out):
         assert {"critic_weight"} <= apart <= {"critic_weight", "critic_depth", "critic_rate"}
 
 
+def test_a_pair_has_the_same_first_weights(out):
+    for question in ("samples", "vectors"):
+        weights = []
+        for side in ("without", "with"):
+            config = out / "runs" / question / "seed-0" / side / "config.json"
+            torch.manual_seed(0)
+            model = build(ModelConfig.model_validate_json(config.read_text(encoding="utf-8")))
+            weights.append(model.weights_sha256())
+        assert weights[0] == weights[1]
+
+
 def test_it_goes_on_where_it_was(study, arguments, out):
     weights = out / "runs" / "vectors" / "seed-1" / "with" / "model.safetensors"
     measures = [weights.with_name("measures.json"), out / "runs/samples/seed-0/with/measures.json"]
@@ -104,16 +118,26 @@ def runs(without, with_):
         ((2.0, 2.1, 1.9), (1.0, 1.1, 0.9), "better", "worse"),
         ((1.0, 2.0, 3.0), (1.11, 2.1, 3.09), "worse within pairs", "better within pairs"),
         ((1.0, 2.0, 3.0), (2.0, 1.0, 3.1), "no difference seen", "no difference seen"),
-        ((1.0,), (2.0,), "no difference seen", "no difference seen"),
+        ((1.0,), (2.0,), "one seed, no interval", "one seed, no interval"),
     ],
 )
 def test_a_difference_is_claimed_only_from_its_interval(without, with_, lower, higher):
     from acai_questions_tables import gather
 
-    found = gather("vectors", runs(without, with_), {})
+    found = gather("vectors", runs(without, with_), {}, LEARNED)
     assert found["measures"]["nearest_midpoints"]["verdict"] == found["answer"] == lower
     assert found["measures"]["psnr_db"]["verdict"] == higher
     json.dumps(found, allow_nan=False)
+
+
+def test_runs_that_have_not_learned_answer_nothing(out):
+    from acai_questions_tables import gather
+
+    found = gather("vectors", runs((1, 1.1), (2, 2.1)), {}, {**LEARNED, "with": [True, False]})
+    assert found["answer"] == "not all runs have learned"
+    smoke = json.loads((out / "study" / "study.json").read_text())["questions"]["samples"]
+    assert smoke["learned"] == {"without": [False, False], "with": [False, False]}
+    assert smoke["answer"] == found["answer"]
 
 
 def test_the_interval_is_that_of_the_paired_t_test():
@@ -121,7 +145,9 @@ def test_the_interval_is_that_of_the_paired_t_test():
     from scipy.stats import ttest_rel
 
     without, with_ = np.random.default_rng(0).normal(size=(2, 5))
-    found = gather("vectors", runs(without, with_), {})["measures"]["psnr_db"]["difference"]
+    found = gather("vectors", runs(without, with_), {}, LEARNED)["measures"]["psnr_db"][
+        "difference"
+    ]
     expected = ttest_rel(with_, without).confidence_interval()
     np.testing.assert_allclose(found["interval_95"], expected)
 
