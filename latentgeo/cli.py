@@ -33,7 +33,7 @@ Noise = Annotated[
     str, typer.Option(metavar="LEVELS", help="Levels of perturbation, with commas: 0,0.05,0.1.")
 ]
 Perturb = Annotated[str, typer.Option("--perturbation", help="What the levels are levels of.")]
-Samples = Annotated[int, typer.Option(help="How many test images.")]
+Samples = Annotated[str, typer.Option(help="How many test images, or all.")]
 Seed = Annotated[int, typer.Option(help="Seeds the choice of images and every draw.")]
 Size = Annotated[
     int | None,
@@ -114,6 +114,9 @@ def train(
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Log to TensorBoard too.")
     ] = False,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Say where the time went, and leave a trace.")
+    ] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an interrupted run.")
     ] = False,
@@ -144,10 +147,13 @@ def train(
         probe=probe,
         probe_rate=probe_rate,
         tensorboard=tensorboard,
+        profile=profile,
         resume=resume,
         force=force,
         progress=not quiet,
     )
+    if profile:
+        typer.echo((folder / "profile" / "summary.txt").read_text(encoding="utf-8"), nl=False)
     typer.echo(f"run: {folder}")
 
 
@@ -221,7 +227,7 @@ def analyze(
     checkpoint: Checkpoints = None,
     noise: Noise = "0,0.01,0.02,0.05,0.1,0.2,0.3,0.5",
     perturbation: Perturb = "gaussian",
-    samples: Samples = 300,
+    samples: Samples = "300",
     size: Size = None,
     seed: Seed = 0,
     tsne: Annotated[bool, typer.Option(help="Draw the t-SNE maps (the slowest part).")] = True,
@@ -237,7 +243,7 @@ def analyze(
         data=data,
         noise=_levels(noise),
         perturbation=perturbation,
-        samples=samples,
+        samples=_count(samples),
         size=size,
         seed=seed,
         tsne=tsne,
@@ -262,7 +268,7 @@ def interpolate(
     path: Annotated[str, typer.Option(help="linear or spherical.")] = "linear",
     geodesics: Annotated[
         int, typer.Option(help="Pairs between which geodesics are looked for (slow).")
-    ] = 4,
+    ] = 6,
     real: Annotated[
         int, typer.Option(help="Training images that decoded ones are compared with, at most.")
     ] = 10_000,
@@ -560,6 +566,16 @@ def _plain_os_error(error: OSError) -> str:
             "free some space and repeat"
         )
     return f"cannot use{where}: {error.strerror or error}"
+
+
+def _count(text: str) -> int | None:
+    """Give a number of images, None for all."""
+    if text == "all":
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        raise InputError(f"samples {text!r} cannot be used: expected a whole number or all") from None
 
 
 def _levels(text: str) -> list[float]:

@@ -51,7 +51,7 @@ def write_path_results(found: PathResults, folder: Path) -> None:
     _draw(found.tree, folder)
 
 
-def redraw_paths(folder: Path) -> xr.DataTree:
+def redraw_paths(folder: Path) -> None:
     """Draw figures and report anew from the saved numbers.
 
     Parameters
@@ -59,24 +59,20 @@ def redraw_paths(folder: Path) -> xr.DataTree:
     folder : pathlib.Path
         What `write_path_results` filled.
 
-    Returns
-    -------
-    xarray.DataTree
-        The numbers.
-
     Raises
     ------
     InputError
-        When they cannot be read.
+        When the numbers cannot be read.
     """
-    tree = read_tree(folder / TREE, again="interpolate anew")
-    _draw(tree, folder)
-    return tree
+    _draw(_read(folder), folder)
 
 
-def path_section(tree: xr.DataTree, folder: Path) -> PathSection:
-    """Give the section of a report, with the figures that lie in the folder."""
-    return section_of_paths(tree, folder / FIGURES)
+def read_path_section(folder: Path) -> PathSection:
+    """Give the section of a report, with the figures that lie in the folder.
+
+    Takes and raises what `redraw_paths` does.
+    """
+    return section_of_paths(_read(folder), folder / FIGURES)
 
 
 def path_folders(folder: Path) -> list[Path]:
@@ -110,9 +106,15 @@ def summarize_paths(tree: xr.DataTree) -> dict[str, Any]:
     }
 
 
+def _read(folder: Path) -> xr.DataTree:
+    return read_tree(folder / TREE, again="interpolate anew")
+
+
 def _draw(tree: xr.DataTree, folder: Path) -> None:
     draw_path_figures(tree, folder / FIGURES)
-    write_path_report(path_section(tree, folder), list(tree.children), folder / REPORT)
+    write_path_report(
+        section_of_paths(tree, folder / FIGURES), list(tree.children), folder / REPORT
+    )
 
 
 def _model(data: xr.Dataset) -> dict[str, Any]:

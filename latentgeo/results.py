@@ -9,7 +9,7 @@ import xarray as xr
 from latentgeo.errors import InputError
 from latentgeo.figures import draw_figures
 from latentgeo.files import write_json
-from latentgeo.path_results import path_folders, path_section, redraw_paths
+from latentgeo.path_results import path_folders, read_path_section, redraw_paths
 from latentgeo.report import write_report
 from latentgeo.tree_files import read_tree, write_tree
 
@@ -52,7 +52,17 @@ def draw_analysis(found: Analysis, folder: Path) -> None:
     What was measured along paths and lies in the folder is drawn anew with it.
     """
     draw_figures(found.tree, folder / FIGURES)
-    beside = [path_section(redraw_paths(place), place) for place in path_folders(folder)]
+    for place in path_folders(folder):
+        redraw_paths(place)
+    write_page(found, folder)
+
+
+def write_page(found: Analysis, folder: Path) -> None:
+    """Write `report.html` of an analysis from the figures that lie in its folder.
+
+    What was measured along paths and lies there has a section in it.
+    """
+    beside = [read_path_section(place) for place in path_folders(folder)]
     write_report(found.tree, found.summary, folder / FIGURES, folder / REPORT, beside)
 
 

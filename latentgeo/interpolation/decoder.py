@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -11,17 +12,18 @@ from latentgeo.analysis import Omission
 from latentgeo.errors import reason_of
 from latentgeo.geometry import geodesic, path_length, pullback_statistics
 from latentgeo.interpolation.variables import per_pair
-from latentgeo.metrics import bootstrap_median
+from latentgeo.metrics import MeanInterval, bootstrap_median
 from latentgeo.metrics.interpolation import Net
 
 _GEODESICS = "geodesics and the decoder's condition number along paths"
-_ITERATIONS = 100
+_ITERATIONS = 200
 _POINTS = 11
 # Floating-point operations for all geodesics, about: some minutes on one core.
 _WORK = 1e13
 # A pass with gradients costs three without, and a step of the optimiser some 1.25 passes.
 _PASSES = 3.75 * _ITERATIONS
 _ALL_UP_TO, _DIRECTIONS = 64, 16
+_LEAST_PAIRS = 6  # with fewer a median has no interval
 
 
 class Stretch(NamedTuple):
@@ -81,8 +83,7 @@ def _conditions(decode: Net, path: Tensor, count: int, seed: int) -> dict[str, A
     directions, said = _directions(path)
     found = pullback_statistics(decode, points, directions=directions)
     condition = found.condition.reshape(count, len(places)).cpu().numpy()
-    with np.errstate(invalid="ignore"):  # where a condition number is infinite
-        medians = [bootstrap_median(each, seed=seed) for each in condition.T]
+    medians = [_median(each, seed) for each in condition.T]
     axes = ("geodesic_pair", "place")
     return {
         "place": ("place", ["start", "middle", "end"]),
@@ -93,6 +94,14 @@ def _conditions(decode: Net, path: Tensor, count: int, seed: int) -> dict[str, A
             np.array([(one.low, one.high) for one in medians]),
         ),
     }
+
+
+def _median(values: NDArray[np.float64], seed: int) -> MeanInterval:
+    """Give the median; of too few values the bootstrap's interval would be their range."""
+    with np.errstate(invalid="ignore"):  # where a condition number is infinite
+        found = bootstrap_median(values, seed=seed)
+    none = np.asarray(np.nan)
+    return found if len(values) >= _LEAST_PAIRS else MeanInterval(found.mean, none, none)
 
 
 def _directions(path: Tensor) -> tuple[Tensor | None, str]:

@@ -31,7 +31,7 @@ def interpolate_images(
     pairs: int = 64,
     steps: int = 11,
     path: Way = "linear",
-    geodesics: int = 4,
+    geodesics: int = 6,
     real: int = 10_000,
     real_images: ImageDataset | None = None,
     seed: int = 0,
@@ -59,7 +59,7 @@ def interpolate_images(
         Images on each path, both reconstructed ends included.
     path : {"linear", "spherical"}, default="linear"
         The way from one latent to the other; see `latentgeo.metrics.interpolate`.
-    geodesics : int, default=4
+    geodesics : int, default=6
         For how many pairs the decoder's geodesic is looked for, which is slow.
     real : int, default=10000
         Real images that decoded ones are compared with, at most: fewer where they are large.

@@ -4,8 +4,7 @@ from pathlib import Path
 
 from latentgeo.files import check_free, folder_in_place
 from latentgeo.path_results import PathResults, write_path_results
-from latentgeo.pipeline import redraw
-from latentgeo.results import TREE
+from latentgeo.results import TREE, read_analysis, write_page
 
 
 def check_out(out: Path, kind: str, *, force: bool) -> None:
@@ -43,7 +42,7 @@ def write_results(found: PathResults, out: Path, kind: str) -> None:
     with folder_in_place(_place(out, kind)) as folder:
         write_path_results(found, folder)
     if _is_analysis(out):
-        redraw(out)
+        write_page(read_analysis(out), out)
 
 
 def _place(out: Path, kind: str) -> Path:

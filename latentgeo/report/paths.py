@@ -245,7 +245,13 @@ def _clear(data: xr.Dataset) -> str:
 
 def _tables(kind: str, models: _Models) -> list[Table]:
     first = _lines(models) if kind == "lines" else _realism(models)
-    several = [first, _strata(models), _decoder(models), *_associations(models)]
+    between = f"between {'lines' if kind == 'lines' else 'images'}"
+    several = [
+        first,
+        _strata(models, between),
+        _decoder(models),
+        *(_associations(label, data, between) for label, data in models.items()),
+    ]
     return [table.without_empty() for table in several if table.rows]
 
 
@@ -313,9 +319,9 @@ def _lines(models: _Models) -> Table:
     )
 
 
-def _strata(models: _Models) -> Table:
+def _strata(models: _Models, between: str) -> Table:
     return Table(
-        "Ranks along the paths",
+        f"Ranks along the paths {between}",
         (
             *("Model", "Paths that cross", "Crossings per path", "Crossings, float32-covariance"),
             *("Ranks, ends", "Ranks between", "Effective rank, ends", "Effective rank between"),
@@ -377,30 +383,29 @@ def _converged(data: xr.Dataset) -> str:
 def _conditions(data: xr.Dataset) -> tuple[str, ...]:
     if "condition_median" not in data:
         return (NONE,) * 4
-    medians = [
-        estimate(
-            data["condition_median"].sel(place=place), data["condition_ci"].sel(place=place), 0
-        )
-        for place in data["place"].values
-    ]
+    medians = (_condition(data.sel(place=place)) for place in data["place"].values)
     return (*medians, str(data["condition"].attrs["directions"]))
 
 
-def _associations(models: _Models) -> list[Table]:
-    return [
-        Table(
-            f"Does it go together? {label}",
-            ("Of each path", *(str(effect) for effect in data["effect"].values)),
-            tuple(
-                (str(cause), *(_rho(data, cause, effect) for effect in data["effect"].values))
-                for cause in data["cause"].values
-            ),
-            "Spearman's correlation over pairs, with its 95 % bootstrap interval over them; in "
-            "round brackets the number of pairs where it is not all of them. A dash: one of the "
-            "two is the same for all pairs.",
-        )
-        for label, data in models.items()
-    ]
+def _condition(data: xr.Dataset) -> str:
+    """Say a condition number, which may be of any size, in three digits."""
+    median, (low, high) = float(data["condition_median"]), data["condition_ci"].values
+    between = f" [{low:.3g}, {high:.3g}]" if np.isfinite([low, high]).all() else ""
+    return f"{median:.3g}{between}" if np.isfinite(median) else "\N{INFINITY}"
+
+
+def _associations(label: str, data: xr.Dataset, between: str) -> Table:
+    return Table(
+        f"What goes together on the paths {between}: {label}",
+        ("Of each path", *(str(effect) for effect in data["effect"].values)),
+        tuple(
+            (str(cause), *(_rho(data, cause, effect) for effect in data["effect"].values))
+            for cause in data["cause"].values
+        ),
+        "Spearman's correlation over pairs, with its 95 % bootstrap interval over them; in round "
+        "brackets the number of pairs where it is not all of them. A dash: one of the two is the "
+        "same for all pairs.",
+    )
 
 
 def _rho(data: xr.Dataset, cause: str, effect: str) -> str:

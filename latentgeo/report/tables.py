@@ -606,13 +606,14 @@ def _glance(model: Model, view: View) -> tuple[str, ...]:
 
 def _intrinsic(view: View) -> tuple[str, ...]:
     """Fill one row of the table of intrinsic dimensions."""
+    compared = view.data.attrs.get("compared_images", view.data.sizes["sample"])
     clean = reading.at_noise(view.data, 0.0)
     return (
         view.label,
         *_both(view, lambda level: estimate(*view.intrinsic(level, "two-nn"))),
         number(float(clean["intrinsic_dimension_half"])),
         *_both(view, lambda level: estimate(*view.intrinsic(level, "local-pca"))),
-        f"{int(clean['intrinsic_points'])} of {view.data.sizes['sample']}",
+        f"{int(clean['intrinsic_points'])} of {compared}",
     )
 
 
