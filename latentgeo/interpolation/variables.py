@@ -6,8 +6,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from latentgeo.metrics import MeanInterval, bootstrap_mean
-from latentgeo.metrics.correlation import RankCorrelation, spearman
+from latentgeo.metrics import MeanInterval, RankCorrelation, bootstrap_mean, spearman
 
 BOUNDS = ["low", "high"]
 

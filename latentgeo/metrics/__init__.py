@@ -9,6 +9,7 @@ from latentgeo.metrics.clustering import (
     matched_clustering_error,
     name_clusters,
 )
+from latentgeo.metrics.correlation import RankCorrelation, spearman
 from latentgeo.metrics.frechet import (
     FeatureStatistics,
     frechet_distance,
@@ -52,6 +53,7 @@ __all__ = [
     "NearestReal",
     "PathScores",
     "ProbeScore",
+    "RankCorrelation",
     "TrigramModel",
     "WhitenedClusters",
     "bootstrap_mean",
@@ -80,6 +82,7 @@ __all__ = [
     "psnr",
     "render_lines",
     "sharpness",
+    "spearman",
     "token_accuracy",
     "whitened_kmeans",
 ]
