@@ -49,7 +49,14 @@ class Scale:
     @property
     def sizes(self) -> Sizes:
         """What the seven have in common."""
-        return Sizes((1, 32, 32), self.depth, self.scales, self.latent_channels, self.learning_rate)
+        return Sizes(
+            (1, 32, 32),
+            self.depth,
+            self.scales,
+            self.latent_channels,
+            self.learning_rate,
+            self.codebook_size,
+        )
 
 
 SCALES = {
