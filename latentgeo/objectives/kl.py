@@ -1,6 +1,7 @@
 """How far the posterior lies from the standard normal prior."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -31,6 +32,7 @@ class KLDivergence(Term):
     weight: float = 1.0
     warmup: float = 0.0
     name: str = "kl"
+    per_image: ClassVar[bool] = True
 
     def weight_at(self, share: float) -> float:
         """Give the factor, which rises linearly during the warm-up; see `Term`."""

@@ -1,6 +1,7 @@
 """How well the clean image is recovered."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -24,6 +25,7 @@ class Reconstruction(Term):
     likelihood: Likelihood
     weight: float = 1.0
     name: str = "reconstruction"
+    per_image: ClassVar[bool] = True
 
     def __call__(self, pass_: Pass, batch: Batch) -> Tensor:
         """Give the mean over the batch of the sum over pixels; see `Term`."""

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -17,10 +18,14 @@ class Term(ABC):
         How metrics and messages call it.
     weight : float
         Its factor in the sum that is minimised.
+    per_image : bool
+        Whether it is the mean over images of what each image alone decides, so that parts of a
+        batch give it too. False unless a subclass says so.
     """
 
     name: str
     weight: float
+    per_image: ClassVar[bool] = False
 
     def weight_at(self, share: float) -> float:
         """Give the factor while training.

@@ -21,6 +21,7 @@ from latentgeo.training.baseline import psnr_in_decibels
 from latentgeo.training.config import TrainConfig
 from latentgeo.training.data import Parts
 from latentgeo.training.labels import all_labels, known_labels, probe_labels
+from latentgeo.training.micro_batches import Part, join, split, why_not_in_parts
 from latentgeo.training.probe import make_probe, save_probe
 from latentgeo.training.progress import Progress, Row
 from latentgeo.training.run_folder import Facts, RunFolder
@@ -207,7 +208,8 @@ class Loop:
         images = self.parts.train.at_epoch(self.progress.epoch)
         for positions in self._batches(self.progress.epoch, self.progress.batch):
             batch = self._batch(images, positions)
-            losses = self._step(self._show_to_probe(batch, self.parts.train, positions))
+            batch = self._show_to_probe(batch, self.parts.train, positions)
+            losses = self._step(batch)
             self.progress.add(losses, len(batch.images))
             on_step(self.progress, losses)
             within = self.progress.batch < self.steps_per_epoch
@@ -269,13 +271,69 @@ class Loop:
 
     def _step(self, batch: Batch) -> Row:
         """Descend the autoencoder's terms once, then each adversary's, then the probe's."""
+        pass_, losses = self._differentiate(batch)
+        values = _values(losses)
+        self._check_finite(values)
+        self._descend()
+        values |= self._descend_adversaries(pass_, batch)
+        return values | self._descend_probe(pass_, batch)
+
+    def _differentiate(self, batch: Batch) -> tuple[Pass, dict[str, Tensor]]:
+        """Put the gradients into the weights, in parts of the batch where memory is short."""
+        before = self.progress.micro_batch
+        while (found := self._try_to_differentiate(batch)) is None:
+            self._halve(len(batch.images))
+        if self.progress.micro_batch != before:
+            self._warn_of_parts()
+        return found
+
+    def _try_to_differentiate(self, batch: Batch) -> tuple[Pass, dict[str, Tensor]] | None:
+        """Give None when the memory of the device is too small."""
+        self._run_optimiser.zero_grad()
+        try:
+            return join(
+                [
+                    self._differentiate_part(part, len(part.images) / len(batch.images))
+                    for part in split(batch, self.progress.micro_batch)
+                ]
+            )
+        except torch.OutOfMemoryError:
+            # The next try begins after this error is gone, which holds what filled the memory.
+            return None
+
+    def _differentiate_part(self, batch: Batch, share: float) -> Part:
         done = self.progress.step / self.total_steps
         pass_ = self._pass(batch)
         losses = self._losses(pass_, batch, done)
-        values = _values(losses)
-        self._check_finite(values)
-        self._descend(losses["loss"])
-        return values | self._descend_adversaries(pass_, batch) | self._descend_probe(pass_, batch)
+        self.fabric.backward(losses["loss"] if share == 1 else share * losses["loss"])
+        detached = {name: loss.detach() for name, loss in losses.items()}
+        return Part(share, pass_.detached(), detached)
+
+    def _halve(self, images: int) -> None:
+        """Let the next try pass half as many images at once."""
+        size, place = min(self.progress.micro_batch or images, images), self.fabric.device.type
+        reason = why_not_in_parts(self.model, self.terms)
+        if reason is not None:
+            raise InputError(
+                f"out of memory on {place!r} with {size} images at once, and the "
+                f"{self.config.recipe} cannot take a batch in parts, for {reason}; "
+                "set a smaller batch_size"
+            )
+        if size == 1:
+            raise InputError(
+                f"out of memory on {place!r} with a single image; use smaller nets or images, "
+                "or device 'cpu'"
+            )
+        self.progress.micro_batch = math.ceil(size / 2)
+
+    def _warn_of_parts(self) -> None:
+        warnings.warn(
+            f"a batch of {self.config.batch_size} images does not fit into the memory of "
+            f"{self.fabric.device.type!r}: from step {self.progress.step + 1} on it is taken in "
+            f"parts of {self.progress.micro_batch}, and their gradients are added up, so that it "
+            "stays the same batch",
+            stacklevel=2,
+        )
 
     def _pass(self, batch: Batch) -> Pass:
         pass_: Pass = self._run_model(self._corrupt(batch.images), batch.labels)
@@ -287,11 +345,9 @@ class Loop:
         weighted = [term.weight_at(done) * terms[term.name] for term in self.terms]
         return {"loss": torch.stack(weighted).sum(), **terms}
 
-    def _descend(self, loss: Tensor) -> None:
+    def _descend(self) -> None:
         for group in self.optimiser.param_groups:
             group["lr"] = self.config.learning_rate * self._learning_rate_factor()
-        self._run_optimiser.zero_grad()
-        self.fabric.backward(loss)
         if self.config.gradient_clip is not None:
             self.fabric.clip_gradients(
                 self._run_model,

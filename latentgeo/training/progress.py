@@ -33,6 +33,8 @@ class Progress:
         For how many epochs in a row each of them has found something.
     seconds : float
         Time spent, over all sessions.
+    micro_batch : int or None
+        Images that are passed at once, where memory is too small for a batch; None for all.
     finished : bool
         Whether there is nothing left to do.
     """
@@ -48,6 +50,7 @@ class Progress:
     trouble: dict[str, str] = field(default_factory=dict)
     trouble_epochs: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
+    micro_batch: int | None = None
     finished: bool = False
 
     @property

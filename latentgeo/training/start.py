@@ -23,6 +23,7 @@ from latentgeo.training.display import (
     training_bar,
 )
 from latentgeo.training.loop import Loop, forked
+from latentgeo.training.micro_batches import memory_said
 from latentgeo.training.progress import Progress
 from latentgeo.training.run_folder import Facts, RunFolder
 
@@ -130,7 +131,8 @@ def train(
     Raises
     ------
     InputError
-        When a setting, the data or the folder cannot be used, or there is nothing to resume.
+        When a setting, the data or the folder cannot be used, there is nothing to resume, or the
+        device's memory is too small.
     TrainingDivergedError
         When a loss is NaN or infinite; the last good checkpoint is kept.
     OSError
@@ -139,8 +141,9 @@ def train(
     Warns
     -----
     UserWarning
-        When the trained model is no better than predicting the mean image; and, while it trains
-        and again at the end, when a term finds that it does not work.
+        When the trained model is no better than predicting the mean image; while it trains and
+        again at the end, when a term finds that it does not work; and when a batch does not fit
+        into the device's memory, so that it is taken in parts.
     """
     config = parse(
         TrainConfig,
@@ -174,7 +177,7 @@ def train(
     folder = RunFolder(Path(out))
     _check_folder(folder, config, resume=resume, force=force)
     parts = load_parts(data, config)
-    with forked(place):
+    with forked(place), memory_said(place):
         torch.manual_seed(config.seed)
         loop = Loop(config, _build(config, parts), parts, folder, place)
         if resume:
@@ -260,6 +263,7 @@ def _provenance(loop: Loop, baseline: float) -> Facts:
         validation_psnr_db=best["validation_psnr"],
         baseline_psnr_db=baseline,
         learned=has_learned(best["validation_psnr"], baseline),
+        micro_batch=progress.micro_batch,
         trouble=list(progress.trouble.values()),
         finished=progress.finished,
         seconds=round(progress.seconds, 1),

@@ -195,8 +195,8 @@ def test_gradient_clip_bounds_the_step(run, monkeypatch):
     norms = []
     descend = Loop._descend
 
-    def record(self, loss):
-        descend(self, loss)
+    def record(self):
+        descend(self)
         gradients = [parameter.grad.flatten() for parameter in self.model.parameters()]
         norms.append(float(torch.cat(gradients).norm()))
 

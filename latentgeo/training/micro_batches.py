@@ -1,0 +1,93 @@
+"""A batch in parts, where it does not fit into memory at once."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from latentgeo.errors import InputError
+from latentgeo.objectives import AdversarialTerm, Batch, Pass, Posterior, Term
+
+
+class Part(NamedTuple):
+    """What came of a part of a batch.
+
+    Attributes
+    ----------
+    share : float
+        How much of the batch it is, in (0, 1].
+    pass_ : Pass
+        Its pass, detached.
+    losses : dict of str to torch.Tensor
+        Each loss, the mean over its images, detached.
+    """
+
+    share: float
+    pass_: Pass
+    losses: dict[str, Tensor]
+
+
+def split(batch: Batch, size: int | None) -> list[Batch]:
+    """Give the parts of a batch: so many images each, fewer in the last; all of it for None."""
+    if size is None or size >= len(batch.images):
+        return [batch]
+    places = [slice(start, start + size) for start in range(0, len(batch.images), size)]
+    return [
+        Batch(batch.images[here], None if batch.labels is None else batch.labels[here])
+        for here in places
+    ]
+
+
+def join(parts: Sequence[Part]) -> tuple[Pass, dict[str, Tensor]]:
+    """Give the pass and the losses of the whole batch; of several posteriors, the means alone."""
+    if len(parts) == 1:
+        return parts[0].pass_, parts[0].losses
+    losses = {
+        name: torch.stack([part.share * part.losses[name] for part in parts]).sum()
+        for name in parts[0].losses
+    }
+    passes = [part.pass_ for part in parts]
+    mean = torch.cat([pass_.posterior.mean for pass_ in passes])
+    latent = torch.cat([pass_.latent for pass_ in passes])
+    logits = torch.cat([pass_.logits for pass_ in passes])
+    return Pass(Posterior(mean), latent, logits, passes[0].model), losses
+
+
+def why_not_in_parts(model: nn.Module, terms: Iterable[Term]) -> str | None:
+    """Say what in a model or its terms would become another thing in parts of a batch, or None.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        What moves a buffer while it trains (batch normalisation, a codebook) needs whole batches.
+    terms : iterable of Term
+        Those that are not `per_image` need them too.
+
+    Returns
+    -------
+    str or None
+        A clause: the first thing found.
+    """
+    for term in terms:
+        if isinstance(term, AdversarialTerm):
+            return f"the adversary of {term.name!r} learns from whole batches"
+        if not term.per_image:
+            return f"the term {term.name!r} is measured on whole batches"
+    for module in model.modules():
+        if next(module.buffers(recurse=False), None) is not None:
+            return f"{type(module).__name__} in its nets sees whole batches"
+    return None
+
+
+@contextmanager
+def memory_said(device: torch.device) -> Iterator[None]:
+    """Turn what is left of running out of memory into an `InputError` of one line."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise InputError(
+            f"out of memory on {device.type!r}; set a smaller batch_size, or use smaller nets or "
+            "device 'cpu'"
+        ) from None
