@@ -23,6 +23,7 @@ from latentgeo.training.data import Parts
 from latentgeo.training.labels import all_labels, known_labels, probe_labels
 from latentgeo.training.micro_batches import Part, join, split, why_not_in_parts
 from latentgeo.training.probe import make_probe, save_probe
+from latentgeo.training.profiling import Watch, unwatched
 from latentgeo.training.progress import Progress, Row
 from latentgeo.training.run_folder import Facts, RunFolder
 from latentgeo.training.schedule import learning_rate_factor
@@ -107,6 +108,8 @@ class Loop:
         self.steps_per_epoch = _steps_per_epoch(len(parts.train), config.batch_size)
         self.total_steps = self.steps_per_epoch * config.epochs
         self._saved_step = 0
+        #: Told of each phase of the run, to see where the time goes.
+        self.phase: Watch = unwatched
 
     def run(self, on_step: OnStep, on_epoch: OnEpoch) -> None:
         """Train from where the progress stands to the end.
@@ -124,7 +127,7 @@ class Loop:
             When the disk refuses; the earlier checkpoint is whole.
         """
         if not self.progress.prepared:
-            with self._clock():
+            with self._clock(), self.phase("pre-training"):
                 self._pretrain()
             self._save_state()
         while not self.progress.finished:
@@ -207,8 +210,9 @@ class Loop:
         self._set_mode(training=True)
         images = self.parts.train.at_epoch(self.progress.epoch)
         for positions in self._batches(self.progress.epoch, self.progress.batch):
-            batch = self._batch(images, positions)
-            batch = self._show_to_probe(batch, self.parts.train, positions)
+            with self.phase("data"):
+                batch = self._batch(images, positions)
+                batch = self._show_to_probe(batch, self.parts.train, positions)
             losses = self._step(batch)
             self.progress.add(losses, len(batch.images))
             on_step(self.progress, losses)
@@ -274,9 +278,11 @@ class Loop:
         pass_, losses = self._differentiate(batch)
         values = _values(losses)
         self._check_finite(values)
-        self._descend()
-        values |= self._descend_adversaries(pass_, batch)
-        return values | self._descend_probe(pass_, batch)
+        with self.phase("optimiser"):
+            self._descend()
+        with self.phase("adversaries"):
+            values |= self._descend_adversaries(pass_, batch)
+            return values | self._descend_probe(pass_, batch)
 
     def _differentiate(self, batch: Batch) -> tuple[Pass, dict[str, Tensor]]:
         """Put the gradients into the weights, in parts of the batch where memory is short."""
@@ -303,9 +309,11 @@ class Loop:
 
     def _differentiate_part(self, batch: Batch, share: float) -> Part:
         done = self.progress.step / self.total_steps
-        pass_ = self._pass(batch)
-        losses = self._losses(pass_, batch, done)
-        self.fabric.backward(losses["loss"] if share == 1 else share * losses["loss"])
+        with self.phase("forward and loss"):
+            pass_ = self._pass(batch)
+            losses = self._losses(pass_, batch, done)
+        with self.phase("backward"):
+            self.fabric.backward(losses["loss"] if share == 1 else share * losses["loss"])
         detached = {name: loss.detach() for name, loss in losses.items()}
         return Part(share, pass_.detached(), detached)
 
@@ -393,13 +401,18 @@ class Loop:
             "learning_rate": self.optimiser.param_groups[0]["lr"],
         }
         row |= {f"train_{name}": value for name, value in self.progress.means().items()}
-        validation = self._validate()
+        with self.phase("validation"):
+            validation = self._validate()
         row |= {f"validation_{name}": value for name, value in validation.items()}
         self._check_weights()
         self._look_for_trouble(validation)
         # An adversary's measure moves with the adversary, so epochs cannot be compared by it.
         better = self.progress.close_epoch(row, always=bool(self.adversaries))
         self.progress.finished = self._is_last()
+        with self.phase("saving"):
+            self._save_epoch(better=better)
+
+    def _save_epoch(self, *, better: bool) -> None:
         self.folder.write_metrics(self.progress.rows)
         if better:
             save_model(self.model, self.folder.path)
@@ -508,6 +521,10 @@ class Loop:
         return f"try {', or '.join(tries)}"
 
     def _save_state(self) -> None:
+        with self.phase("saving"):
+            self._write_state()
+
+    def _write_state(self) -> None:
         self._check_weights()
         random = {"cpu": torch.get_rng_state()}
         if self.fabric.device.type == "cuda":

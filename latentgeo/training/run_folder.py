@@ -25,7 +25,7 @@ class RunFolder:
     `config.json` and `model.safetensors` are the best model, `probe.safetensors` the probe of that
     epoch where there is one, `run.json` the settings and the data, `metrics.csv` one row per
     epoch, `provenance.json` where the weights come from, `state/last.pt` the last state: weights,
-    optimiser, random states and progress.
+    optimiser, random states and progress, `profile` where the time went if that was asked for.
 
     Attributes
     ----------
@@ -59,6 +59,11 @@ class RunFolder:
     def tensorboard(self) -> Path:
         """Events for TensorBoard, where it was asked for."""
         return self.path / "tensorboard"
+
+    @property
+    def profile(self) -> Path:
+        """Summary and trace, where a profile was asked for."""
+        return self.path / "profile"
 
     @property
     def finished(self) -> bool:

@@ -1,7 +1,8 @@
 """Start a run, or go on with one."""
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ from latentgeo.training.display import (
 )
 from latentgeo.training.loop import Loop, forked
 from latentgeo.training.micro_batches import memory_said
-from latentgeo.training.progress import Progress
+from latentgeo.training.profiling import Profile
+from latentgeo.training.progress import Progress, Row
 from latentgeo.training.run_folder import Facts, RunFolder
 
 
@@ -52,6 +54,7 @@ def train(
     probe_rate: float = 1e-4,
     checkpoint_steps: int = 200,
     tensorboard: bool = False,
+    profile: bool = False,
     resume: bool = False,
     force: bool = False,
     progress: bool = True,
@@ -112,6 +115,9 @@ def train(
         Save the state every so many steps, and at the end of each epoch.
     tensorboard : bool, default=False
         Log to TensorBoard too (extra `tensorboard`).
+    profile : bool, default=False
+        Leave in `profile` of the run folder where the time went: a summary of five lines, and the
+        trace of some steps that torch's profiler took.
     resume : bool, default=False
         Go on with the run that lies in `out`; the settings must be the same.
     force : bool, default=False
@@ -184,7 +190,7 @@ def train(
             _resume(loop, parts, folder)
         else:
             folder.begin(config, parts.facts(), force=force)
-        _run(loop, show=progress, tensorboard=tensorboard, then=on_epoch)
+        _run(loop, show=progress, tensorboard=tensorboard, profile=profile, then=on_epoch)
     return folder.path
 
 
@@ -227,13 +233,18 @@ def _run(
     *,
     show: bool,
     tensorboard: bool,
+    profile: bool,
     then: Callable[[Autoencoder, int], None] | None,
 ) -> None:
     config, progress, folder = loop.config, loop.progress, loop.folder
     baseline = mean_image_psnr(loop.parts.train, loop.parts.validation)
     bar = training_bar(config.recipe, config.epochs, loop.total_steps, progress.step, show=show)
     log = tensorboard_writer(folder.tensorboard, progress.step, wanted=tensorboard)
-    with bar as on_step, log as writer:
+    with bar as on_bar, log as writer, _profiled(loop, wanted=profile) as on_profile:
+
+        def on_step(progress: Progress, losses: Row) -> None:
+            on_bar(progress, losses)
+            on_profile()
 
         def on_epoch(progress: Progress) -> None:
             write_json(folder.provenance, _provenance(loop, baseline))
@@ -245,6 +256,18 @@ def _run(
 
         loop.run(on_step, on_epoch)
     _warn_of_collapse(loop, baseline)
+
+
+@contextmanager
+def _profiled(loop: Loop, *, wanted: bool) -> Iterator[Callable[[], None]]:
+    """Give what to call after each step."""
+    if not wanted:
+        yield lambda: None
+        return
+    left = loop.total_steps - loop.progress.step
+    with Profile(loop.folder.profile, loop.fabric.device, left) as profile:
+        loop.phase = profile.phase
+        yield profile.step
 
 
 def _provenance(loop: Loop, baseline: float) -> Facts:
