@@ -76,6 +76,14 @@ from latentgeo.geometry.strata import (
     stratum_dimension,
     stratum_transitions,
 )
+from latentgeo.geometry.streams import (
+    PointStream,
+    StreamSpectrum,
+    axes_angles,
+    require_spectrum,
+    stream_gram,
+    stream_spectrum,
+)
 from latentgeo.geometry.unfolding import mode_covariances, mode_unfoldings
 from latentgeo.geometry.verdict import (
     Stratification,
@@ -113,12 +121,15 @@ __all__ = [
     "ModeGrams",
     "Nystroem",
     "PathRanks",
+    "PointStream",
     "PullbackStatistics",
     "Stratification",
     "StratumSummary",
     "StratumTransitions",
+    "StreamSpectrum",
     "angle_permutation_test",
     "angle_statistics",
+    "axes_angles",
     "bures_wasserstein_geodesic",
     "centre_gram",
     "default_tolerance",
@@ -154,6 +165,7 @@ __all__ = [
     "pullback_statistics",
     "rank_at_tolerance",
     "rank_from_singular_values",
+    "require_spectrum",
     "rkhs_principal_angles",
     "singular_values",
     "statement",
@@ -163,6 +175,8 @@ __all__ = [
     "stratum_dimension",
     "stratum_summaries",
     "stratum_transitions",
+    "stream_gram",
+    "stream_spectrum",
     "two_nn_dimension",
 ]
 

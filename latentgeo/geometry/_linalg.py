@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from scipy import linalg as scipy_linalg
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 from torch import Tensor
 
@@ -30,6 +31,7 @@ _TORCH_EIGENVALUES_UP_TO = 128
 _BLAS_THREADS_FROM = 800
 _CARDS_ARE_FINE_UP_TO = 32
 _TRIAL = 64
+_MIRRORED = 1024
 # Each holds a piece of up to 32 MiB: so many leave a quarter of the default budget.
 _MOST_WORKERS = 24
 
@@ -56,6 +58,27 @@ def eigh(x: Tensor) -> tuple[Tensor, Tensor]:
         return values, vectors
     values, vectors = _stacked(np.linalg.eigh, x)
     return values, vectors
+
+
+def eigvalsh_in_place(x: Tensor) -> Tensor:
+    """Eigenvalues, ascending, of one symmetric matrix (n, n), which is too large for a copy."""
+    if _stays_with_torch(x):
+        return eigvalsh(x)
+    return torch.from_numpy(_in_upper_triangle(x, lambda a: scipy_linalg.eigvalsh(a, **_IN_PLACE)))
+
+
+def eigh_in_place(x: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Largest eigenvalues, ascending, and eigenvectors (n, count) of one such matrix."""
+    if count == 0:
+        return x.new_empty(0), x.new_empty(len(x), 0)
+    if _stays_with_torch(x):
+        values, vectors = eigh(x)
+        return values[-count:], vectors[:, -count:]
+    largest = (len(x) - count, len(x) - 1)
+    values, vectors = _in_upper_triangle(
+        x, lambda a: scipy_linalg.eigh(a, subset_by_index=largest, **_IN_PLACE)
+    )
+    return torch.from_numpy(values), torch.from_numpy(vectors)
 
 
 def svdvals(x: Tensor) -> Tensor:
@@ -171,6 +194,27 @@ def _torch_eigenvalues(x: Any) -> Any:
 def runs_through_numpy(x: Tensor) -> bool:
     """Say whether x is on the CPU and wants no gradients."""
     return x.device.type == "cpu" and not x.requires_grad
+
+
+_IN_PLACE = {"lower": True, "overwrite_a": True, "check_finite": False}
+
+
+def _in_upper_triangle(x: Tensor, solve: Callable[[Any], Any]) -> Any:
+    """Let LAPACK overwrite the upper triangle, and put it back from the lower one."""
+    diagonal = x.diagonal().clone()
+    # LAPACK counts by columns: what is the lower triangle to it is the upper one here.
+    found = solve(x.numpy().T)
+    _mirror_lower(x)
+    x.diagonal().copy_(diagonal)
+    return found
+
+
+def _mirror_lower(x: Tensor) -> None:
+    for start in range(0, len(x), _MIRRORED):
+        stop = start + _MIRRORED
+        x[start:stop, stop:] = x[stop:, start:stop].mT
+        corner = x[start:stop, start:stop].tril()
+        x[start:stop, start:stop] = corner + corner.tril(-1).mT
 
 
 def _stays_with_torch(x: Tensor) -> bool:

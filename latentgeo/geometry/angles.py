@@ -237,10 +237,10 @@ def _frobenius(x: Tensor) -> Tensor:
 def _angles_by_bases(a: Tensor, b: Tensor) -> Tensor:
     """Angles by orthonormal bases, whatever the ranks."""
     (u, rank_u), (v, rank_v) = _orthonormal(a), _orthonormal(b)
-    return _angles(u, rank_u, v, rank_v)
+    return angles_of_bases(u, rank_u, v, rank_v)
 
 
-def _angles(u: Tensor, rank_u: Tensor, v: Tensor, rank_v: Tensor) -> Tensor:
+def angles_of_bases(u: Tensor, rank_u: Tensor, v: Tensor, rank_v: Tensor) -> Tensor:
     """Angles between orthonormal bases (batch, n, k), zero beyond their ranks."""
     if u.shape[-1] < v.shape[-1]:
         u, rank_u, v, rank_v = v, rank_v, u, rank_u
