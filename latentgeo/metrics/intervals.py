@@ -1,10 +1,13 @@
 """Confidence intervals over images."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
+
+_SHARES_AT_A_TIME = 2**23
 
 
 class MeanInterval(NamedTuple):
@@ -52,7 +55,8 @@ def bootstrap_mean(
     low, high = np.full_like(mean, np.nan), np.full_like(mean, np.nan)
     usable = np.isfinite(mean)
     if samples.shape[-1] > 1 and usable.any():
-        means = samples[usable] @ _shares(samples.shape[-1], resamples, seed).T
+        blocks = _blocks_of_shares(samples.shape[-1], resamples, seed)
+        means = np.concatenate([samples[usable] @ shares.T for shares in blocks], axis=-1)
         tail = (1 - level) / 2
         low[usable], high[usable] = np.quantile(means, (tail, 1 - tail), axis=-1)
     return MeanInterval(mean, low, high)
@@ -139,10 +143,18 @@ def _shares(count: int, resamples: int, seed: int) -> NDArray[np.float64]:
 
     A product with these is the mean of every sample, and no sample need be gathered.
     """
+    return np.concatenate(list(_blocks_of_shares(count, resamples, seed)))
+
+
+def _blocks_of_shares(count: int, resamples: int, seed: int) -> Iterator[NDArray[np.float64]]:
+    """Give the shares of some samples at a time: of many images all would be too large."""
     rng = np.random.default_rng(seed)
-    chosen = rng.integers(0, count, (resamples, count))
-    chosen += count * np.arange(resamples)[:, None]
-    return np.bincount(chosen.ravel(), minlength=resamples * count).reshape(-1, count) / count
+    most = max(1, _SHARES_AT_A_TIME // count)
+    for start in range(0, resamples, most):
+        rows = min(most, resamples - start)
+        chosen = rng.integers(0, count, (rows, count))
+        chosen += count * np.arange(rows)[:, None]
+        yield np.bincount(chosen.ravel(), minlength=rows * count).reshape(-1, count) / count
 
 
 def jackknife_interval(

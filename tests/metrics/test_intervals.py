@@ -87,3 +87,10 @@ def test_median_of_one_image_has_no_interval():
     assert np.isnan(interval.low)
     with pytest.raises(ValueError, match="n at least 1"):
         bootstrap_median([], seed=0)
+
+
+def test_many_images_are_resampled_in_blocks_of_the_same_draws(monkeypatch):
+    values = np.random.default_rng(0).normal(size=(3, 101))
+    expected = bootstrap_mean(values, seed=1, resamples=200)
+    monkeypatch.setattr("latentgeo.metrics.intervals._SHARES_AT_A_TIME", 7 * 101)
+    np.testing.assert_allclose(bootstrap_mean(values, seed=1, resamples=200), expected, rtol=1e-12)
