@@ -125,7 +125,8 @@ class Embedding(nn.Module):
 
     def __init__(self, words: int, width: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(width, words) * width**-0.5)
+        # Not smaller: what the blocks add would drown the words.
+        self.weight = nn.Parameter(torch.randn(width, words))
 
     def forward(self, images: Tensor) -> Tensor:
         """Give (b, T, width) of images (b, V, T, 1)."""
