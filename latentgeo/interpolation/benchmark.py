@@ -129,14 +129,14 @@ def _measure(
     strata = measure_strata(decoded.latents, dtype_of(model), seed)
     ends = decoded.latents[:, [0, -1]].flatten(2).double()
     apart = (ends[:, 1] - ends[:, 0]).norm(dim=1).numpy()
-    causes = {**({} if strata is None else strata.causes), "distance of the ends": apart}
+    causes = {} if strata is None else strata.causes
     effects = {"smoothness": scores.pair_smoothness, "mean distance": scores.distance.mean(axis=1)}
     moved = decoded.images.flatten(2).double().diff(dim=1).norm(dim=2).numpy()
     parts = [
         _scores(scores, seed),
         {"clamped": ((), decoded.clamped)},
         {"clamped_share": ((), decoded.clamped / decoded.images.numel())},
-        associations(causes, effects, seed),
+        associations(causes, effects, apart, seed),
         _examples(decoded),
     ]
     if strata is not None:

@@ -108,14 +108,14 @@ def _measure(
     apart = (path[:, -1] - path[:, 0]).flatten(1).double().norm(dim=1).cpu().numpy()
     stretch = measure_decoder(decode, path, settings.geodesics, settings.seed)
     strata = measure_strata(path.cpu(), dtype_of(model), settings.seed)
-    causes = {**({} if strata is None else strata.causes), "distance of the ends": apart}
+    causes = {} if strata is None else strata.causes
     parts = [
         realism,
         stretch.variables,
         per_pair("ends_apart", apart, settings.seed),
         {"clamped_share": ((), clamped / targets[0].numel() / pairs / settings.steps)},
         {"image_step": (("pair", "gap"), moved)},
-        associations(causes, effects(realism), settings.seed),
+        associations(causes, effects(realism), apart, settings.seed),
         _examples(decode, path, targets),
     ]
     if strata is not None:

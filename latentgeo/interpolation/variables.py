@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from latentgeo.metrics import MeanInterval, RankCorrelation, bootstrap_mean, spearman
 
 BOUNDS = ["low", "high"]
+GIVEN = ", given the distance of the ends"
 
 
 def along_steps(name: str, values: NDArray[Any], seed: int) -> dict[str, Any]:
@@ -67,14 +68,22 @@ def with_interval(name: str, value: float, ends: tuple[float, float]) -> dict[st
 
 
 def associations(
-    causes: dict[str, NDArray[Any]], effects: dict[str, NDArray[Any]], seed: int
+    causes: dict[str, NDArray[Any]],
+    effects: dict[str, NDArray[Any]],
+    apart: NDArray[Any],
+    seed: int,
 ) -> dict[str, Any]:
     """Correlate what paths are with what becomes of their images, pair by pair.
+
+    Each cause has two rows: as it is, and among paths that are as long, for long paths may have
+    more of everything.
 
     Parameters
     ----------
     causes, effects : dict of str to numpy.ndarray of shape (pairs,)
         By name.
+    apart : numpy.ndarray of shape (pairs,)
+        Distance of the ends.
     seed : int
         Seeds the bootstrap over pairs.
 
@@ -84,16 +93,24 @@ def associations(
         Variables `association`, Spearman's correlation over (cause, effect), `association_ci`
         and `association_pairs`, how many pairs it rests on.
     """
+    rows: dict[str, tuple[NDArray[Any], NDArray[Any] | None]] = {
+        **{
+            f"{name}{suffix}": (cause, given)
+            for name, cause in causes.items()
+            for suffix, given in (("", None), (GIVEN, apart))
+        },
+        "distance of the ends": (apart, None),
+    }
     found: list[RankCorrelation] = [
-        spearman(cause, effect, seed=seed)
-        for cause in causes.values()
+        spearman(cause, effect, given=given, seed=seed)
+        for cause, given in rows.values()
         for effect in effects.values()
     ]
-    shape = (len(causes), len(effects))
+    shape = (len(rows), len(effects))
     axes = ("cause", "effect")
     ends = np.array([(one.low, one.high) for one in found]).reshape(*shape, 2)
     return {
-        "cause": ("cause", list(causes)),
+        "cause": ("cause", list(rows)),
         "effect": ("effect", list(effects)),
         "association": (axes, np.array([one.rho for one in found]).reshape(shape)),
         "association_ci": ((*axes, "bound"), ends),

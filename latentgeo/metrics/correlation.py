@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
+_NOTHING = 1e-12
 _LEAST = 4  # with three pairs a rank correlation takes only four values
 
 
@@ -29,7 +30,13 @@ class RankCorrelation(NamedTuple):
 
 
 def spearman(
-    x: ArrayLike, y: ArrayLike, *, seed: int, resamples: int = 2000, level: float = 0.95
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    seed: int,
+    given: ArrayLike | None = None,
+    resamples: int = 2000,
+    level: float = 0.95,
 ) -> RankCorrelation:
     """Give Spearman's rank correlation with a percentile bootstrap interval.
 
@@ -41,6 +48,9 @@ def spearman(
         Two measures of the same things. Where either is not finite, both are left out.
     seed : int
         Seeds the choice of things.
+    given : array_like of shape (n,), optional
+        A third measure: the partial correlation tells whether the two go together among things
+        that are alike in it.
     resamples : int, default=2000
         How many bootstrap samples are drawn.
     level : float, default=0.95
@@ -63,17 +73,23 @@ def spearman(
     C. Spearman, "The proof and measurement of association between two things", American Journal
     of Psychology 15 (1904).
     """
-    first, second = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
-    if first.ndim != 1 or first.shape != second.shape:
-        raise ValueError(f"x has shape {first.shape} and y {second.shape}; expected the same, (n,)")
-    kept = np.isfinite(first) & np.isfinite(second)
-    both = np.stack([first[kept], second[kept]])
-    count = both.shape[1]
-    rho = float(_correlation(both)) if count >= _LEAST else np.nan
+    asked = [x, y] if given is None else [x, y, given]
+    measures = [np.asarray(each, dtype=np.float64) for each in asked]
+    shapes = [each.shape for each in measures]
+    if measures[0].ndim != 1 or len(set(shapes)) > 1:
+        raise ValueError(
+            f"x has shape {shapes[0]} and y {shapes[1]}"
+            + (f" and given {shapes[2]}" if given is not None else "")
+            + "; expected the same, (n,)"
+        )
+    every = np.stack(measures)
+    every = every[:, np.isfinite(every).all(axis=0)]
+    count = every.shape[1]
+    rho = float(_correlation(every)) if count >= _LEAST else np.nan
     if np.isnan(rho):
         return RankCorrelation(np.nan, np.nan, np.nan, count)
     chosen = np.random.default_rng(seed).integers(0, count, (resamples, count))
-    drawn = _correlation(both[:, chosen])
+    drawn = _correlation(every[:, chosen])
     defined = drawn[~np.isnan(drawn)]
     if 2 * len(defined) < resamples:
         return RankCorrelation(rho, np.nan, np.nan, count)
@@ -82,10 +98,27 @@ def spearman(
     return RankCorrelation(rho, float(low), float(high), count)
 
 
-def _correlation(both: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Correlate the ranks of two measures (2, ..., n); NaN where one of them is constant."""
-    ranks = rankdata(both, axis=-1)
-    x, y = ranks - ranks.mean(axis=-1, keepdims=True)
+def _correlation(measures: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Correlate the ranks of two measures (2, ..., n), or of three the first two given the third.
+
+    NaN where one of them is constant.
+    """
+    ranks = rankdata(measures, axis=-1)
+    x, y, *given = ranks - ranks.mean(axis=-1, keepdims=True)
+    rho = _pearson(x, y)
+    if not given:
+        return rho
+    along_x, along_y = _pearson(x, given[0]), _pearson(y, given[0])
+    rest = (1 - along_x**2) * (1 - along_y**2)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        # What the third measure decides wholly has no rest that could go together.
+        partial: NDArray[np.float64] = np.where(
+            rest > _NOTHING, (rho - along_x * along_y) / np.sqrt(rest), np.nan
+        )
+    return partial
+
+
+def _pearson(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
     with np.errstate(invalid="ignore", divide="ignore"):
         scale = np.sqrt((x**2).sum(-1) * (y**2).sum(-1))
         rho: NDArray[np.float64] = np.where(scale > 0, (x * y).sum(-1) / scale, np.nan)

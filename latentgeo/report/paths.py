@@ -109,8 +109,9 @@ _MEANINGS = {
     "association": (
         "Spearman's correlation over pairs",
         "From -1 to 1: whether pairs with more of the one have more of the other. An interval "
-        "that holds 0 shows nothing. The distance of the ends stands beside the ranks because "
-        "far pairs may have more of everything; a correlation is no cause.",
+        "that holds 0 shows nothing. Far pairs may have more of everything, so each row stands "
+        "there once more given the distance of the ends: the partial correlation, among pairs "
+        "that are as far apart. A correlation is no cause.",
     ),
     "line_distance": (
         "Mean distance",
@@ -219,27 +220,30 @@ def _answer(label: str, data: xr.Dataset) -> str:
 
 def _clear(data: xr.Dataset) -> str:
     """Name the correlations with ranks whose interval leaves out zero."""
-    found, undefined, asked = [], 0, 0
+    found, undefined, defined = [], 0, 0
     for cause in map(str, data["cause"].values):
-        if "rank" not in cause and "crossings" not in cause:
+        if not cause.endswith(", given the distance of the ends"):
             continue
         for effect in map(str, data["effect"].values):
             one = data.sel(cause=cause, effect=effect)
             low, high = (float(end) for end in one["association_ci"])
-            asked += 1
-            undefined += bool(np.isnan(one["association"]))
+            missing = bool(np.isnan(one["association"]))
+            undefined, defined = undefined + missing, defined + (not missing)
             if low > 0 or high < 0:
                 rho = estimate(one["association"], one["association_ci"], 2)
-                found.append(f"{cause} with {effect} {rho}")
-    still = f" ({undefined} of {asked} are undefined: all pairs are alike)" if undefined else ""
+                found.append(f"{cause.partition(', given')[0]} with {effect} {rho}")
+    asked = (
+        f"Among paths whose ends are as far apart, {defined} correlations of ranks with what "
+        "becomes of images are defined"
+    )
+    if undefined:
+        asked += f" ({undefined} more are not: all pairs are alike)"
     if not found:
-        return (
-            f"No correlation of ranks with what becomes of images has an interval beyond 0{still}."
-        )
+        return f"{asked}; none has an interval beyond 0."
+    have = "has" if len(found) == 1 else "have"
     return (
-        f"Of {asked} correlations of ranks with what becomes of images, {len(found)} have an "
-        f"interval beyond 0{still}: {'; '.join(found)}. With so many looked at, one in twenty "
-        "does so by chance."
+        f"{asked}; {len(found)} {have} an interval beyond 0: {'; '.join(found)}. Of so many, one "
+        "in twenty does so by chance."
     )
 
 
@@ -395,16 +399,17 @@ def _condition(data: xr.Dataset) -> str:
 
 
 def _associations(label: str, data: xr.Dataset, between: str) -> Table:
+    rows = [
+        (str(cause), *(_rho(data, cause, effect) for effect in data["effect"].values))
+        for cause in data["cause"].values
+    ]
     return Table(
         f"What goes together on the paths {between}: {label}",
         ("Of each path", *(str(effect) for effect in data["effect"].values)),
-        tuple(
-            (str(cause), *(_rho(data, cause, effect) for effect in data["effect"].values))
-            for cause in data["cause"].values
-        ),
+        tuple(row for row in rows if set(row[1:]) != {NONE}),
         "Spearman's correlation over pairs, with its 95 % bootstrap interval over them; in round "
-        "brackets the number of pairs where it is not all of them. A dash: one of the two is the "
-        "same for all pairs.",
+        "brackets the number of pairs where it is not all of them. Left out: what is the same for "
+        "all pairs.",
     )
 
 

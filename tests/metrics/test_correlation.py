@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from scipy.stats import bootstrap, spearmanr
+from scipy.stats import bootstrap, rankdata, spearmanr
 
 from latentgeo.metrics.correlation import spearman
 
@@ -46,6 +46,21 @@ def test_what_is_not_finite_is_left_out_and_counted(measures):
     x[0], y[1] = np.nan, np.inf
     assert spearman(x, y, seed=0) == whole
     assert whole.pairs == 58
+
+
+def test_given_a_third_measure_only_the_rest_counts():
+    rng = np.random.default_rng(0)
+    third = rng.normal(size=200)
+    x, y = (third + rng.normal(size=200) for _ in range(2))
+    ranks = np.stack([np.ones(200), rankdata(third)], axis=1)
+    rests = [each - ranks @ np.linalg.lstsq(ranks, each)[0] for each in map(rankdata, (x, y))]
+    found = spearman(x, y, given=third, seed=0)
+    assert found.rho == pytest.approx(np.corrcoef(rests)[0, 1])
+    assert found.low < 0 < found.high
+    assert spearman(x, y, seed=0).low > 0.2
+    assert np.isnan(spearman(x, third, given=third, seed=0).rho)
+    with pytest.raises(ValueError, match=r"given \(3,\)"):
+        spearman(x, y, given=np.ones(3), seed=0)
 
 
 def test_a_constant_and_too_few_have_none():
