@@ -1,0 +1,96 @@
+"""How long does it take until something happens? Imports, `latentgeo --help`, and the wheel.
+
+    python benchmarks/startup.py [--repeats 9] [--out benchmarks/results]
+
+Each line is a process of its own; a repeat runs them all one after another, and the best of each
+counts. The wheel is built by pip from this folder.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from time import perf_counter
+
+from latentgeo.files import write_text
+from latentgeo.provenance import provenance
+
+ROOT = Path(__file__).parents[1]
+WORK = {
+    "python, nothing": ["-c", "pass"],
+    "import torch": ["-c", "import torch"],
+    "import latentgeo": ["-c", "import latentgeo"],
+    "latentgeo --help": ["-m", "latentgeo", "--help"],
+    "latentgeo.train, first use": ["-c", "import latentgeo; latentgeo.train"],
+    "latentgeo.load, first use": ["-c", "import latentgeo; latentgeo.load"],
+    "latentgeo.analyze, first use": ["-c", "import latentgeo; latentgeo.analyze"],
+}
+AIMS = {"import latentgeo": "1.2 × torch", "latentgeo --help": "0.5 s"}
+
+
+def main() -> None:
+    """Measure and write one table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
+    chosen = parser.parse_args()
+    before = os.getloadavg()
+    seconds = measure(chosen.repeats)
+    table = to_table(seconds, wheel_size(), chosen.repeats, before)
+    write_text(chosen.out / "startup.md", table)
+    print(table)
+
+
+def measure(repeats: int) -> dict[str, list[float]]:
+    """Give the seconds of each process, once per repeat."""
+    found: dict[str, list[float]] = {work: [] for work in WORK}
+    for _ in range(repeats):
+        for work, arguments in WORK.items():
+            start = perf_counter()
+            subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
+            found[work].append(perf_counter() - start)
+    return found
+
+
+def wheel_size() -> int:
+    """Build the wheel and give its bytes."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", folder]
+        subprocess.run([*command, str(ROOT)], check=True, capture_output=True)
+        (wheel,) = Path(folder).glob("*.whl")
+        return wheel.stat().st_size
+
+
+def to_table(
+    seconds: dict[str, list[float]], wheel: int, repeats: int, before: tuple[float, ...]
+) -> str:
+    """Write the table with what made it."""
+    facts, torch = provenance(), min(seconds["import torch"])
+    loads = [", ".join(f"{each:.2f}" for each in loads) for loads in (before, os.getloadavg())]
+    return "\n".join(
+        [
+            "# Start-up",
+            "",
+            f"Seconds of a process from start to end, best of {repeats} interleaved repeats. "
+            f"Machine: {facts['machine']['cores']} cores, {facts['machine']['architecture']}; "
+            f"torch {facts['versions']['torch']}, Python {facts['versions']['python']}. "
+            f"Load average {loads[0]} at the start, {loads[1]} at the end. "
+            "Command: `python benchmarks/startup.py`.",
+            "",
+            "| process | seconds | relative to `import torch` | at most |",
+            "|---|---|---|---|",
+            *(
+                f"| {work} | {min(found):.2f} | {min(found) / torch:.2f} | {AIMS.get(work, '')} |"
+                for work, found in seconds.items()
+            ),
+            "",
+            f"The wheel has {wheel / 1e6:.2f} MB (at most 1).",
+            "",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    main()
