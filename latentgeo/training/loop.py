@@ -127,7 +127,7 @@ class Loop:
             When the disk refuses; the earlier checkpoint is whole.
         """
         if not self.progress.prepared:
-            with self._clock(), self.phase("pre-training"):
+            with self._clock():
                 self._pretrain()
             self._save_state()
         while not self.progress.finished:
@@ -173,18 +173,22 @@ class Loop:
         """Descend what the encoder learns first, with an optimiser of its own."""
         if self.pretraining is not None:
             term, steps = self.pretraining
-            optimiser = self._adam()
-            self._set_mode(training=True)
-            for positions in self._pretraining_batches(steps):
-                batch = self._batch(self.parts.train, positions)
-                posterior = self.model.posterior(self._corrupt(batch.images))
-                loss = term(Pass(posterior, posterior.sample(), batch.images, self.model), batch)
-                self._check_finite({term.name: loss.item()})
-                optimiser.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
-                optimiser.step()
-            optimiser.zero_grad()
+            with self.phase("pre-training"):
+                self._match(term, steps)
         self.progress.prepared = True
+
+    def _match(self, term: Term, steps: int) -> None:
+        optimiser = self._adam()
+        self._set_mode(training=True)
+        for positions in self._pretraining_batches(steps):
+            batch = self._batch(self.parts.train, positions)
+            posterior = self.model.posterior(self._corrupt(batch.images))
+            loss = term(Pass(posterior, posterior.sample(), batch.images, self.model), batch)
+            self._check_finite({term.name: loss.item()})
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+        optimiser.zero_grad()
 
     def _pretraining_batches(self, steps: int) -> Iterator[NDArray[np.int64]]:
         rng = np.random.default_rng((self.config.seed, 0, 2))
@@ -280,9 +284,7 @@ class Loop:
         self._check_finite(values)
         with self.phase("optimiser"):
             self._descend()
-        with self.phase("adversaries"):
-            values |= self._descend_adversaries(pass_, batch)
-            return values | self._descend_probe(pass_, batch)
+        return values | self._descend_adversaries(pass_, batch) | self._descend_probe(pass_, batch)
 
     def _differentiate(self, batch: Batch) -> tuple[Pass, dict[str, Tensor]]:
         """Put the gradients into the weights, in parts of the batch where memory is short."""
@@ -369,10 +371,11 @@ class Loop:
         if not self.adversaries:
             return {}
         factor, clip = self._learning_rate_factor(), self.config.gradient_clip
-        losses = {
-            f"{term.name}_adversary": term.descend(pass_, batch, factor=factor, clip=clip)
-            for term in self.adversaries
-        }
+        with self.phase("adversaries"):
+            losses = {
+                f"{term.name}_adversary": term.descend(pass_, batch, factor=factor, clip=clip)
+                for term in self.adversaries
+            }
         values = _values(losses)
         self._check_finite(values)
         return values
@@ -380,8 +383,9 @@ class Loop:
     def _descend_probe(self, pass_: Pass, batch: Batch) -> Row:
         if self.probe is None or batch.probe_labels is None:
             return {}
-        # The mean, not what was decoded: into that a recipe may have put the label.
-        loss = self.probe.descend(pass_.posterior.mean, batch.probe_labels)
+        with self.phase("probe"):
+            # The mean, not what was decoded: into that a recipe may have put the label.
+            loss = self.probe.descend(pass_.posterior.mean, batch.probe_labels)
         values = _values({"probe": loss})
         self._check_finite(values)
         return values

@@ -11,7 +11,7 @@ from torch.profiler import ProfilerActivity, profile, record_function, schedule
 from latentgeo.files import write_atomically, write_text
 
 #: Phases of a step, in their order, and what comes beside the steps.
-STEP_PHASES = ("data", "forward and loss", "backward", "optimiser", "adversaries")
+STEP_PHASES = ("data", "forward and loss", "backward", "optimiser", "adversaries", "probe")
 OTHER_PHASES = ("pre-training", "validation", "saving")
 
 #: Given the name of a phase, the context that it runs in.
@@ -93,10 +93,11 @@ class Profile:
     def _keep(self, profiler: profile) -> None:
         write_atomically(self.trace, lambda path: profiler.export_chrome_trace(str(path)))
         kind = "self_device_time_total" if self.device.type == "cuda" else "self_cpu_time_total"
+        # Ranges that were named, ours and those of torch ("ProfilerStep#12"), are no operators.
         self.operators = {
             event.key: getattr(event, kind)
             for event in profiler.key_averages()
-            if event.key not in self.seconds and not event.key.startswith("ProfilerStep")
+            if event.key not in self.seconds and "#" not in event.key
         }
 
     def _summarise(self, total: float) -> str:
