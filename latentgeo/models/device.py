@@ -32,7 +32,11 @@ def choose_device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name == "cuda" and not torch.cuda.is_available():
-        raise InputError("device 'cuda' is not available to this PyTorch; use 'cpu' or 'auto'")
+        why = "finds no GPU" if torch.backends.cuda.is_built() else "is built without CUDA"
+        raise InputError(
+            f"device 'cuda' is not available: PyTorch {torch.__version__} {why}; "
+            "use 'cpu' or 'auto'"
+        )
     return torch.device(name)
 
 

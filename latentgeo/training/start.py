@@ -198,7 +198,17 @@ def _check_device(config: TrainConfig) -> torch.device:
     device = choose_device(config.device)
     if config.precision == "16-mixed" and device.type == "cpu":
         raise InputError("precision '16-mixed' needs a GPU; use 'bf16-mixed' or '32-true'")
+    if config.precision == "bf16-mixed" and device.type == "cuda" and not _computes_bfloat16():
+        raise InputError(
+            f"precision 'bf16-mixed' is not available on {torch.cuda.get_device_name()!r}; "
+            "use '16-mixed' or '32-true'"
+        )
     return device
+
+
+def _computes_bfloat16() -> bool:
+    """Say whether the GPU has bfloat16 itself: emulated, it is slower than float32."""
+    return torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def _check_folder(folder: RunFolder, config: TrainConfig, *, resume: bool, force: bool) -> None:

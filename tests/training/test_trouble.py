@@ -54,6 +54,32 @@ def test_unknown_settings_are_refused_with_the_nearest():
         parse(TrainConfig, {"recipe": "cae", "data": "digits", "epoch": 3}, "setting")
 
 
+@pytest.mark.parametrize(
+    ("built", "why"), [(True, "finds no GPU"), (False, "is built without CUDA")]
+)
+def test_a_device_that_is_not_there_is_named_with_what_is(run, monkeypatch, built, why):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.cuda, "is_built", lambda: built)
+    with pytest.raises(InputError) as caught:
+        run(device="cuda")
+    version = torch.__version__
+    assert str(caught.value) == (
+        f"device 'cuda' is not available: PyTorch {version} {why}; use 'cpu' or 'auto'"
+    )
+
+
+def test_a_precision_that_the_gpu_lacks_is_named_with_what_it_has(run, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: False)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Tesla T4")
+    with pytest.raises(InputError) as caught:
+        run(device="cuda", precision="bf16-mixed")
+    assert str(caught.value) == (
+        "precision 'bf16-mixed' is not available on 'Tesla T4'; use '16-mixed' or '32-true'"
+    )
+    assert not (run.folder / "run").exists()
+
+
 def test_images_that_do_not_fit_the_backbone_are_refused(run, images):
     narrow = ImageDataset.from_array(images.images[..., :7])
     with pytest.raises(InputError, match="expected multiples of 4; resize the images"):
