@@ -4,15 +4,18 @@ import json
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import torch
 import xarray as xr
+from numpy.typing import NDArray
 
 from latentgeo.analysis import (
     AnalysisSettings,
     analyze_latents,
+    check_size,
     decoder_geometry,
     join,
     mean_image_psnr,
@@ -23,7 +26,7 @@ from latentgeo.datasets import ImageDataset, SentenceDataset
 from latentgeo.errors import InputError
 from latentgeo.files import check_free, folder_in_place
 from latentgeo.latents import Sweep, check_fit, encode, make_sweep, select_images, split_parts
-from latentgeo.models import Autoencoder, device_of
+from latentgeo.models import Autoencoder, choose_device, device_of
 from latentgeo.path_results import holds_paths, redraw_paths
 from latentgeo.progress import track
 from latentgeo.provenance import provenance
@@ -41,7 +44,7 @@ def analyze(
     data: ImageDataset | str | Path,
     noise: Sequence[float] = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5),
     perturbation: str = "gaussian",
-    samples: int = 300,
+    samples: int | None = 300,
     seed: int = 0,
     size: int | None = None,
     tsne: bool = True,
@@ -67,8 +70,10 @@ def analyze(
         Levels of the perturbation, the clean one (0) first.
     perturbation : str, default="gaussian"
         A name in `latentgeo.datasets.PERTURBATIONS`.
-    samples : int, default=300
-        How many images, chosen by `seed`.
+    samples : int or None, default=300
+        How many images, chosen by `seed`; all if None. Latents are kept in the folder of temporary
+        files meanwhile, so that memory does not hold them; what compares images with one another
+        rests on `settings.compared_images` of them at most.
     seed : int, default=0
         Seeds the choice of images, the noise, the posterior's samples and the resampling.
     size : int, optional
@@ -109,10 +114,16 @@ def analyze(
     models = {
         label: open_for(images, checkpoint, opening or {}) for label, checkpoint in named.items()
     }
+    place = choose_device(device)
+    for model in models.values():
+        for shape in (model.parts or {"": model.latent_shape}).values():
+            check_size(shape, len(images), place)
     chosen = settings or AnalysisSettings(seed=seed, tsne_seeds=(0, 1, 2) if tsne else ())
     children: dict[str, xr.Dataset] = {}
     for label, model in track(list(models.items()), "analyze", show=progress):
-        children |= _analyze_one(label, model, images, sweep, chosen, device)
+        with TemporaryDirectory(prefix="latentgeo-") as folder:
+            latents = _encode(model, images, sweep, device, Path(folder) / "latents")
+            children |= _analyze_one(label, model, images, latents, sweep, chosen)
     tree = _tree(children, images, sweep, chosen)
     found = Analysis(tree, summarize(tree))
     if target is not None:
@@ -228,16 +239,11 @@ def _existing(path: str | Path) -> Path:
     return Path(path)
 
 
-def _analyze_one(
-    label: str,
-    model: Autoencoder,
-    images: ImageDataset,
-    sweep: Sweep,
-    settings: AnalysisSettings,
-    device: str,
-) -> dict[str, xr.Dataset]:
-    """Analyse a model, or each of the layers that its latents are made of."""
-    latents = encode(
+def _encode(
+    model: Autoencoder, images: ImageDataset, sweep: Sweep, device: str, out: Path
+) -> xr.Dataset:
+    """Put the latents that an analysis needs on disk."""
+    return encode(
         model,
         images,
         noise=sweep.levels,
@@ -245,12 +251,37 @@ def _analyze_one(
         draws=2,
         seed=sweep.seed,
         device=device,
+        out=out,
     )
-    baseline = mean_image_psnr(model.target(images.batch(slice(None))).numpy())
+
+
+class _Targets:
+    """Images as a model's net sees them, which are made when they are asked for."""
+
+    def __init__(self, model: Autoencoder, images: ImageDataset) -> None:
+        self._model, self._images = model, images
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, images: slice) -> NDArray[np.float32]:
+        return self._model.target(self._images.batch(images)).numpy()
+
+
+def _analyze_one(
+    label: str,
+    model: Autoencoder,
+    images: ImageDataset,
+    latents: xr.Dataset,
+    sweep: Sweep,
+    settings: AnalysisSettings,
+) -> dict[str, xr.Dataset]:
+    """Analyse a model, or each of the layers that its latents are made of."""
+    baseline = mean_image_psnr(_Targets(model, images))
     layers = split_parts(latents, model.parts) if model.parts else {"": latents}
     results = {}
     for layer, own in layers.items():
-        measured = analyze_latents(own, baseline, settings)
+        measured = analyze_latents(own, baseline, settings, device=device_of(model))
         result = join(measured, decoder_geometry(model, own, settings))
         if model.decodes and not isinstance(images, SentenceDataset):
             result = result.merge(_examples(model, images, sweep))

@@ -8,6 +8,7 @@ from latentgeo.analysis.quality import mean_image_psnr, measure_quality
 from latentgeo.analysis.settings import AnalysisSettings
 from latentgeo.analysis.summary import SCHEMA_VERSION, summarize
 from latentgeo.analysis.units import ACTIVE_VARIANCE
+from latentgeo.analysis.views import check_size
 
 __all__ = [
     "ACTIVE_VARIANCE",
@@ -15,6 +16,7 @@ __all__ = [
     "AnalysisSettings",
     "Omission",
     "analyze_latents",
+    "check_size",
     "decoder_geometry",
     "join",
     "mean_image_psnr",

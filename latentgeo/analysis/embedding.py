@@ -1,4 +1,4 @@
-"""The latents as points of a Hilbert space: Gram matrices, dimension, principal angles."""
+"""The latents as points of a Hilbert space: spectra, dimension, principal angles."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,59 +10,117 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentgeo.analysis.settings import SHARES, AnalysisSettings
+from latentgeo.analysis.views import View, point_streams
 from latentgeo.geometry import (
+    PointStream,
+    StreamSpectrum,
     angle_statistics,
+    axes_angles,
     dimension_by_size,
     disjoint_angles,
     gram_dimension,
     rkhs_principal_angles,
+    stream_gram,
+    stream_spectrum,
 )
 from latentgeo.metrics import jackknife_interval
 
 STATISTICS = ("smallest", "largest", "mean", "chordal")
 _SUBSAMPLES = 5
-CENTRINGS = {"centred": True, "uncentred": False}
+CENTRINGS = ("centred", "uncentred")
 
 
 class Grams(NamedTuple):
-    """Gram matrices of one view.
+    """Gram matrices of the product kernel on some images.
 
     Attributes
     ----------
-    within : dict of str to torch.Tensor of shape (noise, n, n)
-        Per part: the three modes and their product (the sum of their kernels).
-    cross : torch.Tensor of shape (noise - 1, n, n)
-        Product kernel between the clean latents (rows) and those at each other level (columns).
+    within : torch.Tensor of shape (noise, m, m)
+        Of each level; the product kernel is the sum over the modes.
+    cross : torch.Tensor of shape (noise - 1, m, m)
+        Between the clean latents (rows) and those at each other level (columns).
     """
 
-    within: dict[str, Tensor]
+    within: Tensor
     cross: Tensor
 
 
-def gram_matrices(features: Sequence[dict[str, Tensor]]) -> Grams:
-    """Multiply out the features of every noise level.
+class Embedding(NamedTuple):
+    """One view in the kernel's space.
+
+    Attributes
+    ----------
+    parts : tuple of str
+        The modes and their product.
+    dimension : torch.Tensor of shape (noise, part, share, centring)
+        Dimensions of all images.
+    angles : torch.Tensor of shape (noise, angle)
+        Degrees, ascending, between the clean subspace of all images and that of each level.
+    grams : Grams
+        Of the images that are compared with one another.
+    """
+
+    parts: tuple[str, ...]
+    dimension: Tensor
+    angles: Tensor
+    grams: Grams
+
+
+def embed(
+    view: View, compared: NDArray[np.int64], source_dtype: str, settings: AnalysisSettings
+) -> Embedding:
+    """Find the spectra of all latents of a view, and the Gram matrices of some of them.
 
     Parameters
     ----------
-    features : sequence over noise levels of dict of str to torch.Tensor of shape (n, D)
-        Explicit kernel features per mode; the first level is the clean one.
+    view : View
+        The latents.
+    compared : numpy.ndarray of shape (m,)
+        Positions of the images that are compared with one another.
+    source_dtype : str
+        What the latents were computed in.
+    settings : AnalysisSettings
+        Weight of the logarithm and share of the angles.
 
     Returns
     -------
-    Grams
-        The product kernel is the sum over the modes.
+    Embedding
+        One level after the other, each in shards.
     """
-    clean = features[0]
-    within = {
-        part: torch.stack([level[part] @ level[part].mT for level in features]) for part in clean
-    }
-    cross = [
-        sum((clean[p] @ level[p].mT for p in clean), torch.zeros(())) for level in features[1:]
+    some = view.take(compared)
+    dimensions, angles, within, cross = [], [], [], []
+    for level in range(view.levels):
+        streams = point_streams(view, level, source_dtype, settings)
+        few = streams if some is view else point_streams(some, level, source_dtype, settings)
+        within.append(stream_gram(few["product"]).cpu())
+        spectra = {part: _spectrum(part, points, settings) for part, points in streams.items()}
+        dimensions.append(torch.stack([_dimensions(found) for found in spectra.values()]))
+        axes = spectra["product"].axes
+        assert axes is not None
+        if level == 0:
+            clean, clean_few = axes, few["product"]
+            # The clean set against itself needs no measurement.
+            angles.append(torch.zeros(1, axes.shape[1], dtype=axes.dtype))
+        else:
+            cross.append(stream_gram(clean_few, few["product"]).cpu())
+            angles.append(torch.rad2deg(axes_angles(clean, axes))[None].cpu())
+    return Embedding(
+        tuple(streams),
+        torch.stack(dimensions),
+        torch.cat(_padded(angles)),
+        _stacked(within, cross),
+    )
+
+
+def gram_matrices(view: View, source_dtype: str, settings: AnalysisSettings) -> Grams:
+    """Give the Gram matrices of all latents of a (small) view."""
+    products = [
+        point_streams(view, level, source_dtype, settings)["product"]
+        for level in range(view.levels)
     ]
-    if len(within) > 1:
-        within["product"] = torch.stack(list(within.values())).sum(dim=0)
-    empty = within["product"][:0]  # where there is no level but the clean one
-    return Grams(within, torch.stack(cross) if cross else empty)
+    within = [stream_gram(points).cpu() for points in products]
+    cross = [stream_gram(products[0], points).cpu() for points in products[1:]]
+    return _stacked(within, cross)
 
 
 def draw_halves(samples: int, settings: AnalysisSettings) -> Tensor:
@@ -73,16 +131,18 @@ def draw_halves(samples: int, settings: AnalysisSettings) -> Tensor:
 
 
 def dimension_variables(
-    grams: Sequence[Grams], halves: Tensor, settings: AnalysisSettings
+    embeddings: Sequence[Embedding], samples: int, halves: Tensor, settings: AnalysisSettings
 ) -> xr.Dataset:
-    """Count the dimensions that hold 90, 95 and 99 % of each Gram matrix's trace.
+    """Count the dimensions that hold 90, 95 and 99 % of the energy of the embedded latents.
 
     Parameters
     ----------
-    grams : sequence over views of Grams
-        From `gram_matrices`.
-    halves : torch.Tensor of shape (k, n // 2)
-        Halves of the images behind the intervals (`draw_halves`).
+    embeddings : sequence over views of Embedding
+        From `embed`.
+    samples : int
+        Number of all images.
+    halves : torch.Tensor of shape (k, m // 2)
+        Halves of the compared images behind the intervals (`draw_halves`).
     settings : AnalysisSettings
         Sample sizes of the curve.
 
@@ -90,43 +150,36 @@ def dimension_variables(
     -------
     xarray.Dataset
         `hilbert_dimension`, `hilbert_dimension_by_size` and their intervals. The interval is
-        cut to what is possible: from 1 to one less than the number of images.
+        cut to what is possible: from 1 to one less than the number of images. Where not all
+        images are compared, the curve ends with the dimension of all.
     """
-    parts = list(grams[0].within)
-    dimension = torch.stack(
-        [
-            torch.stack(
-                [
-                    torch.stack(
-                        [gram_dimension(view.within[part], SHARES, centred=c) for part in parts]
-                    )
-                    for c in CENTRINGS.values()
-                ],
-                dim=-1,
-            )
-            for view in grams
-        ]
-    )  # view, part, noise, share, centring
-    products = torch.stack([view.within["product"] for view in grams])
-    whole = dimension[:, parts.index("product"), ..., 0]
+    parts = embeddings[0].parts
+    dimension = torch.stack([view.dimension for view in embeddings])
+    products = torch.stack([view.grams.within for view in embeddings])
+    whole = dimension[:, :, parts.index("product"), :, CENTRINGS.index("centred")]
     halved = _dimensions_of_subsets(products, halves).movedim(-2, -1)
     low, high = jackknife_interval(whole.numpy(), halved.numpy())
-    samples = products.shape[-1]
     interval = np.stack([low, high], axis=-1).clip(1, max(samples - 1, 1))
-    sizes = sorted({max(2, round(samples * fraction)) for fraction in settings.size_fractions})
+    compared = products.shape[-1]
+    sizes = sorted({max(2, round(compared * fraction)) for fraction in settings.size_fractions})
     mean, band = _by_size(products, sizes, settings)
+    if compared < samples:
+        last = whole.double().numpy()[:, :, None]
+        sizes = [*sizes, samples]
+        mean = np.concatenate([mean, last], axis=2)
+        band = np.concatenate([band, np.stack([last, last], axis=-1)], axis=2)
     return xr.Dataset(
         {
             "hilbert_dimension": (
                 ("view", "noise", "part", "share", "centring"),
-                dimension.movedim(1, 2).numpy(),
+                dimension.numpy(),
             ),
             "hilbert_dimension_ci": (("view", "noise", "share", "bound"), interval),
             "hilbert_dimension_by_size": (("view", "noise", "size", "share"), mean),
             "hilbert_dimension_by_size_ci": (("view", "noise", "size", "share", "bound"), band),
         },
         coords={
-            "part": parts,
+            "part": list(parts),
             "share": list(SHARES),
             "centring": list(CENTRINGS),
             "size": sizes,
@@ -136,7 +189,7 @@ def dimension_variables(
 
 
 def angle_variables(
-    grams: Sequence[Grams],
+    embeddings: Sequence[Embedding],
     redraw: Grams | None,
     halves: Tensor,
     settings: AnalysisSettings,
@@ -147,13 +200,13 @@ def angle_variables(
 
     Parameters
     ----------
-    grams : sequence over views of Grams
-        From `gram_matrices`.
+    embeddings : sequence over views of Embedding
+        From `embed`.
     redraw : Grams, optional
         Two draws of a stochastic posterior at the clean level, as if they were two levels.
-    halves : torch.Tensor of shape (k, n // 2)
-        A clean half against itself made noisy is what is compared with the null: two disjoint
-        clean halves.
+    halves : torch.Tensor of shape (k, m // 2)
+        Halves of the compared images. A clean half against itself made noisy is what is compared
+        with the null: two disjoint clean halves.
     settings : AnalysisSettings
         Share of the variance.
 
@@ -163,7 +216,8 @@ def angle_variables(
         In degrees.
     """
     share = settings.angle_share
-    angles = torch.stack(_padded([_angles(view, share) for view in grams]))
+    grams = [view.grams for view in embeddings]
+    angles = torch.stack(_padded([view.angles for view in embeddings]))
     statistic = _statistics(angles)
     halved = torch.stack([_half_statistics(view, halves, share) for view in grams])
     low, high = jackknife_interval(statistic.numpy(), halved.movedim(1, -1).numpy())
@@ -191,6 +245,21 @@ def angle_variables(
         },
         coords={"statistic": list(STATISTICS), "null": list(null)},
     )
+
+
+def _spectrum(part: str, points: PointStream, settings: AnalysisSettings) -> StreamSpectrum:
+    return stream_spectrum(points, share=settings.angle_share if part == "product" else None)
+
+
+def _dimensions(found: StreamSpectrum) -> Tensor:
+    """Give the dimensions (share, centring)."""
+    both = [found.dimension(SHARES, centred=centring == "centred") for centring in CENTRINGS]
+    return torch.stack(both, dim=-1).cpu()
+
+
+def _stacked(within: Sequence[Tensor], cross: Sequence[Tensor]) -> Grams:
+    own = torch.stack(list(within))
+    return Grams(own, torch.stack(list(cross)) if cross else own[:0])
 
 
 def _dimensions_of_subsets(gram: Tensor, subsets: Tensor) -> Tensor:
@@ -223,7 +292,7 @@ def _by_size(
 
 def _angles(view: Grams, share: float) -> Tensor:
     """Give the angles in degrees at each level, ascending, NaN padded: (noise, angle)."""
-    clean, noisy = view.within["product"][:1], view.within["product"][1:]
+    clean, noisy = view.within[:1], view.within[1:]
     # The clean set against itself needs no measurement, and would be the slowest of all.
     own = torch.zeros(1, int(gram_dimension(clean[0], (share,))[0]), dtype=clean.dtype)
     if not len(noisy):
@@ -246,13 +315,13 @@ def _half_statistics(view: Grams, halves: Tensor, share: float) -> Tensor:
 
 def _subset(view: Grams, images: Tensor) -> Grams:
     rows = images[:, None]
-    return Grams({"product": view.within["product"][:, rows, images]}, view.cross[:, rows, images])
+    return Grams(view.within[:, rows, images], view.cross[:, rows, images])
 
 
 def _null(view: Grams, settings: AnalysisSettings) -> Tensor:
     """Give the mean angle in degrees between disjoint clean halves: (halves,)."""
     angles = disjoint_angles(
-        view.within["product"][0],
+        view.within[0],
         splits=settings.halves,
         share=settings.angle_share,
         seed=settings.seed,

@@ -1,5 +1,6 @@
 """Intrinsic dimension of the set of latents, from each latent's nearest neighbours."""
 
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -27,7 +28,7 @@ class _Estimate(NamedTuple):
 
 
 def intrinsic_variables(
-    views: dict[str, Tensor], halves: Tensor, settings: AnalysisSettings
+    views: Mapping[str, Iterable[Tensor]], halves: Tensor, settings: AnalysisSettings
 ) -> xr.Dataset:
     """Estimate the dimension of the set of latents at every level, by two estimators.
 
@@ -38,8 +39,8 @@ def intrinsic_variables(
 
     Parameters
     ----------
-    views : dict of str to torch.Tensor of shape (noise, n, C, H, W)
-        The latent, and a sample of the posterior where there is one.
+    views : mapping of str to iterable over levels of torch.Tensor of shape (n, C, H, W)
+        The latent, and a sample of the posterior where there is one, of the compared images.
     halves : torch.Tensor of shape (k, n // 2)
         Random halves of the images; the first one and its complement show how far "two-nn"
         depends on the number of images.

@@ -19,39 +19,45 @@ def map_levels(levels: int, wanted: int) -> list[int]:
 
 
 def tsne_variables(
-    gram: Tensor, noise: Sequence[float], samples: int, settings: AnalysisSettings
+    gram: Tensor,
+    noise: Sequence[float],
+    compared: NDArray[np.int64],
+    samples: int,
+    settings: AnalysisSettings,
 ) -> xr.Dataset:
     """Draw t-SNE maps of the kernel distance, one per seed.
 
     Parameters
     ----------
-    gram : torch.Tensor of shape (levels * n, levels * n)
-        Product kernel over all latents of the chosen levels, level by level.
+    gram : torch.Tensor of shape (levels * m, levels * m)
+        Product kernel over the compared latents of the chosen levels, level by level.
     noise : sequence of float
         The chosen levels.
+    compared : numpy.ndarray of shape (m,)
+        Positions of the compared images.
     samples : int
-        Number of images n.
+        Number of all images.
     settings : AnalysisSettings
         Seeds of the maps.
 
     Returns
     -------
     xarray.Dataset
-        `tsne`, in arbitrary units, and `tsne_divergence` (lower is a better map). Empty where
-        there are too few points for a map.
+        `tsne`, in arbitrary units and NaN for images that are not compared, and `tsne_divergence`
+        (lower is a better map). Empty where there are too few points for a map.
     """
     points = len(gram)
     if points < 4 or not settings.tsne_seeds:
         return xr.Dataset()
     distances = _distances(gram)
     maps = [_map(distances, seed) for seed in settings.tsne_seeds]
-    places = np.stack([places for places, _ in maps])
+    places = np.full((len(maps), len(noise), samples, 2), np.nan)
+    places[:, :, compared] = np.stack([found for found, _ in maps]).reshape(
+        len(maps), len(noise), -1, 2
+    )
     return xr.Dataset(
         {
-            "tsne": (
-                ("tsne_seed", "tsne_noise", "sample", "axis"),
-                places.reshape(len(maps), len(noise), samples, 2),
-            ),
+            "tsne": (("tsne_seed", "tsne_noise", "sample", "axis"), places),
             "tsne_divergence": ("tsne_seed", np.array([divergence for _, divergence in maps])),
         },
         coords={"tsne_seed": list(settings.tsne_seeds), "tsne_noise": list(noise)},

@@ -1,6 +1,7 @@
 """Analyse one model's latents."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,18 +15,20 @@ from latentgeo.analysis.embedding import (
     angle_variables,
     dimension_variables,
     draw_halves,
+    embed,
     gram_matrices,
 )
 from latentgeo.analysis.intrinsic import intrinsic_variables
 from latentgeo.analysis.maps import map_levels, tsne_variables
 from latentgeo.analysis.omission import Omission, join, with_omissions
 from latentgeo.analysis.quality import Quality, measure_quality
-from latentgeo.analysis.ranks import MODES, rank_variables
+from latentgeo.analysis.ranks import rank_variables
 from latentgeo.analysis.settings import AnalysisSettings
 from latentgeo.analysis.units import unit_variables
 from latentgeo.analysis.verdict import verdict
+from latentgeo.analysis.views import View, choose_images, is_vector, point_streams, view_of
 from latentgeo.errors import InputError
-from latentgeo.geometry import mode_unfoldings, pseudo_log_features
+from latentgeo.geometry import stream_gram
 
 LEARNED, NOT_LEARNED, NOT_KNOWN = 1, 0, -1
 _OMITTED_FOR_VECTORS = (
@@ -51,8 +54,14 @@ def analyze_latents(
     latents: xr.Dataset,
     baseline: NDArray[np.floating],
     settings: AnalysisSettings | None = None,
+    *,
+    device: torch.device | None = None,
 ) -> xr.Dataset:
     """Measure ranks, dimensions, principal angles, units and PSNR of one model.
+
+    The latents are read in shards, so that they may lie on disk and be more than memory. Spectra
+    rest on all images; what compares images with one another rests on
+    `settings.compared_images` of them at most.
 
     Parameters
     ----------
@@ -64,6 +73,8 @@ def analyze_latents(
         PSNR in dB of the mean image on the same images (`mean_image_psnr`).
     settings : AnalysisSettings, optional
         Every choice; the defaults if left out.
+    device : torch.device, optional
+        Where spectra and features are computed; the CPU if left out.
 
     Returns
     -------
@@ -77,35 +88,40 @@ def analyze_latents(
     ------
     InputError
         When the first level is not 0 or there are fewer than 4 images.
+    ValueError
+        When the spectrum of the features is more than memory (`check_size` says so beforehand).
     """
     chosen = settings or AnalysisSettings()
     _check(latents)
-    views = _views(latents)
-    tensors = not _are_vectors(views["mean"])
+    views = _views(latents, device)
+    tensors = not is_vector(views["mean"].shape)
     quality = _quality(latents, baseline, chosen)
     dtype = latents.attrs["source_dtype"]
-    features = [_features_of(view, dtype, chosen) for view in views.values()]
-    grams = [gram_matrices(levels) for levels in features]
-    halves = draw_halves(latents.sizes["sample"], chosen)
+    samples = latents.sizes["sample"]
+    compared = choose_images(samples, chosen.compared_images, chosen.seed)
+    embeddings = [embed(view, compared, dtype, chosen) for view in views.values()]
+    few = {name: view.take(compared) for name, view in views.items()}
+    halves = draw_halves(len(compared), chosen)
     parts = [
         xr.Dataset() if quality is None else quality.variables,
-        dimension_variables(grams, halves, chosen),
-        angle_variables(grams, _redraw(latents, chosen), halves, chosen),
-        _tsne(features[0], latents, chosen),
-        intrinsic_variables(views, halves, chosen),
-        unit_variables(latents, halves, chosen),
+        dimension_variables(embeddings, samples, halves, chosen),
+        angle_variables(embeddings, _redraw(latents, compared, chosen, device), halves, chosen),
+        _tsne(few["mean"], compared, latents, chosen),
+        intrinsic_variables({name: _levels(view) for name, view in few.items()}, halves, chosen),
+        unit_variables(latents, draw_halves(samples, chosen), chosen),
         latents[["label"]] if "label" in latents else xr.Dataset(),
     ]
     if tensors:
         parts.append(rank_variables(views, latents["sample"].values, dtype, chosen))
     known = with_omissions(
-        xr.Dataset(attrs=_attributes(latents, tensors, chosen)),
+        xr.Dataset(attrs=_attributes(latents, tensors, len(compared), chosen)),
         (*(() if tensors else _OMITTED_FOR_VECTORS), *_missing_quality(quality)),
     )
     result = join(known, *parts).assign_coords(
         view=list(views), noise=latents["noise"], sample=latents["sample"]
     )
-    return result.assign_attrs(learned=_learned(quality), verdict=verdict(result, quality))
+    # What was passed on as it came may still lie on disk.
+    return result.assign_attrs(learned=_learned(quality), verdict=verdict(result, quality)).load()
 
 
 def _quality(
@@ -138,58 +154,53 @@ def _check(latents: xr.Dataset) -> None:
         raise InputError(f"{samples} images cannot be analysed; expected at least 4")
 
 
-def _views(latents: xr.Dataset) -> dict[str, Tensor]:
-    """Give what is analysed, (noise, n, C, H, W): the mean, and one sample where there is one."""
-    views = {"mean": torch.from_numpy(latents["mean"].values)}
+def _views(latents: xr.Dataset, device: torch.device | None) -> dict[str, View]:
+    """Give what is analysed: the mean, and one sample where there is one."""
+    views = {"mean": view_of(latents["mean"], device)}
     if "sampled" in latents:
-        views["sample"] = torch.from_numpy(latents["sampled"].isel(draw=0).values)
+        views["sample"] = view_of(latents["sampled"].isel(draw=0), device)
     return views
 
 
-def _features_of(view: Tensor, dtype: str, settings: AnalysisSettings) -> list[dict[str, Tensor]]:
-    return [_features(level, dtype, settings) for level in view]
+def _levels(view: View) -> Iterator[Tensor]:
+    """Give the latents of a (small) view, one level after the other."""
+    return (view.read(level, slice(None)).cpu() for level in range(view.levels))
 
 
-def _features(latent: Tensor, dtype: str, settings: AnalysisSettings) -> dict[str, Tensor]:
-    """Map latents (n, C, H, W) to kernel features (n, D) per mode; vectors are their own."""
-    if _are_vectors(latent):
-        return {"product": latent.flatten(1).double()}
-    return {
-        mode: pseudo_log_features(unfolding, log_weight=settings.log_weight, source_dtype=dtype)
-        for mode, unfolding in zip(MODES, mode_unfoldings(latent), strict=True)
-    }
-
-
-def _are_vectors(latent: Tensor) -> bool:
-    return latent.shape[-2:] == (1, 1)
-
-
-def _redraw(latents: xr.Dataset, settings: AnalysisSettings) -> Grams | None:
+def _redraw(
+    latents: xr.Dataset,
+    compared: NDArray[np.int64],
+    settings: AnalysisSettings,
+    device: torch.device | None,
+) -> Grams | None:
     """Give two draws of a stochastic posterior at the clean level, as if they were two levels."""
     if "sampled" not in latents or latents.sizes["draw"] < 2:
         return None
-    clean = torch.from_numpy(latents["sampled"].isel(noise=0, draw=slice(2)).values)
-    return gram_matrices(_features_of(clean, latents.attrs["source_dtype"], settings))
+    draws = latents["sampled"].isel(noise=0, draw=slice(2)).rename(draw="noise")
+    some = view_of(draws, device).take(compared)
+    return gram_matrices(some, latents.attrs["source_dtype"], settings)
 
 
 def _tsne(
-    features: list[dict[str, Tensor]], latents: xr.Dataset, settings: AnalysisSettings
+    view: View, compared: NDArray[np.int64], latents: xr.Dataset, settings: AnalysisSettings
 ) -> xr.Dataset:
     if not settings.tsne_seeds:
         return xr.Dataset()
-    levels = map_levels(len(features), settings.tsne_levels)
-    gram = sum(
-        (
-            (stacked := torch.cat([features[level][part] for level in levels])) @ stacked.mT
-            for part in features[0]
-        ),
-        torch.zeros(()),
+    levels = map_levels(view.levels, settings.tsne_levels)
+    points = [
+        point_streams(view, level, latents.attrs["source_dtype"], settings)["product"]
+        for level in levels
+    ]
+    gram = torch.cat(
+        [torch.cat([stream_gram(one, other) for other in points], -1) for one in points]
     )
     noise = [float(latents["noise"].values[level]) for level in levels]
-    return tsne_variables(gram, noise, latents.sizes["sample"], settings)
+    return tsne_variables(gram.cpu(), noise, compared, latents.sizes["sample"], settings)
 
 
-def _attributes(latents: xr.Dataset, tensors: bool, settings: AnalysisSettings) -> dict[str, Any]:
+def _attributes(
+    latents: xr.Dataset, tensors: bool, compared: int, settings: AnalysisSettings
+) -> dict[str, Any]:
     return {
         **{
             name: latents.attrs[name]
@@ -197,6 +208,7 @@ def _attributes(latents: xr.Dataset, tensors: bool, settings: AnalysisSettings) 
         },
         "latent_kind": "tensor" if tensors else "vector",
         "latent_shape": list(latents["mean"].shape[2:]),
+        "compared_images": compared,
         "rank_rule": "spectrum" if tensors else "none",
         "kernel": "pseudo-log" if tensors else "linear",
         "settings": settings.model_dump_json(),

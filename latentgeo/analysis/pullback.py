@@ -12,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from latentgeo.analysis.omission import Omission, with_omissions
 from latentgeo.analysis.settings import AnalysisSettings
+from latentgeo.analysis.views import choose_images
 from latentgeo.errors import reason_of
 from latentgeo.geometry import PullbackStatistics, pullback_statistics
 from latentgeo.models import Autoencoder, device_of
@@ -71,14 +72,16 @@ def decoder_geometry(
     chosen = settings or AnalysisSettings()
     if not model.decodes:
         return _nothing("this model has no decoder")
-    clean = torch.from_numpy(latents["mean"].isel(noise=0).values)
+    samples = latents.sizes["sample"]
+    some = choose_images(samples, _POINTS, chosen.seed)
+    clean = torch.from_numpy(latents["mean"].isel(noise=0, sample=some).values)
     levels = sorted({0, latents.sizes["noise"] - 1})
     try:
-        extent = _extent(model, clean, len(levels), chosen)
+        extent = _extent(model, clean[:1], samples, len(levels), chosen)
         directions = _directions(clean, extent.directions)
         if not directions.basis.shape[1]:
             return _nothing("the clean latents are all the same: there is no direction to go in")
-        images = _some_images(len(clean), extent.images, chosen.seed)
+        images = choose_images(samples, extent.images, chosen.seed)
         found = [
             _statistics(model, latents["mean"].isel(noise=level, sample=images).values, directions)
             for level in levels
@@ -94,12 +97,14 @@ def _nothing(reason: str) -> xr.Dataset:
     return with_omissions(xr.Dataset(), [Omission(_NAME, reason)])
 
 
-def _extent(model: Autoencoder, clean: Tensor, levels: int, settings: AnalysisSettings) -> _Extent:
+def _extent(
+    model: Autoencoder, latent: Tensor, samples: int, levels: int, settings: AnalysisSettings
+) -> _Extent:
     """Keep the work in bounds, by its count and not by the clock: the same on every machine."""
-    size = clean[0].numel()
-    images = min(settings.pullback_images, len(clean))
+    size = latent.numel()
+    images = min(settings.pullback_images, samples)
     directions = size if size <= _ALL_UP_TO else min(settings.pullback_directions, size)
-    passes = int(_WORK / levels / max(_operations(model, clean[:1]), 1))
+    passes = int(_WORK / levels / max(_operations(model, latent), 1))
     images = min(images, max(_LEAST_IMAGES, passes // directions))
     return _Extent(images, min(directions, max(_LEAST_DIRECTIONS, passes // images)))
 
@@ -112,14 +117,9 @@ def _operations(model: Autoencoder, latent: Tensor) -> int:
     return int(counter.get_total_flops())
 
 
-def _some_images(samples: int, wanted: int, seed: int) -> NDArray[np.int64]:
-    """Choose the images by the seed; in their order."""
-    return np.sort(np.random.default_rng(seed).permutation(samples)[:wanted])
-
-
 def _directions(clean: Tensor, wanted: int) -> _Directions:
     """Give every direction of a latent, or the principal ones where they are more than wanted."""
-    flat = clean[:_POINTS].flatten(1).double()
+    flat = clean.flatten(1).double()
     size = flat.shape[1]
     if size <= wanted:
         return _Directions(torch.eye(size).double(), f"all {size} directions of the latent")

@@ -1,12 +1,15 @@
 """Has the model learned at all? PSNR against noise, and against the mean image."""
 
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from latentgeo.metrics import LEARNED_MARGIN_DB, bootstrap_mean, psnr
+
+_BATCH = 4096
 
 
 class Quality(NamedTuple):
@@ -17,9 +20,41 @@ class Quality(NamedTuple):
     evidence: str
 
 
-def mean_image_psnr(images: NDArray[np.float32]) -> NDArray[np.floating]:
-    """Give the PSNR in dB of the images' own mean as a reconstruction of each: (n,)."""
-    return psnr(np.broadcast_to(images.mean(axis=0), images.shape).copy(), images, data_range=1.0)
+class Images(Protocol):
+    """An array of images (n, C, H, W), or what gives slices of it."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, images: slice, /) -> NDArray[np.float32]: ...
+
+
+def mean_image_psnr(images: Images) -> NDArray[np.floating]:
+    """Give the PSNR in dB of the images' own mean as a reconstruction of each: (n,).
+
+    Parameters
+    ----------
+    images : numpy.ndarray of shape (n, C, H, W), or what gives slices of it
+        In [0, 1], float32. Read some at a time, twice.
+    """
+    mean = _weighted_mean(images[some] for some in _batches(len(images)))
+    decibels = []
+    for some in _batches(len(images)):
+        batch = images[some]
+        repeated = np.broadcast_to(mean, batch.shape).copy()
+        decibels.append(psnr(repeated, batch, data_range=1.0))
+    return np.concatenate(decibels)
+
+
+def _weighted_mean(batches: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Give the mean image of batches that may differ in size."""
+    total, count = np.zeros(()), 0
+    for batch in batches:
+        total = total + batch.mean(axis=0) * np.float64(len(batch))
+        count += len(batch)
+    return (total / count).astype(np.float32)
+
+
+def _batches(count: int) -> list[slice]:
+    return [slice(start, min(start + _BATCH, count)) for start in range(0, count, _BATCH)]
 
 
 def measure_quality(

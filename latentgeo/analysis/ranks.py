@@ -1,7 +1,6 @@
 """Ranks of the unfoldings, their spectra, and what decides them."""
 
-from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentgeo.analysis.settings import AnalysisSettings
+from latentgeo.analysis.views import MODES, View
 from latentgeo.datasets import seeded_normal
 from latentgeo.geometry import (
     Stratification,
@@ -20,14 +20,23 @@ from latentgeo.geometry import (
     stratification_of_spectra,
 )
 
-MODES = ("S1", "S2", "S3")
 RankRule = Literal["spectrum", "float32-covariance"]
 RANK_RULES: tuple[RankRule, ...] = ("spectrum", "float32-covariance")
 _JITTER = 2  # the stream of these draws
 
 
+class _Level(NamedTuple):
+    """What one level of one view comes to, in arrays that begin with the images."""
+
+    ranks: NDArray[np.int16]  # (rule, n, mode)
+    spectra: NDArray[np.float64]  # (n, mode, component), NaN beyond the shorter ones
+    counts: Tensor  # (mode, tolerance, rank), images that have the rank
+    stratification: Stratification
+    dead: int
+
+
 def rank_variables(
-    views: dict[str, Tensor],
+    views: dict[str, View],
     sample: NDArray[np.int64],
     source_dtype: str,
     settings: AnalysisSettings,
@@ -36,7 +45,7 @@ def rank_variables(
 
     Parameters
     ----------
-    views : dict of str to torch.Tensor of shape (noise, n, C, H, W)
+    views : dict of str to View
         The latent, and a sample of the posterior where there is one.
     sample : numpy.ndarray of shape (n,)
         Original numbers of the images; they seed the jitter.
@@ -52,43 +61,45 @@ def rank_variables(
         `rank_with_jitter`, `dead_channels`, and `stratification`: whether the ranks lie on one
         stratum or on several clear of the noise floor, with the share of images `in_doubt`.
     """
-    latents = torch.stack(list(views.values()))
-    spectra = mode_singular_values(latents, source_dtype=source_dtype)
-    curve = torch.stack([rank_at_tolerance(s, settings.tolerances) for s in spectra], dim=-2)
-    band = torch.quantile(curve.double(), torch.tensor([0.05, 0.95]).double(), dim=2)
-    strata = _stratifications(spectra, latents, source_dtype)
-    jittered = _jitter(next(iter(views.values())), sample, settings)
+    found = [
+        [_measure(view, level, source_dtype, settings) for level in range(view.levels)]
+        for view in views.values()
+    ]
+    counts = torch.stack([torch.stack([one.counts for one in view]) for view in found])
+    ends = [_quantile(counts, share) for share in (0.05, 0.95)]
     return xr.Dataset(
         {
             "rank": (
                 ("rule", "view", "noise", "sample", "mode"),
-                np.stack([_ranks(latents, rule, source_dtype) for rule in RANK_RULES]),
+                np.stack([[one.ranks for one in view] for view in found]).transpose(2, 0, 1, 3, 4),
             ),
             "singular_value": (
                 ("view", "noise", "sample", "mode", "component"),
-                torch.stack(_padded(spectra), dim=-2).numpy(),
+                np.stack([[one.spectra for one in view] for view in found]),
             ),
-            "rank_at_tolerance": (
-                ("view", "noise", "mode", "tolerance"),
-                curve.double().mean(dim=2).numpy(),
-            ),
+            "rank_at_tolerance": (("view", "noise", "mode", "tolerance"), _mean(counts).numpy()),
             "rank_at_tolerance_ci": (
                 ("view", "noise", "mode", "tolerance", "bound"),
-                band.movedim(0, -1).numpy(),
+                torch.stack(ends, dim=-1).numpy(),
             ),
             "rank_with_jitter": (
                 ("noise", "sample", "mode"),
-                _ranks(jittered, "spectrum", source_dtype),
+                _ranks_with_jitter(next(iter(views.values())), sample, source_dtype, settings),
             ),
             "stratification": (
                 ("view", "noise"),
-                np.array([[found.verdict for found in view] for view in strata], dtype=object),
+                np.array(
+                    [[one.stratification.verdict for one in view] for view in found], dtype=object
+                ),
             ),
             "rank_in_doubt": (
                 ("view", "noise"),
-                np.array([[found.doubtful for found in view] for view in strata]),
+                np.array([[one.stratification.doubtful for one in view] for view in found]),
             ),
-            "dead_channels": (("view", "noise"), _dead_channels(latents).numpy()),
+            "dead_channels": (
+                ("view", "noise"),
+                np.array([[one.dead for one in view] for view in found]),
+            ),
         },
         coords={
             "rule": list(RANK_RULES),
@@ -99,44 +110,87 @@ def rank_variables(
     )
 
 
-def _ranks(latents: Tensor, rule: RankRule, source_dtype: str) -> NDArray[np.int16]:
-    return mode_ranks(latents, rule, source_dtype=source_dtype).numpy().astype(np.int16)
-
-
-def _stratifications(
-    spectra: Sequence[Tensor], latents: Tensor, source_dtype: str
-) -> list[list[Stratification]]:
-    """Judge the latents of every view and level: one stratum, several, or not to be decided."""
-    channels, rows, columns = latents.shape[-3:]
-    shapes = ((rows, channels * columns), (columns, channels * rows), (channels, rows * columns))
+def _measure(view: View, level: int, source_dtype: str, settings: AnalysisSettings) -> _Level:
+    """Rank the latents of one level, shard by shard."""
+    shapes = _unfolded(view.shape)
+    lengths = [min(shape) for shape in shapes]
+    ranks = np.empty((len(RANK_RULES), view.samples, len(MODES)), dtype=np.int16)
+    spectra = np.full((view.samples, len(MODES), max(lengths)), np.nan)
+    counts = torch.zeros(len(MODES), len(settings.tolerances), 1 + max(lengths), dtype=torch.int64)
+    lowest, highest = [], []
+    for shard in view.shards():
+        latents = view.read(level, shard)
+        by_channel = latents.transpose(0, 1).flatten(1)
+        lowest.append(by_channel.amin(dim=-1))
+        highest.append(by_channel.amax(dim=-1))
+        for place, rule in enumerate(RANK_RULES):
+            ranks[place, shard] = mode_ranks(latents, rule, source_dtype=source_dtype).cpu()
+        values = [v.cpu() for v in mode_singular_values(latents, source_dtype=source_dtype)]
+        for place, (length, value) in enumerate(zip(lengths, values, strict=True)):
+            spectra[shard, place, :length] = value
+            counts[place] += _counts(rank_at_tolerance(value, settings.tolerances), max(lengths))
+    dead = torch.stack(lowest).amin(0) == torch.stack(highest).amax(0)
     floors = [default_tolerance(shape, source_dtype) for shape in shapes]
-    return [
-        [
-            stratification_of_spectra([mode[view, level] for mode in spectra], floors)
-            for level in range(latents.shape[1])
-        ]
-        for view in range(len(latents))
-    ]
+    kept = [torch.from_numpy(spectra[:, place, :k]) for place, k in enumerate(lengths)]
+    strata = stratification_of_spectra(kept, floors)
+    return _Level(ranks, spectra, counts, strata, int(dead.sum()))
 
 
-def _padded(spectra: Sequence[Tensor]) -> list[Tensor]:
-    """Bring the three spectra to one length with NaN."""
-    longest = max(spectrum.shape[-1] for spectrum in spectra)
-    return [
-        torch.nn.functional.pad(spectrum, (0, longest - spectrum.shape[-1]), value=torch.nan)
-        for spectrum in spectra
-    ]
+def _unfolded(shape: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
+    """Give the shapes of the three unfoldings."""
+    channels, rows, columns = shape
+    return (rows, channels * columns), (columns, channels * rows), (channels, rows * columns)
 
 
-def _jitter(latent: Tensor, sample: NDArray[np.int64], settings: AnalysisSettings) -> Tensor:
-    """Add a little noise to the latent itself: what a density alone does to the ranks."""
-    noise = seeded_normal(
-        tuple(latent.shape[2:]), seed=settings.seed, indices=sample, stream=_JITTER
+def _counts(ranks: Tensor, highest: int) -> Tensor:
+    """Count the images of each rank: (n, tolerance) to (tolerance, 1 + highest)."""
+    tolerances = ranks.shape[1]
+    cell = ranks + (1 + highest) * torch.arange(tolerances)
+    return torch.bincount(cell.flatten(), minlength=tolerances * (1 + highest)).reshape(
+        tolerances, -1
     )
-    return latent + settings.jitter * latent.std() * noise.to(latent)
 
 
-def _dead_channels(latents: Tensor) -> Tensor:
-    """Count the channels that never vary over images and positions: (view, noise)."""
-    by_channel = latents.movedim(-3, 2).flatten(3)
-    return (by_channel.amax(dim=-1) == by_channel.amin(dim=-1)).sum(dim=-1)
+def _mean(counts: Tensor) -> Tensor:
+    """Give the mean rank of counts (..., rank)."""
+    ranks = torch.arange(counts.shape[-1])
+    return (counts * ranks).sum(-1).double() / counts.sum(-1)
+
+
+def _quantile(counts: Tensor, share: float) -> Tensor:
+    """Give a quantile of the ranks behind counts (..., rank), linear between neighbours."""
+    place = share * (int(counts.flatten(0, -2)[0].sum()) - 1)
+    below, above = (
+        (counts.cumsum(-1) <= at).sum(-1).double() for at in (np.floor(place), np.ceil(place))
+    )
+    return torch.lerp(below, above, place - np.floor(place))
+
+
+def _ranks_with_jitter(
+    view: View, sample: NDArray[np.int64], source_dtype: str, settings: AnalysisSettings
+) -> NDArray[np.int16]:
+    """Rank the latents with a little noise added to them: what a density alone does to ranks."""
+    reach = settings.jitter * _spread(view)
+    ranks = np.empty((view.levels, view.samples, len(MODES)), dtype=np.int16)
+    for shard in view.shards():
+        noise = seeded_normal(
+            tuple(view.shape), seed=settings.seed, indices=sample[shard], stream=_JITTER
+        )
+        for level in range(view.levels):
+            latents = view.read(level, shard)
+            jittered = latents + (reach * noise).to(latents)
+            ranks[level, shard] = mode_ranks(jittered, source_dtype=source_dtype).cpu()
+    return ranks
+
+
+def _spread(view: View) -> float:
+    """Give the standard deviation of all numbers of all levels, from those of the shards."""
+    count, mean, squares = 0, 0.0, 0.0
+    for level in range(view.levels):
+        for shard in view.shards():
+            values = view.read(level, shard).double()
+            own, size = float(values.mean()), values.numel()
+            gap, count = own - mean, count + size
+            mean += gap * size / count
+            squares += float((values - own).square().sum()) + gap**2 * size * (1 - size / count)
+    return float(np.sqrt(squares / max(count - 1, 1)))

@@ -15,13 +15,17 @@ class AnalysisSettings(BaseModel):
     log_weight : float
         Weight of the pseudo-logarithm against the projection in the default kernel.
     halves : int
-        Random halves of the images behind the intervals of dimensions and angles.
+        Random halves of the compared images behind the intervals of dimensions and angles.
     angle_share : float
         Share of the variance that the subspaces hold between which angles are measured.
     jitter : float
         Standard deviation of the latent jitter (a control), relative to the latents' own.
     tolerances : tuple of float
         Relative tolerances of the rank-against-tolerance curve.
+    compared_images : int
+        Images that are compared with one another, at most, chosen by the seed: those behind
+        intervals and nulls of dimensions and angles, the dimension-against-size curve, nearest
+        neighbours and t-SNE maps. Everything else rests on all images.
     neighbours : int
         Nearest neighbours of a latent that the local dimension is read from; its ceiling.
     pullback_images : int
@@ -30,7 +34,7 @@ class AnalysisSettings(BaseModel):
         Directions along which the metric is measured, at most, where the latent has too many
         numbers for all of them: those in which the clean latents vary most.
     size_fractions : tuple of float
-        Sample sizes of the dimension-against-size curve, relative to all images.
+        Sample sizes of the dimension-against-size curve, relative to the compared images.
     tsne_seeds : tuple of int
         Seeds of the t-SNE maps; none are drawn if empty.
     tsne_levels : int
@@ -44,6 +48,7 @@ class AnalysisSettings(BaseModel):
     halves: int = Field(default=20, ge=2)
     angle_share: float = Field(default=0.95, gt=0, lt=1)
     jitter: float = Field(default=0.01, gt=0)
+    compared_images: int = Field(default=1000, ge=4)
     neighbours: int = Field(default=20, ge=2)
     pullback_images: int = Field(default=16, ge=1)
     pullback_directions: int = Field(default=16, ge=1)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentgeo.analysis.settings import AnalysisSettings
+from latentgeo.analysis.views import View, is_vector, view_of
 from latentgeo.metrics import bootstrap_mean, jackknife_interval
 
 ACTIVE_VARIANCE = 0.01
@@ -63,51 +64,66 @@ def unit_variables(latents: xr.Dataset, halves: Tensor, settings: AnalysisSettin
        Perspective on Posterior Collapse", NeurIPS 2019, definition 1.
     """
     stochastic = "log_variance" in latents
-    channels, *positions = latents["mean"].shape[2:]
-    if not stochastic and positions != [1, 1]:
+    mean = view_of(latents["mean"])
+    if not stochastic and not is_vector(mean.shape):
         return xr.Dataset()
-    levels = [_measure(latents.isel(noise=at), halves) for at in range(latents.sizes["noise"])]
+    log_variance = view_of(latents["log_variance"]) if stochastic else None
+    levels = [_measure(mean, log_variance, level, halves) for level in range(mean.levels)]
     variables = _variances(levels, stochastic)
     if stochastic:
-        variables = variables.merge(_divergences(levels, int(np.prod(positions)), settings))
-    return variables.assign_coords(unit=np.arange(channels))
+        variables = variables.merge(_divergences(levels, int(np.prod(mean.shape[1:])), settings))
+    return variables.assign_coords(unit=np.arange(mean.shape[0]))
 
 
-def _measure(level: xr.Dataset, halves: Tensor) -> _Level:
-    """Reduce the latents of one level to numbers per unit; only one level is in memory."""
-    mean = _by_unit(level["mean"])
-    largest = mean.abs().amax()
-    spread = mean.amax(0) - mean.amin(0)
-    centred = mean - mean.mean(0)
-    share = torch.zeros(len(halves), len(mean), dtype=mean.dtype)
-    share.scatter_(1, halves, 1 / halves.shape[1])
-    divergence, posterior = mean.new_zeros(mean.shape[1], 0), mean.new_zeros(mean.shape[1])
-    if "log_variance" in level:
-        log_variance = _by_unit(level["log_variance"])
-        variance = log_variance.exp()
-        each = (mean.square() + variance - 1 - log_variance) / 2
-        divergence, posterior = each.sum(-1).mT, variance.mean((0, 2))
+def _measure(mean: View, log_variance: View | None, level: int, halves: Tensor) -> _Level:
+    """Reduce the latents of one level to numbers per unit, shard by shard."""
+    share = torch.zeros(1 + len(halves), mean.samples, dtype=torch.float64)
+    share[0] = 1 / mean.samples
+    share[1:].scatter_(1, halves, 1 / halves.shape[1])
+    centre, still = _centre_and_still(mean, level)
+    first, second = (torch.zeros(len(share), centre.numel(), dtype=torch.float64) for _ in "12")
+    divergence, posterior = [], torch.zeros(len(centre), dtype=torch.float64)
+    for shard in mean.shards():
+        values = _by_unit(mean, level, shard)
+        flat = (values - centre).flatten(1)
+        first += share[:, shard] @ flat
+        second += share[:, shard] @ flat.square()
+        if log_variance is not None:
+            logarithm = _by_unit(log_variance, level, shard)
+            variance = logarithm.exp()
+            each = (values.square() + variance - 1 - logarithm) / 2
+            divergence.append(each.sum(-1).mT)
+            posterior += variance.mean(-1).sum(0) / mean.samples
+    count = 1 / share.amax(-1, keepdim=True)
+    unbiased = (second - first.square()).clamp_min(0) * count / (count - 1)
+    by_unit = unbiased.reshape(len(share), *centre.shape).mean(-1)
+    none = posterior.new_zeros(len(centre), 0)
     return _Level(
-        _variance(centred, torch.full((1, len(mean)), 1 / len(mean)).to(mean))[0],
-        _variance(centred, share),
-        (spread <= _STILL * largest).all(-1),
-        divergence,
+        by_unit[0],
+        by_unit[1:],
+        still,
+        torch.cat(divergence, dim=1) if divergence else none,
         posterior,
     )
 
 
-def _by_unit(values: xr.DataArray) -> Tensor:
+def _by_unit(view: View, level: int, images: slice) -> Tensor:
     """Give latents (images, units, positions) in float64."""
-    return torch.from_numpy(values.values).double().flatten(2)
+    return view.read(level, images).double().flatten(2)
 
 
-def _variance(centred: Tensor, shares: Tensor) -> Tensor:
-    """Give the variance over images that hold the shares (k, images): (k, units)."""
-    flat = centred.flatten(1)
-    variance = shares @ flat.square() - (shares @ flat).square()
-    count = 1 / shares.amax(-1, keepdim=True)
-    unbiased = variance.clamp_min(0) * count / (count - 1)
-    return unbiased.reshape(len(shares), *centred.shape[1:]).mean(-1)
+def _centre_and_still(view: View, level: int) -> tuple[Tensor, Tensor]:
+    """Give the mean over images (units, positions), and which units never vary."""
+    total, lowest, highest = [], [], []
+    for shard in view.shards():
+        values = _by_unit(view, level, shard)
+        total.append(values.sum(0))
+        lowest.append(values.amin(0))
+        highest.append(values.amax(0))
+    low, high = torch.stack(lowest).amin(0), torch.stack(highest).amax(0)
+    largest = torch.maximum(low.abs(), high.abs()).amax()
+    still = (high - low <= _STILL * largest).all(-1)
+    return torch.stack(total).sum(0) / view.samples, still
 
 
 def _variances(levels: list[_Level], stochastic: bool) -> xr.Dataset:

@@ -144,9 +144,11 @@ def _dimension(result: xr.Dataset) -> str:
 def _angles(result: xr.Dataset, level: float) -> str:
     split = result["principal_angle_split_mean"].isel(view=0).sel(noise=level).values
     null = result["principal_angle_null_mean"].isel(view=0).sel(null="disjoint clean sets").values
+    compared = result.attrs["compared_images"]
+    half = "half the images" if compared == result.sizes["sample"] else f"half of {compared} images"
     return (
         f"At noise {level:g} the mean principal angle between clean and noisy subspaces is "
-        f"{split.mean():.1f}° on half the images; two disjoint clean halves differ by "
+        f"{split.mean():.1f}° on {half}; two disjoint clean halves differ by "
         f"{null.mean():.1f}°."
     )
 

@@ -185,8 +185,9 @@ def _embedding(data: xr.Dataset, most: int) -> Embedding:
     """Take the maps of one model."""
     points = data["tsne"].transpose("tsne_seed", "tsne_noise", "sample", "axis").values[:most]
     labels = np.asarray(data["label"].values, dtype=np.int64) if "label" in data else None
-    known = labels is not None and bool((labels >= 0).any())
-    return Embedding(points, data["tsne_divergence"].values[:most], labels if known else None)
+    mapped = np.isfinite(points).all(axis=(0, 1, 3))  # a map shows the compared images alone
+    shown = labels[mapped] if labels is not None and bool((labels >= 0).any()) else None
+    return Embedding(points[:, :, mapped], data["tsne_divergence"].values[:most], shown)
 
 
 def _scatter(ax: Axes, points: NDArray[np.float64], colour: Any) -> None:

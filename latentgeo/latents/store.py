@@ -1,6 +1,8 @@
 """Latents on disk (or in memory): a zarr group that xarray opens, filled batch by batch."""
 
 import json
+import math
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from latentgeo.errors import InputError
 from latentgeo.files import check_free, folder_in_place
 
 _MARK = "written"
+_GIB = 2**30
 
 
 class LatentStore:
@@ -98,7 +101,7 @@ def open_store(
     Raises
     ------
     InputError
-        When the folder holds something else and `force` is false.
+        When the folder holds something else and `force` is false, or the disk is too small.
     """
     described = coordinates.assign_attrs(identity=json.dumps(identity, sort_keys=True))
     if out is None:
@@ -106,9 +109,23 @@ def open_store(
     if (out / "zarr.json").is_file() and not force:
         return _continue(out, identity)
     check_free(out, holds="latents", force=force)
+    _check_space(out, shapes)
     with folder_in_place(out) as folder:
         _create(str(folder), described, shapes, batch_size)
     return LatentStore(zarr.open_group(str(out), mode="r+"))
+
+
+def _check_space(out: Path, shapes: Mapping[str, tuple[tuple[str, int], ...]]) -> None:
+    """Refuse, before any work, latents that the disk has no room for."""
+    needed = sum(4 * math.prod(length for _, length in axes) for axes in shapes.values())
+    place = next(folder for folder in out.absolute().parents if folder.is_dir())
+    free = shutil.disk_usage(place).free
+    if needed > free:
+        raise InputError(
+            f"the latents take {needed / _GIB:.1f} GiB and {str(place)!r} has {free / _GIB:.1f} "
+            "GiB free; take fewer images (samples) or noise levels, or a folder on a larger disk "
+            "(for an analysis: the environment variable TMPDIR)"
+        )
 
 
 def _create(

@@ -51,3 +51,12 @@ def test_a_good_model_has_learned_and_says_by_how_much(images):
     assert quality.learned
     assert "a gain of 10.0 dB [10.0, 10.0] per image" in quality.evidence
     assert quality.variables["psnr_mean"].values[1] == pytest.approx(baseline.mean() + 7)
+
+
+def test_batches_of_images_have_one_mean(images, monkeypatch):
+    expected = mean_image_psnr(images)
+    np.testing.assert_array_equal(
+        expected, psnr(np.repeat(images.mean(0)[None], 50, 0), images, data_range=1.0)
+    )
+    monkeypatch.setattr("latentgeo.analysis.quality._BATCH", 7)
+    np.testing.assert_allclose(mean_image_psnr(images), expected, atol=1e-5)

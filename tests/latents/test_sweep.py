@@ -187,6 +187,15 @@ def test_a_full_disk_leaves_what_was_written(images, tmp_path, monkeypatch):
     assert len(list(tmp_path.iterdir())) == 1
 
 
+def test_a_disk_that_is_too_small_is_refused_beforehand(images, tmp_path, monkeypatch):
+    import shutil
+
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(9, 9, 999))
+    with pytest.raises(InputError, match="GiB free; take fewer images"):
+        encode(_model(), images, noise=NOISE, out=tmp_path / "new" / "z")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

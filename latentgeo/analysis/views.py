@@ -1,0 +1,165 @@
+"""Latents of one kind, read some images at a time, and what kernels make of them."""
+
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import xarray as xr
+from numpy.typing import NDArray
+from torch import Tensor
+
+from latentgeo.analysis.settings import AnalysisSettings
+from latentgeo.errors import InputError
+from latentgeo.geometry import (
+    PointStream,
+    mode_unfoldings,
+    pseudo_log_features,
+    require_spectrum,
+)
+
+MODES = ("S1", "S2", "S3")
+SHARD_BYTES = 2**28
+"""About what the latents and the features of one shard take."""
+
+Images = slice | NDArray[np.int64]
+
+
+class View(NamedTuple):
+    """One kind of latents at every noise level.
+
+    Attributes
+    ----------
+    levels : int
+        Number of noise levels.
+    samples : int
+        Number of images n.
+    shape : tuple of int
+        (C, H, W).
+    read : callable
+        Takes a level and images (a slice or positions) and gives their latents (b, C, H, W).
+    """
+
+    levels: int
+    samples: int
+    shape: tuple[int, ...]
+    read: Callable[[int, Images], Tensor]
+
+    @property
+    def step(self) -> int:
+        """Images of a shard."""
+        each = 16 * int(np.prod(self.shape)) + 8 * sum(_widths(self.shape).values())
+        return max(1, SHARD_BYTES // each)
+
+    def shards(self) -> Iterator[slice]:
+        """Cut the images into shards."""
+        for start in range(0, self.samples, self.step):
+            yield slice(start, min(start + self.step, self.samples))
+
+    def take(self, chosen: NDArray[np.int64]) -> "View":
+        """Give some of the images; itself where they are all."""
+        if len(chosen) == self.samples:
+            return self
+        return self._replace(
+            samples=len(chosen), read=lambda level, images: self.read(level, chosen[images])
+        )
+
+
+def view_of(latents: xr.DataArray, device: torch.device | None = None) -> View:
+    """Look at an array (noise, sample, channel, row, column), which may lie on disk."""
+
+    def read(level: int, images: Images) -> Tensor:
+        values = latents.isel(noise=level, sample=images).values
+        return torch.from_numpy(values).to(device or "cpu")
+
+    return View(latents.sizes["noise"], latents.sizes["sample"], latents.shape[2:], read)
+
+
+def choose_images(samples: int, wanted: int, seed: int) -> NDArray[np.int64]:
+    """Choose some images by the seed, in their order; all where there are no more than wanted."""
+    return np.sort(np.random.default_rng(seed).permutation(samples)[:wanted])
+
+
+def is_vector(shape: tuple[int, ...]) -> bool:
+    """Say whether latents have a single position, and so nothing to unfold."""
+    return tuple(shape[1:]) == (1, 1)
+
+
+def point_streams(
+    view: View, level: int, source_dtype: str, settings: AnalysisSettings
+) -> dict[str, PointStream]:
+    """Give the latents of a level as points of the kernel's space.
+
+    Parameters
+    ----------
+    view : View
+        The latents.
+    level : int
+        Place of the noise level.
+    source_dtype : str
+        What the latents were computed in.
+    settings : AnalysisSettings
+        Weight of the logarithm.
+
+    Returns
+    -------
+    dict of str to PointStream
+        "product", with the features of the three modes side by side, and each mode; vectors are
+        points themselves, "product" alone.
+    """
+    widths = _widths(view.shape)
+
+    # The features of a set that is a single shard are made once, others each time.
+    @lru_cache(maxsize=len(widths) if view.samples <= view.step else 0)
+    def features(mode: str, start: int, stop: int) -> Tensor:
+        latents = view.read(level, slice(start, stop))
+        if mode not in MODES:
+            return latents.flatten(1).double()
+        unfolding = mode_unfoldings(latents)[MODES.index(mode)]
+        return pseudo_log_features(
+            unfolding, log_weight=settings.log_weight, source_dtype=source_dtype
+        )
+
+    def stream(modes: tuple[str, ...]) -> PointStream:
+        def read(images: slice) -> Tensor:
+            return torch.cat([features(mode, images.start, images.stop) for mode in modes], dim=-1)
+
+        return PointStream(view.samples, sum(widths[mode] for mode in modes), view.step, read)
+
+    single = {mode: stream((mode,)) for mode in widths}
+    return single if "product" in single else {**single, "product": stream(tuple(widths))}
+
+
+def check_size(shape: tuple[int, ...], samples: int, device: torch.device) -> None:
+    """Refuse, before anything is encoded, more than the device can analyse.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (C, H, W) of the latents.
+    samples : int
+        Number of images.
+    device : torch.device
+        Where the analysis runs.
+
+    Raises
+    ------
+    InputError
+        When the spectrum of the features is more than all memory.
+    """
+    try:
+        require_spectrum(samples, sum(_widths(shape).values()), torch.empty(0, device=device))
+    except ValueError as error:
+        raise InputError(f"latents of shape {tuple(shape)}: {error} (samples)") from None
+
+
+def _widths(shape: tuple[int, ...]) -> dict[str, int]:
+    """Give the numbers of features of each mode, or of the vector itself."""
+    channels, rows, columns = shape
+    if is_vector(shape):
+        return {"product": channels}
+    # An upper triangle for the projection and one for the logarithm.
+    return {
+        mode: size * (size + 1) for mode, size in zip(MODES, (rows, columns, channels), strict=True)
+    }

@@ -1,0 +1,119 @@
+"""What an analysis finds does not depend on how many images are in memory at a time."""
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+from latentgeo.analysis import AnalysisSettings, analyze_latents, check_size, summarize, views
+from latentgeo.errors import InputError
+
+SAMPLES = 40
+BASELINE = np.full(SAMPLES, 12.0)
+SETTINGS = AnalysisSettings(halves=4, tsne_seeds=(), size_fractions=(0.5, 1.0))
+EXACT = ("rank", "rank_with_jitter", "stratification", "dead_channels", "hilbert_dimension")
+
+
+def posterior(make_latents, mean):
+    rng = np.random.default_rng(1)
+    sampled = mean + 0.1 * rng.normal(size=(2, *mean.shape))
+    return make_latents(mean, sampled=sampled, log_variance=np.full_like(mean, np.log(0.01)))
+
+
+@pytest.fixture(scope="module")
+def tensors(make_latents, tensor_latents):
+    return posterior(make_latents, tensor_latents)
+
+
+@pytest.fixture(scope="module")
+def vectors(make_latents, vector_latents):
+    return posterior(make_latents, vector_latents)
+
+
+def in_shards(monkeypatch, latents, images, settings=SETTINGS):
+    """Analyse with so many images in a shard."""
+    view = views.view_of(latents["mean"])
+    monkeypatch.setattr(views, "SHARD_BYTES", int(views.SHARD_BYTES / view.step * (images + 0.5)))
+    assert view.step == images
+    return analyze_latents(latents, BASELINE, settings)
+
+
+def check_same(found, expected):
+    for name in EXACT:
+        if name in expected:
+            np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
+    assert found.attrs["verdict"] == expected.attrs["verdict"]
+    xr.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-9)
+
+
+@pytest.mark.parametrize("images", [3, 39])
+@pytest.mark.parametrize("kind", ["tensors", "vectors"])
+def test_shards_of_any_size_give_the_same(monkeypatch, request, kind, images):
+    latents = request.getfixturevalue(kind)
+    expected = analyze_latents(latents, BASELINE, SETTINGS)
+    check_same(in_shards(monkeypatch, latents, images), expected)
+
+
+def test_latents_on_disk_give_the_same(tensors, tmp_path):
+    tensors.to_zarr(tmp_path / "latents", consolidated=False)
+    on_disk = xr.open_zarr(tmp_path / "latents", consolidated=False, chunks=None)
+    expected = analyze_latents(tensors, BASELINE, SETTINGS)
+    check_same(analyze_latents(on_disk, BASELINE, SETTINGS), expected)
+
+
+def test_comparing_some_images_leaves_what_rests_on_all(tensors):
+    some = SETTINGS.model_copy(update={"compared_images": 16})
+    whole, found = (analyze_latents(tensors, BASELINE, each) for each in (SETTINGS, some))
+    assert (whole.attrs["compared_images"], found.attrs["compared_images"]) == (SAMPLES, 16)
+    own = ["intrinsic", "_by_size", "principal_angle_split", "principal_angle_null"]
+    for name in whole:
+        if str(name).endswith("_ci") and "unit" not in str(name) and "psnr" not in str(name):
+            continue
+        if not any(part in str(name) for part in own):
+            xr.testing.assert_allclose(found[name], whole[name])
+    assert found["size"].values.tolist() == [8, 16, SAMPLES]
+    dimension = whole["hilbert_dimension"].sel(part="product", centring="centred")
+    np.testing.assert_array_equal(found["hilbert_dimension_by_size"].isel(size=-1), dimension)
+    assert (found["hilbert_dimension_by_size"].isel(size=-2) < 16).all()
+    assert (found["intrinsic_points"] == 16).all()
+    assert "half of 16 images" in found.attrs["verdict"]
+
+
+def test_compared_images_are_those_of_an_analysis_of_them_alone(tensors):
+    some = SETTINGS.model_copy(update={"compared_images": 16})
+    found = analyze_latents(tensors, BASELINE, some)
+    chosen = views.choose_images(SAMPLES, 16, SETTINGS.seed)
+    alone = analyze_latents(tensors.isel(sample=chosen), BASELINE[chosen], SETTINGS)
+    for name in ("intrinsic_dimension", "principal_angle_split_mean", "principal_angle_null_mean"):
+        xr.testing.assert_allclose(found[name], alone[name], rtol=1e-10)
+    curve = found["hilbert_dimension_by_size"].isel(size=slice(2))
+    np.testing.assert_array_equal(curve, alone["hilbert_dimension_by_size"])
+
+
+def test_a_map_shows_the_compared_images(tensors):
+    from latentgeo.figures import TsneDisplay
+
+    settings = SETTINGS.model_copy(update={"compared_images": 16, "tsne_seeds": (0,)})
+    found = analyze_latents(tensors, BASELINE, settings)
+    mapped = found["tsne"].notnull().all(["tsne_seed", "tsne_noise", "axis"])
+    np.testing.assert_array_equal(np.flatnonzero(mapped), views.choose_images(SAMPLES, 16, 0))
+    tree = xr.DataTree.from_dict(
+        {"/": xr.Dataset(attrs={"perturbation": "gaussian"}), "/vae": found}
+    )
+    (embedding,) = TsneDisplay.from_analysis(tree).embeddings.values()
+    assert embedding.points.shape == (1, 3, 16, 2)
+    assert embedding.labels.shape == (16,)
+
+
+def test_the_summary_says_how_many_images_are_compared(tensors):
+    settings = SETTINGS.model_copy(update={"compared_images": 16})
+    result = analyze_latents(tensors, BASELINE, settings)
+    facts = {"data": "x", "samples": SAMPLES, "seed": 0, "perturbation": "p", "provenance": "{}"}
+    tree = xr.DataTree.from_dict({"/": xr.Dataset(attrs=facts), "/vae": result})
+    assert summarize(tree)["models"]["vae"]["compared_images"] == 16
+
+
+def test_more_than_memory_is_refused_beforehand():
+    check_size((128, 7, 7), 10**6, torch.device("cpu"))
+    with pytest.raises(InputError, match="the memory of this device is"):
+        check_size((10**4, 7, 7), 10**9, torch.device("cpu"))
