@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import floor, log10
 from pathlib import Path
 
 import numpy as np
@@ -264,8 +265,8 @@ def _realism(models: _Models) -> Table:
         (
             label,
             _latent(data),
-            *(_ends_and_inside(data, "sharpness", 3)),
-            _interval(data, "real_sharpness", 3),
+            *(_ends_and_inside(data, "sharpness", _digits(data))),
+            _interval(data, "real_sharpness", _digits(data)),
             *(_ends_and_inside(data, "nearest", 2)),
             *(_ends_and_inside(data, "cycle", 3)),
             f"{100 * float(data['clamped_share']):.1f} %",
@@ -283,6 +284,12 @@ def _realism(models: _Models) -> Table:
         "Square brackets: 95 % bootstrap intervals over pairs. Ends: reconstructions; between: "
         "mean over the steps between. Pixels cut off: those made beyond black and white.",
     )
+
+
+def _digits(data: xr.Dataset) -> int:
+    """Say how many digits sharpness needs, which is in squared units of any size."""
+    real = float(data["real_sharpness"])
+    return max(2, 2 - floor(log10(real))) if real > 0 else 2
 
 
 def _ends_and_inside(data: xr.Dataset, name: str, digits: int) -> tuple[str, str]:
