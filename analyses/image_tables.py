@@ -147,10 +147,11 @@ def draw(
     for kind in ("samples", "reconstructions"):
         made = {name: found[kind] for name, found in shown.items() if kind in found}
         _draw(["test images", *made], [real, *made.values()], folder / kind)
+    paths = {name: found["paths"] for name, found in shown.items() if "paths" in found}
     pairs = range(len(first["paths"]))
     _draw(
-        [name for _ in pairs for name in shown],
-        [found["paths"][pair] for pair in pairs for found in shown.values()],
+        [name for _ in pairs for name in paths],
+        [path[pair] for pair in pairs for path in paths.values()],
         folder / "paths",
     )
 
