@@ -9,7 +9,7 @@ from typing import Any, get_args
 import numpy as np
 import xarray as xr
 
-from latentgeo.datasets import ImageDataset, load
+from latentgeo.datasets import ImageDataset, SentenceDataset, load
 from latentgeo.errors import InputError
 from latentgeo.interpolation.model_paths import PathSettings, measure_paths
 from latentgeo.interpolation.opened import open_all
@@ -99,8 +99,14 @@ def interpolate_images(
     _check(pairs, steps, path, geodesics, real)
     named = name_checkpoints(checkpoints)
     images = data if isinstance(data, ImageDataset) else load(data, "test", size=size)
+    if isinstance(images, SentenceDataset):
+        raise InputError(
+            f"data {images.name!r} are sentences, which have no sharpness and no pixels to compare "
+            "with; give images"
+        )
     ends, others = choose_pairs(images, pairs, seed)
     known = real_images if real_images is not None else _known(data, others, size)
+    _check_alike(ends, known)
     known = known.take(min(real, len(known)), seed=seed)
     models = open_all(named, ends, opening or {}, device)
     settings = PathSettings(steps, path, geodesics, real, seed)
@@ -153,6 +159,14 @@ def choose_pairs(
     return _slice(shuffled, slice(chosen)), (
         _slice(shuffled, slice(chosen, None)) if chosen < len(images) else None
     )
+
+
+def _check_alike(ends: ImageDataset, known: ImageDataset) -> None:
+    if known.shape != ends.shape:
+        raise InputError(
+            f"real images {known.name!r} have shape {known.shape}, the pairs {ends.shape}; give "
+            "images of one shape"
+        )
 
 
 def _slice(images: ImageDataset, here: slice) -> ImageDataset:

@@ -8,7 +8,7 @@ from sklearn.neighbors import NearestNeighbors
 from torch import nn
 
 from latentgeo import InputError
-from latentgeo.datasets import ImageDataset, load
+from latentgeo.datasets import ImageDataset, SentenceDataset, load
 from latentgeo.interpolation import interpolate_images
 from latentgeo.interpolation.images import choose_pairs
 from latentgeo.metrics import interpolate, sharpness
@@ -206,6 +206,14 @@ def test_what_cannot_be_used_is_said_in_a_line(model, arguments, said, images):
     with pytest.raises(InputError, match=said) as error:
         interpolate_images({"one": model()}, data=images, **(FEW | arguments))
     assert "\n" not in str(error.value)
+
+
+def test_sentences_and_images_of_another_shape_are_refused(images, pixels):
+    sentences = SentenceDataset.from_sentences(4 * ["a dog runs", "two men sit"], length=4)
+    with pytest.raises(InputError, match="are sentences"):
+        interpolate_images({"one": pixels}, data=sentences, **FEW)
+    with pytest.raises(InputError, match=r"real images .* have shape \(1, 28, 28\)"):
+        interpolate_images({"one": pixels}, data=images, real_images=load("digits"), **FEW)
 
 
 def test_one_image_is_no_pair(images, pixels):
