@@ -26,6 +26,14 @@ def test_blank_places_cost_nothing_and_the_others_their_logarithm():
     torch.testing.assert_close(found, torch.stack(expected))
 
 
+def test_the_sentence_itself_costs_least_and_is_the_mean():
+    sentences = one_hot(torch.tensor([[3, 0, -1, -1], [2, 2, 4, 1]]), 5)
+    exact = 40 * sentences
+    assert CATEGORICAL.negative_log(exact, sentences).max() < 1e-6
+    assert (CATEGORICAL.negative_log(exact.roll(1, dims=1), sentences) > 1).all()
+    torch.testing.assert_close(CATEGORICAL.mean(exact), sentences)
+
+
 def test_mean_is_that_of_sentences_that_end_at_their_first_end_token():
     logits = torch.randn(1, 3, 3, 1, dtype=torch.float64)
     chance = logits[0, :, :, 0].softmax(dim=0)
