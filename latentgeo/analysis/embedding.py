@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentgeo.analysis.settings import SHARES, AnalysisSettings
-from latentgeo.analysis.views import View, point_streams
+from latentgeo.analysis.views import View, feature_width, point_streams
 from latentgeo.geometry import (
     PointStream,
     StreamSpectrum,
@@ -55,7 +55,9 @@ class Embedding(NamedTuple):
     dimension : torch.Tensor of shape (noise, part, share, centring)
         Dimensions of all images.
     angles : torch.Tensor of shape (noise, angle)
-        Degrees, ascending, between the clean subspace of all images and that of each level.
+        Degrees, ascending, between the clean subspace and that of each level.
+    angle_images : int
+        Images that span the subspaces: all, or the compared ones.
     grams : Grams
         Of the images that are compared with one another.
     """
@@ -63,6 +65,7 @@ class Embedding(NamedTuple):
     parts: tuple[str, ...]
     dimension: Tensor
     angles: Tensor
+    angle_images: int
     grams: Grams
 
 
@@ -80,7 +83,7 @@ def embed(
     source_dtype : str
         What the latents were computed in.
     settings : AnalysisSettings
-        Weight of the logarithm and share of the angles.
+        Weight of the logarithm, share and order of the angles.
 
     Returns
     -------
@@ -88,14 +91,16 @@ def embed(
         One level after the other, each in shards.
     """
     some = view.take(compared)
+    of_all = some is view or _order(view) <= settings.angle_order
     dimensions, angles, within, cross = [], [], [], []
     for level in range(view.levels):
         streams = point_streams(view, level, source_dtype, settings)
         few = streams if some is view else point_streams(some, level, source_dtype, settings)
         within.append(stream_gram(few["product"]).cpu())
-        spectra = {part: _spectrum(part, points, settings) for part, points in streams.items()}
-        dimensions.append(torch.stack([_dimensions(found) for found in spectra.values()]))
-        axes = spectra["product"].axes
+        whole = _spectra(streams, settings, axes=of_all)
+        dimensions.append(torch.stack([_dimensions(found) for found in whole.values()]))
+        spanning = whole if of_all else _spectra({"product": few["product"]}, settings, axes=True)
+        axes = spanning["product"].axes
         assert axes is not None
         if level == 0:
             clean, clean_few = axes, few["product"]
@@ -108,6 +113,7 @@ def embed(
         tuple(streams),
         torch.stack(dimensions),
         torch.cat(_padded(angles)),
+        view.samples if of_all else some.samples,
         _stacked(within, cross),
     )
 
@@ -247,8 +253,19 @@ def angle_variables(
     )
 
 
-def _spectrum(part: str, points: PointStream, settings: AnalysisSettings) -> StreamSpectrum:
-    return stream_spectrum(points, share=settings.angle_share if part == "product" else None)
+def _order(view: View) -> int:
+    """Give the order of the eigenproblem of all images, and so the most axes there can be."""
+    return min(view.samples, feature_width(view.shape))
+
+
+def _spectra(
+    streams: dict[str, PointStream], settings: AnalysisSettings, *, axes: bool
+) -> dict[str, StreamSpectrum]:
+    """Find the spectrum of each part, and the axes of the product that angles are between."""
+    shares = {"product": settings.angle_share if axes else None}
+    return {
+        part: stream_spectrum(points, share=shares.get(part)) for part, points in streams.items()
+    }
 
 
 def _dimensions(found: StreamSpectrum) -> Tensor:

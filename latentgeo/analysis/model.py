@@ -114,11 +114,14 @@ def analyze_latents(
     if tensors:
         parts.append(rank_variables(views, latents["sample"].values, dtype, chosen))
     known = with_omissions(
-        xr.Dataset(attrs=_attributes(latents, tensors, len(compared), chosen)),
+        xr.Dataset(attrs=_attributes(latents, tensors, chosen)),
         (*(() if tensors else _OMITTED_FOR_VECTORS), *_missing_quality(quality)),
     )
     result = join(known, *parts).assign_coords(
         view=list(views), noise=latents["noise"], sample=latents["sample"]
+    )
+    result = result.assign_attrs(
+        compared_images=len(compared), angle_images=embeddings[0].angle_images
     )
     # What was passed on as it came may still lie on disk.
     return result.assign_attrs(learned=_learned(quality), verdict=verdict(result, quality)).load()
@@ -198,9 +201,7 @@ def _tsne(
     return tsne_variables(gram.cpu(), noise, compared, latents.sizes["sample"], settings)
 
 
-def _attributes(
-    latents: xr.Dataset, tensors: bool, compared: int, settings: AnalysisSettings
-) -> dict[str, Any]:
+def _attributes(latents: xr.Dataset, tensors: bool, settings: AnalysisSettings) -> dict[str, Any]:
     return {
         **{
             name: latents.attrs[name]
@@ -208,7 +209,6 @@ def _attributes(
         },
         "latent_kind": "tensor" if tensors else "vector",
         "latent_shape": list(latents["mean"].shape[2:]),
-        "compared_images": compared,
         "rank_rule": "spectrum" if tensors else "none",
         "kernel": "pseudo-log" if tensors else "linear",
         "settings": settings.model_dump_json(),

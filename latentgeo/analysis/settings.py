@@ -18,6 +18,10 @@ class AnalysisSettings(BaseModel):
         Random halves of the compared images behind the intervals of dimensions and angles.
     angle_share : float
         Share of the variance that the subspaces hold between which angles are measured.
+    angle_order : int
+        Images or features of the kernel, whichever are fewer, up to which angles between
+        subspaces rest on all images. Beyond, they rest on the compared images: the axes of large
+        subspaces are more than memory.
     jitter : float
         Standard deviation of the latent jitter (a control), relative to the latents' own.
     tolerances : tuple of float
@@ -25,7 +29,7 @@ class AnalysisSettings(BaseModel):
     compared_images : int
         Images that are compared with one another, at most, chosen by the seed: those behind
         intervals and nulls of dimensions and angles, the dimension-against-size curve, nearest
-        neighbours and t-SNE maps. Everything else rests on all images.
+        neighbours and t-SNE maps. Everything else rests on all images, but see `angle_order`.
     neighbours : int
         Nearest neighbours of a latent that the local dimension is read from; its ceiling.
     pullback_images : int
@@ -47,6 +51,7 @@ class AnalysisSettings(BaseModel):
     log_weight: float = Field(default=1.0, ge=0)
     halves: int = Field(default=20, ge=2)
     angle_share: float = Field(default=0.95, gt=0, lt=1)
+    angle_order: int = Field(default=4096, ge=1)
     jitter: float = Field(default=0.01, gt=0)
     compared_images: int = Field(default=1000, ge=4)
     neighbours: int = Field(default=20, ge=2)

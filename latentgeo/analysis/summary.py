@@ -48,6 +48,7 @@ def _model(result: xr.Dataset) -> dict[str, Any]:
         "latent_shape": [int(length) for length in result.attrs["latent_shape"]],
         "latent_kind": result.attrs["latent_kind"],
         "compared_images": int(result.attrs.get("compared_images", result.sizes["sample"])),
+        "angle_images": int(result.attrs.get("angle_images", result.sizes["sample"])),
         "rank_rule": result.attrs["rank_rule"],
         "source_dtype": result.attrs["source_dtype"],
         "kernel": result.attrs["kernel"],

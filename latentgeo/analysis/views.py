@@ -49,7 +49,7 @@ class View(NamedTuple):
     @property
     def step(self) -> int:
         """Images of a shard."""
-        each = 16 * int(np.prod(self.shape)) + 8 * sum(_widths(self.shape).values())
+        each = 16 * int(np.prod(self.shape)) + 8 * feature_width(self.shape)
         return max(1, SHARD_BYTES // each)
 
     def shards(self) -> Iterator[slice]:
@@ -149,9 +149,14 @@ def check_size(shape: tuple[int, ...], samples: int, device: torch.device) -> No
         When the spectrum of the features is more than all memory.
     """
     try:
-        require_spectrum(samples, sum(_widths(shape).values()), torch.empty(0, device=device))
+        require_spectrum(samples, feature_width(shape), torch.empty(0, device=device))
     except ValueError as error:
         raise InputError(f"latents of shape {tuple(shape)}: {error} (samples)") from None
+
+
+def feature_width(shape: tuple[int, ...]) -> int:
+    """Count the features of the product kernel for latents (C, H, W)."""
+    return sum(_widths(shape).values())
 
 
 def _widths(shape: tuple[int, ...]) -> dict[str, int]:

@@ -46,8 +46,9 @@ def check_same(found, expected):
     xr.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-9)
 
 
-@pytest.mark.parametrize("images", [3, 39])
-@pytest.mark.parametrize("kind", ["tensors", "vectors"])
+@pytest.mark.parametrize(
+    ("kind", "images"), [("tensors", 13), ("tensors", 39), ("vectors", 3), ("vectors", 39)]
+)
 def test_shards_of_any_size_give_the_same(monkeypatch, request, kind, images):
     latents = request.getfixturevalue(kind)
     expected = analyze_latents(latents, BASELINE, SETTINGS)
@@ -65,6 +66,7 @@ def test_comparing_some_images_leaves_what_rests_on_all(tensors):
     some = SETTINGS.model_copy(update={"compared_images": 16})
     whole, found = (analyze_latents(tensors, BASELINE, each) for each in (SETTINGS, some))
     assert (whole.attrs["compared_images"], found.attrs["compared_images"]) == (SAMPLES, 16)
+    assert found.attrs["angle_images"] == SAMPLES
     own = ["intrinsic", "_by_size", "principal_angle_split", "principal_angle_null"]
     for name in whole:
         if str(name).endswith("_ci") and "unit" not in str(name) and "psnr" not in str(name):
@@ -90,6 +92,18 @@ def test_compared_images_are_those_of_an_analysis_of_them_alone(tensors):
     np.testing.assert_array_equal(curve, alone["hilbert_dimension_by_size"])
 
 
+def test_large_subspaces_are_those_of_the_compared_images(tensors):
+    few = SETTINGS.model_copy(update={"compared_images": 16, "angle_order": SAMPLES - 1})
+    found = analyze_latents(tensors, BASELINE, few)
+    chosen = views.choose_images(SAMPLES, 16, SETTINGS.seed)
+    alone = analyze_latents(tensors.isel(sample=chosen), BASELINE[chosen], SETTINGS)
+    assert found.attrs["angle_images"] == 16
+    names = ["principal_angle", "principal_angle_ci"]
+    xr.testing.assert_allclose(found[names], alone[names], rtol=1e-10)
+    dimension = analyze_latents(tensors, BASELINE, SETTINGS)["hilbert_dimension"]
+    xr.testing.assert_identical(found["hilbert_dimension"].drop_attrs(), dimension.drop_attrs())
+
+
 def test_a_map_shows_the_compared_images(tensors):
     from latentgeo.figures import TsneDisplay
 
@@ -110,7 +124,8 @@ def test_the_summary_says_how_many_images_are_compared(tensors):
     result = analyze_latents(tensors, BASELINE, settings)
     facts = {"data": "x", "samples": SAMPLES, "seed": 0, "perturbation": "p", "provenance": "{}"}
     tree = xr.DataTree.from_dict({"/": xr.Dataset(attrs=facts), "/vae": result})
-    assert summarize(tree)["models"]["vae"]["compared_images"] == 16
+    found = summarize(tree)["models"]["vae"]
+    assert (found["compared_images"], found["angle_images"]) == (16, SAMPLES)
 
 
 def test_more_than_memory_is_refused_beforehand():
