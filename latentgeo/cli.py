@@ -575,7 +575,9 @@ def _count(text: str) -> int | None:
     try:
         return int(text)
     except ValueError:
-        raise InputError(f"samples {text!r} cannot be used: expected a whole number or all") from None
+        raise InputError(
+            f"samples {text!r} cannot be used: expected a whole number or all"
+        ) from None
 
 
 def _levels(text: str) -> list[float]:
