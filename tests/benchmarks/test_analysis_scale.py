@@ -1,0 +1,45 @@
+"""The synthetic latents of the benchmark, and the exponent that it fits."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+import torch
+
+from latentgeo.geometry import gram_dimension, mode_features
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def scale():
+    """Load the benchmark, which is a script."""
+    spec = importlib.util.spec_from_file_location(
+        "analysis_scale", ROOT / "benchmarks" / "analysis_scale.py"
+    )
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_latents_do_not_depend_on_the_shard(scale):
+    view = scale.synthetic(250, torch.device("cpu"))
+    whole = view.read(0, slice(0, 250))
+    assert whole.shape == (250, 128, 7, 7)
+    parts = [view.read(0, slice(start, start + 50)) for start in range(0, 250, 50)]
+    torch.testing.assert_close(torch.cat(parts), whole, rtol=0, atol=0)
+    assert (whole[0] != whole[100]).any()
+
+
+def test_findings_are_those_of_the_gram_matrix(scale):
+    found = scale.analyze_once(40, "cpu")
+    features = mode_features(scale.synthetic(40, torch.device("cpu")).read(0, slice(0, 40)))
+    assert found["dimension"] == int(gram_dimension(features @ features.mT, (0.95,))[0])
+    assert found["ranks"] == [20]
+    assert found["order"] == 40
+
+
+def test_the_exponent_is_that_of_a_power(scale):
+    rows = [{"size": size, "seconds": 0.5 * size**1.25} for size in (10, 1000, 10**6)]
+    assert scale.exponent(rows, "seconds") == "1.25"
+    assert scale.exponent(rows[:1], "seconds") == "not fitted to one size"
