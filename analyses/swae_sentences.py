@@ -98,7 +98,7 @@ MODELS = {
     "vae": Variant("vae"),
     "wae-mmd": Variant("wae-mmd", {"prior_weight": 100.0}),
     "wae-gan": Variant("wae-gan", {"prior_weight": 10.0}),
-    "swae": Variant("swae", {"stage_dim": 32, "stage_hidden": (256, 256), "prior_weight": 1000.0}),
+    "swae": Variant("swae", {"stage_dim": 64, "stage_hidden": (256, 256), "prior_weight": 3000.0}),
 }
 
 # What the printed interpolations and sums are of.
