@@ -90,7 +90,7 @@ SCALES = {
         mixture_samples=100,
         options={"width": 16, "heads": 2, "place_width": 4, "latent_dim": 8},
     ),
-    "laptop": Scale(seeds=3, epochs=2, train_samples=20_000, samples=5000),
+    "laptop": Scale(seeds=3, epochs=2, train_samples=16_000, samples=5000),
     "paper": Scale(seeds=5, epochs=60, train_samples=None, samples=29_000, mixture_samples=29_000),
 }
 MODELS = {
