@@ -143,7 +143,7 @@ def select_images(
 
 
 def check_fit(model: Autoencoder, images: ImageDataset) -> None:
-    """Raise `InputError` unless the model takes images of this shape, and sentences of its words."""
+    """Raise `InputError` unless the model takes images of this shape and sentences of its words."""
     expected = tuple(model.config.image_shape)
     if tuple(images.shape) != expected:
         raise InputError(

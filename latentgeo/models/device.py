@@ -32,7 +32,7 @@ def choose_device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name == "cuda" and not torch.cuda.is_available():
-        why = "finds no GPU" if torch.backends.cuda.is_built() else "is built without CUDA"
+        why = "is built without CUDA" if torch.version.cuda is None else "finds no GPU"
         raise InputError(
             f"device 'cuda' is not available: PyTorch {torch.__version__} {why}; "
             "use 'cpu' or 'auto'"

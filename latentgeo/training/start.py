@@ -208,7 +208,8 @@ def _check_device(config: TrainConfig) -> torch.device:
 
 def _computes_bfloat16() -> bool:
     """Say whether the GPU has bfloat16 itself: emulated, it is slower than float32."""
-    return torch.cuda.is_bf16_supported(including_emulation=False)
+    supported: bool = torch.cuda.is_bf16_supported(including_emulation=False)
+    return supported
 
 
 def _check_folder(folder: RunFolder, config: TrainConfig, *, resume: bool, force: bool) -> None:
