@@ -272,6 +272,10 @@ def interpolate(
     real: Annotated[
         int, typer.Option(help="Training images that decoded ones are compared with, at most.")
     ] = 10_000,
+    features: Annotated[
+        Path | None,
+        typer.Option(help="What `latentgeo features` made: compare in it instead of in pixels."),
+    ] = None,
     size: Size = None,
     seed: Seed = 0,
     device: Device = "auto",
@@ -289,6 +293,7 @@ def interpolate(
         path=path,  # type: ignore[arg-type] # what it is not is refused there
         geodesics=geodesics,
         real=real,
+        features=features,
         size=size,
         seed=seed,
         opening=opening,

@@ -108,6 +108,12 @@ class Features(nn.Module):
         return f"{self.provenance['data']['name']}-classifier FD, sha {self.sha256[:8]}"
 
     @property
+    def space(self) -> str:
+        """What to call the space that they are in."""
+        data = self.provenance["data"]["name"]
+        return f"{self.num_features} features of a {data} classifier, sha {self.sha256[:8]}"
+
+    @property
     def sha256(self) -> str:
         """Hash of the weights."""
         return str(self.provenance["weights_sha256"])

@@ -11,11 +11,13 @@ import xarray as xr
 
 from latentgeo.datasets import ImageDataset, SentenceDataset, load
 from latentgeo.errors import InputError
+from latentgeo.features import Features, load_features
 from latentgeo.interpolation.model_paths import PathSettings, measure_paths
 from latentgeo.interpolation.opened import open_all
 from latentgeo.interpolation.variables import per_pair
 from latentgeo.interpolation.writing import check_out, write_results
 from latentgeo.metrics.interpolation import Path as Way
+from latentgeo.models import choose_device
 from latentgeo.path_results import PathResults, summarize_paths
 from latentgeo.pipeline import Checkpoints, name_checkpoints
 from latentgeo.progress import track
@@ -34,6 +36,7 @@ def interpolate_images(
     geodesics: int = 6,
     real: int = 10_000,
     real_images: ImageDataset | None = None,
+    features: str | Path | None = None,
     seed: int = 0,
     size: int | None = None,
     opening: Mapping[str, Any] | None = None,
@@ -66,6 +69,9 @@ def interpolate_images(
     real_images : ImageDataset, optional
         These images; by default the training split of `data`, and of given images those that are
         in no pair.
+    features : str or pathlib.Path, optional
+        A folder that `latentgeo features` made: distances to real images are taken in the features
+        of that classifier, and between pixels if left out.
     seed : int, default=0
         Seeds the choice of pairs and of real images, and the bootstrap.
     size : int, optional
@@ -110,11 +116,12 @@ def interpolate_images(
     known = known.take(min(real, len(known)), seed=seed)
     models = open_all(named, ends, opening or {}, device)
     settings = PathSettings(steps, path, geodesics, real, seed)
+    space = None if features is None else load_features(features).to(choose_device(device))
     children = {
-        label: measure_paths(label, model, ends, known, settings)
+        label: measure_paths(label, model, ends, known, settings, space)
         for label, model in track(list(models.items()), "interpolate", show=progress)
     }
-    tree = _tree(children, ends, known, settings)
+    tree = _tree(children, ends, known, settings, space)
     found = PathResults(tree, summarize_paths(tree))
     if out is not None:
         write_results(found, Path(out), KIND)
@@ -197,6 +204,7 @@ def _tree(
     ends: ImageDataset,
     known: ImageDataset,
     settings: PathSettings,
+    space: Features | None,
 ) -> xr.DataTree:
     pairs = len(ends) // 2
     indices = ends.indices.reshape(2, pairs)
@@ -210,7 +218,7 @@ def _tree(
             "steps": settings.steps,
             "path": settings.path,
             "seed": settings.seed,
-            "space": "pixels",
+            "space": "pixels" if space is None else space.space,
             "real_data": f"{known.name} ({known.split})",
             "models": list(children),
             "provenance": json.dumps(
@@ -220,6 +228,7 @@ def _tree(
                     real_sha256=known.fingerprint,
                     seed=settings.seed,
                     settings=settings._asdict(),
+                    features_sha256=None if space is None else space.sha256,
                 )
             ),
         },

@@ -54,7 +54,12 @@ class PathSettings(NamedTuple):
 
 
 def measure_paths(
-    label: str, model: Autoencoder, ends: ImageDataset, real: ImageDataset, settings: PathSettings
+    label: str,
+    model: Autoencoder,
+    ends: ImageDataset,
+    real: ImageDataset,
+    settings: PathSettings,
+    features: Net | None = None,
 ) -> xr.Dataset:
     """Measure the paths between the latents of pairs of images.
 
@@ -70,6 +75,8 @@ def measure_paths(
         Images that decoded ones are compared with.
     settings : PathSettings
         How.
+    features : callable, optional
+        Images to the space where distances to real images are taken; the pixels if left out.
 
     Returns
     -------
@@ -84,13 +91,18 @@ def measure_paths(
         When a latent or an interpolant is not finite, or a spherical path has no one way.
     """
     try:
-        return _measure(label, model, ends, real, settings)
+        return _measure(label, model, ends, real, settings, features)
     except ValueError as error:
         raise InputError(f"model {label!r}: {error}") from error
 
 
 def _measure(
-    label: str, model: Autoencoder, ends: ImageDataset, real: ImageDataset, settings: PathSettings
+    label: str,
+    model: Autoencoder,
+    ends: ImageDataset,
+    real: ImageDataset,
+    settings: PathSettings,
+    features: Net | None,
 ) -> xr.Dataset:
     pairs = len(ends) // 2
     targets = model.target(ends.batch(slice(None)))
@@ -103,7 +115,9 @@ def _measure(
     chosen = real.take(min(len(real), most_real(tuple(targets.shape[1:]), settings.real)))
     known = torch.cat([model.target(images) for images, _ in chosen.batches(batch)])
     known = known.to(latents.device)
-    realism = measure_realism(encode, decode, path, known, targets, batch=batch, seed=settings.seed)
+    realism = measure_realism(
+        encode, decode, path, known, targets, features, batch=batch, seed=settings.seed
+    )
     moved = image_steps(decode, path)
     apart = (path[:, -1] - path[:, 0]).flatten(1).double().norm(dim=1).cpu().numpy()
     stretch = measure_decoder(decode, path, settings.geodesics, settings.seed)

@@ -22,7 +22,15 @@ _REAL_BYTES = 2**29
 
 
 def measure_realism(
-    encode: Net, decode: Net, path: Tensor, real: Tensor, ends: Tensor, *, batch: int, seed: int
+    encode: Net,
+    decode: Net,
+    path: Tensor,
+    real: Tensor,
+    ends: Tensor,
+    features: Net | None = None,
+    *,
+    batch: int,
+    seed: int,
 ) -> dict[str, Any]:
     """Measure sharpness, cycle consistency and the distance to the nearest real image.
 
@@ -36,6 +44,8 @@ def measure_realism(
         Real images, in the range of the decoder's.
     ends : torch.Tensor of shape (2 * pairs, C, H, W)
         The real images at the ends of the paths, all starts first.
+    features : callable, optional
+        Images to the space where distances to real images are taken; the pixels if left out.
     batch : int
         Images at once.
     seed : int
@@ -51,7 +61,7 @@ def measure_realism(
     ValueError
         When an interpolant is not finite.
     """
-    nearest = nearest_real_distance(decode, path, real, batch=batch)
+    nearest = nearest_real_distance(decode, path, real, features, batch=batch)
     sharp = path_sharpness(decode, path, batch=batch).values
     cycle = cycle_consistency(encode, decode, path, batch=batch).values
     mean = bootstrap_mean(sharpness(ends).cpu().numpy(), seed=seed)

@@ -78,8 +78,8 @@ _MEANINGS = {
     ),
     "nearest": (
         "Distance to the nearest real image",
-        "Euclidean distance in pixel space, so it depends on how many real images there are, and a "
-        "blurred image can be near to many. Lower is nearer.",
+        "Euclidean distance in the space that is named above, so it depends on how many real "
+        "images there are, and between pixels a blurred one is near to many. Lower is nearer.",
     ),
     "cycle": (
         "Cycle consistency",

@@ -9,6 +9,7 @@ from torch import nn
 
 from latentgeo import InputError
 from latentgeo.datasets import ImageDataset, SentenceDataset, load
+from latentgeo.features import load_features, train_classifier
 from latentgeo.interpolation import interpolate_images
 from latentgeo.interpolation.images import choose_pairs
 from latentgeo.metrics import interpolate, sharpness
@@ -53,6 +54,29 @@ def test_realism_is_that_of_the_faded_images(fade, faded, images):
     found = others.take(len(others), seed=0).indices[data["nearest_place"].values.ravel()]
     np.testing.assert_array_equal(found, others.indices[place[:, 0]])
     assert float(data["real_sharpness"]) == pytest.approx(sharpness(ends.images).mean(), rel=1e-5)
+
+
+def test_real_images_are_compared_in_the_features_that_are_given(tmp_path):
+    images = load("digits", "test").take(40, seed=0)
+    train_classifier("digits", out=tmp_path / "eye", epochs=1, progress=False)
+    eye = load_features(tmp_path / "eye")
+    found = interpolate_images(
+        {"fade": wrap(nn.Identity(), nn.Identity(), image_shape=images.shape)},
+        data=images,
+        pairs=4,
+        steps=3,
+        geodesics=0,
+        features=tmp_path / "eye",
+    )
+    ends, others = choose_pairs(images, 4, seed=0)
+    starts, stops = ends.batch(slice(4)), ends.batch(slice(4, 8))
+    between = interpolate(starts, stops, 3)
+    known = NearestNeighbors(n_neighbors=1).fit(eye(others.batch(slice(None))))
+    distance, _ = known.kneighbors(eye(between.flatten(0, 1)))
+    values = found.tree["fade"]["nearest"].values.ravel()
+    np.testing.assert_allclose(values, distance[:, 0], rtol=1e-4)
+    assert found.tree.attrs["space"] == eye.space
+    assert json.loads(found.tree.attrs["provenance"])["features_sha256"] == eye.sha256
 
 
 def test_the_middle_of_two_noises_is_less_sharp_than_they_are(fade):
