@@ -21,7 +21,8 @@ import torch
 from acai_downstream_tables import draw, gather, to_markdown
 from acai_models import BACKBONE, SEVEN, Sizes, options_of
 from numpy.typing import NDArray
-from study_runs import finish_run, for_each, study_main
+from study_command import run_command
+from study_runs import finish_run, for_each
 
 from latentgeo.datasets import ImageDataset, load
 from latentgeo.files import write_json, write_text
@@ -130,10 +131,7 @@ class Job:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the study; 0 when done, 2 for input that cannot be used."""
-    summary = (__doc__ or "").splitlines()[0]
-    return study_main(
-        arguments, name="acai-downstream", summary=summary, scales=SCALES, study=run_study
-    )
+    return run_command("acai-downstream", __doc__, SCALES, run_study, arguments)
 
 
 def run_study(scale_name: str, scale: Scale, out: Path, *, workers: int, device: str) -> None:

@@ -18,7 +18,9 @@ from pathlib import Path
 import numpy as np
 from acai_lines_tables import Evaluations, draw, gather, to_markdown
 from acai_models import BACKBONE, SEVEN, Sizes, options_of
-from study_runs import finish_run, for_each, study_main, without_nan
+from study_command import run_command
+from study_runs import finish_run, for_each
+from study_tables import without_nan
 
 from latentgeo.files import write_atomically, write_json, write_text
 from latentgeo.interpolation import line_scores
@@ -94,8 +96,7 @@ class Job:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the study; 0 when done, 2 for input that cannot be used."""
-    summary = (__doc__ or "").splitlines()[0]
-    return study_main(arguments, name="acai-lines", summary=summary, scales=SCALES, study=run_study)
+    return run_command("acai-lines", __doc__, SCALES, run_study, arguments)
 
 
 def run_study(scale_name: str, scale: Scale, out: Path, *, workers: int, device: str) -> None:

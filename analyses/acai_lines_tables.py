@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from study_runs import markdown_table
+from study_tables import markdown_table
 
 from latentgeo.figures import save_figure
 from latentgeo.metrics import bootstrap_mean, interval_over_seeds

@@ -38,6 +38,7 @@ from acai_questions_tables import (
     gather,
     to_markdown,
 )
+from study_command import count
 from study_runs import finish_run, for_each
 
 from latentgeo import InputError
@@ -339,20 +340,13 @@ def _training_seconds(jobs: list[Job]) -> int:
     return round(sum(_run_facts(job)["seconds"] for job in jobs))
 
 
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
-    return number
-
-
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", default="mnist", help="a labelled data set (default: mnist)")
     parser.add_argument("--scale", default="laptop", choices=SCALES, help="default: laptop")
-    parser.add_argument("--seeds", type=_count, help="how many seeds; default: the scale's")
+    parser.add_argument("--seeds", type=count, help="how many seeds; default: the scale's")
     parser.add_argument("--out", type=Path, help="default: results/acai-questions-…")
-    parser.add_argument("--workers", type=_count, default=os.cpu_count(), help="default: all cores")
+    parser.add_argument("--workers", type=count, default=os.cpu_count(), help="default: all cores")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     return parser.parse_args(arguments)
 

@@ -68,3 +68,13 @@ def facts_of_run(folder: Path) -> Facts:
 def is_sound(runs: Iterable[Facts]) -> bool:
     """Tell whether every run has learned and none ended in trouble."""
     return all(run["learned"] and not run["trouble"] for run in runs)
+
+
+def without_nan(value: Any) -> Any:
+    """Give the same with None for what is undefined, as JSON knows no NaN."""
+    if isinstance(value, dict):
+        return {key: without_nan(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [without_nan(each) for each in value]
+    # NaN alone differs from itself.
+    return None if isinstance(value, float) and value != value else value

@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 import torch
 from numpy.typing import NDArray
 from sklearn.mixture import GaussianMixture
-from study_runs import finish_run, for_each, study_main
+from study_command import run_command
+from study_runs import finish_run, for_each
 from swae_sentences_tables import gather, to_markdown
 from torch import Tensor
 
@@ -138,13 +139,7 @@ class Job:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the study; 0 when done, 2 for input that cannot be used."""
-    return study_main(
-        arguments,
-        name="swae-sentences",
-        summary=(__doc__ or "").splitlines()[0],
-        scales=SCALES,
-        study=run_study,
-    )
+    return run_command("swae-sentences", __doc__, SCALES, run_study, arguments)
 
 
 def run_study(scale_name: str, scale: Scale, out: Path, *, workers: int, device: str) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from study_runs import markdown_table, without_nan
+from study_tables import markdown_table, without_nan
 
 from latentgeo.metrics import interval_over_seeds
 

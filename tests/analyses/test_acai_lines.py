@@ -88,7 +88,7 @@ def test_undefined_pairs_are_counted_and_flatter_the_papers_mode_alone(tables):
 
 
 def test_a_run_without_any_defined_pair_has_no_smoothness(tables):
-    from study_runs import without_nan
+    from study_tables import without_nan
 
     found = evaluations(tables, 0.4, undefined=PAIRS).figures()
     assert np.isnan([found[name][0] for name in ("smoothness", "smoothness_median")]).all()
