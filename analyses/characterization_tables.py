@@ -14,7 +14,11 @@ from matplotlib.figure import Figure
 from latentgeo.figures import save_figure
 
 Seeds = list[dict[str, Any]]
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00")  # Okabe and Ito
+# Okabe and Ito, then greys and Tol's, for they have no more.
+COLOURS = (
+    *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00"),
+    *("#56B4E9", "#000000", "#888888", "#882255", "#999933"),
+)
 PAPER_NOISE = "0.1"
 
 
@@ -310,7 +314,9 @@ def draw_over_seeds(models: Mapping[str, Any], out: Path) -> None:
             _curve(axes[0], found["hilbert_dimension_95"], label, colour, style)
             _curve(axes[2], found["mean_angle_deg"], label, colour, style)
     handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=min(len(labels), 7), frameon=False
+    )
     save_figure(figure, out / "overview")
 
 

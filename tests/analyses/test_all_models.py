@@ -1,0 +1,123 @@
+"""The study of latent spaces with all models: what is trained, and what its page says."""
+
+import copy
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from latentgeo.models import load_model
+
+ROOT = Path(__file__).parents[2]
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*has not learned"),
+    pytest.mark.filterwarnings("ignore:.*ended in trouble"),
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def analyses():
+    sys.path.insert(0, str(ROOT / "analyses"))
+    yield
+    sys.path.remove(str(ROOT / "analyses"))
+
+
+@pytest.fixture(scope="module")
+def study():
+    import latent_characterization
+
+    return latent_characterization
+
+
+def level(value):
+    return {"0": value, "0.01": value, "0.1": 2 * value, "0.5": 3 * value}
+
+
+def ranks(third):
+    return {"S1": {"7": 5}, "S2": {"7": 5}, "S3": {str(third): 5}}
+
+
+def summary_of(value, third=16):
+    """Make what an analysis says of one model."""
+    angles = {str(at): {"mean": angle} for at, angle in level(value).items()}
+    each = {noise: ranks(third) for noise in level(0)}
+    return {
+        "learned": True,
+        "latent_shape": [16, 7, 7],
+        "psnr_db": {noise: {"mean": 20 - psnr} for noise, psnr in level(value).items()},
+        "ranks_with_jitter": {"0.1": ranks(third)},
+        "dead_channels": level(0),
+        "strata": {noise: {"7,7,16": 4, "7,7,15": 1} for noise in level(0)},
+        "ranks": each,
+        "ranks_by_other_rules": {"float32-covariance": each},
+        "hilbert_dimension": {
+            noise: {"0.95": {"value": 10 * size}} for noise, size in level(value).items()
+        },
+        "principal_angles_null_deg": {
+            "mean_angle_of_a_clean_half_to_itself_noisy": angles,
+            "mean_angle_between": {"disjoint clean sets": {"mean": 4 * value}},
+        },
+    }
+
+
+@pytest.fixture(scope="module")
+def out(study, tmp_path_factory):
+    """Run the study; the analysis of so many models is the pipeline's, and tested there."""
+
+    def analyze(folders, *, out, seed, **settings):
+        models = {
+            folder.name: summary_of(place + 0.1 * seed + 1) for place, folder in enumerate(folders)
+        }
+        models["vae"]["sampled"] = copy.deepcopy(models["vae"])
+        out.mkdir(parents=True)
+        (out / "summary.json").write_text(json.dumps({"models": models}))
+
+    folder = tmp_path_factory.mktemp("all") / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(study, "analyze", analyze)
+        command = ["--scale", "smoke", "--models", "all", "--seeds", "2", "--out", str(folder)]
+        assert study.main(command) == 0
+    return folder
+
+
+def test_all_seven_stand_on_one_net(study, out):
+    models = [load_model(out / "runs" / "seed-0" / name) for name in study.ALL_MODELS]
+    assert [model.config.recipe for model in models] == [
+        *("cae", "dae", "vae", "aae", "wae-mmd", "wae-gan", "swae")
+    ]
+    assert {model.latent_shape for model in models} == {(16, 7, 7)}
+    assert len({sum(w.numel() for w in model.encoder.parameters()) for model in models}) == 1
+
+
+def test_the_page_orders_all_models_and_says_their_trouble(out):
+    page = (out / "study" / "study.md").read_text()
+    dimensions = next(line for line in page.splitlines() if line.startswith("- **Hilbert"))
+    # 10.5 ± 12.706 × 0.5, Student's interval of 10 and 11; every other of this order is 10 more.
+    assert (
+        "**Hilbert dimension (95 %) of clean images**: cae 10.5 [4.1, 16.9], dae 20.5" in dimensions
+    )
+    assert dimensions.endswith(
+        "Told apart from cae: higher: vae, vae (sample), aae, wae-mmd, wae-gan, swae."
+    )
+    saved = json.loads((out / "study" / "study.json").read_text())
+    assert list(saved["trouble"]) == list(saved["models"])
+    for name, seeds in saved["trouble"].items():
+        for seed, lines in enumerate(seeds):
+            assert all(f"- {name}, seed {seed}: {line}" in page for line in lines)
+    assert (out / "study" / "overview.png").stat().st_size > 10_000
+
+
+def test_all_models_take_no_more_time_than_the_paper_s(study):
+    few, every = study.SCALES["laptop"], study.ALL_SCALES["laptop"]
+    models = (study.MODELS, study.CONTROLS), (study.ALL_MODELS, study.ALL_CONTROLS)
+    few_runs, all_runs = (len(named) + len(controls) for named, controls in models)
+    assert all_runs * every.epochs <= few_runs * few.epochs
+    assert (every.seeds, every.controls) == (3, True)
+
+
+def test_without_trouble_the_page_says_so():
+    from characterization_order import say_troubles
+
+    assert say_troubles({"cae": [[], []]})[-1] == "None was found."
