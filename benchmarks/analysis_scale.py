@@ -114,7 +114,7 @@ def synthetic(size: int, device: Any) -> Any:
         drawn = torch.cat([block(number) for number in range(first, last + 1)])
         return drawn[images.start - first * _BLOCK : images.stop - first * _BLOCK]
 
-    return View(1, size, SHAPE, read)
+    return View(1, size, SHAPE, read, device)
 
 
 def exponent(rows: list[dict[str, Any]], name: str) -> str:

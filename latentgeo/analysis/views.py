@@ -39,12 +39,15 @@ class View(NamedTuple):
         (C, H, W).
     read : callable
         Takes a level and images (a slice or positions) and gives their latents (b, C, H, W).
+    device : torch.device
+        Where it puts them.
     """
 
     levels: int
     samples: int
     shape: tuple[int, ...]
     read: Callable[[int, Images], Tensor]
+    device: torch.device = torch.device("cpu")
 
     @property
     def step(self) -> int:
@@ -68,12 +71,13 @@ class View(NamedTuple):
 
 def view_of(latents: xr.DataArray, device: torch.device | None = None) -> View:
     """Look at an array (noise, sample, channel, row, column), which may lie on disk."""
+    place = device or torch.device("cpu")
 
     def read(level: int, images: Images) -> Tensor:
         values = latents.isel(noise=level, sample=images).values
-        return torch.from_numpy(values).to(device or "cpu")
+        return torch.from_numpy(values).to(place)
 
-    return View(latents.sizes["noise"], latents.sizes["sample"], latents.shape[2:], read)
+    return View(latents.sizes["noise"], latents.sizes["sample"], latents.shape[2:], read, place)
 
 
 def choose_images(samples: int, wanted: int, seed: int) -> NDArray[np.int64]:
@@ -125,7 +129,8 @@ def point_streams(
         def read(images: slice) -> Tensor:
             return torch.cat([features(mode, images.start, images.stop) for mode in modes], dim=-1)
 
-        return PointStream(view.samples, sum(widths[mode] for mode in modes), view.step, read)
+        width = sum(widths[mode] for mode in modes)
+        return PointStream(view.samples, width, view.step, read, view.device)
 
     single = {mode: stream((mode,)) for mode in widths}
     return single if "product" in single else {**single, "product": stream(tuple(widths))}
@@ -149,7 +154,7 @@ def check_size(shape: tuple[int, ...], samples: int, device: torch.device) -> No
         When the spectrum of the features is more than all memory.
     """
     try:
-        require_spectrum(samples, feature_width(shape), torch.empty(0, device=device))
+        require_spectrum(samples, feature_width(shape), device)
     except ValueError as error:
         raise InputError(f"latents of shape {tuple(shape)}: {error} (samples)") from None
 

@@ -33,12 +33,15 @@ class PointStream(NamedTuple):
         Points of a block.
     read : callable
         Takes a slice and gives the points, a tensor (b, p), float64.
+    device : torch.device
+        Where they lie.
     """
 
     samples: int
     width: int
     step: int
     read: Callable[[slice], Tensor]
+    device: torch.device = torch.device("cpu")
 
     def blocks(self) -> Iterator[slice]:
         """Cut the points into blocks."""
@@ -94,7 +97,7 @@ def stream_spectrum(points: PointStream, *, share: float | None = None) -> Strea
     gram_dimension : the dimension from a Gram matrix in memory.
     """
     check_shares([1.0 if share is None else share])
-    require_spectrum(points.samples, points.width, _block(points, slice(0, 1)))
+    require_spectrum(points.samples, points.width, points.device)
     if points.samples < points.width:
         return _by_gram(points, share)
     matrix, mean = _scatter(points)
@@ -126,10 +129,10 @@ def stream_gram(first: PointStream, second: PointStream | None = None) -> Tensor
         If the matrix is more than the memory of the device, or a point is not finite.
     """
     other = first if second is None else second
-    sample = _block(first, slice(0, 1))
+    place = torch.empty(0, dtype=torch.float64, device=first.device)
     what = f"a table of {first.samples} x {other.samples} pairs"
-    require_result(8.0 * first.samples * other.samples, sample, what, _WAY_OUT)
-    matrix = sample.new_empty(first.samples, other.samples)
+    require_result(8.0 * first.samples * other.samples, place, what, _WAY_OUT)
+    matrix = place.new_empty(first.samples, other.samples)
     for rows in first.blocks():
         left = _block(first, rows)
         for columns in other.blocks():
@@ -162,8 +165,8 @@ def axes_angles(first: Tensor, second: Tensor) -> Tensor:
     return angles_of_bases(first[None], next(ranks), second[None], next(ranks))[0]
 
 
-def require_spectrum(samples: int, width: int, x: Tensor) -> None:
-    """Refuse, before any work, what `stream_spectrum` cannot hold on the device of ``x``.
+def require_spectrum(samples: int, width: int, device: torch.device) -> None:
+    """Refuse, before any work, what `stream_spectrum` cannot hold on a device.
 
     Parameters
     ----------
@@ -171,8 +174,8 @@ def require_spectrum(samples: int, width: int, x: Tensor) -> None:
         Number of points.
     width : int
         Coordinates of each.
-    x : torch.Tensor
-        Anything on that device.
+    device : torch.device
+        The device.
 
     Raises
     ------
@@ -180,7 +183,8 @@ def require_spectrum(samples: int, width: int, x: Tensor) -> None:
         If a matrix of min(samples, width)² numbers is more than all its memory.
     """
     what = f"the spectrum of {samples} points in {width} dimensions"
-    require_result(8.0 * min(samples, width) ** 2, x, what, _WAY_OUT)
+    place = torch.empty(0, device=device)
+    require_result(8.0 * min(samples, width) ** 2, place, what, _WAY_OUT)
 
 
 _WAY_OUT = "take fewer points"
@@ -194,7 +198,7 @@ def _block(points: PointStream, some: slice) -> Tensor:
 
 def _scatter(points: PointStream) -> tuple[Tensor, Tensor]:
     """Sum the products of the coordinates, and give their means."""
-    total = torch.zeros_like(_block(points, slice(0, 1))[0])
+    total = torch.zeros(points.width, dtype=torch.float64, device=points.device)
     matrix = total.new_zeros(points.width, points.width)
     for some in points.blocks():
         block = _block(points, some)

@@ -104,4 +104,4 @@ def test_what_cannot_be_done_is_refused():
     with pytest.raises(ValueError, match="NaN"):
         stream_spectrum(in_blocks(points, 7))
     with pytest.raises(ValueError, match="the spectrum of 10000000 points in 9000000 dimensions"):
-        require_spectrum(10**7, 9 * 10**6, points)
+        require_spectrum(10**7, 9 * 10**6, points.device)
