@@ -8,7 +8,6 @@ there is kept and what was interrupted goes on, so the same command finishes a s
 cut off.
 """
 
-import json
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -20,13 +19,12 @@ from acai_lines_tables import Evaluations, draw, gather, to_markdown
 from acai_models import BACKBONE, SEVEN, Sizes, options_of
 from study_command import run_command
 from study_runs import finish_run, for_each
-from study_tables import without_nan
+from study_tables import facts_of_run, without_nan
 
 from latentgeo.files import write_atomically, write_json, write_text
 from latentgeo.interpolation import line_scores
 from latentgeo.models import Autoencoder
 from latentgeo.provenance import provenance
-from latentgeo.training import RunFolder
 
 SCORES = "lines.npz"
 
@@ -109,15 +107,17 @@ def run_study(scale_name: str, scale: Scale, out: Path, *, workers: int, device:
         for seed in range(scale.seeds)
     ]
     for_each(run, jobs, workers)
+    folders = {name: [job.folder for job in jobs if job.name == name] for name in SEVEN}
     models = gather(
-        {name: [_read(job.folder) for job in jobs if job.name == name] for name in SEVEN},
+        {name: [_read(folder) for folder in found] for name, found in folders.items()},
+        {name: [facts_of_run(folder) for folder in found] for name, found in folders.items()},
         scale.last_evaluations,
     )
     facts = provenance(
         scale=scale_name,
         **asdict(scale),
         workers=workers,
-        training_seconds=_training_seconds(jobs),
+        training_seconds=round(sum(sum(found["seconds"]) for found in models.values())),
         seconds_of_this_command=round(time.perf_counter() - start),
     )
     study = out / "study"
@@ -170,15 +170,6 @@ def _write(scores: Evaluations, path: Path) -> None:
 def _read(folder: Path) -> Evaluations:
     with np.load(folder / SCORES) as saved:
         return Evaluations(**saved)
-
-
-def _training_seconds(jobs: list[Job]) -> dict[str, float]:
-    """Add up each model's seconds over its seeds."""
-    total = dict.fromkeys(SEVEN, 0.0)
-    for job in jobs:
-        written = RunFolder(job.folder).provenance.read_text(encoding="utf-8")
-        total[job.name] += json.loads(written)["seconds"]
-    return {name: round(seconds) for name, seconds in total.items()}
 
 
 if __name__ == "__main__":

@@ -6,17 +6,16 @@ Mark: [U] recalled, unconfirmed: it was not read in the paper.
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from study_tables import markdown_table
+from study_tables import Facts, markdown_table, say_where_from
 
 from latentgeo.figures import save_figure
 from latentgeo.metrics import bootstrap_mean, interval_over_seeds
 
-Facts = dict[str, Any]
 #: Mean distance in thousandths and smoothness, each with its standard deviation over runs; [U].
 RECALLED = {
     "baseline": ((6.88, 0.21), (0.44, 0.04)),
@@ -86,12 +85,22 @@ class Evaluations(NamedTuple):
         }
 
 
-def gather(runs: Mapping[str, Sequence[Evaluations]], last: int) -> Facts:
-    """Give each model's measures over its seeds.
+def gather(
+    runs: Mapping[str, Sequence[Evaluations]], facts: Mapping[str, Sequence[Facts]], last: int
+) -> Facts:
+    """Give each model's measures over its seeds, and what its runs said of themselves.
 
     A run's figure is the median of its last evaluations, as in the paper.
     """
-    return {name: _gather_model(found, last) for name, found in runs.items()}
+    return {
+        name: _gather_model(found, last) | _gather_facts(facts[name])
+        for name, found in runs.items()
+    }
+
+
+def _gather_facts(runs: Sequence[Facts]) -> Facts:
+    names = ("learned", "trouble", "validation_psnr_db", "seconds")
+    return {name: [run[name] for run in runs] for name in names}
 
 
 def _gather_model(runs: Sequence[Evaluations], last: int) -> Facts:
@@ -153,6 +162,14 @@ def to_markdown(models: Facts, facts: Facts) -> str:
             "seeds (Student's t). Lower is better, except for the shortest-arc rate. The paper's "
             "mode counts pairs of undefined smoothness as 0.",
             "",
+            "## Did they learn?",
+            "",
+            *_learned_table(models),
+            "",
+            "Learned: the validation PSNR is at least 1 dB above that of the mean image. A decoder "
+            "that gives every line the same image has no smoothness, and a mean distance that says "
+            "nothing of interpolation.",
+            "",
             "## 95 % intervals over pairs",
             "",
             *_pairs_table(models),
@@ -182,16 +199,11 @@ def to_markdown(models: Facts, facts: Facts) -> str:
 
 def _setting(facts: Facts) -> str:
     lines = f"{facts['epochs']} × {facts['train_samples'] or 65_536:,} fresh lines"
-    seconds = sum(facts["training_seconds"].values())
-    versions, machine = facts["versions"], facts["machine"]
     return (
         f"Depth {facts['depth']}, codebook of {facts['codebook_size']:,}, learning rate "
         f"{facts['learning_rate']:g}, batches of {facts['batch_size']}, {lines}, "
-        f"{facts['seeds']} seeds, {facts['pairs']} pairs; a run's figure is the median of its last "
-        f"{facts['last_evaluations']} evaluations. Training took {seconds / 60:.0f} minutes, added "
-        f"up over processes of one thread each, {facts['workers']} at a time. latentgeo "
-        f"{versions['latentgeo']}, torch {versions['torch']}, {machine['cores']} cores "
-        f"({machine['architecture']}); command: `{facts['command']}`."
+        f"{facts['pairs']} pairs; a run's figure is the median of its last "
+        f"{facts['last_evaluations']} evaluations. {say_where_from(facts)}"
     )
 
 
@@ -206,6 +218,19 @@ def _say(found: Facts) -> str:
     low, high = found["over_seeds_95"]
     said = f"{found['mean']:.3g}"
     return said if math.isnan(low) else f"{said} ± {found['deviation']:.2g} [{low:.3g}, {high:.3g}]"
+
+
+def _learned_table(models: Facts) -> list[str]:
+    rows = [
+        [
+            name,
+            f"{sum(found['learned'])} of {len(found['learned'])}",
+            ", ".join(f"{value:.1f}" for value in found["validation_psnr_db"]),
+            "; ".join(sorted({said for run in found["trouble"] for said in run})) or "–",
+        ]
+        for name, found in models.items()
+    ]
+    return markdown_table(["model", "runs that learned", "PSNR, dB", "trouble"], rows)
 
 
 def _pairs_table(models: Facts) -> list[str]:
@@ -259,10 +284,16 @@ def _last_if_nan(value: float) -> float:
 def _claims(models: Facts) -> list[str]:
     return [
         f"- {MEASURES[measure]}, {name}: {_verdict(models['acai'][measure], found[measure])}"
+        f"{_unlearned(found)}"
         for measure in _DECIDING
         for name, found in models.items()
         if name != "acai"
     ]
+
+
+def _unlearned(found: Facts) -> str:
+    missing = len(found["learned"]) - sum(found["learned"])
+    return f"; {missing} of its {len(found['learned'])} runs have not learned" if missing else ""
 
 
 def _verdict(ours: Facts, theirs: Facts) -> str:

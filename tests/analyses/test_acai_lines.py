@@ -79,6 +79,11 @@ def evaluations(tables, smoothness, distance=0.01, undefined=0, seed=0):
     return tables.Evaluations.of(rng.normal(distance, 1e-4, PAIRS), values, shortest)
 
 
+def gathered(tables, runs, last=1, learned=True):
+    fact = {"learned": learned, "trouble": [], "validation_psnr_db": 20.0, "seconds": 1.0}
+    return tables.gather(runs, {name: [fact] * len(found) for name, found in runs.items()}, last)
+
+
 def test_undefined_pairs_are_counted_and_flatter_the_papers_mode_alone(tables):
     found = evaluations(tables, 0.4, undefined=50).figures()
     assert found["undefined"] == 50
@@ -92,7 +97,7 @@ def test_a_run_without_any_defined_pair_has_no_smoothness(tables):
 
     found = evaluations(tables, 0.4, undefined=PAIRS).figures()
     assert np.isnan([found[name][0] for name in ("smoothness", "smoothness_median")]).all()
-    models = tables.gather({"acai": [evaluations(tables, 0.4, undefined=PAIRS)] * 2}, 1)
+    models = gathered(tables, {"acai": [evaluations(tables, 0.4, undefined=PAIRS)] * 2})
     assert json.dumps(without_nan(models), allow_nan=False)
 
 
@@ -100,7 +105,7 @@ def test_a_runs_figure_is_the_median_of_its_last_evaluations(tables):
     run = evaluations(tables, 0.9)
     for value in (0.5, 0.1, 0.3):
         run = run.and_then(evaluations(tables, value))
-    found = tables.gather({"acai": [run, run]}, 3)["acai"]["smoothness_corrected"]
+    found = gathered(tables, {"acai": [run, run]}, 3)["acai"]["smoothness_corrected"]
     assert found["mean"] == pytest.approx(0.3, abs=0.01)
     assert found["deviation"] == 0
 
@@ -114,12 +119,19 @@ def test_an_order_is_claimed_only_where_intervals_do_not_touch(tables, ours, the
         name: [evaluations(tables, value, distance=value, seed=seed) for seed in range(3)]
         for name, value in (("acai", ours), ("baseline", theirs))
     }
-    claims = tables._claims(tables.gather(runs, 1))
+    claims = tables._claims(gathered(tables, runs))
     assert len(claims) == 2
     assert all(verdict in claim for claim in claims)
 
 
 def test_one_seed_claims_nothing(tables):
     runs = {name: [evaluations(tables, v)] for name, v in (("acai", 0.1), ("baseline", 0.9))}
-    models = tables.gather(runs, 1)
+    models = gathered(tables, runs)
     assert all("not separated" in claim for claim in tables._claims(models))
+
+
+def test_a_rival_that_has_not_learned_is_called_so(tables):
+    runs = {name: [evaluations(tables, 0.3)] for name in ("acai", "baseline")}
+    claims = tables._claims(gathered(tables, runs, learned=False))
+    assert all("1 of its 1 runs have not learned" in claim for claim in claims)
+    assert "0 of 1" in "".join(tables._learned_table(gathered(tables, runs, learned=False)))
