@@ -111,12 +111,10 @@ def quality(
         JSON-ready: squared error summed over pixels and PSNR, with intervals over images;
         Fréchet distances to the test images; mean sharpness.
     """
-    found = {
-        **_errors(maker.reconstruct, test, ""),
-        **_realism(_made(maker.reconstruct, test), test, features, "reconstructions"),
-    }
+    made = _made(maker.reconstruct, test)
+    found = {**_errors(made, test, ""), **_realism(made, test, features, "reconstructions")}
     if maker.through is not None:
-        found |= _errors(maker.through, test, "through_")
+        found |= _errors(_made(maker.through, test), test, "through_")
     if maker.sample is not None:
         drawn = maker.sample(len(test), seed)
         found |= _realism(drawn.split(_BATCH), test, features, "samples")  # type: ignore[no-untyped-call]
@@ -144,12 +142,10 @@ def pictures(maker: Maker, test: ImageDataset, *, seed: int) -> dict[str, NDArra
     return {name: images.numpy() for name, images in shown.items()}
 
 
-def _errors(
-    reconstruct: Callable[[Tensor], Tensor], test: ImageDataset, prefix: str
-) -> dict[str, Facts]:
-    pairs = [(batch, reconstruct(batch)) for batch, _ in test.batches(_BATCH)]
-    squared = torch.cat([(made - batch).square().flatten(1).sum(1) for batch, made in pairs])
-    decibels = torch.cat([psnr(made, batch, data_range=1) for batch, made in pairs])
+def _errors(made: list[Tensor], test: ImageDataset, prefix: str) -> dict[str, Facts]:
+    pairs = [(image, batch) for image, (batch, _) in zip(made, test.batches(_BATCH), strict=True)]
+    squared = torch.cat([(image - batch).square().flatten(1).sum(1) for image, batch in pairs])
+    decibels = torch.cat([psnr(image, batch, data_range=1) for image, batch in pairs])
     return {
         f"{prefix}squared_error": _over_images(squared),
         f"{prefix}psnr_db": _over_images(decibels),
