@@ -11,7 +11,7 @@ import xarray as xr
 
 from latentgeo.analysis.summary import SCHEMA_VERSION
 from latentgeo.errors import InputError
-from latentgeo.files import check_apart, check_free, folder_in_place, sha256_of_file
+from latentgeo.files import check_free, folder_in_place, sha256_of_file
 from latentgeo.provenance import provenance
 from latentgeo.results import SUMMARY, Analysis, read_analysis, write_analysis
 
@@ -68,9 +68,7 @@ def compare(
     places = _distinct(folders)
     target = None if out is None else Path(out)
     if target is not None:
-        check_free(target, holds="a comparison", force=force)
-        for place in places:
-            check_apart(target, place)
+        check_free(target, holds="a comparison", force=force, reads=places)
     analyses = [read_analysis(place) for place in places]
     _check_comparable(places, analyses)
     joined = _join(_with_names(places, analyses))

@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -55,8 +55,8 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def check_free(folder: Path, *, holds: str, force: bool = False) -> None:
-    """Refuse an output folder that holds something already.
+def check_free(folder: Path, *, holds: str, force: bool = False, reads: Iterable[Any] = ()) -> None:
+    """Refuse an output folder that holds something already, or what is read.
 
     Parameters
     ----------
@@ -66,11 +66,15 @@ def check_free(folder: Path, *, holds: str, force: bool = False) -> None:
         What will lie there, for the message ("a training run", "an analysis").
     force : bool, default=False
         Let a folder that holds something pass.
+    reads : iterable, default=()
+        What is read for it: even with `force`, the folder may neither be nor hold a path among
+        these; names and objects are passed over.
 
     Raises
     ------
     InputError
-        When the path is a file, or the folder holds something and `force` is false.
+        When the path is a file, the folder holds something and `force` is false, or overwriting it
+        would take what is read.
     """
     if folder.exists() and not folder.is_dir():
         raise InputError(f"output {str(folder)!r} is a file; give a folder for {holds}")
@@ -79,23 +83,12 @@ def check_free(folder: Path, *, holds: str, force: bool = False) -> None:
             f"output folder {str(folder)!r} already holds files; "
             f"choose an empty folder for {holds}, or overwrite it with --force (force=True)"
         )
+    for source in reads:
+        if isinstance(source, str | Path) and Path(source).exists():
+            _check_apart(folder, Path(source))
 
 
-def check_apart(folder: Path, source: Path) -> None:
-    """Refuse an output folder whose replacement would take what is read with it.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        The output folder; it need not exist.
-    source : pathlib.Path
-        What is read.
-
-    Raises
-    ------
-    InputError
-        When the output folder is what is read, or holds it.
-    """
+def _check_apart(folder: Path, source: Path) -> None:
     here, there = folder.resolve(), source.resolve()
     if here == there or here in there.parents:
         raise InputError(

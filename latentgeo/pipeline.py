@@ -106,9 +106,9 @@ def analyze(
         For a checkpoint, data set, level, count or folder that cannot be used.
     """
     target = None if out is None else Path(out)
-    if target is not None:
-        check_free(target, holds="an analysis", force=force)
     named = name_checkpoints(checkpoints)
+    if target is not None:
+        check_free(target, holds="an analysis", force=force, reads=(data, *named.values()))
     images = select_images(data, samples, seed, size)
     sweep = make_sweep(perturbation, noise, seed)
     models = {

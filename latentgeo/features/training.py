@@ -91,7 +91,7 @@ def train_classifier(
     given = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
     settings = parse(_Settings, {**given, "seed": seed, "device": device}, "setting")
     place, folder = choose_device(settings.device), Path(out)
-    check_free(folder, holds="a classifier", force=force)
+    check_free(folder, holds="a classifier", force=force, reads=(data,))
     parts = {split: load(data, split) for split in _SPLITS}
     classes = _count_classes(parts)
     with torch.random.fork_rng(devices=[] if place.type == "cpu" else None):

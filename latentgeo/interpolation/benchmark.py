@@ -72,9 +72,9 @@ def score_lines(
         For a checkpoint, number or folder that cannot be used, and a model without a decoder, of
         other images, or whose images lie far outside [-1, 1] or are not finite.
     """
-    if out is not None:
-        check_out(Path(out), KIND, force=force)
     named = name_checkpoints(checkpoints)
+    if out is not None:
+        check_out(Path(out), KIND, force=force, reads=named.values())
     lines = benchmark_lines(style, pairs)
     models = open_all(named, lines, opening or {}, device)
     children = {}

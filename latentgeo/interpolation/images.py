@@ -100,10 +100,10 @@ def interpolate_images(
         For a checkpoint, data set, number or folder that cannot be used, a model without a
         decoder, values that are not finite, and spherical paths between opposite latents.
     """
-    if out is not None:
-        check_out(Path(out), KIND, force=force)
     _check(pairs, steps, path, geodesics, real)
     named = name_checkpoints(checkpoints)
+    if out is not None:
+        check_out(Path(out), KIND, force=force, reads=(data, features, *named.values()))
     images = data if isinstance(data, ImageDataset) else load(data, "test", size=size)
     if isinstance(images, SentenceDataset):
         raise InputError(

@@ -21,6 +21,7 @@ from latentgeo.datasets import (
 )
 from latentgeo.datasets import load as load_images
 from latentgeo.errors import InputError
+from latentgeo.files import check_free
 from latentgeo.latents.store import LatentStore, open_store
 from latentgeo.metrics import psnr
 from latentgeo.models import Autoencoder, Shape, choose_device
@@ -111,6 +112,8 @@ def encode(
         When the images do not fit the model, levels or counts make no sense, the model gives
         values that are not finite, or `out` holds something else.
     """
+    if out is not None and force:
+        check_free(Path(out), holds="latents", force=True, reads=(model, data))
     images = select_images(data, samples, seed, size)
     autoencoder = (
         model

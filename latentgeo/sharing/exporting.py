@@ -6,7 +6,7 @@ from pathlib import Path
 from latentgeo.checkpoints import ours
 from latentgeo.errors import InputError
 from latentgeo.figures import found_figures
-from latentgeo.files import check_apart, check_free, folder_in_place, write_json, write_text
+from latentgeo.files import check_free, folder_in_place, write_json, write_text
 from latentgeo.models import Autoencoder
 from latentgeo.models.folder import CONFIG, WEIGHTS
 from latentgeo.results import FIGURES, read_analysis
@@ -52,12 +52,9 @@ def export(
         When the run cannot be opened, the analysis is of other weights, or `to` is not free.
     """
     source, target = Path(run), Path(to)
-    check_free(target, holds="an export", force=force)
-    check_apart(target, source)
+    check_free(target, holds="an export", force=force, reads=(source, analysis))
     model = ours.load(source)
     measured = None if analysis is None else _measured(Path(analysis), model, source)
-    if analysis is not None:
-        check_apart(target, Path(analysis))
     with folder_in_place(target) as folder:
         for name in (WEIGHTS, CONFIG):
             shutil.copyfile(source / name, folder / name)

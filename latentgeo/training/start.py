@@ -181,7 +181,7 @@ def train(
     if tensorboard:
         check_tensorboard()
     folder = RunFolder(Path(out))
-    _check_folder(folder, config, resume=resume, force=force)
+    _check_folder(folder, config, data, resume=resume, force=force)
     parts = load_parts(data, config)
     with forked(place), memory_said(place):
         torch.manual_seed(config.seed)
@@ -212,14 +212,16 @@ def _computes_bfloat16() -> bool:
     return supported
 
 
-def _check_folder(folder: RunFolder, config: TrainConfig, *, resume: bool, force: bool) -> None:
+def _check_folder(
+    folder: RunFolder, config: TrainConfig, data: object, *, resume: bool, force: bool
+) -> None:
     """Refuse the folder before anything is loaded; nothing is written yet."""
     if resume and force:
         raise InputError("resume and force were both given; resume goes on, force begins anew")
     if resume:
         folder.check_settings(config)
     else:
-        check_free(folder.path, holds="a training run", force=force)
+        check_free(folder.path, holds="a training run", force=force, reads=(data,))
 
 
 def _build(config: TrainConfig, parts: Parts) -> Autoencoder:

@@ -5,6 +5,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from latentgeo.errors import InputError
 from latentgeo.files import sha256_of_file
 from latentgeo.models import load_model
 from latentgeo.training import TrainConfig, train
@@ -107,6 +108,15 @@ def test_loss_falls_for_every_recipe_and_backbone(run, recipe, backbone):
     rows = metrics(folder)
     assert rows[-1]["train_loss"] < rows[0]["train_loss"]
     assert load_model(folder).config.backbone == backbone
+
+
+def test_the_images_are_not_overwritten_by_the_run(tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "one.png").write_bytes(b"pixels")
+    with pytest.raises(InputError, match=r"would replace .* which is read"):
+        train("cae", data=photos, out=photos, force=True, device="cpu")
+    assert (photos / "one.png").read_bytes() == b"pixels"
 
 
 def test_same_seed_same_run_and_other_seed_another(run, assert_same_run):
