@@ -1,6 +1,6 @@
 """The latents as points of a Hilbert space: spectra, dimension, principal angles."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -96,10 +96,12 @@ def embed(
     for level in range(view.levels):
         streams = point_streams(view, level, source_dtype, settings)
         few = streams if some is view else point_streams(some, level, source_dtype, settings)
-        within.append(stream_gram(few["product"]).cpu())
-        whole = _spectra(streams, settings, axes=of_all)
+        grams = _grams(few)
+        within.append(grams["product"].cpu())
+        whole = _spectra(streams, settings, axes=of_all, grams=grams if some is view else {})
         dimensions.append(torch.stack([_dimensions(found) for found in whole.values()]))
-        spanning = whole if of_all else _spectra({"product": few["product"]}, settings, axes=True)
+        product = {"product": few["product"]}
+        spanning = whole if of_all else _spectra(product, settings, axes=True, grams=grams)
         axes = spanning["product"].axes
         assert axes is not None
         if level == 0:
@@ -258,13 +260,26 @@ def _order(view: View) -> int:
     return min(view.samples, feature_width(view.shape))
 
 
+def _grams(streams: dict[str, PointStream]) -> dict[str, Tensor]:
+    """Give the Gram matrix of each part; that of the product is the sum of the modes'."""
+    found = {part: stream_gram(points) for part, points in streams.items() if part != "product"}
+    modes = list(found.values())
+    product = torch.stack(modes).sum(0) if modes else stream_gram(streams["product"])
+    return {**found, "product": product}
+
+
 def _spectra(
-    streams: dict[str, PointStream], settings: AnalysisSettings, *, axes: bool
+    streams: dict[str, PointStream],
+    settings: AnalysisSettings,
+    *,
+    axes: bool,
+    grams: Mapping[str, Tensor],
 ) -> dict[str, StreamSpectrum]:
     """Find the spectrum of each part, and the axes of the product that angles are between."""
     shares = {"product": settings.angle_share if axes else None}
     return {
-        part: stream_spectrum(points, share=shares.get(part)) for part, points in streams.items()
+        part: stream_spectrum(points, share=shares.get(part), gram=grams.get(part))
+        for part, points in streams.items()
     }
 
 

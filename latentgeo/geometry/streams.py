@@ -70,7 +70,9 @@ class StreamSpectrum(NamedTuple):
         return dimension_of_energies(self.centred if centred else self.uncentred, shares)
 
 
-def stream_spectrum(points: PointStream, *, share: float | None = None) -> StreamSpectrum:
+def stream_spectrum(
+    points: PointStream, *, share: float | None = None, gram: Tensor | None = None
+) -> StreamSpectrum:
     """Eigenvalues and leading axes of points in blocks, in memory of min(n, p)² + p·d numbers.
 
     Parameters
@@ -80,6 +82,8 @@ def stream_spectrum(points: PointStream, *, share: float | None = None) -> Strea
         all once more, in time O(n² p).
     share : float, optional
         Share of the centred energy that the axes hold, in (0, 1]; without it there are no axes.
+    gram : torch.Tensor of shape (n, n), optional
+        What `stream_gram` gives, where it is there already: it is used where n < p.
 
     Returns
     -------
@@ -99,7 +103,7 @@ def stream_spectrum(points: PointStream, *, share: float | None = None) -> Strea
     check_shares([1.0 if share is None else share])
     require_spectrum(points.samples, points.width, points.device)
     if points.samples < points.width:
-        return _by_gram(points, share)
+        return _by_gram(points, stream_gram(points) if gram is None else gram.clone(), share)
     matrix, mean = _scatter(points)
     uncentred = _descending(matrix)
     matrix.addr_(mean, mean, alpha=-points.samples)
@@ -208,8 +212,8 @@ def _scatter(points: PointStream) -> tuple[Tensor, Tensor]:
     return mirror(matrix), total / points.samples
 
 
-def _by_gram(points: PointStream, share: float | None) -> StreamSpectrum:
-    matrix = stream_gram(points)
+def _by_gram(points: PointStream, matrix: Tensor, share: float | None) -> StreamSpectrum:
+    """Solve a Gram matrix, which is used up."""
     uncentred = _descending(matrix)
     mean = matrix.mean(0)
     matrix.sub_(mean).sub_(mean[:, None]).add_(mean.mean())
