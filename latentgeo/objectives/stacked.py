@@ -55,5 +55,6 @@ class CodeReconstruction(Term):
             return None
         return (
             f"the first code has shrunk to a standard deviation of {deviation:.3f}, so that its "
-            "reconstruction costs nothing; use stage_gradients=stop or normalised"
+            "reconstruction costs nothing; use stage_gradients=stop or normalised, and where it is "
+            "one of them, train on: the code begins small"
         )
