@@ -246,9 +246,11 @@ def test_one_image_is_no_pair(images, pixels):
 
 
 def test_a_folder_that_holds_something_is_refused_before_anything_is_done(tmp_path):
-    (tmp_path / "there.txt").write_text("mine")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "there.txt").write_text("mine")
+    (tmp_path / "no run").mkdir()
     with pytest.raises(InputError, match="already holds files"):
-        interpolate_images("no checkpoint", data="digits", out=tmp_path)
+        interpolate_images(tmp_path / "no run", data="digits", out=tmp_path / "out")
 
 
 def test_named_data_are_compared_with_their_training_images():
