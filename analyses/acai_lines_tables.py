@@ -226,11 +226,17 @@ def _learned_table(models: Facts) -> list[str]:
             name,
             f"{sum(found['learned'])} of {len(found['learned'])}",
             ", ".join(f"{value:.1f}" for value in found["validation_psnr_db"]),
-            "; ".join(sorted({said for run in found["trouble"] for said in run})) or "–",
+            _trouble(found["trouble"]),
         ]
         for name, found in models.items()
     ]
     return markdown_table(["model", "runs that learned", "PSNR, dB", "trouble"], rows)
+
+
+def _trouble(runs: list[list[str]]) -> str:
+    """Give how many runs ended in trouble, and what the first of them said."""
+    said = [run for run in runs if run]
+    return f"{len(said)} of {len(runs)}, as in: {'; '.join(said[0])}" if said else "–"
 
 
 def _pairs_table(models: Facts) -> list[str]:
@@ -317,5 +323,6 @@ def draw(models: Facts, folder: Path) -> None:
             ax.plot(seen, course.T, color=colour, linewidth=0.6, alpha=0.6)
             ax.plot(seen, course.mean(axis=0), color=colour, linewidth=2, label=name)
         ax.set(xlabel="lines seen, in units of 65,536", ylabel=MEASURES[measure], yscale="log")
+        ax.xaxis.get_major_locator().set_params(integer=True)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", frameon=False)
     save_figure(figure, folder / "lines")
