@@ -91,32 +91,31 @@ def embed(
         One level after the other, each in shards.
     """
     some = view.take(compared)
-    of_all = some is view or _order(view) <= settings.angle_order
+    all_compared = some is view
+    of_all = not all_compared and _order(view) <= settings.angle_order
     dimensions, angles, within, cross = [], [], [], []
     for level in range(view.levels):
         streams = point_streams(view, level, source_dtype, settings)
-        few = streams if some is view else point_streams(some, level, source_dtype, settings)
-        grams = _grams(few)
-        within.append(grams["product"].cpu())
-        whole = _spectra(streams, settings, axes=of_all, grams=grams if some is view else {})
-        dimensions.append(torch.stack([_dimensions(found) for found in whole.values()]))
-        product = {"product": few["product"]}
-        spanning = whole if of_all else _spectra(product, settings, axes=True, grams=grams)
-        axes = spanning["product"].axes
-        assert axes is not None
+        few = streams if all_compared else point_streams(some, level, source_dtype, settings)
+        products = _grams(few)
+        within.append(products["product"].cpu())
         if level == 0:
-            clean, clean_few = axes, few["product"]
-            # The clean set against itself needs no measurement.
-            angles.append(torch.zeros(1, axes.shape[1], dtype=axes.dtype))
+            clean_few = few["product"]
         else:
             cross.append(stream_gram(clean_few, few["product"]).cpu())
-            angles.append(torch.rad2deg(axes_angles(clean, axes))[None].cpu())
+        whole = _spectra(streams, settings, axes=of_all, grams=products if all_compared else {})
+        dimensions.append(torch.stack([_dimensions(found) for found in whole.values()]))
+        if (axes := whole["product"].axes) is not None:
+            if level == 0:
+                clean = axes
+            angles.append(_degrees_between(clean, axes))
+    grams = _stacked(within, cross)
     return Embedding(
         tuple(streams),
         torch.stack(dimensions),
-        torch.cat(_padded(angles)),
+        torch.cat(_padded(angles)) if of_all else _angles(grams, settings.angle_share),
         view.samples if of_all else some.samples,
-        _stacked(within, cross),
+        grams,
     )
 
 
@@ -258,6 +257,13 @@ def angle_variables(
 def _order(view: View) -> int:
     """Give the order of the eigenproblem of all images, and so the most axes there can be."""
     return min(view.samples, feature_width(view.shape))
+
+
+def _degrees_between(clean: Tensor, axes: Tensor) -> Tensor:
+    """Give the angles of a level in degrees, ascending: (1, angle)."""
+    if axes is clean:  # the clean set against itself needs no measurement
+        return torch.zeros(1, clean.shape[1], dtype=clean.dtype)
+    return torch.rad2deg(axes_angles(clean, axes))[None].cpu()
 
 
 def _grams(streams: dict[str, PointStream]) -> dict[str, Tensor]:
