@@ -198,9 +198,12 @@ def encode(
     quiet: Quiet = False,
 ) -> None:
     """Write a model's latents of a data set under a sweep of noise."""
+    from latentgeo.files import check_free
     from latentgeo.latents import encode, select_images
     from latentgeo.pipeline import open_for
 
+    if force:  # what is opened here does not tell `encode` where it was read from
+        check_free(out, holds="latents", force=True, reads=(checkpoint, data, *opening.values()))
     images = select_images(data, samples, seed, size)
     encode(
         open_for(images, _one(checkpoint, opening), opening),

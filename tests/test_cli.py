@@ -128,6 +128,13 @@ def test_train_leaves_a_run_folder_and_info_describes_it(run_cli, tmp_path):
     assert "recipe" in out
 
 
+def test_encode_does_not_replace_the_run_that_it_reads(refused, trained):
+    run = trained / "vae"
+    line = refused("encode", run, "--data", "digits", "--out", run, "--force")
+    assert "which is read; choose another output folder" in line
+    assert (run / "model.safetensors").is_file()
+
+
 def test_encode_writes_zarr(run_cli, trained, tmp_path):
     out = tmp_path / "latents"
     arguments = (
