@@ -23,6 +23,7 @@ from acai_models import BACKBONE, SEVEN, Sizes, options_of
 from numpy.typing import NDArray
 from study_command import run_command
 from study_runs import finish_run, for_each
+from study_tables import facts_of_run
 
 from latentgeo.datasets import ImageDataset, load
 from latentgeo.files import write_json, write_text
@@ -35,7 +36,7 @@ from latentgeo.metrics import (
 )
 from latentgeo.models import Autoencoder, choose_device, load_model
 from latentgeo.provenance import provenance
-from latentgeo.training import RunFolder, probe_accuracy
+from latentgeo.training import probe_accuracy
 
 SCORES = "downstream.json"
 #: Channels of a 4×4 latent, by its numbers.
@@ -154,7 +155,7 @@ def run_study(scale_name: str, scale: Scale, out: Path, *, workers: int, device:
         scale=scale_name,
         **asdict(scale),
         workers=workers,
-        training_seconds=round(sum(map(_training_seconds, jobs))),
+        training_seconds=round(sum(facts_of_run(job.folder)["seconds"] for job in jobs)),
         seconds_of_this_command=round(time.perf_counter() - start),
     )
     study = out / "study"
@@ -229,18 +230,9 @@ def _read(jobs: list[Job], name: str, numbers: int) -> list[dict[str, Any]]:
 
 def _read_run(job: Job) -> dict[str, Any]:
     scores: dict[str, Any] = json.loads((job.folder / SCORES).read_text(encoding="utf-8"))
-    facts = _provenance(job)
+    facts = facts_of_run(job.folder)
     kept = {key: facts[key] for key in ("validation_psnr_db", "learned", "trouble")}
     return scores | kept
-
-
-def _training_seconds(job: Job) -> float:
-    return float(_provenance(job)["seconds"])
-
-
-def _provenance(job: Job) -> dict[str, Any]:
-    facts: dict[str, Any] = json.loads(RunFolder(job.folder).provenance.read_text(encoding="utf-8"))
-    return facts
 
 
 if __name__ == "__main__":

@@ -3,18 +3,16 @@
 Mark: [U] recalled, unconfirmed: it was not read in the paper.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from study_tables import Facts, markdown_table, over_seeds, say, say_where_from
 
 from latentgeo.figures import save_figure
-from latentgeo.metrics import interval_over_seeds
 
-Facts = dict[str, Any]
 MEASURES = {
     "probe_beside": "probe beside training, %",
     "probe_frozen": "probe on the frozen encoder, %",
@@ -57,16 +55,11 @@ def _gather_model(seeds: Sequence[Facts]) -> Facts:
 
 
 def _over_seeds(seeds: Sequence[Facts], measure: str) -> Facts:
-    values = [100 * seed[measure]["mean"] for seed in seeds]
-    mean, low, high = (float(end) for end in interval_over_seeds(values))
     return {
-        "seeds": values,
+        **over_seeds(100 * seed[measure]["mean"] for seed in seeds),
         "over_images_95": [
             [100 * seed[measure]["low"], 100 * seed[measure]["high"]] for seed in seeds
         ],
-        "mean": mean,
-        # A single seed has no interval, and JSON no NaN.
-        "over_seeds_95": None if math.isnan(low) else [low, high],
     }
 
 
@@ -81,17 +74,12 @@ def to_markdown(latents: Facts, facts: Facts) -> str:
 def _setting(facts: Facts) -> str:
     trained = f"{facts['train_samples']:,}" if facts["train_samples"] else "all training"
     fitted = f"{facts['fitted']:,}" if facts["fitted"] else "all"
-    versions, machine = facts["versions"], facts["machine"]
     return (
         f"{facts['data']}; depth {facts['depth']}, learning rate {facts['learning_rate']:g}, "
         f"{facts['epochs']} epochs of {trained} images in batches of {facts['batch_size']}, probe "
         f"beside training at {facts['probe_rate']:g}, VQ-VAE with {facts['codebook_size']:,} "
         f"vectors; frozen probe and k-means ({facts['restarts']} restarts) fitted to latents of "
-        f"{fitted} training images; {facts['seeds']} seeds. Training took "
-        f"{facts['training_seconds'] / 60:.0f} minutes, added up over processes of one thread "
-        f"each, {facts['workers']} at a time. latentgeo {versions['latentgeo']}, torch "
-        f"{versions['torch']}, {machine['cores']} cores ({machine['architecture']}); command: "
-        f"`{facts['command']}`."
+        f"{fitted} training images. {say_where_from(facts)}"
     )
 
 
@@ -135,15 +123,15 @@ def _table(models: Facts, numbers: str) -> list[str]:
             [
                 name + ("" if _sound(found) else " †"),
                 f"{np.mean(found['validation_psnr_db']):.1f}",
-                _say(found["probe_beside"]),
+                say(found["probe_beside"]),
                 probe,
-                _say(found["probe_frozen"]),
-                _say(found["clustering"]),
+                say(found["probe_frozen"]),
+                say(found["clustering"]),
                 clustering,
                 _say_restarts(found["clustering_restarts"]),
             ]
         )
-    return [f"| {' | '.join(line)} |" for line in (heads, ["---"] * len(heads), *rows)]
+    return markdown_table(heads, rows)
 
 
 def _sound(found: Facts) -> bool:
@@ -152,12 +140,6 @@ def _sound(found: Facts) -> bool:
 
 def _recalled(models: Facts, numbers: str, measure: str, name: str) -> float:
     return RECALLED[numbers][measure][list(models).index(name)]
-
-
-def _say(found: Facts) -> str:
-    said = f"{found['mean']:.2f}"
-    interval = found["over_seeds_95"]
-    return said if interval is None else f"{said} [{interval[0]:.2f}, {interval[1]:.2f}]"
 
 
 def _say_restarts(found: Facts) -> str:

@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from study_tables import Facts, markdown_table, say_where_from
+from study_tables import Facts, markdown_table, over_seeds, say_where_from
 
 from latentgeo.figures import save_figure
-from latentgeo.metrics import bootstrap_mean, interval_over_seeds
+from latentgeo.metrics import bootstrap_mean
 
 #: Mean distance in thousandths and smoothness, each with its standard deviation over runs; [U].
 RECALLED = {
@@ -116,13 +116,8 @@ def _gather_model(runs: Sequence[Evaluations], last: int) -> Facts:
 
 
 def _over_seeds(values: list[float]) -> Facts:
-    mean, low, high = map(float, interval_over_seeds(values))
-    return {
-        "seeds": values,
-        "mean": mean,
-        "deviation": float(np.std(values, ddof=1)) if len(values) > 1 else math.nan,
-        "over_seeds_95": [low, high],
-    }
+    deviation = float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
+    return {**over_seeds(values), "deviation": deviation}
 
 
 def _over_pairs(runs: Sequence[Evaluations], measure: str, last: int) -> list[float] | None:
@@ -215,9 +210,10 @@ def _table(models: Facts) -> list[str]:
 
 
 def _say(found: Facts) -> str:
-    low, high = found["over_seeds_95"]
-    said = f"{found['mean']:.3g}"
-    return said if math.isnan(low) else f"{said} ± {found['deviation']:.2g} [{low:.3g}, {high:.3g}]"
+    mean, interval = f"{found['mean']:.3g}", found["over_seeds_95"]
+    if interval is None:
+        return mean
+    return f"{mean} ± {found['deviation']:.2g} [{interval[0]:.3g}, {interval[1]:.3g}]"
 
 
 def _learned_table(models: Facts) -> list[str]:

@@ -117,7 +117,7 @@ def quality(
         found |= _errors(_made(maker.through, test), test, "through_")
     if maker.sample is not None:
         drawn = maker.sample(len(test), seed)
-        found |= _realism(drawn.split(_BATCH), test, features, "samples")  # type: ignore[no-untyped-call]
+        found |= _realism(torch.split(drawn, _BATCH), test, features, "samples")
     return found
 
 

@@ -156,4 +156,6 @@ def _decode(model: Autoencoder, latents: Tensor) -> Tensor:
     device = device_of(model)
     shaped = latents.view(-1, *model.latent_shape)
     with evaluating(model):
-        return torch.cat([model.decode(part.to(device)).cpu() for part in shaped.split(_BATCH)])  # type: ignore[no-untyped-call]
+        return torch.cat(
+            [model.decode(part.to(device)).cpu() for part in torch.split(shaped, _BATCH)]
+        )

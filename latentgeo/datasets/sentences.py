@@ -118,9 +118,7 @@ class SentenceDataset(ImageDataset):
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of all that decides a result on these sentences, as hexadecimal text."""
-        # The parent's is a descriptor, which super() does not bind.
-        own = ImageDataset.fingerprint.func(self)  # type: ignore[attr-defined]
-        return hashlib.sha256(repr((own, self.vocabulary)).encode()).hexdigest()
+        return hashlib.sha256(repr((super().fingerprint, self.vocabulary)).encode()).hexdigest()
 
     def __repr__(self) -> str:
         return f"SentenceDataset({self.name!r}, {self.split!r}, n={len(self)}, shape={self.shape})"

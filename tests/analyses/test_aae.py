@@ -1,9 +1,7 @@
 """The study of adversarial autoencoders at its smoke scale, and what its tables say."""
 
 import json
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,19 +11,10 @@ from scipy.stats import norm
 from latentgeo.datasets import load
 from latentgeo.models import load_model, sample
 
-ROOT = Path(__file__).parents[2]
-
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*has not learned"),
     pytest.mark.filterwarnings("ignore:.*ended in trouble"),
 ]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def analyses():
-    sys.path.insert(0, str(ROOT / "analyses"))
-    yield
-    sys.path.remove(str(ROOT / "analyses"))
 
 
 @pytest.fixture(scope="module")

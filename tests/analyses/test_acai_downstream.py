@@ -1,8 +1,6 @@
 """The downstream study at its smoke scale, and what its tables claim."""
 
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,19 +10,10 @@ from latentgeo.metrics import linear_probe
 from latentgeo.models import load_model
 from latentgeo.training import probe_accuracy
 
-ROOT = Path(__file__).parents[2]
-
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*has not learned"),
     pytest.mark.filterwarnings("ignore:.*ended in trouble"),
 ]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def analyses():
-    sys.path.insert(0, str(ROOT / "analyses"))
-    yield
-    sys.path.remove(str(ROOT / "analyses"))
 
 
 @pytest.fixture(scope="module")

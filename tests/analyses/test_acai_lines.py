@@ -2,21 +2,11 @@
 
 import json
 import math
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).parents[2]
 PAIRS = 200
-
-
-@pytest.fixture(scope="module", autouse=True)
-def analyses():
-    sys.path.insert(0, str(ROOT / "analyses"))
-    yield
-    sys.path.remove(str(ROOT / "analyses"))
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """The two open questions at their smoke scale, and what their page may claim."""
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,15 +9,7 @@ import torch
 
 from latentgeo.models import ModelConfig, build
 
-ROOT = Path(__file__).parents[2]
 LEARNED = {"without": [True], "with": [True]}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def analyses():
-    sys.path.insert(0, str(ROOT / "analyses"))
-    yield
-    sys.path.remove(str(ROOT / "analyses"))
 
 
 @pytest.fixture(scope="module")

@@ -2,26 +2,15 @@
 
 import copy
 import json
-import sys
-from pathlib import Path
 
 import pytest
 
 from latentgeo.models import load_model
 
-ROOT = Path(__file__).parents[2]
-
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*has not learned"),
     pytest.mark.filterwarnings("ignore:.*ended in trouble"),
 ]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def analyses():
-    sys.path.insert(0, str(ROOT / "analyses"))
-    yield
-    sys.path.remove(str(ROOT / "analyses"))
 
 
 @pytest.fixture(scope="module")

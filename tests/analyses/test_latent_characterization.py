@@ -1,22 +1,16 @@
 """The study runs at its smoke scale, goes on when repeated, and sets the paper beside it."""
 
 import json
-import sys
-from pathlib import Path
 
 import pytest
 
 SECONDS = {"training_seconds": 2, "seconds_of_this_command": 1}
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
 def study():
-    sys.path.insert(0, str(ROOT / "analyses"))
-    try:
-        import latent_characterization
-    finally:
-        sys.path.remove(str(ROOT / "analyses"))
+    import latent_characterization
+
     return latent_characterization
 
 

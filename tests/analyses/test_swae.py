@@ -1,9 +1,7 @@
 """The study of stacked Wasserstein autoencoders at its smoke scale, and its rivals' densities."""
 
 import json
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,20 +10,11 @@ import torch
 from latentgeo.datasets import load
 from latentgeo.models import load_model
 
-ROOT = Path(__file__).parents[2]
-
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*has not learned"),
     pytest.mark.filterwarnings("ignore:.*ended in trouble"),
     pytest.mark.filterwarnings("ignore:.*did not converge"),
 ]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def analyses():
-    sys.path.insert(0, str(ROOT / "analyses"))
-    yield
-    sys.path.remove(str(ROOT / "analyses"))
 
 
 @pytest.fixture(scope="module")

@@ -1,22 +1,16 @@
 """The study of sentences runs at its smoke scale, and goes on when repeated."""
 
 import json
-import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.filterwarnings("ignore:.*has not learned", "ignore:.*trouble")
 
 
 @pytest.fixture(scope="module")
 def study():
-    sys.path.insert(0, str(ROOT / "analyses"))
-    try:
-        import swae_sentences
-    finally:
-        sys.path.remove(str(ROOT / "analyses"))
+    import swae_sentences
+
     return swae_sentences
 
 

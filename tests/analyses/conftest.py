@@ -1,0 +1,14 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+ANALYSES = Path(__file__).parents[2] / "analyses"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def analyses():
+    """Let the studies be imported: they are scripts, not a package."""
+    sys.path.insert(0, str(ANALYSES))
+    yield
+    sys.path.remove(str(ANALYSES))
