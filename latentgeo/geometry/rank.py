@@ -18,6 +18,7 @@ RankRule = Literal["spectrum", "float32-covariance"] | float
 
 # Rounding moves a float32 eigenvalue by a few eps of the largest, the cut lies at n eps.
 _NEAR_THE_CUT = 0.3
+_MANY_ROWS = 32  # from which on the rounding of a product is far below the cut
 _EPS64 = torch.finfo(torch.float64).eps
 
 
@@ -314,12 +315,17 @@ def _numpy_covariance_rank(x: Any, centred: bool) -> Any:
     single = x.astype(np.float32)
     if centred:
         single = single - single.mean(-1, keepdims=True)
-    product = single @ single.swapaxes(-1, -2) / np.float32(max(x.shape[-1] - 1, 1))
-    # Eigenvalues cost a third of what NumPy's singular values do, and differ from them by rounding
-    # alone: only a matrix with one near the cut has to be counted by NumPy itself.
-    values = np.abs(np.linalg.eigvalsh(product))
-    cut = values.max(-1, keepdims=True) * (x.shape[-2] * np.finfo(np.float32).eps)
+    # Eigenvalues cost a third of what NumPy's singular values do, those of a smaller Gram matrix
+    # less again, and they differ by rounding alone: only a matrix with one near the cut has to be
+    # counted by NumPy itself.
+    rows, columns = x.shape[-2:]
+    smaller = columns < rows and rows >= _MANY_ROWS
+    count = np.float32(max(columns - 1, 1))
+    short = single.swapaxes(-1, -2) if smaller else single
+    values = np.abs(np.linalg.eigvalsh(short @ short.swapaxes(-1, -2) / count))
+    cut = values.max(-1, keepdims=True) * (rows * np.finfo(np.float32).eps)
     ranks = (values > cut).sum(-1).astype(np.int64)
     near = (np.abs(values - cut) < _NEAR_THE_CUT * cut).any(-1)
-    ranks[near] = np.linalg.matrix_rank(product[near])
+    some = single[near]
+    ranks[near] = np.linalg.matrix_rank(some @ some.swapaxes(-1, -2) / count)
     return ranks

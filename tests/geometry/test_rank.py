@@ -100,6 +100,19 @@ def test_float32_covariance_is_numpys_own_answer(batch):
     assert matrix_rank(torch.from_numpy(x), rule="float32-covariance").tolist() == expected.tolist()
 
 
+@pytest.mark.parametrize("shape", [(7, 49), (49, 7), (32, 31), (128, 49)])
+def test_float32_covariance_is_numpys_own_answer_near_its_cut(shape):
+    rng = np.random.default_rng(5)
+    left, singular, right = np.linalg.svd(rng.normal(size=(40, *shape)), full_matrices=False)
+    singular = 10 ** rng.uniform(-4, 0, singular.shape)
+    x = ((left * singular[:, None]) @ right + rng.normal(size=(40, shape[0], 1))).astype("float32")
+    centred = x - x.mean(-1, keepdims=True)
+    covariance = centred @ centred.swapaxes(-1, -2) / np.float32(shape[1] - 1)
+    expected = np.linalg.matrix_rank(covariance)
+    assert len(np.unique(expected)) > 1
+    np.testing.assert_array_equal(matrix_rank(x, rule="float32-covariance"), expected)
+
+
 @pytest.mark.parametrize("rule", ["spectrum", "float32-covariance", 0.1])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_constant_and_zero_matrices_have_rank_zero(rule, dtype):
