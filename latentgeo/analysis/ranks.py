@@ -123,12 +123,14 @@ def _measure(view: View, level: int, source_dtype: str, settings: AnalysisSettin
         by_channel = latents.transpose(0, 1).flatten(1)
         lowest.append(by_channel.amin(dim=-1))
         highest.append(by_channel.amax(dim=-1))
+        values = mode_singular_values(latents, source_dtype=source_dtype)
         for place, rule in enumerate(RANK_RULES):
-            ranks[place, shard] = mode_ranks(latents, rule, source_dtype=source_dtype).cpu()
-        values = [v.cpu() for v in mode_singular_values(latents, source_dtype=source_dtype)]
+            found = mode_ranks(latents, rule, source_dtype=source_dtype, singular_values=values)
+            ranks[place, shard] = found.cpu()
         for place, (length, value) in enumerate(zip(lengths, values, strict=True)):
-            spectra[shard, place, :length] = value
-            counts[place] += _counts(rank_at_tolerance(value, settings.tolerances), max(lengths))
+            spectra[shard, place, :length] = value.cpu()
+            above = rank_at_tolerance(value.cpu(), settings.tolerances)
+            counts[place] += _counts(above, max(lengths))
     dead = torch.stack(lowest).amin(0) == torch.stack(highest).amax(0)
     floors = [default_tolerance(shape, source_dtype) for shape in shapes]
     kept = [torch.from_numpy(spectra[:, place, :k]) for place, k in enumerate(lengths)]

@@ -146,6 +146,7 @@ def mode_ranks(
     rule: RankRule = "spectrum",
     centred: bool = True,
     source_dtype: DType | None = None,
+    singular_values: Sequence[A] | None = None,
 ) -> A:
     """Ranks of the three mode unfoldings of latents: the strata that they lie on.
 
@@ -155,6 +156,9 @@ def mode_ranks(
         Latents.
     rule, centred, source_dtype
         As for `matrix_rank`; the dtype of ``z`` itself is the default source.
+    singular_values : three arrays or tensors, optional
+        What `mode_singular_values` gives, where it is there already; the rule
+        ``"float32-covariance"`` has no use for it.
 
     Returns
     -------
@@ -164,13 +168,19 @@ def mode_ranks(
     Raises
     ------
     ValueError
-        As for `mode_singular_values`, or if the rule is not known.
+        As for `mode_singular_values`, or if the rule is not known, or the singular values are not
+        those of as many latents of this shape.
     """
     inside, back = enter_raw(z)
     check_latents(inside)
     eps = epsilon(_source(z, source_dtype))
-    ranks = _over_latents(inside, lambda x: ranks_by_rule(x, rule, centred, eps))
-    return back(torch.stack(list(ranks), -1))
+    if singular_values is None or rule == "float32-covariance":
+        ranks = _over_latents(inside, lambda x: ranks_by_rule(x, rule, centred, eps))
+    else:
+        modes = unfold(inside)
+        spectra = _checked_spectra(singular_values, modes)
+        ranks = [_by_spectrum(x, s, rule, eps) for x, s in zip(modes, spectra, strict=True)]
+    return back(torch.stack(ranks, -1))
 
 
 def rank_from_singular_values(s: A, rtol: float) -> A:
@@ -224,8 +234,23 @@ def ranks_by_rule(x: Tensor, rule: RankRule, centred: bool, eps: float) -> Tenso
     """Ranks of checked matrices under a named rule."""
     if rule == "float32-covariance":
         return _float32_covariance_rank(x, centred)
-    rtol = _relative_tolerance(rule, tuple(x.shape), eps)
-    return _count(spectrum(x, centred, eps), rtol, _noise_floor(x))
+    return _by_spectrum(x, spectrum(x, centred, eps), rule, eps)
+
+
+def _checked_spectra(given: Sequence[Any], modes: Sequence[Tensor]) -> list[Tensor]:
+    spectra = [enter(values)[0] for values in given]
+    found = [tuple(values.shape) for values in spectra]
+    wanted = [(*x.shape[:-2], min(x.shape[-2:])) for x in modes]
+    if found != wanted:
+        raise ValueError(
+            f"singular_values have the shapes {found}; expected {wanted}: what "
+            "mode_singular_values gives for the same latents"
+        )
+    return spectra
+
+
+def _by_spectrum(x: Tensor, values: Tensor, rule: RankRule, eps: float) -> Tensor:
+    return _count(values, _relative_tolerance(rule, tuple(x.shape), eps), _noise_floor(x))
 
 
 def spectrum(x: Tensor, centred: bool, eps: float) -> Tensor:

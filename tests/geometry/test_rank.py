@@ -193,6 +193,25 @@ def test_modes_of_latents_are_those_of_their_unfoldings(rule, dtype):
     assert isinstance(mode_ranks(torch.from_numpy(z)), torch.Tensor)
 
 
+@pytest.mark.parametrize("rule", ["spectrum", "float32-covariance", 0.3])
+@pytest.mark.parametrize("like", [np.asarray, torch.from_numpy])
+def test_singular_values_that_are_there_give_the_same_ranks(rule, like):
+    z = np.random.default_rng(6).normal(size=(4, 40, 3, 4)).astype(np.float32)
+    z[0] = 1.0  # not zero after centring, but below the floor
+    z[1, :, 2] = z[1, :, 1]
+    z = like(z)
+    found = mode_ranks(z, rule, singular_values=mode_singular_values(z))
+    assert type(found) is type(z)
+    np.testing.assert_array_equal(found, mode_ranks(z, rule))
+    assert found[0].tolist() == [0, 0, 0]
+
+
+def test_singular_values_of_other_latents_are_refused():
+    z = np.ones((4, 5, 3, 2))
+    with pytest.raises(ValueError, match=r"\(2, 3\).*expected \[\(4, 3\), \(4, 2\), \(4, 5\)\]"):
+        mode_ranks(z, singular_values=mode_singular_values(z[:2]))
+
+
 def test_modes_of_a_single_latent():
     assert mode_ranks(np.ones((3, 2, 2))).tolist() == [0, 0, 0]
     with pytest.raises(ValueError, match="expected latents"):
