@@ -97,12 +97,12 @@ def embed(
     for level in range(view.levels):
         streams = point_streams(view, level, source_dtype, settings)
         few = streams if all_compared else point_streams(some, level, source_dtype, settings)
-        products = _grams(few)
+        products = _products(few)
         within.append(products["product"].cpu())
         if level == 0:
-            clean_few = few["product"]
+            clean_few = few
         else:
-            cross.append(stream_gram(clean_few, few["product"]).cpu())
+            cross.append(_products(clean_few, few)["product"].cpu())
         whole = _spectra(streams, settings, axes=of_all, grams=products if all_compared else {})
         dimensions.append(torch.stack([_dimensions(found) for found in whole.values()]))
         if (axes := whole["product"].axes) is not None:
@@ -121,12 +121,9 @@ def embed(
 
 def gram_matrices(view: View, source_dtype: str, settings: AnalysisSettings) -> Grams:
     """Give the Gram matrices of all latents of a (small) view."""
-    products = [
-        point_streams(view, level, source_dtype, settings)["product"]
-        for level in range(view.levels)
-    ]
-    within = [stream_gram(points).cpu() for points in products]
-    cross = [stream_gram(products[0], points).cpu() for points in products[1:]]
+    levels = [point_streams(view, level, source_dtype, settings) for level in range(view.levels)]
+    within = [_products(one)["product"].cpu() for one in levels]
+    cross = [_products(levels[0], one)["product"].cpu() for one in levels[1:]]
     return _stacked(within, cross)
 
 
@@ -266,12 +263,18 @@ def _degrees_between(clean: Tensor, axes: Tensor) -> Tensor:
     return torch.rad2deg(axes_angles(clean, axes))[None].cpu()
 
 
-def _grams(streams: dict[str, PointStream]) -> dict[str, Tensor]:
-    """Give the Gram matrix of each part; that of the product is the sum of the modes'."""
-    found = {part: stream_gram(points) for part, points in streams.items() if part != "product"}
-    modes = list(found.values())
-    product = torch.stack(modes).sum(0) if modes else stream_gram(streams["product"])
-    return {**found, "product": product}
+def _products(
+    first: dict[str, PointStream], second: dict[str, PointStream] | None = None
+) -> dict[str, Tensor]:
+    """Give the Gram matrix of each part, or the products with another set.
+
+    That of the product kernel is the sum of the modes', which needs no features side by side.
+    """
+    modes = [part for part in first if part != "product"] or ["product"]
+    found = {
+        part: stream_gram(first[part], None if second is None else second[part]) for part in modes
+    }
+    return {**found, "product": torch.stack(list(found.values())).sum(0)}
 
 
 def _spectra(

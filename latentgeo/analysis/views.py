@@ -127,7 +127,8 @@ def point_streams(
 
     def stream(modes: tuple[str, ...]) -> PointStream:
         def read(images: slice) -> Tensor:
-            return torch.cat([features(mode, images.start, images.stop) for mode in modes], dim=-1)
+            parts = [features(mode, images.start, images.stop) for mode in modes]
+            return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
 
         width = sum(widths[mode] for mode in modes)
         return PointStream(view.samples, width, view.step, read, view.device)
