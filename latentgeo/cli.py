@@ -12,8 +12,9 @@ from typing import Annotated, Any
 
 import typer
 
+from latentgeo import processes
 from latentgeo._opening_options import opening_options, read_pairs
-from latentgeo.errors import InputError, TrainingDivergedError
+from latentgeo.errors import InputError, ProcessesError, TrainingDivergedError
 
 app = typer.Typer(
     name="latentgeo",
@@ -152,7 +153,7 @@ def train(
         force=force,
         progress=not quiet,
     )
-    if profile:
+    if profile and processes.first():
         typer.echo((folder / "profile" / "summary.txt").read_text(encoding="utf-8"), nl=False)
     typer.echo(f"run: {folder}")
 
@@ -536,10 +537,11 @@ def main(arguments: list[str] | None = None) -> None:
     """
     warnings.showwarning = _show_warning
     try:
-        code = app(args=arguments, standalone_mode=False)
+        with processes.first_speaks():
+            code = app(args=arguments, standalone_mode=False)
     except typer.TyperException as error:
         code = _refuse(error.format_message(), 2)
-    except (InputError, TrainingDivergedError) as error:
+    except (InputError, ProcessesError, TrainingDivergedError) as error:
         code = _refuse(str(error), 2)
     except OSError as error:
         code = _refuse(_plain_os_error(error), 2)
@@ -551,7 +553,10 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _refuse(message: str, code: int) -> int:
-    typer.echo(f"latentgeo: {' '.join(message.split())}", err=True)
+    line = " ".join(message.split())
+    processes.tell_launcher(line)
+    if processes.first():
+        typer.echo(f"latentgeo: {line}", err=True)
     return code
 
 

@@ -17,6 +17,14 @@ class TrainingDivergedError(RuntimeError):
     """
 
 
+class ProcessesError(RuntimeError):
+    """The processes that `torchrun` started cannot go on together.
+
+    One is gone, or what they computed is not the same. The message is one line that says which,
+    and what to do.
+    """
+
+
 def reason_of(error: Exception, otherwise: str | None = None) -> str:
     """Give the first line of what an error says; its type, or `otherwise`, if it says nothing."""
     said = str(error).strip() or otherwise or type(error).__name__

@@ -6,9 +6,12 @@ from typing import TypeVar
 from rich.console import Console
 from rich.progress import track as rich_track
 
+from latentgeo import processes
+
 Item = TypeVar("Item")
 
 
 def track(items: Sequence[Item], what: str, *, show: bool) -> Iterable[Item]:
     """Walk through `items` with a bar on standard error, or without one."""
-    return rich_track(items, what, console=Console(stderr=True), disable=not show)
+    shown = show and processes.first()
+    return rich_track(items, what, console=Console(stderr=True), disable=not shown)

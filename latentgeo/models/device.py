@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from latentgeo import processes
 from latentgeo.errors import InputError
 from latentgeo.models.parsing import unknown
 
@@ -25,19 +26,32 @@ def choose_device(name: str) -> torch.device:
     Raises
     ------
     InputError
-        When the name is unknown, or there is no GPU that PyTorch can use.
+        When the name is unknown, there is no GPU that PyTorch can use, or `torchrun` started more
+        processes on this machine than it has GPUs.
     """
     if name not in _NAMES:
         raise unknown("device", name, _NAMES)
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():
         why = "is built without CUDA" if torch.version.cuda is None else "finds no GPU"
         raise InputError(
             f"device 'cuda' is not available: PyTorch {torch.__version__} {why}; "
             "use 'cpu' or 'auto'"
         )
+    if name == "cuda" and processes.count() > 1:
+        _check_number(torch.cuda.device_count())
     return torch.device(name)
+
+
+def _check_number(devices: int) -> None:
+    started = processes.count_here()
+    if started > devices:
+        raise InputError(
+            f"torchrun started {started} processes on this machine and PyTorch finds {devices} "
+            f"GPU{'s' * (devices > 1)}; start one for each (--nproc-per-node {devices}), or use "
+            "device 'cpu'"
+        )
 
 
 def device_of(module: nn.Module) -> torch.device:

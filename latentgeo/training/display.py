@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from latentgeo import processes
 from latentgeo.errors import InputError
 from latentgeo.training.loop import OnStep
 from latentgeo.training.progress import Progress, Row
@@ -28,7 +29,7 @@ def training_bar(label: str, epochs: int, total: int, done: int, *, show: bool) 
     total, done : int
         Steps in all, and steps that were made before.
     show : bool
-        Whether to show anything.
+        Whether to show anything; of several processes the first one does.
 
     Yields
     ------
@@ -42,7 +43,8 @@ def training_bar(label: str, epochs: int, total: int, done: int, *, show: bool) 
         TextColumn("{task.fields[loss]}"),
         TimeRemainingColumn(),
     )
-    with Bar(*columns, console=Console(stderr=True), disable=not show) as bar:
+    shown = show and processes.first()
+    with Bar(*columns, console=Console(stderr=True), disable=not shown) as bar:
         task = bar.add_task(label, total=total, completed=done, loss="")
 
         def on_step(progress: Progress, losses: Row) -> None:

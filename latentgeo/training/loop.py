@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Adam
 
+from latentgeo import processes
 from latentgeo.datasets import ImageDataset, ImageStream
 from latentgeo.errors import InputError, TrainingDivergedError
 from latentgeo.models import RECIPES, Autoencoder, Pass, objective, save_model, shapes_of
@@ -27,6 +28,7 @@ from latentgeo.training.profiling import Watch, unwatched
 from latentgeo.training.progress import Progress, Row
 from latentgeo.training.run_folder import Facts, RunFolder
 from latentgeo.training.schedule import learning_rate_factor
+from latentgeo.training.sharded import ShardedNets, take_from_first
 
 # Epochs in a row: adversaries and codes need some until they have found each other.
 _PATIENCE_WITH_TROUBLE = 3
@@ -57,7 +59,8 @@ def forked(device: torch.device) -> AbstractContextManager[Any]:
 class Loop:
     """Trains one autoencoder; everything random comes from torch's global generator.
 
-    Only the terms know what kind of model it is.
+    Only the terms know what kind of model it is. Where `torchrun` started several processes, each
+    runs the same loop, and they share the work of the nets; the first one writes.
 
     Parameters
     ----------
@@ -103,8 +106,11 @@ class Loop:
         self._known = self._find_known_labels()
         self.pretraining = recipe.pretraining(options, shapes_of(model))
         self.optimiser = self._adam()
-        self.fabric = Fabric(accelerator=device.type, devices=1, precision=config.precision)
+        devices = [processes.place_here()] if device.type == "cuda" else 1
+        self.fabric = Fabric(accelerator=device.type, devices=devices, precision=config.precision)
         self._run_model, self._run_optimiser = self.fabric.setup(self.model, self.optimiser)
+        self.nets = ShardedNets(self.model)
+        self._warn_of_whole_nets()
         self.steps_per_epoch = _steps_per_epoch(len(parts.train), config.batch_size)
         self.total_steps = self.steps_per_epoch * config.epochs
         self._saved_step = 0
@@ -126,6 +132,7 @@ class Loop:
         OSError
             When the disk refuses; the earlier checkpoint is whole.
         """
+        self._agree()
         if not self.progress.prepared:
             with self._clock():
                 self._pretrain()
@@ -187,6 +194,7 @@ class Loop:
             self._check_finite({term.name: loss.item()})
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
+            self.nets.sum_gradients()
             optimiser.step()
         optimiser.zero_grad()
 
@@ -293,6 +301,8 @@ class Loop:
             self._halve(len(batch.images))
         if self.progress.micro_batch != before:
             self._warn_of_parts()
+        with self.phase("backward"):
+            self.nets.sum_gradients()
         return found
 
     def _try_to_differentiate(self, batch: Batch) -> tuple[Pass, dict[str, Tensor]] | None:
@@ -322,6 +332,12 @@ class Loop:
     def _halve(self, images: int) -> None:
         """Let the next try pass half as many images at once."""
         size, place = min(self.progress.micro_batch or images, images), self.fabric.device.type
+        if processes.count() > 1:
+            # The others did not run out, and wait for this one in the midst of the pass.
+            raise InputError(
+                f"out of memory on {place!r} with {size} images at once, shared by "
+                f"{processes.count()} processes; start more of them, or set a smaller batch_size"
+            )
         reason = why_not_in_parts(self.model, self.terms)
         if reason is not None:
             raise InputError(
@@ -344,6 +360,15 @@ class Loop:
             "stays the same batch",
             stacklevel=2,
         )
+
+    def _warn_of_whole_nets(self) -> None:
+        if self.nets.whole:
+            said = ", ".join(f"{name} ({why})" for name, why in self.nets.whole.items())
+            warnings.warn(
+                f"each of the {processes.count()} processes computes these nets of the "
+                f"{self.config.recipe} for whole batches, which is the same but no faster: {said}",
+                stacklevel=2,
+            )
 
     def _pass(self, batch: Batch) -> Pass:
         pass_: Pass = self._run_model(self._corrupt(batch.images), batch.labels)
@@ -406,7 +431,8 @@ class Loop:
         }
         row |= {f"train_{name}": value for name, value in self.progress.means().items()}
         with self.phase("validation"):
-            validation = self._validate()
+            # Of one process: what differs in its last bits could end the run in some of them.
+            validation = processes.from_first(self._validate())
         row |= {f"validation_{name}": value for name, value in validation.items()}
         self._check_weights()
         self._look_for_trouble(validation)
@@ -414,7 +440,8 @@ class Loop:
         better = self.progress.close_epoch(row, always=bool(self.adversaries))
         self.progress.finished = self._is_last()
         with self.phase("saving"):
-            self._save_epoch(better=better)
+            if processes.first():
+                self._save_epoch(better=better)
 
     def _save_epoch(self, *, better: bool) -> None:
         self.folder.write_metrics(self.progress.rows)
@@ -500,11 +527,17 @@ class Loop:
             name = broken[min(1, len(broken) - 1)]
             raise self._diverged(f"loss term {name!r} is {values[name]}")
 
-    def _check_weights(self) -> None:
+    def _all_nets(self) -> list[nn.Module]:
         nets = [self.model, *(term.adversary for term in self.adversaries)]
-        if self.probe is not None:
-            nets.append(self.probe.layer)
-        weights = [weight for net in nets for weight in net.parameters()]
+        return nets if self.probe is None else [*nets, self.probe.layer]
+
+    def _agree(self) -> None:
+        """Let the weights be the same in all processes, to the last bit."""
+        nets = self._all_nets()
+        take_from_first([each for net in nets for each in net.state_dict().values()])
+
+    def _check_weights(self) -> None:
+        weights = [weight for net in self._all_nets() for weight in net.parameters()]
         finite = torch.stack([weight.isfinite().all() for weight in weights])
         if not bool(finite.all()):
             raise self._diverged("a weight is not finite")
@@ -530,6 +563,12 @@ class Loop:
 
     def _write_state(self) -> None:
         self._check_weights()
+        self._agree()
+        if processes.first():
+            self._write_state_here()
+        self._saved_step = self.progress.step
+
+    def _write_state_here(self) -> None:
         random = {"cpu": torch.get_rng_state()}
         if self.fabric.device.type == "cuda":
             random["cuda"] = torch.cuda.get_rng_state(self.fabric.device)
@@ -542,7 +581,6 @@ class Loop:
         if self.probe is not None:
             state["probe"] = self.probe.state_dict()
         self.folder.write_state(state, self.progress)
-        self._saved_step = self.progress.step
 
     @contextmanager
     def _clock(self) -> Iterator[None]:

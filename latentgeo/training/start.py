@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from latentgeo import processes
 from latentgeo.datasets import ImageDataset
 from latentgeo.errors import InputError
 from latentgeo.files import check_free, sha256_of_file, write_json
@@ -63,7 +64,10 @@ def train(
     """Train an autoencoder and leave a run folder.
 
     On a CPU, with the same number of threads, a run is the same bit for bit every time, also
-    when it was interrupted and resumed. Torch's global random state is left as it was.
+    when it was interrupted and resumed. Torch's global random state is left as it was. Where
+    `torchrun` started several processes, all have to call it, with the same arguments: they share
+    each batch, and come to the weights of one process but for rounding. Their number is no setting:
+    a run can be resumed by more or fewer of them.
 
     Parameters
     ----------
@@ -127,7 +131,8 @@ def train(
     on_epoch : callable, optional
         Called after each epoch, before its state is saved, with the model in evaluation mode and
         the number of epochs done. What it draws at random does not change the training. An
-        interrupted run that is resumed may call it again for its last epoch.
+        interrupted run that is resumed may call it again for its last epoch. Of several processes
+        the first one calls it.
 
     Returns
     -------
@@ -137,8 +142,10 @@ def train(
     Raises
     ------
     InputError
-        When a setting, the data or the folder cannot be used, there is nothing to resume, or the
-        device's memory is too small.
+        When a setting, the data or the folder cannot be used, there is nothing to resume, the
+        device's memory is too small, or there are more processes than it has a use for.
+    ProcessesError
+        When another process is gone, or has come to other weights.
     TrainingDivergedError
         When a loss is NaN or infinite; the last good checkpoint is kept.
     OSError
@@ -177,20 +184,25 @@ def train(
         },
         "setting",
     )
+    processes.join()
     place = _check_device(config)
+    _check_processes(config)
     if tensorboard:
         check_tensorboard()
     folder = RunFolder(Path(out))
-    _check_folder(folder, config, data, resume=resume, force=force)
-    parts = load_parts(data, config)
-    with forked(place), memory_said(place):
+    processes.once(lambda: _check_folder(folder, config, data, resume=resume, force=force))
+    with processes.machine_by_machine():
+        parts = load_parts(data, config)
+    processes.check_same(parts.facts(), "data")
+    with forked(place), memory_said(place), processes.first_warns():
         torch.manual_seed(config.seed)
         loop = Loop(config, _build(config, parts), parts, folder, place)
         if resume:
-            _resume(loop, parts, folder)
+            loop.restore(*processes.once(lambda: _take_up(folder, parts.facts())))
         else:
-            folder.begin(config, parts.facts(), force=force)
+            processes.once(lambda: folder.begin(config, parts.facts(), force=force))
         _run(loop, show=progress, tensorboard=tensorboard, profile=profile, then=on_epoch)
+    processes.wait()  # until everything is written
     return folder.path
 
 
@@ -204,6 +216,14 @@ def _check_device(config: TrainConfig) -> torch.device:
             "use '16-mixed' or '32-true'"
         )
     return device
+
+
+def _check_processes(config: TrainConfig) -> None:
+    if processes.count() > config.batch_size:
+        raise InputError(
+            f"batch_size is {config.batch_size}, fewer images than the {processes.count()} "
+            "processes that torchrun started; start fewer, or set a larger batch_size"
+        )
 
 
 def _computes_bfloat16() -> bool:
@@ -235,10 +255,12 @@ def _build(config: TrainConfig, parts: Parts) -> Autoencoder:
     return build(parse(ModelConfig, values, "setting"))
 
 
-def _resume(loop: Loop, parts: Parts, folder: RunFolder) -> None:
-    folder.check_data(parts.facts())
-    loop.restore(*folder.read_state())
+def _take_up(folder: RunFolder, data: Facts) -> tuple[Facts, Progress]:
+    """Read the state of the run that lies here, and leave the folder fit to go on in."""
+    folder.check_data(data)
+    found = folder.read_state()
     folder.sweep()
+    return found
 
 
 def _run(
@@ -252,19 +274,24 @@ def _run(
     config, progress, folder = loop.config, loop.progress, loop.folder
     baseline = mean_image_psnr(loop.parts.train, loop.parts.validation)
     bar = training_bar(config.recipe, config.epochs, loop.total_steps, progress.step, show=show)
-    log = tensorboard_writer(folder.tensorboard, progress.step, wanted=tensorboard)
-    with bar as on_bar, log as writer, _profiled(loop, wanted=profile) as on_profile:
+    log = tensorboard_writer(
+        folder.tensorboard, progress.step, wanted=tensorboard and processes.first()
+    )
+    watched = _profiled(loop, wanted=profile and processes.first())
+    with bar as on_bar, log as writer, watched as on_profile:
 
         def on_step(progress: Progress, losses: Row) -> None:
             on_bar(progress, losses)
             on_profile()
 
         def on_epoch(progress: Progress) -> None:
+            if not processes.first():
+                return
             write_json(folder.provenance, _provenance(loop, baseline))
             if writer is not None:
                 log_row(writer, progress.rows[-1])
             if then is not None:
-                with forked(loop.fabric.device):
+                with forked(loop.fabric.device), loop.nets.lifted():
                     then(loop.model.eval(), progress.epoch)
 
         loop.run(on_step, on_epoch)
@@ -292,6 +319,7 @@ def _provenance(loop: Loop, baseline: float) -> Facts:
         seed=loop.config.seed,
         device=loop.fabric.device.type,
         precision=loop.config.precision,
+        processes=processes.count(),
         epochs=progress.epoch,
         steps=progress.step,
         best_epoch=progress.best_epoch,

@@ -1,0 +1,217 @@
+"""The processes of one job, where `torchrun` started several; one alone goes through unchanged.
+
+PyTorch is imported when it is needed, for the command line asks here who may speak.
+"""
+
+import json
+import os
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+from latentgeo.errors import InputError, ProcessesError, reason_of
+
+T = TypeVar("T")
+
+# torchrun ends all processes when one dies, so whoever waits for another waits for work.
+_PATIENCE = timedelta(days=7)
+
+
+def count() -> int:
+    """Give the number of processes; 1 unless `torchrun` started this one."""
+    return int(os.environ["WORLD_SIZE"]) if _launched() else 1
+
+
+def place() -> int:
+    """Give the number of this process, from 0: its rank."""
+    return int(os.environ["RANK"]) if _launched() else 0
+
+
+def count_here() -> int:
+    """Give the number of processes on this machine."""
+    return int(os.environ["LOCAL_WORLD_SIZE"]) if _launched() else 1
+
+
+def place_here() -> int:
+    """Give the number of this process among those on this machine."""
+    return int(os.environ["LOCAL_RANK"]) if _launched() else 0
+
+
+def first() -> bool:
+    """Say whether this is the process that writes and speaks for all."""
+    return place() == 0
+
+
+def join() -> None:
+    """Meet the other processes, before anything else here; nothing happens the second time."""
+    if count() == 1:
+        return
+    import torch
+    from torch import distributed
+
+    if distributed.is_initialized():
+        return
+    cuda = torch.cuda.is_available()
+    if cuda:
+        torch.cuda.set_device(place_here() % torch.cuda.device_count())
+    with said_plainly():
+        distributed.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", timeout=_PATIENCE)
+
+
+def once(do: Callable[[], T]) -> T:
+    """Let the first process do something, and give all what came of it.
+
+    Parameters
+    ----------
+    do : callable
+        What it gives is pickled.
+
+    Returns
+    -------
+    object
+        What the first process was given.
+
+    Raises
+    ------
+    InputError, OSError
+        What it raised, in every process.
+    """
+    if count() == 1:
+        return do()
+    given, error = None, None
+    if first():
+        try:
+            given = do()
+        except (InputError, OSError) as caught:
+            error = caught
+    given, error = from_first((given, error))
+    if error is not None:
+        raise error
+    return given  # type: ignore[return-value] # the first process has set it
+
+
+def from_first(value: T) -> T:
+    """Give all processes what the first has."""
+    if count() == 1:
+        return value
+    from torch import distributed
+
+    carried: list[Any] = [value]
+    with said_plainly():
+        distributed.broadcast_object_list(carried, src=0)
+    given: T = carried[0]
+    return given
+
+
+def check_same(value: object, what: str) -> None:
+    """Raise `InputError` in every process unless all have the same value."""
+    values = _from_all(value)
+    other = next((each for each in range(count()) if values[each] != values[0]), None)
+    if other is not None:
+        raise InputError(
+            f"process {other} of {count()} has {what} {values[other]!r}, the first one "
+            f"{values[0]!r}; give all machines the same"
+        )
+
+
+def wait() -> None:
+    """Wait for the other processes to come here."""
+    _from_all(None)
+
+
+@contextmanager
+def machine_by_machine() -> Iterator[None]:
+    """Let one process of each machine go first, so that files are fetched once."""
+    if place_here() != 0:
+        wait()
+    try:
+        yield
+    finally:
+        if place_here() == 0:
+            wait()
+
+
+def share(items: Sequence[T]) -> Sequence[T]:
+    """Give this process its part of some items; all parts together are all items."""
+    return items[place() :: count()]
+
+
+def do_all(tasks: Sequence[Callable[[], T]]) -> list[T]:
+    """Deal pieces of work to the processes, and give all of them what came of each.
+
+    Parameters
+    ----------
+    tasks : sequence of callable
+        The same in every process; what they give is pickled.
+
+    Returns
+    -------
+    list
+        What each gave, in their order.
+    """
+    done = _from_all([task() for task in share(tasks)])
+    return [done[number % count()][number // count()] for number in range(len(tasks))]
+
+
+@contextmanager
+def first_warns() -> Iterator[None]:
+    """Keep the warnings of the first process only, for the others have the same."""
+    if first():
+        yield
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@contextmanager
+def first_speaks() -> Iterator[None]:
+    """Keep what the first process prints only."""
+    if first():
+        yield
+        return
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        yield
+
+
+def tell_launcher(message: str) -> None:
+    """Leave an error where `torchrun` looks for the reason why a process ended."""
+    file = os.environ.get("TORCHELASTIC_ERROR_FILE")
+    if _launched() and file:
+        content = json.dumps({"message": message, "timestamp": int(time.time())})
+        Path(file).write_text(content, encoding="utf-8")
+
+
+@contextmanager
+def said_plainly() -> Iterator[None]:
+    """Turn what PyTorch says when another process is gone into a `ProcessesError` of one line."""
+    import torch
+
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        raise ProcessesError(
+            f"process {place()} of {count()} lost the others ({reason_of(error)}); a training run "
+            "goes on from its last state with --resume (resume=True)"
+        ) from None
+
+
+def _launched() -> bool:
+    return "TORCHELASTIC_RUN_ID" in os.environ
+
+
+def _from_all(value: T) -> list[T]:
+    if count() == 1:
+        return [value]
+    from torch import distributed
+
+    values: list[Any] = [None] * count()
+    with said_plainly():
+        distributed.all_gather_object(values, value)
+    return values
