@@ -26,7 +26,14 @@ from latentgeo.analysis.ranks import rank_variables
 from latentgeo.analysis.settings import AnalysisSettings
 from latentgeo.analysis.units import unit_variables
 from latentgeo.analysis.verdict import verdict
-from latentgeo.analysis.views import View, choose_images, is_vector, point_streams, view_of
+from latentgeo.analysis.views import (
+    View,
+    choose_images,
+    held_if_small,
+    is_vector,
+    point_streams,
+    view_of,
+)
 from latentgeo.errors import InputError
 from latentgeo.geometry import stream_gram
 
@@ -59,9 +66,9 @@ def analyze_latents(
 ) -> xr.Dataset:
     """Measure ranks, dimensions, principal angles, units and PSNR of one model.
 
-    The latents are read in shards, so that they may lie on disk and be more than memory. Spectra
-    rest on all images; what compares images with one another rests on
-    `settings.compared_images` of them at most.
+    Latents of up to 256 MiB are held in memory; others are read in shards, so that they may lie on
+    disk and be more than memory. Spectra rest on all images; what compares images with one another
+    rests on `settings.compared_images` of them at most.
 
     Parameters
     ----------
@@ -93,6 +100,7 @@ def analyze_latents(
     """
     chosen = settings or AnalysisSettings()
     _check(latents)
+    latents = held_if_small(latents)
     views = _views(latents, device)
     tensors = not is_vector(views["mean"].shape)
     quality = _quality(latents, baseline, chosen)

@@ -21,7 +21,7 @@ from latentgeo.geometry import (
 
 MODES = ("S1", "S2", "S3")
 SHARD_BYTES = 2**28
-"""About what the latents and the features of one shard take."""
+"""About what the latents and the features of one shard take, and latents that are held at once."""
 
 Images = slice | NDArray[np.int64]
 
@@ -78,6 +78,11 @@ def view_of(latents: xr.DataArray, device: torch.device | None = None) -> View:
         return torch.from_numpy(values).to(place)
 
     return View(latents.sizes["noise"], latents.sizes["sample"], latents.shape[2:], read, place)
+
+
+def held_if_small(latents: xr.Dataset) -> xr.Dataset:
+    """Read latents into memory, once for all that reads them; more than a shard stay on disk."""
+    return latents.compute() if latents.nbytes <= SHARD_BYTES else latents
 
 
 def choose_images(samples: int, wanted: int, seed: int) -> NDArray[np.int64]:

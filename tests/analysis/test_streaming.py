@@ -55,11 +55,27 @@ def test_shards_of_any_size_give_the_same(monkeypatch, request, kind, images):
     check_same(in_shards(monkeypatch, latents, images), expected)
 
 
-def test_latents_on_disk_give_the_same(tensors, tmp_path):
+@pytest.mark.parametrize("images", [13, None])
+def test_latents_on_disk_give_the_same(monkeypatch, tensors, tmp_path, images):
     tensors.to_zarr(tmp_path / "latents", consolidated=False)
     on_disk = xr.open_zarr(tmp_path / "latents", consolidated=False, chunks=None)
     expected = analyze_latents(tensors, BASELINE, SETTINGS)
-    check_same(analyze_latents(on_disk, BASELINE, SETTINGS), expected)
+    found = (
+        analyze_latents(on_disk, BASELINE, SETTINGS)
+        if images is None
+        else in_shards(monkeypatch, on_disk, images)
+    )
+    check_same(found, expected)
+
+
+def test_latents_are_read_once_where_they_are_small(monkeypatch, tensors, tmp_path):
+    tensors.to_zarr(tmp_path / "latents", consolidated=False)
+    on_disk = xr.open_zarr(tmp_path / "latents", consolidated=False, chunks=None)
+    held = views.held_if_small(on_disk)
+    assert not on_disk["mean"].variable._in_memory
+    assert held["mean"].variable._in_memory
+    monkeypatch.setattr(views, "SHARD_BYTES", tensors.nbytes - 1)
+    assert views.held_if_small(on_disk) is on_disk
 
 
 def test_comparing_some_images_leaves_what_rests_on_all(tensors):
