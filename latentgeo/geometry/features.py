@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from latentgeo.geometry import _flat
+from latentgeo.geometry import _flat, _linalg
 from latentgeo.geometry._arrays import A, DType, enter_pair, enter_raw
 from latentgeo.geometry._checks import (
     check_latents,
@@ -23,7 +23,7 @@ from latentgeo.geometry._checks import (
 )
 from latentgeo.geometry._factors import Form, range_factors, source_epsilon
 from latentgeo.geometry._flat import FlatWeights
-from latentgeo.geometry._tiles import DEFAULT_BUDGET, fill
+from latentgeo.geometry._tiles import DEFAULT_BUDGET, piece_bytes, tiles
 from latentgeo.geometry.unfolding import unfold
 
 
@@ -200,11 +200,13 @@ def mode_grams(
 
 def _fill_features(out: Tensor, x: Tensor, form: Form, eps: float, weights: FlatWeights) -> None:
     """Make features of a set a few samples at a time, so that its factors are never held whole."""
+    rows, columns = x.shape[-2:]
+    pieces = tiles(len(x), 8.0 * rows * (6 * rows + columns), piece_bytes(x))
 
-    def features(tile: slice) -> Tensor:
-        return _flat.features(range_factors(x[tile], form, eps), weights)
+    def features(piece: slice) -> None:
+        out[piece] = _flat.features(range_factors(x[piece], form, eps), weights)
 
-    fill(out, features, 8.0 * x.shape[-2] * (6 * x.shape[-2] + x.shape[-1]))
+    _linalg.map_tiles(features, pieces, 8.0 * x.numel() * min(rows, columns), x)
 
 
 def _gram_of_sets(
