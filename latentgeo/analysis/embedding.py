@@ -1,6 +1,7 @@
 """The latents as points of a Hilbert space: spectra, dimension, principal angles."""
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations_with_replacement
 from typing import NamedTuple
 
 import numpy as np
@@ -125,6 +126,42 @@ def gram_matrices(view: View, source_dtype: str, settings: AnalysisSettings) -> 
     within = [_products(one)["product"].cpu() for one in levels]
     cross = [_products(levels[0], one)["product"].cpu() for one in levels[1:]]
     return _stacked(within, cross)
+
+
+def gram_over_levels(
+    view: View, grams: Grams, levels: Sequence[int], source_dtype: str, settings: AnalysisSettings
+) -> Tensor:
+    """Give the Gram matrix of some levels of a (small) view together, level by level.
+
+    Parameters
+    ----------
+    view : View
+        The compared latents.
+    grams : Grams
+        Theirs, in which most of it is there already.
+    levels : sequence of int
+        Places of the levels, ascending.
+    source_dtype : str
+        What the latents were computed in.
+    settings : AnalysisSettings
+        Weight of the logarithm.
+
+    Returns
+    -------
+    torch.Tensor of shape (levels * m, levels * m)
+    """
+    streams = {level: point_streams(view, level, source_dtype, settings) for level in levels}
+
+    def block(first: int, second: int) -> Tensor:
+        if first == second:
+            return grams.within[first]
+        if first == 0:
+            return grams.cross[second - 1]
+        return _products(streams[first], streams[second])["product"].cpu()
+
+    found = {pair: block(*pair) for pair in combinations_with_replacement(levels, 2)}
+    found |= {(second, first): gram.mT for (first, second), gram in found.items()}
+    return torch.cat([torch.cat([found[one, other] for other in levels], -1) for one in levels])
 
 
 def draw_halves(samples: int, settings: AnalysisSettings) -> Tensor:

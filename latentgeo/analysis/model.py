@@ -17,6 +17,7 @@ from latentgeo.analysis.embedding import (
     draw_halves,
     embed,
     gram_matrices,
+    gram_over_levels,
 )
 from latentgeo.analysis.intrinsic import intrinsic_variables
 from latentgeo.analysis.maps import map_levels, tsne_variables
@@ -31,11 +32,9 @@ from latentgeo.analysis.views import (
     choose_images,
     held_if_small,
     is_vector,
-    point_streams,
     view_of,
 )
 from latentgeo.errors import InputError
-from latentgeo.geometry import stream_gram
 
 LEARNED, NOT_LEARNED, NOT_KNOWN = 1, 0, -1
 _OMITTED_FOR_VECTORS = (
@@ -114,7 +113,7 @@ def analyze_latents(
         xr.Dataset() if quality is None else quality.variables,
         dimension_variables(embeddings, samples, halves, chosen),
         angle_variables(embeddings, _redraw(latents, compared, chosen, device), halves, chosen),
-        _tsne(few["mean"], compared, latents, chosen),
+        _tsne(few["mean"], embeddings[0].grams, compared, latents, chosen),
         intrinsic_variables({name: _levels(view) for name, view in few.items()}, halves, chosen),
         unit_variables(latents, draw_halves(samples, chosen), chosen),
         latents[["label"]] if "label" in latents else xr.Dataset(),
@@ -193,20 +192,18 @@ def _redraw(
 
 
 def _tsne(
-    view: View, compared: NDArray[np.int64], latents: xr.Dataset, settings: AnalysisSettings
+    view: View,
+    grams: Grams,
+    compared: NDArray[np.int64],
+    latents: xr.Dataset,
+    settings: AnalysisSettings,
 ) -> xr.Dataset:
     if not settings.tsne_seeds:
         return xr.Dataset()
     levels = map_levels(view.levels, settings.tsne_levels)
-    points = [
-        point_streams(view, level, latents.attrs["source_dtype"], settings)["product"]
-        for level in levels
-    ]
-    gram = torch.cat(
-        [torch.cat([stream_gram(one, other) for other in points], -1) for one in points]
-    )
+    gram = gram_over_levels(view, grams, levels, latents.attrs["source_dtype"], settings)
     noise = [float(latents["noise"].values[level]) for level in levels]
-    return tsne_variables(gram.cpu(), noise, compared, latents.sizes["sample"], settings)
+    return tsne_variables(gram, noise, compared, latents.sizes["sample"], settings)
 
 
 def _attributes(latents: xr.Dataset, tensors: bool, settings: AnalysisSettings) -> dict[str, Any]:
