@@ -69,7 +69,7 @@ def models(tree: xr.DataTree) -> dict[str, xr.Dataset]:
     NothingToDrawError
         When there is no model.
     """
-    found = {label: tree[label].to_dataset().sortby("noise") for label in _ordered_labels(tree)}
+    found = {label: _ascending(tree[label].to_dataset()) for label in _ordered_labels(tree)}
     if not found:
         raise NothingToDrawError("this analysis holds no model; analyse at least one checkpoint")
     return found
@@ -281,6 +281,12 @@ def label_of(model: str, view: str, several: bool) -> str:
     str
     """
     return f"{model}, {view}" if several or view != "mean" else model
+
+
+def _ascending(result: xr.Dataset) -> xr.Dataset:
+    """Sort by noise, which copies everything, where it is not sorted."""
+    ascending = result["noise"].to_index().is_monotonic_increasing
+    return result if ascending else result.sortby("noise")
 
 
 def _ordered_labels(tree: xr.DataTree) -> list[str]:
