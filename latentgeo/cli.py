@@ -106,6 +106,12 @@ def train(
     train_samples: Annotated[int | None, typer.Option(help="Use only so many images.")] = None,
     size: Size = None,
     seed: Seed = 0,
+    seeds: Annotated[
+        str | None,
+        typer.Option(
+            help="Train these seeds at once, a run folder of each in --out: 0,1,2 or 0-7."
+        ),
+    ] = None,
     device: Device = "auto",
     precision: Annotated[str, typer.Option(help="32-true, bf16-mixed, 16-mixed …")] = "32-true",
     probe: Annotated[
@@ -125,34 +131,40 @@ def train(
     quiet: Quiet = False,
 ) -> None:
     """Train an autoencoder and leave a run folder."""
-    from latentgeo.training import train
+    from latentgeo.training import train, train_seeds
 
-    folder = train(
-        recipe,
-        data=data,
-        out=out,
-        backbone=backbone,
-        options=read_pairs(option or [], "option", "widths=[16,32,64]"),
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        beta1=beta1,
-        schedule=schedule,
-        gradient_clip=gradient_clip,
-        patience=patience,
-        train_samples=train_samples,
-        size=size,
-        seed=seed,
-        device=device,
-        precision=precision,
-        probe=probe,
-        probe_rate=probe_rate,
-        tensorboard=tensorboard,
-        profile=profile,
-        resume=resume,
-        force=force,
-        progress=not quiet,
-    )
+    settings: dict[str, Any] = {
+        "data": data,
+        "out": out,
+        "backbone": backbone,
+        "options": read_pairs(option or [], "option", "widths=[16,32,64]"),
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "beta1": beta1,
+        "schedule": schedule,
+        "gradient_clip": gradient_clip,
+        "patience": patience,
+        "train_samples": train_samples,
+        "size": size,
+        "device": device,
+        "precision": precision,
+        "probe": probe,
+        "probe_rate": probe_rate,
+        "resume": resume,
+        "force": force,
+        "progress": not quiet,
+    }
+    if seeds is not None:
+        if seed or tensorboard or profile:
+            raise InputError(
+                "--seeds trains several runs at once, but --seed, --tensorboard or --profile was "
+                "given, which are for a single run; leave them out"
+            )
+        for folder in train_seeds(recipe, seeds=_seeds(seeds), **settings):
+            typer.echo(f"run: {folder}")
+        return
+    folder = train(recipe, seed=seed, tensorboard=tensorboard, profile=profile, **settings)
     if profile and processes.first():
         typer.echo((folder / "profile" / "summary.txt").read_text(encoding="utf-8"), nl=False)
     typer.echo(f"run: {folder}")
@@ -590,6 +602,20 @@ def _count(text: str) -> int | None:
     except ValueError:
         raise InputError(
             f"samples {text!r} cannot be used: expected a whole number or all"
+        ) from None
+
+
+def _seeds(text: str) -> list[int]:
+    """Give the seeds of a list or a range, as 0,1,2 or 0-2."""
+    try:
+        first, dash, last = text.partition("-")
+        if dash:
+            return list(range(int(first), int(last) + 1))
+        return [int(seed) for seed in text.split(",")]
+    except ValueError:
+        raise InputError(
+            f"seeds {text!r} are not whole numbers; expected some with commas, as in 0,1,2, or a "
+            "range, as in 0-7"
         ) from None
 
 

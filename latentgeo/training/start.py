@@ -185,20 +185,20 @@ def train(
         "setting",
     )
     processes.join()
-    place = _check_device(config)
+    place = check_device(config)
     _check_processes(config)
     if tensorboard:
         check_tensorboard()
     folder = RunFolder(Path(out))
-    processes.once(lambda: _check_folder(folder, config, data, resume=resume, force=force))
+    processes.once(lambda: check_folder(folder, config, data, resume=resume, force=force))
     with processes.machine_by_machine():
         parts = load_parts(data, config)
     processes.check_same(parts.facts(), "data")
     with forked(place), memory_said(place), processes.first_warns():
         torch.manual_seed(config.seed)
-        loop = Loop(config, _build(config, parts), parts, folder, place)
+        loop = Loop(config, fresh_model(config, parts), parts, folder, place)
         if resume:
-            loop.restore(*processes.once(lambda: _take_up(folder, parts.facts())))
+            loop.restore(*processes.once(lambda: take_up(folder, parts.facts())))
         else:
             processes.once(lambda: folder.begin(config, parts.facts(), force=force))
         _run(loop, show=progress, tensorboard=tensorboard, profile=profile, then=on_epoch)
@@ -206,7 +206,8 @@ def train(
     return folder.path
 
 
-def _check_device(config: TrainConfig) -> torch.device:
+def check_device(config: TrainConfig) -> torch.device:
+    """Give the device of the settings; raise `InputError` where it cannot do what they ask for."""
     device = choose_device(config.device)
     if config.precision == "16-mixed" and device.type == "cpu":
         raise InputError("precision '16-mixed' needs a GPU; use 'bf16-mixed' or '32-true'")
@@ -232,10 +233,10 @@ def _computes_bfloat16() -> bool:
     return supported
 
 
-def _check_folder(
+def check_folder(
     folder: RunFolder, config: TrainConfig, data: object, *, resume: bool, force: bool
 ) -> None:
-    """Refuse the folder before anything is loaded; nothing is written yet."""
+    """Refuse a folder (`InputError`) before anything is loaded; nothing is written yet."""
     if resume and force:
         raise InputError("resume and force were both given; resume goes on, force begins anew")
     if resume:
@@ -244,7 +245,8 @@ def _check_folder(
         check_free(folder.path, holds="a training run", force=force, reads=(data,))
 
 
-def _build(config: TrainConfig, parts: Parts) -> Autoencoder:
+def fresh_model(config: TrainConfig, parts: Parts) -> Autoencoder:
+    """Build the model of the settings; its weights are drawn from torch's global generator."""
     values = {
         "recipe": config.recipe,
         "backbone": config.backbone,
@@ -255,7 +257,7 @@ def _build(config: TrainConfig, parts: Parts) -> Autoencoder:
     return build(parse(ModelConfig, values, "setting"))
 
 
-def _take_up(folder: RunFolder, data: Facts) -> tuple[Facts, Progress]:
+def take_up(folder: RunFolder, data: Facts) -> tuple[Facts, Progress]:
     """Read the state of the run that lies here, and leave the folder fit to go on in."""
     folder.check_data(data)
     found = folder.read_state()
@@ -287,7 +289,7 @@ def _run(
         def on_epoch(progress: Progress) -> None:
             if not processes.first():
                 return
-            write_json(folder.provenance, _provenance(loop, baseline))
+            write_json(folder.provenance, run_facts(loop, baseline))
             if writer is not None:
                 log_row(writer, progress.rows[-1])
             if then is not None:
@@ -295,7 +297,7 @@ def _run(
                     then(loop.model.eval(), progress.epoch)
 
         loop.run(on_step, on_epoch)
-    _warn_of_collapse(loop, baseline)
+    warn_of_collapse(loop, baseline)
 
 
 @contextmanager
@@ -310,7 +312,8 @@ def _profiled(loop: Loop, *, wanted: bool) -> Iterator[Callable[[], None]]:
         yield profile.step
 
 
-def _provenance(loop: Loop, baseline: float) -> Facts:
+def run_facts(loop: Loop, baseline: float) -> Facts:
+    """Give what `provenance.json` says of a run after an epoch."""
     progress, best = loop.progress, loop.progress.best
     return provenance(
         **loop.model.config.model_dump(mode="json", exclude={"vocabulary"}),
@@ -334,7 +337,8 @@ def _provenance(loop: Loop, baseline: float) -> Facts:
     )
 
 
-def _warn_of_collapse(loop: Loop, baseline: float) -> None:
+def warn_of_collapse(loop: Loop, baseline: float) -> None:
+    """Warn who called the caller's caller when a run has not learned, or ended in trouble."""
     reached = loop.progress.best["validation_psnr"]
     if not has_learned(reached, baseline):
         warnings.warn(
