@@ -42,6 +42,7 @@ CASES = {
     "aae, mixture": ("aae", with_options(MLP, prior="mixture", known_prior=True, **DISCRIMINATOR)),
     "wae-mmd": ("wae-mmd", with_options(MLP, prior="swiss-roll", pretrain_steps=2)),
     "wae-gan": ("wae-gan", {**with_options(MLP, **DISCRIMINATOR), "gradient_clip": 0.5}),
+    "swae": ("swae", with_options(MLP, stage_hidden=(4,), stage_dim=2)),
     "acai": ("acai", with_options(ACAI, **CRITIC)),
     "dropout-ae": ("dropout-ae", ACAI),
 }
@@ -201,6 +202,14 @@ class TestResumed:
         monkeypatch.undo()
         resumed = run("runs/seed-3", seed=3, epochs=2, resume=True)
         assert_same_run(resumed, run("alone", seed=3, epochs=2))
+
+    def test_runs_that_were_begun_alone_go_on_together(self, run, run_seeds, stop_at, monkeypatch):
+        for seed, call in ((0, 4), (3, 8)):
+            stop_at(Loop, "_step", call)
+            with pytest.raises(Stopped):
+                run(f"runs/seed-{seed}", seed=seed, epochs=2)
+            monkeypatch.undo()
+        assert_each_is_alone(run, run_seeds(resume=True))
 
     def test_nothing_is_left(self, run_seeds):
         run_seeds(recipe="cae", epochs=1)

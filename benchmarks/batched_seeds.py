@@ -1,0 +1,214 @@
+"""How long do several seeds take as one batched model? Beside one seed alone, and one by one.
+
+    python benchmarks/batched_seeds.py [--device cuda] [--repeats 3] [--out benchmarks/results]
+
+The net of the lines benchmark (ACAI, depth 6, with its critic) on lines, and an AAE of dense layers
+on MNIST from memory, each by our loop: one seed alone, and eight at once. Each side is one process;
+a repeat runs one after the other, and the best of each counts. A step is timed from the end of the
+one before, with all that is done for it, images and draws of each seed among them; validation and
+saving are left out.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from latentgeo.datasets import ImageDataset, ImageStream, training_images
+from latentgeo.files import write_text
+from latentgeo.models import ModelConfig, build, parse
+from latentgeo.provenance import provenance
+from latentgeo.training import RunFolder, TrainConfig
+from latentgeo.training.batched import BatchedLoop, Member
+from latentgeo.training.data import Parts
+from latentgeo.training.loop import Loop
+
+SEEDS = tuple(range(8))
+RATE = 5e-4
+WARMUP = 5
+AIM = 3.0
+
+Images = ImageDataset | ImageStream
+#: One run: its settings, model, images, folder and device.
+Given = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A net and how it is trained; `steps` are timed, after the warm-up."""
+
+    title: str
+    recipe: str
+    backbone: str
+    data: str
+    batch: int
+    steps: int
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+_ACAI = {"depth": 6, "scales": 4, "critic_depth": 6}
+
+CASES = {
+    "acai": Case("ACAI of the lines, depth 6", "acai", "acai", "lines", 64, 20, _ACAI),
+    "aae": Case(
+        "AAE 1000/1000, latent 8",
+        "aae",
+        "mlp",
+        "mnist",
+        100,
+        40,
+        {"hidden": (1000, 1000), "latent_dim": 8},
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Seconds of a step after the warm-up, and the weights of each seed that the steps led to."""
+
+    seconds: float
+    weights: dict[int, dict[str, Tensor]]
+
+
+def main() -> None:
+    """Measure all and write one table, or, given a side, be the process that is measured."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
+    parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    if chosen.side is not None:
+        print(json.dumps(measure(chosen.side, chosen.cases, chosen.device)))
+        return
+    before = os.getloadavg()
+    found = compare(chosen.repeats, chosen.cases, chosen.device)
+    table = to_table(found, chosen.repeats, chosen.device, before)
+    write_text(chosen.out / f"batched-seeds-{chosen.device}.md", table)
+    print(table)
+
+
+def compare(repeats: int, cases: list[str], device: str) -> dict[str, dict[str, list[float]]]:
+    """Give the seconds of a step of each case and side, once per repeat."""
+    found: dict[str, dict[str, list[float]]] = {case: {} for case in cases}
+    for _ in range(repeats):
+        for side in SIDES:
+            command = [sys.executable, __file__, "--side", side, "--device", device]
+            command += ["--cases", *cases]
+            output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+            for case, seconds in json.loads(output.splitlines()[-1]).items():
+                found[case].setdefault(side, []).append(seconds)
+    return found
+
+
+def measure(side: str, cases: list[str], device: str) -> dict[str, float]:
+    """Give the seconds of a step of one side, for each case."""
+    found = {}
+    for name in cases:
+        case = CASES[name]
+        images = training_images(case.data).take(case.batch * (WARMUP + 1 + case.steps), seed=0)
+        found[name] = SIDES[side](case, images, device).seconds
+    return found
+
+
+def alone(case: Case, images: Images, device: str, seed: int = SEEDS[0]) -> Trained:
+    """Train one seed as `latentgeo train --quiet` does."""
+    stamps: list[float] = []
+    with tempfile.TemporaryDirectory() as folder:
+        loop = Loop(*given(case, images, device, seed, Path(folder)))
+        loop.run(lambda *step: stamps.append(perf_counter()), lambda progress: None)
+    return Trained(seconds_of(stamps), {seed: loop.model.state_dict()})
+
+
+def at_once(case: Case, images: Images, device: str, seeds: tuple[int, ...] = SEEDS) -> Trained:
+    """Train several seeds as `latentgeo train --seeds … --quiet` does."""
+    stamps: list[float] = []
+    with tempfile.TemporaryDirectory() as folder:
+        members = [
+            Member(*given(case, images, device, seed, Path(folder, str(seed)))) for seed in seeds
+        ]
+        run = BatchedLoop(members).run
+        run(lambda *step: stamps.append(perf_counter()), lambda member: None)
+    weights = {seed: each.model.state_dict() for seed, each in zip(seeds, members, strict=True)}
+    return Trained(seconds_of(stamps), weights)
+
+
+def given(case: Case, images: Images, device: str, seed: int, folder: Path) -> Given:
+    """Give what a loop takes: the settings of one epoch, and a model with the weights of a seed."""
+    config = TrainConfig(
+        recipe=case.recipe,
+        backbone=case.backbone,
+        options=dict(case.options),
+        data=images.name,
+        epochs=1,
+        batch_size=case.batch,
+        learning_rate=RATE,
+        seed=seed,
+        device=device,
+        checkpoint_steps=len(images),
+    )
+    torch.manual_seed(seed)
+    values = config.model_dump(include={"recipe", "backbone", "options"})
+    model = build(parse(ModelConfig, {**values, "image_shape": images.shape}, "setting"))
+    validation = ImageDataset.from_array(images.take(2, seed=0).batch(slice(None)).numpy())
+    return config, model, Parts(images, validation), RunFolder(folder), torch.device(device)
+
+
+def seconds_of(stamps: list[float]) -> float:
+    """Give the seconds of a step after the warm-up, from the times when the steps ended."""
+    timed = stamps[min(WARMUP, len(stamps) - 2) :]
+    return (timed[-1] - timed[0]) / (len(timed) - 1)
+
+
+SIDES: dict[str, Callable[[Case, Images, str], Trained]] = {"alone": alone, "at_once": at_once}
+
+
+def to_table(
+    found: dict[str, dict[str, list[float]]], repeats: int, device: str, before: tuple[float, ...]
+) -> str:
+    """Write the table with what made it."""
+    facts = provenance()
+    loads = [", ".join(f"{each:.2f}" for each in loads) for loads in (before, os.getloadavg())]
+    place = torch.cuda.get_device_name() if device == "cuda" else "the CPU"
+    return "\n".join(
+        [
+            "# Several seeds as one batched model",
+            "",
+            f"Float32 on {place}; milliseconds of a step, best of {repeats} interleaved repeats, "
+            "one process each, after a warm-up. Validation and saving are left out.",
+            f"Machine: {facts['machine']['cores']} cores, {facts['machine']['architecture']}; "
+            f"torch {facts['versions']['torch']} with {torch.get_num_threads()} threads, "
+            f"Python {facts['versions']['python']}. "
+            f"Load average {loads[0]} at the start, {loads[1]} at the end. "
+            f"Command: `python benchmarks/batched_seeds.py --device {device}`.",
+            f"Aim on a GPU: {len(SEEDS)} seeds in at most {AIM:g} times the time of one.",
+            "",
+            f"| net | batch | one seed | {len(SEEDS)} seeds at once | at once / one | one by one / "
+            "at once |",
+            "|---|---|---|---|---|---|",
+            *(_row(CASES[name], sides) for name, sides in found.items()),
+            "",
+        ]
+    )
+
+
+def _row(case: Case, sides: dict[str, list[float]]) -> str:
+    one, all_ = min(sides["alone"]), min(sides["at_once"])
+    times = [f"{1000 * one:.1f}", f"{1000 * all_:.1f}"]
+    ratios = [f"{all_ / one:.2f}", f"{len(SEEDS) * one / all_:.2f}"]
+    return f"| {' | '.join([case.title, str(case.batch), *times, *ratios])} |"
+
+
+if __name__ == "__main__":
+    main()
