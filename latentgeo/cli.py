@@ -61,6 +61,7 @@ ImageShape = Annotated[
 ]
 
 
+_SHARED = ("train", "encode", "analyze")
 _BENCHMARK = ("mean_distance", "smoothness_paper", "smoothness_corrected", "shortest_arc_rate")
 
 card = typer.Typer(help="Cards: how to open a model that others trained.", no_args_is_help=True)
@@ -69,6 +70,7 @@ app.add_typer(card, name="card")
 
 @app.callback(invoke_without_command=True)
 def _root(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", help="Print the version and leave.")
     ] = False,
@@ -78,6 +80,11 @@ def _root(
 
         typer.echo(f"latentgeo {__version__}")
         raise typer.Exit
+    if processes.count() > 1 and context.invoked_subcommand not in _SHARED:
+        raise InputError(
+            f"`latentgeo {context.invoked_subcommand}` is the work of one process, and torchrun "
+            f"started {processes.count()}; only {', '.join(_SHARED)} can share theirs"
+        )
 
 
 @app.command()

@@ -17,7 +17,7 @@ class TrainingDivergedError(RuntimeError):
     """
 
 
-class ProcessesError(RuntimeError):
+class ProcessesError(Exception):
     """The processes that `torchrun` started cannot go on together.
 
     One is gone, or what they computed is not the same. The message is one line that says which,

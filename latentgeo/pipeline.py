@@ -4,7 +4,6 @@ import json
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import torch
 import xarray as xr
 from numpy.typing import NDArray
 
+from latentgeo import processes
 from latentgeo.analysis import (
     AnalysisSettings,
     analyze_latents,
@@ -56,6 +56,9 @@ def analyze(
     progress: bool = False,
 ) -> Analysis:
     """Measure the latent spaces of trained models on the same images and the same noise.
+
+    Where `torchrun` started several processes, all have to call it, with the same arguments: they
+    share the encoding and the largest parts of the geometry, and the first one writes.
 
     Parameters
     ----------
@@ -106,14 +109,16 @@ def analyze(
         For a checkpoint, data set, level, count or folder that cannot be used.
     """
     target = None if out is None else Path(out)
+    processes.join()
     named = name_checkpoints(checkpoints)
     if target is not None:
-        check_free(target, holds="an analysis", force=force, reads=(data, *named.values()))
-    images = select_images(data, samples, seed, size)
+        reads = (data, *named.values())
+        processes.once(lambda: check_free(target, holds="an analysis", force=force, reads=reads))
+    with processes.machine_by_machine():
+        images = select_images(data, samples, seed, size)
     sweep = make_sweep(perturbation, noise, seed)
-    models = {
-        label: open_for(images, checkpoint, opening or {}) for label, checkpoint in named.items()
-    }
+    with processes.first_warns():
+        models = {label: open_for(images, found, opening or {}) for label, found in named.items()}
     place = choose_device(device)
     for model in models.values():
         for shape in (model.parts or {"": model.latent_shape}).values():
@@ -121,14 +126,13 @@ def analyze(
     chosen = settings or AnalysisSettings(seed=seed, tsne_seeds=(0, 1, 2) if tsne else ())
     children: dict[str, xr.Dataset] = {}
     for label, model in track(list(models.items()), "analyze", show=progress):
-        with TemporaryDirectory(prefix="latentgeo-") as folder:
-            latents = _encode(model, images, sweep, device, Path(folder) / "latents")
+        with processes.shared_folder("latentgeo-") as folder:
+            latents = _encode(model, images, sweep, device, folder / "latents")
             children |= _analyze_one(label, model, images, latents, sweep, chosen)
     tree = _tree(children, images, sweep, chosen)
     found = Analysis(tree, summarize(tree))
     if target is not None:
-        with folder_in_place(target) as folder:
-            write_analysis(found, folder)
+        processes.once(lambda: _write(found, target))
     return found
 
 
@@ -237,6 +241,11 @@ def _existing(path: str | Path) -> Path:
             "made, or a folder or file of somebody else's model"
         )
     return Path(path)
+
+
+def _write(found: Analysis, target: Path) -> None:
+    with folder_in_place(target) as folder:
+        write_analysis(found, folder)
 
 
 def _encode(

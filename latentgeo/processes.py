@@ -5,6 +5,8 @@ PyTorch is imported when it is needed, for the command line asks here who may sp
 
 import json
 import os
+import shutil
+import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -123,6 +125,29 @@ def wait() -> None:
     _from_all(None)
 
 
+def check_seen(folder: Path, way_out: str) -> None:
+    """Raise `InputError` in every process unless all see a folder that the first one made."""
+    seen = _from_all(folder.is_dir())
+    if not all(seen):
+        raise InputError(
+            f"process {seen.index(False)} of {count()} does not see the folder {str(folder)!r} of "
+            f"the first one; {way_out}"
+        )
+
+
+@contextmanager
+def shared_folder(prefix: str) -> Iterator[Path]:
+    """Give all processes one temporary folder; `InputError` where one of them does not see it."""
+    folder = once(lambda: Path(tempfile.mkdtemp(prefix=prefix)))
+    try:
+        check_seen(folder, "let the environment variable TMPDIR name one that all machines share")
+        yield folder
+        wait()
+    finally:
+        if first():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 @contextmanager
 def machine_by_machine() -> Iterator[None]:
     """Let one process of each machine go first, so that files are fetched once."""
@@ -152,9 +177,25 @@ def do_all(tasks: Sequence[Callable[[], T]]) -> list[T]:
     -------
     list
         What each gave, in their order.
+
+    Raises
+    ------
+    Exception
+        That of the first piece that failed, in every process.
     """
-    done = _from_all([task() for task in share(tasks)])
-    return [done[number % count()][number // count()] for number in range(len(tasks))]
+    if count() == 1:
+        return [task() for task in tasks]
+    done = _from_all([_tried(task) for task in share(tasks)])
+    together = [done[number % count()][number // count()] for number in range(len(tasks))]
+    for _, error in together:
+        if error is not None:
+            raise error
+    return [value for value, _ in together]
+
+
+def do_own(task: Callable[[], None]) -> None:
+    """Let every process do its own piece of work, and wait for all; raises what `do_all` does."""
+    do_all([task] * count())
 
 
 @contextmanager
@@ -204,6 +245,15 @@ def said_plainly() -> Iterator[None]:
 
 def _launched() -> bool:
     return "TORCHELASTIC_RUN_ID" in os.environ
+
+
+def _tried(task: Callable[[], Any]) -> tuple[Any, Exception | None]:
+    try:
+        return task(), None
+    except ProcessesError:
+        raise
+    except Exception as error:  # whatever it is, the others shall not wait for it
+        return None, error
 
 
 def _from_all(value: T) -> list[T]:

@@ -1,6 +1,7 @@
 """The latents as points of a Hilbert space: spectra, dimension, principal angles."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import combinations_with_replacement
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor
 
+from latentgeo import processes
 from latentgeo.analysis.settings import SHARES, AnalysisSettings
 from latentgeo.analysis.views import View, feature_width, point_streams
 from latentgeo.geometry import (
@@ -44,6 +46,15 @@ class Grams(NamedTuple):
 
     within: Tensor
     cross: Tensor
+
+
+class _Level(NamedTuple):
+    """One noisy level of a view."""
+
+    within: Tensor  # (m, m), its Gram matrix
+    cross: Tensor  # (m, m), with the clean latents as rows
+    dimension: Tensor  # (part, share, centring)
+    angles: Tensor  # (1, angle), degrees; no angle where they are not those of all images
 
 
 class Embedding(NamedTuple):
@@ -94,26 +105,29 @@ def embed(
     some = view.take(compared)
     all_compared = some is view
     of_all = not all_compared and _order(view) <= settings.angle_order
-    dimensions, angles, within, cross = [], [], [], []
-    for level in range(view.levels):
+
+    def look(level: int) -> tuple[dict[str, PointStream], Tensor, dict[str, StreamSpectrum]]:
         streams = point_streams(view, level, source_dtype, settings)
         few = streams if all_compared else point_streams(some, level, source_dtype, settings)
         products = _products(few)
-        within.append(products["product"].cpu())
-        if level == 0:
-            clean_few = few
-        else:
-            cross.append(_products(clean_few, few)["product"].cpu())
         whole = _spectra(streams, settings, axes=of_all, grams=products if all_compared else {})
-        dimensions.append(torch.stack([_dimensions(found) for found in whole.values()]))
-        if (axes := whole["product"].axes) is not None:
-            if level == 0:
-                clean = axes
-            angles.append(_degrees_between(clean, axes))
-    grams = _stacked(within, cross)
+        return few, products["product"].cpu(), whole
+
+    clean, own, whole = look(0)
+    origin = whole["product"].axes
+
+    def compare(level: int) -> _Level:
+        few, within, found = look(level)
+        cross = _products(clean, few)["product"].cpu()
+        return _Level(within, cross, _all_dimensions(found), _degrees_between(origin, found))
+
+    # The clean level is looked at by every process, for the others are compared with it.
+    noisy = processes.do_all([partial(compare, level) for level in range(1, view.levels)])
+    angles = [_degrees_between(origin, whole), *(level.angles for level in noisy)]
+    grams = _stacked([own, *(level.within for level in noisy)], [level.cross for level in noisy])
     return Embedding(
-        tuple(streams),
-        torch.stack(dimensions),
+        tuple(whole),
+        torch.stack([_all_dimensions(whole), *(level.dimension for level in noisy)]),
         torch.cat(_padded(angles)) if of_all else _angles(grams, settings.angle_share),
         view.samples if of_all else some.samples,
         grams,
@@ -293,8 +307,11 @@ def _order(view: View) -> int:
     return min(view.samples, feature_width(view.shape))
 
 
-def _degrees_between(clean: Tensor, axes: Tensor) -> Tensor:
-    """Give the angles of a level in degrees, ascending: (1, angle)."""
+def _degrees_between(clean: Tensor | None, found: Mapping[str, StreamSpectrum]) -> Tensor:
+    """Give the angles of a level in degrees, ascending: (1, angle); none without axes."""
+    axes = found["product"].axes
+    if clean is None or axes is None:
+        return torch.empty(1, 0)
     if axes is clean:  # the clean set against itself needs no measurement
         return torch.zeros(1, clean.shape[1], dtype=clean.dtype)
     return torch.rad2deg(axes_angles(clean, axes))[None].cpu()
@@ -327,6 +344,11 @@ def _spectra(
         part: stream_spectrum(points, share=shares.get(part), gram=grams.get(part))
         for part, points in streams.items()
     }
+
+
+def _all_dimensions(found: Mapping[str, StreamSpectrum]) -> Tensor:
+    """Give the dimensions (part, share, centring)."""
+    return torch.stack([_dimensions(part) for part in found.values()])
 
 
 def _dimensions(found: StreamSpectrum) -> Tensor:

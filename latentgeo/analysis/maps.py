@@ -1,6 +1,7 @@
 """t-SNE maps of the embedded points under noise."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import xarray as xr
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.manifold import TSNE
 from torch import Tensor
 
+from latentgeo import processes
 from latentgeo.analysis.settings import AnalysisSettings
 
 _PERPLEXITY = 30.0
@@ -50,7 +52,7 @@ def tsne_variables(
     if points < 4 or not settings.tsne_seeds:
         return xr.Dataset()
     distances = _distances(gram)
-    maps = [_map(distances, seed) for seed in settings.tsne_seeds]
+    maps = processes.do_all([partial(_map, distances, seed) for seed in settings.tsne_seeds])
     places = np.full((len(maps), len(noise), samples, 2), np.nan)
     places[:, :, compared] = np.stack([found for found, _ in maps]).reshape(
         len(maps), len(noise), -1, 2

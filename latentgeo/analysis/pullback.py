@@ -1,5 +1,6 @@
 """What the decoder does to the latent space near the data: its pull-back metric."""
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy.stats import binom
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from latentgeo import processes
 from latentgeo.analysis.omission import Omission, with_omissions
 from latentgeo.analysis.settings import AnalysisSettings
 from latentgeo.analysis.views import choose_images
@@ -82,10 +84,13 @@ def decoder_geometry(
         if not directions.basis.shape[1]:
             return _nothing("the clean latents are all the same: there is no direction to go in")
         images = choose_images(samples, extent.images, chosen.seed)
-        found = [
-            _statistics(model, latents["mean"].isel(noise=level, sample=images).values, directions)
-            for level in levels
-        ]
+        chosen_latents = latents["mean"].isel(sample=images)
+        found = processes.do_all(
+            [
+                partial(_statistics, model, chosen_latents.isel(noise=level), directions)
+                for level in levels
+            ]
+        )
     except (RuntimeError, NotImplementedError) as error:
         return _nothing(
             f"the decoder cannot be differentiated forward ({reason_of(error).rstrip('.')})"
@@ -140,17 +145,15 @@ def _principal(centred: Tensor, wanted: int) -> Tensor:
 
 @torch.no_grad()
 def _statistics(
-    model: Autoencoder, latents: NDArray[np.float32], directions: _Directions
+    model: Autoencoder, latents: xr.DataArray, directions: _Directions
 ) -> PullbackStatistics:
-    return pullback_statistics(
-        model.decode, torch.from_numpy(latents).to(device_of(model)), directions=directions.basis
-    )
+    values = torch.from_numpy(latents.values).to(device_of(model))
+    found = pullback_statistics(model.decode, values, directions=directions.basis)
+    return PullbackStatistics(*(value.cpu() for value in found))
 
 
 def _variables(found: list[PullbackStatistics], latents: xr.Dataset, said: str) -> xr.Dataset:
-    values, condition, volume = (
-        torch.stack(parts).cpu().numpy() for parts in zip(*found, strict=True)
-    )
+    values, condition, volume = (torch.stack(parts).numpy() for parts in zip(*found, strict=True))
     axes = ("pullback_noise", "pullback_sample")
     measured = xr.Dataset(
         {

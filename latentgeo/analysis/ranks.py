@@ -1,5 +1,6 @@
 """Ranks of the unfoldings, their spectra, and what decides them."""
 
+from functools import partial
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -8,6 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor
 
+from latentgeo import processes
 from latentgeo.analysis.settings import AnalysisSettings
 from latentgeo.analysis.views import MODES, View
 from latentgeo.datasets import seeded_normal
@@ -61,10 +63,15 @@ def rank_variables(
         `rank_with_jitter`, `dead_channels`, and `stratification`: whether the ranks lie on one
         stratum or on several clear of the noise floor, with the share of images `in_doubt`.
     """
-    found = [
-        [_measure(view, level, source_dtype, settings) for level in range(view.levels)]
-        for view in views.values()
-    ]
+    levels = next(iter(views.values())).levels
+    each = processes.do_all(
+        [
+            partial(_measure, view, level, source_dtype, settings)
+            for view in views.values()
+            for level in range(levels)
+        ]
+    )
+    found = [each[start : start + levels] for start in range(0, len(each), levels)]
     counts = torch.stack([torch.stack([one.counts for one in view]) for view in found])
     ends = [_quantile(counts, share) for share in (0.05, 0.95)]
     return xr.Dataset(

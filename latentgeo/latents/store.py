@@ -44,10 +44,11 @@ class LatentStore:
         """Number of images that the finished store holds."""
         return int(self._array(_MARK).shape[0])
 
-    def written(self) -> int:
-        """Count the images whose batches are complete, from the first on."""
-        missing = np.isnan(np.asarray(self._array(_MARK)[:]))
-        return int(missing.argmax()) if missing.any() else self.samples
+    def missing(self) -> list[int]:
+        """Give the number of the first image of each batch that is not complete."""
+        missing, size = np.isnan(np.asarray(self._array(_MARK)[:])), self.batch_size
+        starts = range(0, self.samples, size)
+        return [start for start in starts if missing[start : start + size].any()]
 
     def write(self, start: int, batch: Mapping[str, NDArray[np.float32]]) -> None:
         """Write one batch of images, the first of which is number `start`."""

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor
 
+from latentgeo import processes
 from latentgeo.checkpoints import open_checkpoint
 from latentgeo.datasets import (
     ImageDataset,
@@ -64,7 +66,8 @@ def encode(
     """Encode test images at every level of a perturbation.
 
     Images are encoded and written batch by batch, so memory does not grow with their number.
-    With `out`, an encoding that was interrupted goes on where it stopped.
+    With `out`, an encoding that was interrupted goes on where it stopped; where `torchrun` started
+    several processes, all have to call it, and each encodes its share into that folder.
 
     Parameters
     ----------
@@ -112,9 +115,11 @@ def encode(
         When the images do not fit the model, levels or counts make no sense, the model gives
         values that are not finite, or `out` holds something else.
     """
+    processes.join()
     if out is not None and force:
         check_free(Path(out), holds="latents", force=True, reads=(model, data))
-    images = select_images(data, samples, seed, size)
+    with processes.machine_by_machine():
+        images = select_images(data, samples, seed, size)
     autoencoder = (
         model
         if isinstance(model, Autoencoder)
@@ -127,14 +132,24 @@ def encode(
         raise InputError(f"batch_size is {batch_size}, expected at least 1")
     sweep = make_sweep(perturbation, noise, seed)
     place = choose_device(device)
-    store = _open(autoencoder, images, sweep, draws, out, batch_size, force)
-    first = store.written()
     autoencoder.eval().to(place)
-    steps = range(first, store.samples, store.batch_size)
-    for start in track(steps, "encode", show=progress):
-        chosen = np.arange(start, min(start + store.batch_size, store.samples))
-        store.write(start, _encode_batch(autoencoder, images, chosen, sweep, draws, place))
-    return store.dataset() if out is not None else store.dataset().load()
+    opened = partial(_open, autoencoder, images, sweep, draws, out, batch_size)
+
+    def fill(store: LatentStore, missing: Sequence[int]) -> None:
+        for start in track(missing, "encode", show=progress):
+            chosen = np.arange(start, min(start + store.batch_size, store.samples))
+            store.write(start, _encode_batch(autoencoder, images, chosen, sweep, draws, place))
+
+    if out is None or processes.count() == 1:
+        store = opened(force)
+        fill(store, store.missing())
+        return store.dataset() if out is not None else store.dataset().load()
+    # The first process makes the store, and says what is missing before anything is written.
+    missing = processes.once(lambda: opened(force).missing())
+    processes.check_seen(Path(out), "choose one that all machines share")
+    store = opened(False)
+    processes.do_own(lambda: fill(store, processes.share(missing)))
+    return store.dataset()
 
 
 def select_images(

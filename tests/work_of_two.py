@@ -1,0 +1,63 @@
+"""What two processes do together, for `torchrun`: work_of_two.py RUN FOLDER.
+
+Each leaves a report of what it met.
+"""
+
+import json
+import sys
+from functools import partial
+from pathlib import Path
+
+from latentgeo import encode, processes
+from latentgeo.cli import main as latentgeo
+from latentgeo.errors import InputError
+
+
+def main(run, folder):
+    processes.join()
+    report = {
+        "place": processes.place(),
+        "order": processes.do_all([partial(int, number) for number in range(5)]),
+        "once": said(lambda: processes.once(refuse)),
+        "do_all": said(lambda: processes.do_all([int, refuse, int])),
+        "do_own": said(lambda: processes.do_own(refuse_second)),
+        "check_same": said(lambda: processes.check_same(processes.place(), "data")),
+        "check_seen": said(lambda: processes.check_seen(Here("here"), "share one")),
+    }
+    with processes.shared_folder("test-") as shared:
+        report["folder"] = str(shared)
+        (shared / str(processes.place())).touch()
+        processes.wait()
+        report["seen"] = sorted(path.name for path in shared.iterdir())
+    encode(run, "digits", samples=10, batch_size=3, noise=(0, 0.2), out=folder / "latents")
+    (folder / f"process-{processes.place()}.json").write_text(json.dumps(report))
+    command = ["analyze", run, "--data", "digits", "--out", folder / "analysis"]
+    latentgeo([*map(str, command), "--noise", "0,0.1,0.3", "--samples", "16", "--quiet"])
+
+
+class Here(type(Path())):
+    """A folder that the first process has, and no other."""
+
+    def is_dir(self):
+        return processes.first()
+
+
+def refuse():
+    raise InputError(f"refused in process {processes.place()}")
+
+
+def refuse_second():
+    if processes.place() == 1:
+        refuse()
+
+
+def said(do):
+    try:
+        do()
+    except InputError as error:
+        return str(error)
+    return None
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
