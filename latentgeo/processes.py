@@ -165,13 +165,15 @@ def share(items: Sequence[T]) -> Sequence[T]:
     return items[place() :: count()]
 
 
-def do_all(tasks: Sequence[Callable[[], T]]) -> list[T]:
+def do_all(tasks: Sequence[Callable[[], T]], *, at_once: int = 1) -> list[T]:
     """Deal pieces of work to the processes, and give all of them what came of each.
 
     Parameters
     ----------
     tasks : sequence of callable
         The same in every process; what they give is pickled.
+    at_once : int, default=1
+        How many of them one process alone may do at a time, on threads.
 
     Returns
     -------
@@ -184,7 +186,7 @@ def do_all(tasks: Sequence[Callable[[], T]]) -> list[T]:
         That of the first piece that failed, in every process.
     """
     if count() == 1:
-        return [task() for task in tasks]
+        return _here(tasks, at_once)
     done = _from_all([_tried(task) for task in share(tasks)])
     together = [done[number % count()][number // count()] for number in range(len(tasks))]
     for _, error in together:
@@ -245,6 +247,17 @@ def said_plainly() -> Iterator[None]:
 
 def _launched() -> bool:
     return "TORCHELASTIC_RUN_ID" in os.environ
+
+
+def _here(tasks: Sequence[Callable[[], T]], at_once: int) -> list[T]:
+    import torch
+
+    from latentgeo.threads import side_by_side
+
+    threads = min(at_once, len(tasks), torch.get_num_threads())
+    if threads <= 1:
+        return [task() for task in tasks]
+    return side_by_side(lambda task: task(), tasks, threads)
 
 
 def _tried(task: Callable[[], Any]) -> tuple[Any, Exception | None]:

@@ -122,7 +122,9 @@ def embed(
         return _Level(within, cross, _all_dimensions(found), _degrees_between(origin, found))
 
     # The clean level is looked at by every process, for the others are compared with it.
-    noisy = processes.do_all([partial(compare, level) for level in range(1, view.levels)])
+    noisy = processes.do_all(
+        [partial(compare, level) for level in range(1, view.levels)], at_once=view.levels_at_once
+    )
     angles = [_degrees_between(origin, whole), *(level.angles for level in noisy)]
     grams = _stacked([own, *(level.within for level in noisy)], [level.cross for level in noisy])
     return Embedding(

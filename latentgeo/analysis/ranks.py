@@ -69,7 +69,8 @@ def rank_variables(
             partial(_measure, view, level, source_dtype, settings)
             for view in views.values()
             for level in range(levels)
-        ]
+        ],
+        at_once=min(view.levels_at_once for view in views.values()),
     )
     found = [each[start : start + levels] for start in range(0, len(each), levels)]
     counts = torch.stack([torch.stack([one.counts for one in view]) for view in found])

@@ -52,8 +52,18 @@ class View(NamedTuple):
     @property
     def step(self) -> int:
         """Images of a shard."""
-        each = 16 * int(np.prod(self.shape)) + 8 * feature_width(self.shape)
-        return max(1, SHARD_BYTES // each)
+        return max(1, SHARD_BYTES // self._bytes_of_an_image)
+
+    @property
+    def levels_at_once(self) -> int:
+        """Levels that take no more than a shard together, and so can be looked at side by side."""
+        if self.device.type != "cpu":
+            return 1
+        return max(1, SHARD_BYTES // (self.samples * self._bytes_of_an_image))
+
+    @property
+    def _bytes_of_an_image(self) -> int:
+        return 16 * int(np.prod(self.shape)) + 8 * feature_width(self.shape)
 
     def shards(self) -> Iterator[slice]:
         """Cut the images into shards."""

@@ -12,7 +12,6 @@ the faster one gets the work from then on.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from time import perf_counter
@@ -21,8 +20,9 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from scipy import linalg as scipy_linalg
-from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 from torch import Tensor
+
+from latentgeo.threads import blas, side_by_side
 
 # In units of batch * rows * columns * smaller side; some 10 ms of work.
 _WORTH_A_POOL = 2e7
@@ -113,15 +113,13 @@ def map_tiles(
 ) -> list[Any]:
     """Apply a function to each piece of x, several at a time where the cost is worth threads.
 
-    Whole chains of operations run side by side, each on one thread: at the sizes of this package
-    that is faster than one operation after the other on all threads, and much faster on a machine
-    that has other work to do.
+    At the sizes of this package that is faster than one operation after the other on all threads.
     """
     listed = list(pieces)
     count = min(len(listed), workers(cost))
     if count <= 1 or _stays_with_torch(x):
         return [function(piece) for piece in listed]
-    return _over_threads(function, listed, count)
+    return side_by_side(function, listed, count)
 
 
 def workers(cost: float) -> int:
@@ -139,18 +137,6 @@ def on_one_thread_if_small(cost: float) -> Iterator[None]:
     torch.set_num_threads(1)
     try:
         yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _over_threads(function: Callable[[Any], Any], pieces: list[Any], count: int) -> list[Any]:
-    """Run on threads of their own, torch and BLAS held to one thread in each meanwhile."""
-    threads = torch.get_num_threads()
-    alone = _blas().limit(limits=1, user_api="blas")
-    pool = ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,))
-    try:
-        with alone, pool:
-            return list(pool.map(function, pieces))
     finally:
         torch.set_num_threads(threads)
 
@@ -179,12 +165,6 @@ def product(a: Tensor, b: Tensor) -> Tensor:
     if _stays_with_torch(a) or _stays_with_torch(b):
         return a @ b
     return torch.from_numpy(np.matmul(a.detach().numpy(), b.detach().numpy()))
-
-
-@cache
-def _blas() -> Any:
-    """Find the BLAS libraries once: it takes milliseconds."""
-    return ThreadpoolController()
 
 
 def _torch_eigenvalues(x: Any) -> Any:
@@ -251,7 +231,7 @@ def _alone(function: Callable[[Any], Any], stack: Any) -> tuple[Any, ...]:
     """Solve on this thread; BLAS' own threads slow matrices of middling size down."""
     if not 64 <= stack.shape[-1] <= _BLAS_THREADS_FROM or torch.get_num_threads() == 1:
         return tuple(function(stack))
-    with _blas().limit(limits=1, user_api="blas"):
+    with blas().limit(limits=1, user_api="blas"):
         return tuple(function(stack))
 
 
@@ -264,6 +244,6 @@ def _stacked(function: Callable[[Any], Any], x: Tensor) -> list[Tensor]:
     if count == 1:
         parts = [_alone(function, flat)]
     else:
-        parts = _over_threads(lambda chunk: tuple(function(chunk)), chunks, count)
+        parts = side_by_side(lambda chunk: tuple(function(chunk)), chunks, count)
     joined = (np.concatenate(p) if count > 1 else p[0] for p in zip(*parts, strict=True))
     return [torch.from_numpy(p).reshape(x.shape[:-2] + p.shape[1:]) for p in joined]

@@ -68,6 +68,29 @@ def test_latents_on_disk_give_the_same(monkeypatch, tensors, tmp_path, images):
     check_same(found, expected)
 
 
+@pytest.mark.parametrize("kind", ["tensors", "vectors"])
+def test_levels_side_by_side_give_the_same(monkeypatch, request, kind):
+    latents, threads = request.getfixturevalue(kind), torch.get_num_threads()
+    assert views.view_of(latents["mean"]).levels_at_once > 1
+    try:
+        torch.set_num_threads(2)
+        found = analyze_latents(latents, BASELINE, SETTINGS)
+        monkeypatch.setattr(views.View, "levels_at_once", 1)
+        torch.set_num_threads(1)
+        expected = analyze_latents(latents, BASELINE, SETTINGS)
+    finally:
+        torch.set_num_threads(threads)
+    check_same(found, expected)
+
+
+def test_levels_side_by_side_take_no_more_than_a_shard(monkeypatch, tensors):
+    view = views.view_of(tensors["mean"])
+    monkeypatch.setattr(views, "SHARD_BYTES", int(views.SHARD_BYTES / view.step * SAMPLES * 2.5))
+    assert view.levels_at_once == 2
+    assert view.take(np.arange(SAMPLES // 2)).levels_at_once == 5
+    assert view._replace(device=torch.device("cuda")).levels_at_once == 1
+
+
 def test_latents_are_read_once_where_they_are_small(monkeypatch, tensors, tmp_path):
     tensors.to_zarr(tmp_path / "latents", consolidated=False)
     on_disk = xr.open_zarr(tmp_path / "latents", consolidated=False, chunks=None)
