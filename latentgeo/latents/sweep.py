@@ -291,10 +291,13 @@ def _encode_batch(
     levels = []
     for level, perturbed in zip(sweep.levels, sweep.images(clean, original), strict=True):
         posterior = model.posterior(perturbed.to(device))
-        _check_finite(posterior.mean, level, original)
+        _check_finite("latent", posterior.mean, level, original)
         found = {"mean": posterior.mean}
         if model.decodes:
-            found["psnr"] = psnr(model.decode(posterior.mean).cpu(), target, data_range=1.0)
+            # Before it becomes an image: that cuts off what is infinite.
+            decoded = model.decode_logits(posterior.mean)
+            _check_finite("reconstruction", decoded, level, original)
+            found["psnr"] = psnr(model.to_image(decoded).cpu(), target, data_range=1.0)
         if posterior.log_variance is not None:
             found["log_variance"] = posterior.log_variance
             found["sampled"] = posterior.mean + posterior.standard_deviation * epsilon
@@ -319,11 +322,11 @@ def _epsilon(model: Autoencoder, draws: int, seed: int, indices: NDArray[np.int6
     return seeded_normal(shape, seed=seed, indices=indices, stream=_POSTERIOR).transpose(0, 1)
 
 
-def _check_finite(latent: Tensor, level: float, indices: NDArray[np.int64]) -> None:
-    broken = ~torch.isfinite(latent).flatten(1).all(dim=1)
+def _check_finite(what: str, values: Tensor, level: float, indices: NDArray[np.int64]) -> None:
+    broken = ~torch.isfinite(values).flatten(1).all(dim=1)
     if broken.any():
         index = int(indices[int(broken.cpu().nonzero()[0, 0])])
         raise InputError(
-            f"the latent of image {index} at noise {level} is not finite (NaN or infinite); "
+            f"the {what} of image {index} at noise {level} is not finite (NaN or infinite); "
             "check the weights and the precision that the model was trained in"
         )

@@ -226,6 +226,16 @@ def test_latents_that_are_not_finite_are_refused(images):
         encode(model, images)
 
 
+@pytest.mark.parametrize("value", [float("inf"), float("nan")])
+def test_reconstructions_that_are_not_finite_are_refused(images, value):
+    model = _model()
+    # What `wrap` does: an infinite value would pass as white.
+    model.to_image = lambda logits: logits.clamp(0, 1)
+    model.decoder.register_forward_hook(lambda net, given, made: made.fill_(value))
+    with pytest.raises(InputError, match=r"reconstruction of image \d+ at noise 0.0 is not finite"):
+        encode(model, images)
+
+
 def test_images_of_your_own():
     rng = np.random.default_rng(0)
     mine = ImageDataset.from_array(rng.random((5, 1, 28, 28)))
