@@ -245,7 +245,7 @@ def to_markdown(
         "",
         "An independent re-implementation from the abstract and the captions of arXiv 2412.04755.",
         "[P] is the paper's own abstract or captions, [S] a secondary summary, second-hand.",
-        f"Trained here: widths {tuple(facts['widths'])}, {facts['epochs']} epochs on {samples} "
+        f"Trained here: widths {tuple(facts['widths'])}, epochs {facts['epochs']}, on {samples} "
         f"training images, {facts['seeds']} seeds; analysed: {facts['samples']} test images per "
         f"seed at noise {', '.join(f'{level:g}' for level in facts['noise'])}.",
         f"Machine: {machine['cores']} cores, {machine['architecture']}, {machine['system']}; "
