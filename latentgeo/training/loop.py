@@ -301,8 +301,7 @@ class Loop:
             self._halve(len(batch.images))
         if self.progress.micro_batch != before:
             self._warn_of_parts()
-        with self.phase("backward"):
-            self.nets.sum_gradients()
+        self.nets.sum_gradients()
         return found
 
     def _try_to_differentiate(self, batch: Batch) -> tuple[Pass, dict[str, Tensor]] | None:
