@@ -3,6 +3,7 @@
 PyTorch is imported when it is needed, for the command line asks here who may speak.
 """
 
+import atexit
 import json
 import os
 import shutil
@@ -10,7 +11,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -62,6 +63,17 @@ def join() -> None:
         torch.cuda.set_device(place_here() % torch.cuda.device_count())
     with said_plainly():
         distributed.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", timeout=_PATIENCE)
+    # Threads of the group that still run while Python goes can abort a process that is done.
+    atexit.register(_leave)
+
+
+def _leave() -> None:
+    """Leave the other processes, in whatever state they are."""
+    from torch import distributed
+
+    if distributed.is_initialized():
+        with suppress(RuntimeError):
+            distributed.destroy_process_group()
 
 
 def once(do: Callable[[], T]) -> T:
