@@ -22,13 +22,14 @@ from time import perf_counter
 from typing import Any
 
 import torch
+from machine import say_machine
+from short_runs import one_epoch, seeded_model
 from torch import Tensor
 
 from latentgeo.datasets import ImageDataset, ImageStream, training_images
 from latentgeo.files import write_text
-from latentgeo.models import ModelConfig, build, parse
 from latentgeo.provenance import provenance
-from latentgeo.training import RunFolder, TrainConfig
+from latentgeo.training import RunFolder
 from latentgeo.training.batched import BatchedLoop, Member
 from latentgeo.training.data import Parts
 from latentgeo.training.loop import Loop
@@ -146,23 +147,19 @@ def at_once(case: Case, images: Images, device: str, seeds: tuple[int, ...] = SE
 
 def given(case: Case, images: Images, device: str, seed: int, folder: Path) -> Given:
     """Give what a loop takes: the settings of one epoch, and a model with the weights of a seed."""
-    config = TrainConfig(
+    config = one_epoch(
+        images,
         recipe=case.recipe,
         backbone=case.backbone,
         options=dict(case.options),
-        data=images.name,
-        epochs=1,
         batch_size=case.batch,
         learning_rate=RATE,
         seed=seed,
         device=device,
-        checkpoint_steps=len(images),
     )
-    torch.manual_seed(seed)
-    values = config.model_dump(include={"recipe", "backbone", "options"})
-    model = build(parse(ModelConfig, {**values, "image_shape": images.shape}, "setting"))
     validation = ImageDataset.from_array(images.take(2, seed=0).batch(slice(None)).numpy())
-    return config, model, Parts(images, validation), RunFolder(folder), torch.device(device)
+    parts = Parts(images, validation)
+    return config, seeded_model(config, parts), parts, RunFolder(folder), torch.device(device)
 
 
 def seconds_of(stamps: list[float]) -> float:
@@ -178,8 +175,6 @@ def to_table(
     found: dict[str, dict[str, list[float]]], repeats: int, device: str, before: tuple[float, ...]
 ) -> str:
     """Write the table with what made it."""
-    facts = provenance()
-    loads = [", ".join(f"{each:.2f}" for each in loads) for loads in (before, os.getloadavg())]
     place = torch.cuda.get_device_name() if device == "cuda" else "the CPU"
     return "\n".join(
         [
@@ -187,10 +182,7 @@ def to_table(
             "",
             f"Float32 on {place}; milliseconds of a step, best of {repeats} interleaved repeats, "
             "one process each, after a warm-up. Validation and saving are left out.",
-            f"Machine: {facts['machine']['cores']} cores, {facts['machine']['architecture']}; "
-            f"torch {facts['versions']['torch']} with {torch.get_num_threads()} threads, "
-            f"Python {facts['versions']['python']}. "
-            f"Load average {loads[0]} at the start, {loads[1]} at the end. "
+            f"{say_machine(provenance(), before, f' with {torch.get_num_threads()} threads')} "
             f"Command: `python benchmarks/batched_seeds.py --device {device}`.",
             f"Aim on a GPU: {len(SEEDS)} seeds in at most {AIM:g} times the time of one.",
             "",

@@ -31,17 +31,19 @@ from typing import Any
 
 import numpy as np
 import torch
+from machine import say_machine
+from short_runs import one_epoch, seeded_model
 from torch import distributed
 
 from latentgeo import processes
 from latentgeo.datasets import ImageDataset, load
 from latentgeo.files import write_text
-from latentgeo.models import Autoencoder, ModelConfig, build, parse
+from latentgeo.models import Autoencoder
 from latentgeo.provenance import provenance
-from latentgeo.training import RunFolder, TrainConfig
+from latentgeo.training import RunFolder
 from latentgeo.training.data import Parts
 from latentgeo.training.loop import Loop
-from latentgeo.training.sharded import _all_rows
+from latentgeo.training.sharded import all_rows
 
 SEED = 0
 WARMUP = 3
@@ -149,14 +151,21 @@ def measure(case: Case, batch: int) -> dict[str, Any]:
     """Train some steps as `latentgeo train --quiet` does; time them, and what is sent."""
     processes.join()
     images = load("mnist", "train").take(batch * (WARMUP + 1 + case.steps), SEED)
-    config = settings(case, batch, images)
-    torch.manual_seed(SEED)
-    values = config.model_dump(include={"recipe", "backbone", "options"})
-    model = build(parse(ModelConfig, {**values, "image_shape": images.shape}, "setting"))
+    config = one_epoch(
+        images,
+        recipe="cae",
+        backbone=case.backbone,
+        options=dict(case.options),
+        batch_size=batch,
+        seed=SEED,
+        device="cpu",
+    )
+    parts = Parts(images, images.take(2))
+    model = seeded_model(config, parts)
     stamps, losses = [], []
     with tempfile.TemporaryDirectory() as folder:
         place = RunFolder(Path(folder))
-        loop = Loop(config, model, Parts(images, images.take(2)), place, torch.device("cpu"))
+        loop = Loop(config, model, parts, place, torch.device("cpu"))
 
         def on_step(progress: Any, row: dict[str, float]) -> None:
             stamps.append(perf_counter())
@@ -175,21 +184,6 @@ def measure(case: Case, batch: int) -> dict[str, Any]:
         "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         "loss": losses[WARMUP - 1],
     }
-
-
-def settings(case: Case, batch: int, images: ImageDataset) -> TrainConfig:
-    """Give the settings of a run of one epoch."""
-    return TrainConfig(
-        recipe="cae",
-        backbone=case.backbone,
-        options=dict(case.options),
-        data=images.name,
-        epochs=1,
-        batch_size=batch,
-        seed=SEED,
-        device="cpu",
-        checkpoint_steps=len(images),
-    )
 
 
 def sent_per_step(model: Autoencoder, images: ImageDataset, batch: int) -> dict[str, int]:
@@ -217,7 +211,7 @@ def time_sending(sizes: dict[str, int]) -> float:
     start = perf_counter()
     for _ in range(SENDINGS):
         for own in rows:
-            _all_rows(own)
+            all_rows(own)
         distributed.all_reduce(gradients)
     return (perf_counter() - start) / SENDINGS
 
@@ -227,8 +221,10 @@ def fit(points: Sequence[dict[str, Any]]) -> tuple[float, float, float]:
     seconds = np.array([point["seconds"] for point in points])
     rows = np.array([[1, p["batch"] / p["processes"], p["batch"]] for p in points])
     wanted = seconds - [point["sent"] for point in points]
-    found = np.linalg.lstsq(rows / seconds[:, None], wanted / seconds, rcond=None)[0]
-    return tuple(map(float, found))  # type: ignore[return-value]
+    fixed, nets, replicated = np.linalg.lstsq(
+        rows / seconds[:, None], wanted / seconds, rcond=None
+    )[0].tolist()
+    return fixed, nets, replicated
 
 
 def predict(point: dict[str, Any], terms: tuple[float, float, float]) -> float:
@@ -241,7 +237,6 @@ def predict(point: dict[str, Any], terms: tuple[float, float, float]) -> float:
 def to_table(points: list[dict[str, Any]], repeats: int, before: tuple[float, ...]) -> str:
     """Write the tables with what made them."""
     facts = provenance()
-    loads = [", ".join(f"{each:.2f}" for each in loads) for loads in (before, os.getloadavg())]
     lines = [
         "# One process and two",
         "",
@@ -249,10 +244,7 @@ def to_table(points: list[dict[str, Any]], repeats: int, before: tuple[float, ..
         "interleaved repeats. Predicted: the cost model, fitted without the middle batch; points "
         "with several threads have no part in it. Sent: what two processes gather and add up in a "
         "step, timed by itself. Peak: of one process, with Python and its libraries.",
-        f"Machine: {facts['machine']['cores']} cores, {facts['machine']['architecture']}; torch "
-        f"{facts['versions']['torch']}, gloo, Python {facts['versions']['python']}. Load average "
-        f"{loads[0]} at the start, {loads[1]} at the end. "
-        f"Command: `python benchmarks/{facts['command']}`.",
+        f"{say_machine(facts, before, ', gloo')} Command: `python benchmarks/{facts['command']}`.",
         "",
     ]
     for title in dict.fromkeys(point["title"] for point in points):

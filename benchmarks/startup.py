@@ -14,6 +14,8 @@ import tempfile
 from pathlib import Path
 from time import perf_counter
 
+from machine import say_machine
+
 from latentgeo.files import write_text
 from latentgeo.provenance import provenance
 
@@ -67,16 +69,13 @@ def to_table(
     seconds: dict[str, list[float]], wheel: int, repeats: int, before: tuple[float, ...]
 ) -> str:
     """Write the table with what made it."""
-    facts, torch = provenance(), min(seconds["import torch"])
-    loads = [", ".join(f"{each:.2f}" for each in loads) for loads in (before, os.getloadavg())]
+    torch = min(seconds["import torch"])
     return "\n".join(
         [
             "# Start-up",
             "",
             f"Seconds of a process from start to end, best of {repeats} interleaved repeats. "
-            f"Machine: {facts['machine']['cores']} cores, {facts['machine']['architecture']}; "
-            f"torch {facts['versions']['torch']}, Python {facts['versions']['python']}. "
-            f"Load average {loads[0]} at the start, {loads[1]} at the end. "
+            f"{say_machine(provenance(), before)} "
             "Command: `python benchmarks/startup.py`.",
             "",
             "| process | seconds | relative to `import torch` | at most |",

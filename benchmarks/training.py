@@ -26,13 +26,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from machine import say_machine
+from short_runs import one_epoch, seeded_model
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 from torch.optim import Adam
 
 from latentgeo.datasets import ImageDataset, load
 from latentgeo.files import write_text
-from latentgeo.models import Autoencoder, ModelConfig, build, objective, parse
+from latentgeo.models import Autoencoder, objective
 from latentgeo.objectives import AdversarialPrior, AdversarialTerm, InterpolationCritic
 from latentgeo.provenance import provenance
 from latentgeo.training import RunFolder, TrainConfig
@@ -144,30 +146,26 @@ def measure(side: str, cases: list[str]) -> dict[str, float]:
 
 def settings(case: Case, images: ImageDataset) -> TrainConfig:
     """Give the settings of a run of one epoch."""
-    return TrainConfig(
+    return one_epoch(
+        images,
         recipe=case.recipe,
         backbone=case.backbone,
         options=dict(case.options),
-        data=images.name,
-        epochs=1,
         batch_size=case.batch,
         learning_rate=RATE,
         seed=SEED,
         device="cpu",
-        checkpoint_steps=len(images),
     )
 
 
-def seeded_model(case: Case, images: ImageDataset) -> Autoencoder:
-    """Build the model with the weights that a run begins with."""
-    torch.manual_seed(SEED)
-    values = settings(case, images).model_dump(include={"recipe", "backbone", "options"})
-    return build(parse(ModelConfig, {**values, "image_shape": images.shape}, "setting"))
+def fresh(case: Case, images: ImageDataset) -> Autoencoder:
+    """Build the model of a case as every side begins with it."""
+    return seeded_model(settings(case, images), Parts(images, images))
 
 
 def ours(case: Case, images: ImageDataset) -> Trained:
     """Train as `latentgeo train --quiet` does."""
-    config, model, stamps = settings(case, images), seeded_model(case, images), Stamps(case)
+    config, model, stamps = settings(case, images), fresh(case, images), Stamps(case)
     parts = Parts(images, images.take(2))
     with tempfile.TemporaryDirectory() as folder:
         loop = Loop(config, model, parts, RunFolder(Path(folder)), torch.device("cpu"))
@@ -178,7 +176,7 @@ def ours(case: Case, images: ImageDataset) -> Trained:
 
 def bare(case: Case, images: ImageDataset) -> Trained:
     """Train as one would by hand."""
-    model = seeded_model(case, images).to(memory_format=torch.channels_last)
+    model = fresh(case, images).to(memory_format=torch.channels_last)
     critics = [term for term in objective(model) if isinstance(term, AdversarialTerm)]
     step = BARE_STEPS[case.recipe](nets_of(model), adam(model, RATE, 0.9), *critics)
     ready = images.batch(slice(None)).contiguous(memory_format=torch.channels_last)
@@ -280,7 +278,7 @@ def pythae(case: Case, images: ImageDataset) -> Trained | None:
     from pythae.data.datasets import BaseDataset
     from pythae.trainers import training_callbacks
 
-    stamps, model = Stamps(case), seeded_model(case, images)
+    stamps, model = Stamps(case), fresh(case, images)
     callback = training_callbacks.TrainingCallback()
     callback.on_train_step_end = stamps
     labels = torch.zeros(len(images))
@@ -374,8 +372,6 @@ def to_table(
     found: dict[str, dict[str, list[float]]], repeats: int, before: tuple[float, ...]
 ) -> str:
     """Write the table with what made it."""
-    facts = provenance()
-    loads = [", ".join(f"{each:.2f}" for each in loads) for loads in (before, os.getloadavg())]
     return "\n".join(
         [
             "# Training beside a bare loop and pythae",
@@ -384,10 +380,7 @@ def to_table(
             "interleaved repeats, one process each, after a warm-up. Validation and saving are "
             "left out. The bare loop is hand-written for each net, with the images ready as "
             "floating point.",
-            f"Machine: {facts['machine']['cores']} cores, {facts['machine']['architecture']}; "
-            f"torch {facts['versions']['torch']} with {torch.get_num_threads()} threads, "
-            f"Python {facts['versions']['python']}. "
-            f"Load average {loads[0]} at the start, {loads[1]} at the end. "
+            f"{say_machine(provenance(), before, f' with {torch.get_num_threads()} threads')} "
             "Command: `python benchmarks/training.py`.",
             f"Aims: {AIMS['bare']} of the bare loop, {AIMS['pythae']} of pythae.",
             "",

@@ -127,7 +127,7 @@ class _Deal(Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        return _all_rows(gradient)
+        return all_rows(gradient)
 
 
 class _Gather(Function):
@@ -138,7 +138,7 @@ class _Gather(Function):
 
     @staticmethod
     def forward(ctx: Any, rows: Tensor) -> Tensor:
-        return _all_rows(rows)
+        return all_rows(rows)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
@@ -198,7 +198,7 @@ def take_from_first(tensors: list[Tensor]) -> None:
         _copy_into(tensors, first)
 
 
-def _all_rows(rows: Tensor) -> Tensor:
+def all_rows(rows: Tensor) -> Tensor:
     """Gather equally many rows of each process."""
     # Channels last, as the nets have them, is a contiguous tensor with its channels at the end.
     own = rows.movedim(1, -1).contiguous()

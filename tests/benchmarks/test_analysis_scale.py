@@ -1,25 +1,14 @@
 """The synthetic latents of the benchmark, and the exponent that it fits."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 import torch
 
 from latentgeo.geometry import gram_dimension, mode_features
 
-ROOT = Path(__file__).parents[2]
-
 
 @pytest.fixture(scope="module")
-def scale():
-    """Load the benchmark, which is a script."""
-    spec = importlib.util.spec_from_file_location(
-        "analysis_scale", ROOT / "benchmarks" / "analysis_scale.py"
-    )
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def scale(load_benchmark):
+    return load_benchmark("analysis_scale")
 
 
 def test_latents_do_not_depend_on_the_shard(scale):

@@ -1,7 +1,5 @@
 """The benchmark of several seeds, at sizes that take no time: both sides have to do the same."""
 
-import importlib.util
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +9,6 @@ import torch
 
 from latentgeo.datasets import ImageDataset
 
-ROOT = Path(__file__).parents[2]
 SMALL = {
     "acai": {"depth": 1, "scales": 2, "latent_channels": 2, "critic_depth": 1},
     "aae": {"hidden": (8,), "latent_dim": 3, "discriminator": (8,)},
@@ -20,16 +17,8 @@ BATCH, STEPS = 8, 4
 
 
 @pytest.fixture(scope="module")
-def benchmark():
-    """Load the benchmark, which is a script."""
-    spec = importlib.util.spec_from_file_location(
-        "batched_seeds_benchmark", ROOT / "benchmarks" / "batched_seeds.py"
-    )
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+def benchmark(load_benchmark):
+    return load_benchmark("batched_seeds")
 
 
 def test_every_case_is_checked(benchmark):

@@ -1,24 +1,11 @@
 """The precision of training does not change what an analysis says."""
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import pytest
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def precision():
-    """Load the benchmark, which is a script."""
-    path = ROOT / "benchmarks" / "precision.py"
-    spec = importlib.util.spec_from_file_location("precision_benchmark", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+def precision(load_benchmark):
+    return load_benchmark("precision")
 
 
 @pytest.mark.filterwarnings("ignore:.*has not learned")

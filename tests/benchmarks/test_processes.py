@@ -1,25 +1,11 @@
 """The benchmark of processes, at sizes that take no time: the cost model is fitted right."""
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import pytest
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def bench():
-    """Load the benchmark, which is a script."""
-    spec = importlib.util.spec_from_file_location(
-        "processes_benchmark", ROOT / "benchmarks" / "processes.py"
-    )
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+def bench(load_benchmark):
+    return load_benchmark("processes")
 
 
 TERMS = 2e-3, 1e-4, 1e-5

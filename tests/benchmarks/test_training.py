@@ -1,9 +1,6 @@
 """The sides of the training benchmark, at sizes that take no time: they have to do the same."""
 
-import importlib.util
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +8,6 @@ import torch
 
 from latentgeo.datasets import ImageDataset
 
-ROOT = Path(__file__).parents[2]
 SMALL = {
     "mlp": {"hidden": (8,), "latent_dim": 3},
     "sctc": {"widths": (2, 3, 4)},
@@ -25,16 +21,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*has not learned")
 
 
 @pytest.fixture(scope="module")
-def training():
-    """Load the benchmark, which is a script."""
-    spec = importlib.util.spec_from_file_location(
-        "training_benchmark", ROOT / "benchmarks" / "training.py"
-    )
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+def training(load_benchmark):
+    return load_benchmark("training")
 
 
 @pytest.fixture
@@ -62,7 +50,7 @@ def test_our_loop_and_the_bare_one_come_to_the_same_weights(training, images, mo
     monkeypatch.setattr(training, "adam", unfused_adam)
     case = small(training, name)
     ours, bare = training.ours(case, images).weights, training.bare(case, images).weights
-    start = training.seeded_model(case, images).state_dict()
+    start = training.fresh(case, images).state_dict()
     assert ours.keys() == bare.keys() == start.keys()
     for weight in ours:
         torch.testing.assert_close(ours[weight], bare[weight], rtol=1e-5, atol=1e-6)
@@ -77,7 +65,7 @@ def test_the_trainer_of_pythae_trains_the_same_net(training, images, name):
     if name == "acai":
         assert trained is None
         return
-    start = training.seeded_model(case, images).state_dict()
+    start = training.fresh(case, images).state_dict()
     assert trained.weights.keys() == start.keys()
     for weight in start:
         assert not torch.equal(trained.weights[weight], start[weight]), f"{weight} was not trained"
