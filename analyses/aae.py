@@ -26,7 +26,7 @@ from latentgeo.datasets import load
 from latentgeo.figures import save_figure
 from latentgeo.figures.variants import draw_variant
 from latentgeo.files import write_json, write_text
-from latentgeo.models import choose_device, load_model
+from latentgeo.models import Autoencoder, choose_device, load_model
 from latentgeo.provenance import provenance
 
 MEASURES = "aae.json"
@@ -45,6 +45,8 @@ class Scale:
     input_noise: float
     learning_rate: float = 1e-3
     discriminator_rate: float = 5e-4
+    adversarial_weight: float = 1.0
+    classification_weight: float = 1.0
     batch_size: int = 100
     schedule: str = "steps"
     beta1: float = 0.5
@@ -105,6 +107,14 @@ def run_study(scale_name: str, scale: Scale, out: Path, *, workers: int, device:
 
 def run(job: Job) -> None:
     """Train one variant, measure it and draw its figures, unless that is done."""
+    model = trained(job)
+    if not (job.folder / MEASURES).exists():
+        _measure(job, model)
+        print(f"{job.name}, seed {job.seed}: measured", flush=True)
+
+
+def trained(job: Job) -> Autoencoder:
+    """Train one variant, unless that is done, and give it."""
     scale = job.scale
     finish_run(
         "aae",
@@ -115,6 +125,8 @@ def run(job: Job) -> None:
             "hidden": scale.hidden,
             "discriminator": scale.hidden,
             "discriminator_rate": scale.discriminator_rate,
+            "adversarial_weight": scale.adversarial_weight,
+            "classification_weight": scale.classification_weight,
             "input_noise": scale.input_noise,
             **VARIANTS[job.name].options,
         },
@@ -127,14 +139,11 @@ def run(job: Job) -> None:
         device=job.device,
         progress=False,
     )
-    if not (job.folder / MEASURES).exists():
-        _measure(job)
-        print(f"{job.name}, seed {job.seed}: measured", flush=True)
+    return load_model(job.folder).eval().to(choose_device(job.device))
 
 
-def _measure(job: Job) -> None:
-    scale, model = job.scale, load_model(job.folder)
-    model.eval().to(choose_device(job.device))
+def _measure(job: Job, model: Autoencoder) -> None:
+    scale = job.scale
     validation, test = (load(scale.data, split) for split in ("validation", "test"))
     if job.seed == 0:
         shown = draw_variant(model, test.take(min(_SHOWN, len(test))))

@@ -58,16 +58,16 @@ def measure(
     -------
     dict
         JSON-ready: "prior" for all; "classification", "clustering" or "likelihood" where the
-        variant has it.
+        variant has it, and "validation_error" beside the first two.
     """
     options: Any = model.config.recipe_options
     found: Facts = {"prior": _follows_prior(model, test.take(min(tested, len(test))), seed)}
     if options.variant in ("semi-supervised", "clustering", "dimensionality-reduction"):
-        belongs = category_probabilities(model, test)
-        if options.labels_seen is None:
-            found["clustering"] = _clusters(model, validation, belongs, test)
+        found["validation_error"] = validation_error(model, validation)
+        if finds_clusters(model):
+            found["clustering"] = _clusters(model, validation, test)
         else:
-            found["classification"] = _classes(belongs, test)
+            found["classification"] = _classes(model, test)
     if options.variant == "basic" and np.prod(model.latent_shape) > 2:
         found["likelihood"] = _likelihood(model, validation, test, samples, seed)
     return found
@@ -78,18 +78,32 @@ def category_probabilities(model: Autoencoder, images: ImageDataset) -> NDArray[
     return _codes(model, images, "category")
 
 
-def _classes(belongs: NDArray[np.float64], test: ImageDataset) -> Facts:
-    wrong = belongs.argmax(axis=1) != test.labels
+def validation_error(model: Autoencoder, validation: ImageDataset) -> float:
+    """Give the share of validation images that are in a wrong category.
+
+    Clusters have their names from the same images.
+    """
+    belongs = category_probabilities(model, validation)
+    names = np.arange(belongs.shape[1])
+    if finds_clusters(model):
+        names = name_clusters(belongs, validation.labels)
+    return clustering_error(belongs, validation.labels, names)
+
+
+def finds_clusters(model: Autoencoder) -> bool:
+    """Tell whether the model's categories are clusters, and not classes that it was shown."""
+    options: Any = model.config.recipe_options
+    return options.labels_seen is None
+
+
+def _classes(model: Autoencoder, test: ImageDataset) -> Facts:
+    wrong = category_probabilities(model, test).argmax(axis=1) != test.labels
     return {"error": _say(bootstrap_mean(wrong, seed=0))}
 
 
-def _clusters(
-    model: Autoencoder,
-    validation: ImageDataset,
-    belongs: NDArray[np.float64],
-    test: ImageDataset,
-) -> Facts:
+def _clusters(model: Autoencoder, validation: ImageDataset, test: ImageDataset) -> Facts:
     names = name_clusters(category_probabilities(model, validation), validation.labels)
+    belongs = category_probabilities(model, test)
     clusters = belongs.argmax(axis=1)
     return {
         "error": clustering_error(belongs, test.labels, names),

@@ -56,6 +56,7 @@ def _gather_variant(seeds: Sequence[Facts]) -> Facts:
         except KeyError:  # this variant is not for that
             continue
     return found | {
+        "chosen_seed": _choose(seeds),
         "code": seeds[0]["prior"]["code"],
         "p_values": [seed["prior"]["p_value"] for seed in seeds],
         "bandwidths_at_end": [
@@ -64,6 +65,12 @@ def _gather_variant(seeds: Sequence[Facts]) -> Facts:
         "sound": is_sound(seeds),
         "trouble": [seed["trouble"] for seed in seeds],
     }
+
+
+def _choose(seeds: Sequence[Facts]) -> int | None:
+    """Give the seed that errs least on validation images."""
+    errors = [seed.get("validation_error") for seed in seeds]
+    return None if None in errors else int(np.argmin(errors))  # type: ignore[arg-type]
 
 
 def to_markdown(found: Facts, facts: Facts) -> str:
@@ -137,12 +144,14 @@ def _reading(facts: Facts) -> str:
 
 def _errors(found: Facts, measures: Sequence[str]) -> list[str]:
     first = measures[0]
-    heads = ["variant", "", *(MEASURES[each][0] for each in measures), "reported, %"]
+    said = [MEASURES[each][0] for each in measures]
+    heads = ["variant", "", *said, "seed chosen on validation: error, %", "reported, %"]
     rows = [
         [
             _name(name, entry),
             VARIANTS[name].summary,
             *(say(entry[each]) for each in measures),
+            f"{entry[first]['seeds'][entry['chosen_seed']]:.2f}",
             str(VARIANTS[name].reported or "–"),
         ]
         for name, entry in found.items()

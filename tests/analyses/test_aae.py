@@ -109,12 +109,25 @@ def test_goes_on_where_it_was(study, out):
     assert lost.read_text() == content
 
 
+def test_validation_errors_are_those_of_the_categories(study, out):
+    validation = load("digits", "validation")
+    model, found = of(out, study, "semi-1000")
+    wrong = category(model, validation).argmax(1) != validation.labels
+    assert found["validation_error"] == pytest.approx(wrong.mean(), abs=1e-9)
+    model, found = of(out, study, "clusters-16")
+    names = np.array(found["clustering"]["names"])
+    wrong = names[category(model, validation).argmax(1)] != validation.labels
+    assert found["validation_error"] == pytest.approx(wrong.mean(), abs=1e-9)
+
+
 def runs(errors, trouble=()):
     """Make what was measured of one variant, a run for each error."""
     return [
         {
             "prior": {"code": "style", "mmd_squared": 0.001, "p_value": 0.5},
             "classification": {"error": {"mean": error, "low": error, "high": error}},
+            # The order of validation images' errors is another than that of test images'.
+            "validation_error": abs(error - 0.03),
             "validation_psnr_db": 20.0,
             "learned": True,
             "trouble": list(trouble),
@@ -127,8 +140,8 @@ def test_reported_figures_have_their_marks(study, tables):
     found = tables.gather({"semi-100": runs((0.02, 0.03, 0.04)), "ten-1000": runs((0.05,), ["x"])})
     lines = tables._errors(found, ["classification_error"])
     # 3 ± 4.303 / √3, Student's interval of three values.
-    assert lines[2] == "| semi-100 | 100 labels | 3.00 [0.52, 5.48] | 1.90 ± .10 [U] |"
-    assert lines[3] == "| ten-1000 † | 10-D, 1000 labels | 5.00 | – |"
+    assert lines[2] == "| semi-100 | 100 labels | 3.00 [0.52, 5.48] | 3.00 | 1.90 ± .10 [U] |"
+    assert lines[3] == "| ten-1000 † | 10-D, 1000 labels | 5.00 | 5.00 | – |"
     marked = [variant.reported for variant in study.VARIANTS.values() if variant.reported]
     assert len(marked) == 9
     assert {reported.mark for reported in marked} == {"[Q]", "[U]"}
