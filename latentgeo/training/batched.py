@@ -1,7 +1,7 @@
 """Runs that differ in their seeds alone, trained as one batched model."""
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from copy import copy
 from typing import Any
 
@@ -16,6 +16,7 @@ from latentgeo.errors import InputError, TrainingDivergedError, reason_of
 from latentgeo.objectives import Batch, Pass, Posterior
 from latentgeo.training.draws import MemberDraws, RandomState
 from latentgeo.training.loop import Loop, OnStep
+from latentgeo.training.micro_batches import keeps_more_than_weights
 from latentgeo.training.progress import Progress, Row
 from latentgeo.training.run_folder import Facts
 from latentgeo.training.stacks import Stack
@@ -44,13 +45,9 @@ class Member(Loop):
         """Descend what comes before the first epoch, unless it is done."""
         if self.progress.prepared:
             return
-        with self.random.drawing(), self._clock():
+        with self.random.drawing(), self.clock():
             self._pretrain()
         self.save()
-
-    def clock(self) -> AbstractContextManager[None]:
-        """Give a context whose time counts as spent on this run."""
-        return self._clock()
 
     def save(self) -> None:
         """Save the state."""
@@ -71,11 +68,6 @@ class Member(Loop):
     def saves_now(self) -> bool:
         """Whether the state is to be saved at the present step, within the epoch."""
         return not self.epoch_is_done and self.progress.step % self.config.checkpoint_steps == 0
-
-    @property
-    def learning_rate_factor(self) -> float:
-        """Factor of the learning rate at the present step."""
-        return self._learning_rate_factor()
 
     def positions_left(self) -> list[NDArray[np.int64]]:
         """Give the positions of each batch that is left in the present epoch."""
@@ -101,14 +93,6 @@ class Member(Loop):
     def descend_probe(self, mean: Tensor, batch: Batch) -> Row:
         """Take a step of the probe, if there is one, on the posterior's mean."""
         return self._descend_probe(Pass(Posterior(mean), mean, mean), batch)
-
-    def check_finite(self, losses: Row) -> None:
-        """Raise `TrainingDivergedError` for a loss that is not finite."""
-        self._check_finite(losses)
-
-    def train_mode(self) -> None:
-        """Let the nets be as they are while training."""
-        self._set_mode(training=True)
 
     def _diverged(self, what: str) -> TrainingDivergedError:
         alone = super()._diverged(what)
@@ -198,7 +182,7 @@ class StackedStep:
 
     def __init__(self, members: Sequence[Member]) -> None:
         for member in members:
-            member.train_mode()
+            member.set_mode(training=True)
         self._members = members
         # The code of the first is run for all, with the weights of each in its nets.
         self._first = members[0]
@@ -279,7 +263,7 @@ class StackedStep:
         return losses, own, pass_.posterior.mean
 
     def _step(self) -> None:
-        config, factor = self._first.config, self._first.learning_rate_factor
+        config, factor = self._first.config, self._first.learning_rate_factor()
         self._model.step(config.learning_rate * factor, config.gradient_clip)
         for stack, term in zip(self._adversaries, self._first.adversaries, strict=True):
             stack.step(term.learning_rate * factor, config.gradient_clip)
@@ -339,7 +323,7 @@ def _why_not_batched(member: Member) -> str | None:
         return "it learns from labels"
     for net in (member.model, *(term.adversary for term in member.adversaries)):
         for module in net.modules():
-            if next(module.buffers(recurse=False), None) is not None:
+            if keeps_more_than_weights(module):
                 return f"{type(module).__name__} in its nets keeps more than weights"
         if len(list(net.named_parameters(remove_duplicate=False))) > len(list(net.parameters())):
             return "its nets share weights"

@@ -134,11 +134,11 @@ class Loop:
         """
         self._agree()
         if not self.progress.prepared:
-            with self._clock():
+            with self.clock():
                 self._pretrain()
             self._save_state()
         while not self.progress.finished:
-            with self._clock():
+            with self.clock():
                 self._descend_epoch(on_step)
                 self._close_epoch()
             on_epoch(self.progress)
@@ -186,12 +186,12 @@ class Loop:
 
     def _match(self, term: Term, steps: int) -> None:
         optimiser = self._adam()
-        self._set_mode(training=True)
+        self.set_mode(training=True)
         for positions in self._pretraining_batches(steps):
             batch = self._batch(self.parts.train, positions)
             posterior = self.model.posterior(self._corrupt(batch.images))
             loss = term(Pass(posterior, posterior.sample(), batch.images, self.model), batch)
-            self._check_finite({term.name: loss.item()})
+            self.check_finite({term.name: loss.item()})
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             self.nets.sum_gradients()
@@ -219,7 +219,7 @@ class Loop:
         return known_labels(self.parts.train, self.supervision, self.config.seed)
 
     def _descend_epoch(self, on_step: OnStep) -> None:
-        self._set_mode(training=True)
+        self.set_mode(training=True)
         images = self.parts.train.at_epoch(self.progress.epoch)
         for positions in self._batches(self.progress.epoch, self.progress.batch):
             with self.phase("data"):
@@ -239,7 +239,8 @@ class Loop:
         for batch in range(first, self.steps_per_epoch):
             yield order[batch * size : (batch + 1) * size]
 
-    def _set_mode(self, *, training: bool) -> None:
+    def set_mode(self, *, training: bool) -> None:
+        """Let all nets be as they are while training, or while measured."""
         self._run_model.train(training)
         for term in self.adversaries:
             term.adversary.train(training)
@@ -289,7 +290,7 @@ class Loop:
         """Descend the autoencoder's terms once, then each adversary's, then the probe's."""
         pass_, losses = self._differentiate(batch)
         values = _values(losses)
-        self._check_finite(values)
+        self.check_finite(values)
         with self.phase("optimiser"):
             self._descend()
         return values | self._descend_adversaries(pass_, batch) | self._descend_probe(pass_, batch)
@@ -381,7 +382,7 @@ class Loop:
 
     def _descend(self) -> None:
         for group in self.optimiser.param_groups:
-            group["lr"] = self.config.learning_rate * self._learning_rate_factor()
+            group["lr"] = self.config.learning_rate * self.learning_rate_factor()
         if self.config.gradient_clip is not None:
             self.fabric.clip_gradients(
                 self._run_model,
@@ -394,14 +395,14 @@ class Loop:
     def _descend_adversaries(self, pass_: Pass, batch: Batch) -> Row:
         if not self.adversaries:
             return {}
-        factor, clip = self._learning_rate_factor(), self.config.gradient_clip
+        factor, clip = self.learning_rate_factor(), self.config.gradient_clip
         with self.phase("adversaries"):
             losses = {
                 f"{term.name}_adversary": term.descend(pass_, batch, factor=factor, clip=clip)
                 for term in self.adversaries
             }
         values = _values(losses)
-        self._check_finite(values)
+        self.check_finite(values)
         return values
 
     def _descend_probe(self, pass_: Pass, batch: Batch) -> Row:
@@ -411,10 +412,11 @@ class Loop:
             # The mean, not what was decoded: into that a recipe may have put the label.
             loss = self.probe.descend(pass_.posterior.mean, batch.probe_labels)
         values = _values({"probe": loss})
-        self._check_finite(values)
+        self.check_finite(values)
         return values
 
-    def _learning_rate_factor(self) -> float:
+    def learning_rate_factor(self) -> float:
+        """Give the factor of the learning rate at the present step."""
         return learning_rate_factor(
             self.config.schedule,
             self.progress.step,
@@ -483,7 +485,7 @@ class Loop:
         Corrupted inputs get the same noise in every epoch, and training's random state is left
         as it was.
         """
-        self._set_mode(training=False)
+        self.set_mode(training=False)
         sums: Row = {}
         with forked(self.fabric.device):
             torch.manual_seed(self.config.seed)
@@ -493,7 +495,7 @@ class Loop:
                 for name, value in self._measure(batch).items():
                     sums[name] = sums.get(name, 0.0) + value * len(positions)
         means = {name: value / len(self.parts.validation) for name, value in sums.items()}
-        self._check_finite(means)
+        self.check_finite(means)
         return means
 
     def _walk(self, dataset: ImageDataset) -> list[NDArray[np.int64]]:
@@ -519,7 +521,8 @@ class Loop:
             return {}
         return self.probe.measure(pass_.posterior.mean, batch.probe_labels)
 
-    def _check_finite(self, values: Row) -> None:
+    def check_finite(self, values: Row) -> None:
+        """Raise `TrainingDivergedError` for a loss that is not finite."""
         broken = [name for name, value in values.items() if not math.isfinite(value)]
         if broken:
             # The sum comes first, but the term behind it says what went wrong.
@@ -582,7 +585,8 @@ class Loop:
         self.folder.write_state(state, self.progress)
 
     @contextmanager
-    def _clock(self) -> Iterator[None]:
+    def clock(self) -> Iterator[None]:
+        """Count the time of a block as spent on this run."""
         start = time.monotonic()
         yield
         self.progress.seconds += time.monotonic() - start

@@ -76,9 +76,14 @@ def why_not_in_parts(model: nn.Module, terms: Iterable[Term]) -> str | None:
         if not term.per_image:
             return f"the term {term.name!r} is measured on whole batches"
     for module in model.modules():
-        if next(module.buffers(recurse=False), None) is not None:
+        if keeps_more_than_weights(module):
             return f"{type(module).__name__} in its nets sees whole batches"
     return None
+
+
+def keeps_more_than_weights(module: nn.Module) -> bool:
+    """Say whether a module by itself has buffers: what moves them while it trains sees batches."""
+    return next(module.buffers(recurse=False), None) is not None
 
 
 @contextmanager

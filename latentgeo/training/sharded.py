@@ -19,6 +19,7 @@ from torch.nn.modules.dropout import _DropoutNd
 from latentgeo import processes
 from latentgeo.errors import ProcessesError
 from latentgeo.models import Autoencoder
+from latentgeo.training.micro_batches import keeps_more_than_weights
 
 # Far above what rounding makes of weights between two states, far below what a fault does.
 _APART = 1e-3
@@ -160,8 +161,7 @@ def why_whole(net: nn.Module) -> str | None:
         The name of the first such module.
     """
     for module in net.modules():
-        moves = next(module.buffers(recurse=False), None) is not None
-        if moves or isinstance(module, _DropoutNd):
+        if keeps_more_than_weights(module) or isinstance(module, _DropoutNd):
             return type(module).__name__
     return None
 
