@@ -2,6 +2,8 @@
 
 import importlib.util
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 # The problems here are small: threads that wait for each other make them many times slower on a
@@ -44,6 +46,18 @@ def foreign_checkpoints() -> Path:
         say = pytest.fail if os.environ.get("LATENTGEO_NO_SKIP") == "1" else pytest.skip
         say("LATENTGEO_CHECKPOINTS does not name a folder of checkpoints")
     return folder
+
+
+@pytest.fixture(scope="session")
+def two_processes():
+    """Give a function that runs a script, with arguments, in two processes under torchrun."""
+
+    def run(*arguments):
+        command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+        command += ["--nproc-per-node", "2", *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+
+    return run
 
 
 @pytest.fixture(autouse=True)

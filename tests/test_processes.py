@@ -1,8 +1,6 @@
 """Two processes under torchrun encode and analyse as one does, and agree on what went wrong."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -34,11 +32,9 @@ def run(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def together(run, tmp_path_factory):
+def together(run, two_processes, tmp_path_factory):
     folder = tmp_path_factory.mktemp("together")
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    command += ["--nproc-per-node", "2", str(SCRIPT), str(run), str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    done = two_processes(SCRIPT, run, folder)
     assert done.returncode == 0, done.stderr
     return folder, done.stdout
 

@@ -4,8 +4,6 @@ import csv
 import json
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -27,12 +25,6 @@ pytestmark = [
 ]
 
 SCRIPT = Path(__file__).with_name("runs_of_two.py")
-
-
-def two_processes(*arguments):
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    command += ["--nproc-per-node", "2", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
 
 
 class Stopped(Exception):
@@ -63,7 +55,7 @@ def alone(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def together(tmp_path_factory):
+def together(two_processes, tmp_path_factory):
     """Train everything in two, and go on with what one has begun."""
     folder = tmp_path_factory.mktemp("together")
     stopped(KILLED_AT, folder / "taken over")
@@ -73,7 +65,7 @@ def together(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def killed(tmp_path_factory):
+def killed(two_processes, tmp_path_factory):
     """Kill the second of two processes in the midst of a run."""
     folder = tmp_path_factory.mktemp("killed")
     done = two_processes(SCRIPT, folder, "killed")
@@ -144,7 +136,7 @@ def test_one_goes_on_with_what_two_have_begun(alone, killed, tmp_path):
     assert_close(alone / "vae", train("vae", out=tmp_path / "run", resume=True, **settings("vae")))
 
 
-def test_a_killed_process_leaves_a_run_that_goes_on_bit_for_bit(together, killed):
+def test_a_killed_process_leaves_a_run_that_goes_on_bit_for_bit(two_processes, together, killed):
     state = torch.load(killed / "state" / "last.pt", weights_only=True)
     assert state["progress"]["step"] == KILLED_AT // 3 * 3
     done = two_processes(SCRIPT, killed.parent, "resumed")
