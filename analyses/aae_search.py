@@ -52,6 +52,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "strong-labels": {"classification_weight": 10.0},
     "momentum": {"beta1": 0.9},
     "no-noise-fast": {"input_noise": 0.0, "learning_rate": 2e-3},
+    "no-noise-strong-labels": {"input_noise": 0.0, "classification_weight": 10.0},
 }
 
 

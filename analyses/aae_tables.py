@@ -119,8 +119,9 @@ def _setting(facts: Facts) -> str:
         f"{facts['data']}; nets and discriminators of {_widths(facts['hidden'])} units, "
         f"{facts['epochs']} epochs in batches of {facts['batch_size']}, learning rate "
         f"{facts['learning_rate']:g} ({facts['schedule']}), discriminators "
-        f"{facts['discriminator_rate']:g}, noise of {facts['input_noise']:g} on what the encoder "
-        f"sees; {say_where_from(facts)}"
+        f"{facts['discriminator_rate']:g}, their weight {facts['adversarial_weight']:g}, weight of "
+        f"labels {facts['classification_weight']:g}, noise of {facts['input_noise']:g} on what the "
+        f"encoder sees; {say_where_from(facts)}"
     )
 
 
