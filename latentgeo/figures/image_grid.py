@@ -86,8 +86,10 @@ class ImageGridDisplay(Display):
         margin = _LABELS if self.row_labels else 0.2
         side = min(_LARGEST, (WIDTH - margin) / columns)
         tall = rows * side * height / width
-        axes = new_axes(1, 1, row_height=tall, extra=0.5, width=columns * side + margin)
-        return axes.ravel()
+        axes = new_axes(1, 1, row_height=tall, extra=0.5, width=columns * side + margin).ravel()
+        # The plain one makes room for names before it knows how wide a tall picture will be.
+        axes[0].figure.set_layout_engine("compressed")
+        return axes
 
 
 def _picture(images: NDArray[np.floating]) -> NDArray[np.floating]:

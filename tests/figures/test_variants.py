@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from latentgeo.datasets import ImageDataset, load
 from latentgeo.errors import InputError
+from latentgeo.figures import save_figure
 from latentgeo.figures.codes import CodesDisplay
 from latentgeo.figures.image_grid import ImageGridDisplay
 from latentgeo.figures.variants import draw_variant
@@ -117,3 +119,15 @@ def test_other_recipes_and_other_shapes_are_one_line(images):
         ImageGridDisplay(np.zeros((4, 1, 8, 8)))
     with pytest.raises(InputError, match="row_labels has 1 names, expected 2"):
         ImageGridDisplay(np.zeros((2, 2, 1, 8, 8)), row_labels=["one"])
+
+
+@pytest.mark.parametrize("shape", [(14, 11), (30, 5), (2, 20)])
+def test_names_of_rows_are_whole(shape, tmp_path):
+    names = ["swae-normalised"] * shape[0]
+    grid = ImageGridDisplay(np.zeros((*shape, 1, 28, 28)), row_labels=names).plot()
+    save_figure(grid.figure_, tmp_path / "grid")
+    with Image.open(tmp_path / "grid.png") as picture:
+        pixels = np.asarray(picture.convert("L"))
+    edges = (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1])
+    assert all((edge == 255).all() for edge in edges)
+    assert (pixels < 255).any()
