@@ -161,10 +161,11 @@ def run_study(scale_name: str, scale: Scale, out: Path, *, workers: int, device:
     )
     gathered = gather(by_model)
     bounds = real_perplexities(texts, scale)
-    study = {"provenance": facts, "models": gathered, "real": bounds, "runs": by_model}
-    write_json(out / "study.json", study)
-    write_text(out / "study.md", to_markdown(gathered, bounds, by_model, facts))
-    print(f"study: {out / 'study.md'}")
+    found = {"provenance": facts, "models": gathered, "real": bounds, "runs": by_model}
+    study = out / "study"
+    write_json(study / "study.json", found)
+    write_text(study / "study.md", to_markdown(gathered, bounds, by_model, facts))
+    print(f"study: {study / 'study.md'}")
 
 
 def texts_of(scale: Scale) -> Texts:

@@ -26,7 +26,7 @@ def out(study, tmp_path_factory):
 
 
 def test_every_model_is_measured_at_every_seed(study, out):
-    found = json.loads((out / "study.json").read_text())
+    found = json.loads((out / "study" / "study.json").read_text())
     assert list(found["runs"]) == list(study.MODELS)
     for model, seeds in found["runs"].items():
         assert len(seeds) == 2
@@ -42,7 +42,7 @@ def test_every_model_is_measured_at_every_seed(study, out):
 
 
 def test_page_holds_every_row(out):
-    page = (out / "study.md").read_text()
+    page = (out / "study" / "study.md").read_text()
     for row in ("ae", "vae", "wae-mmd", "wae-gan", "swae", "swae through z"):
         assert f"\n| {row} | " in page
     assert "reconstruction from the abstract" in page
