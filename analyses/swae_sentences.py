@@ -154,6 +154,7 @@ def run_study(scale_name: str, scale: Scale, out: Path, *, workers: int, device:
     facts = provenance(
         scale=scale_name,
         **asdict(scale),
+        workers=workers,
         models={name: asdict(variant) for name, variant in MODELS.items()},
         data_sha256={part: data.fingerprint for part, data in texts._asdict().items()},
         training_seconds=round(sum(_seconds(job) for job in jobs)),

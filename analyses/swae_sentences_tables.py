@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from study_tables import markdown_table, without_nan
+from study_tables import markdown_table, say_where_from, without_nan
 
 from latentgeo.metrics import interval_over_seeds
 
@@ -77,9 +77,9 @@ def to_markdown(
         "",
         f"Scale {facts['scale']}: {facts['train_samples'] or 'all'} training sentences of "
         f"{facts['data'] or 'a small grammar'}, {facts['places']} places, {facts['epochs']} "
-        f"epochs, {facts['seeds']} seeds, {facts['samples']} samples. "
-        f"{facts['training_seconds']} s of training in all. Intervals are Student's over seeds, "
-        "95 %.",
+        f"epochs, {facts['samples']} samples, {say_where_from(facts)}",
+        "",
+        "Mean over seeds and, in brackets, its 95 % interval over seeds (Student's t).",
         "",
         *markdown_table(["model", *(title for title, *_ in _COLUMNS.values())], _rows(gathered)),
         "",
