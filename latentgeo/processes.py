@@ -54,6 +54,10 @@ def join() -> None:
     if count() == 1:
         return
     import torch
+
+    # Its functions keep, as a default, the group that there is when they are imported: were that
+    # later, by Fabric, ours would live as long as they do, and so to the end of Python.
+    import torch.distributed.nn
     from torch import distributed
 
     if distributed.is_initialized():

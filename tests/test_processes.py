@@ -65,11 +65,6 @@ def test_latents_are_those_of_one_process(run, together):
         np.testing.assert_array_equal(found[name], alone[name])
 
 
-def test_processes_have_left_their_group_when_they_end(together):
-    # What is left running aborts some of them at their end.
-    assert len(list(together[0].glob("left-*"))) == 2
-
-
 def test_only_the_first_process_speaks(together):
     folder, output = together
     assert output == f"report: {folder / 'analysis' / 'report.html'}\n"

@@ -3,13 +3,10 @@
 Each leaves a report of what it met.
 """
 
-import atexit
 import json
 import sys
 from functools import partial
 from pathlib import Path
-
-from torch import distributed
 
 from latentgeo import encode, processes
 from latentgeo.cli import main as latentgeo
@@ -17,8 +14,6 @@ from latentgeo.errors import InputError
 
 
 def main(run, folder):
-    # Called last, for it is the first to be asked for.
-    atexit.register(note_whether_left, folder / f"left-{processes.place()}")
     processes.join()
     report = {
         "place": processes.place(),
@@ -45,11 +40,6 @@ class Here(type(Path())):
 
     def is_dir(self):
         return processes.first()
-
-
-def note_whether_left(path):
-    if not distributed.is_initialized():
-        path.touch()
 
 
 def refuse():

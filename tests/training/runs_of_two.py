@@ -3,6 +3,7 @@
 torchrun ... runs_of_two.py FOLDER train|killed|resumed
 """
 
+import atexit
 import json
 import os
 import signal
@@ -52,6 +53,8 @@ def settings(recipe):
 
 def main(folder, what):
     if what == "train":
+        # Called last, for it is the first to be asked for.
+        atexit.register(note_threads, folder / f"threads-{os.environ['RANK']}.json")
         rows = watch_rows()
         epochs, images = [], load("digits", "validation").batch(slice(0, 5))
         for recipe in RUNS:
@@ -69,6 +72,12 @@ def main(folder, what):
         train("vae", out=folder / "killed", **settings("vae"))
     else:
         train("vae", out=folder / "killed", resume=True, **settings("vae"))
+
+
+def note_threads(path):
+    """Note which threads run, where the system can say."""
+    names = [task.read_text().strip() for task in Path("/proc/self/task").glob("*/comm")]
+    path.write_text(json.dumps(names))
 
 
 def watch_rows():

@@ -131,6 +131,13 @@ def test_two_go_on_with_what_one_has_begun(alone, together):
     assert_close(alone / "vae", together[0] / "taken over")
 
 
+def test_no_thread_of_their_group_is_left_when_processes_end(together):
+    # Those that are abort some processes at their end.
+    for place in range(2):
+        names = json.loads((together[0] / f"threads-{place}.json").read_text())
+        assert not [name for name in names if "gloo" in name]
+
+
 def test_one_goes_on_with_what_two_have_begun(alone, killed, tmp_path):
     shutil.copytree(killed, tmp_path / "run")
     assert_close(alone / "vae", train("vae", out=tmp_path / "run", resume=True, **settings("vae")))
