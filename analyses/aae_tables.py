@@ -69,8 +69,9 @@ def _gather_variant(seeds: Sequence[Facts]) -> Facts:
 
 def _choose(seeds: Sequence[Facts]) -> int | None:
     """Give the seed that errs least on validation images."""
-    errors = [seed.get("validation_error") for seed in seeds]
-    return None if None in errors else int(np.argmin(errors))  # type: ignore[arg-type]
+    if "validation_error" not in seeds[0]:  # this variant is not for that
+        return None
+    return int(np.argmin([seed["validation_error"] for seed in seeds]))
 
 
 def to_markdown(found: Facts, facts: Facts) -> str:
