@@ -129,6 +129,8 @@ class DecoderMetricDisplay(Display):
             left, right = self.axes_
             self._plot_panel(left, self.condition)
             left.set_xscale("log")
+            if not any(np.isfinite(one.each).any() for one in self.condition.values()):
+                left.set_xlim(1, 10)  # a log axis finds no limits in nothing
             left.set_xlabel("condition number (1: isometry up to scale)")
             left.set_yticks(
                 range(len(self.condition)), [wrapped_text(n, 22) for n in self.condition]

@@ -208,6 +208,19 @@ def test_an_infinite_condition_is_written_at_the_rim(synthetic):
     display.figure_.draw_without_rendering()
 
 
+def test_conditions_that_are_infinite_everywhere_are_drawn(synthetic):
+    tree = synthetic.make_tree(1)
+    for name in ("condition", "condition_median", "condition_ci"):
+        tree["CAE"][f"pullback_{name}"][:] = np.inf
+    for name in ("log_volume", "log_volume_median", "log_volume_ci"):
+        tree["CAE"][f"pullback_{name}"][:] = -np.inf
+    display = figures.DecoderMetricDisplay.from_analysis(tree).plot()
+    display.figure_.draw_without_rendering()
+    assert display.axes_[0].get_xlim() == (1, 10)
+    texts = {text.get_text().strip() for text in display.axes_[0].texts}
+    assert texts == {"\N{INFINITY} for 16 of 16"}
+
+
 def test_units_stand_in_the_order_of_what_they_carry(synthetic):
     tree = synthetic.make_tree(only=["VAE-MLP", "CAE-MLP"])
     display = figures.UnitsDisplay.from_analysis(tree).plot()
