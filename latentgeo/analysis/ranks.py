@@ -125,12 +125,13 @@ def _measure(view: View, level: int, source_dtype: str, settings: AnalysisSettin
     ranks = np.empty((len(RANK_RULES), view.samples, len(MODES)), dtype=np.int16)
     spectra = np.full((view.samples, len(MODES), max(lengths)), np.nan)
     counts = torch.zeros(len(MODES), len(settings.tolerances), 1 + max(lengths), dtype=torch.int64)
-    lowest, highest = [], []
+    lowest, highest = torch.full((2, view.shape[0]), torch.inf, device=view.device).unbind()
+    highest = -highest
     for shard in view.shards():
         latents = view.read(level, shard)
         by_channel = latents.transpose(0, 1).flatten(1)
-        lowest.append(by_channel.amin(dim=-1))
-        highest.append(by_channel.amax(dim=-1))
+        lowest = torch.minimum(lowest, by_channel.amin(dim=-1))
+        highest = torch.maximum(highest, by_channel.amax(dim=-1))
         values = mode_singular_values(latents, source_dtype=source_dtype)
         for place, rule in enumerate(RANK_RULES):
             found = mode_ranks(latents, rule, source_dtype=source_dtype, singular_values=values)
@@ -139,7 +140,7 @@ def _measure(view: View, level: int, source_dtype: str, settings: AnalysisSettin
             spectra[shard, place, :length] = value.cpu()
             above = rank_at_tolerance(value.cpu(), settings.tolerances)
             counts[place] += _counts(above, max(lengths))
-    dead = torch.stack(lowest).amin(0) == torch.stack(highest).amax(0)
+    dead = lowest == highest
     floors = [default_tolerance(shape, source_dtype) for shape in shapes]
     kept = [torch.from_numpy(spectra[:, place, :k]) for place, k in enumerate(lengths)]
     strata = stratification_of_spectra(kept, floors)
