@@ -4,9 +4,9 @@
 
 Latents are seeded: channel unfoldings of rank 20 whose columns turn with six numbers of each image,
 and with noise. Each size runs in a process of its own, through the same reductions as `latentgeo
-analyze`: ranks and spectra of every image, and the Hilbert dimension of all images, at one noise
-level. Reported are seconds of both, the peak of the process (maximum resident set), and the
-exponent of the time in the number of images.
+analyze`: ranks and spectra of every image, and the Hilbert dimension of all images in each mode and
+in their product, at one noise level. Reported are seconds of both, the peak of the process (maximum
+resident set), and the exponent of the time in the number of images.
 """
 
 import argparse
@@ -59,8 +59,8 @@ def analyze_once(size: int, name: str) -> dict[str, Any]:
 
     from latentgeo.analysis import AnalysisSettings
     from latentgeo.analysis.ranks import rank_variables
-    from latentgeo.analysis.views import point_streams
-    from latentgeo.geometry import stream_spectrum
+    from latentgeo.analysis.views import feature_width, point_streams
+    from latentgeo.geometry import stream_spectra
     from latentgeo.models import choose_device
 
     place = choose_device(name)
@@ -72,8 +72,8 @@ def analyze_once(size: int, name: str) -> dict[str, Any]:
     ranks = np.unique(found["rank"].sel(rule="spectrum", mode="S3"))
     del found  # one number in 50 of the latents, which belongs to the result and grows with it
     middle = time.perf_counter()
-    points = point_streams(view, 0, "float32", settings)["product"]
-    dimension = int(stream_spectrum(points).dimension([_SHARE])[0])
+    points = point_streams(view, 0, "float32", settings)
+    dimension = int(stream_spectra(points).whole.dimension([_SHARE])[0])
     return {
         "size": size,
         "ranks_seconds": middle - start,
@@ -82,7 +82,7 @@ def analyze_once(size: int, name: str) -> dict[str, Any]:
         "device_peak": torch.cuda.max_memory_allocated() if place.type == "cuda" else 0,
         "device": torch.cuda.get_device_name() if place.type == "cuda" else "CPU",
         "threads": torch.get_num_threads(),
-        "order": min(points.samples, points.width),
+        "order": min(size, feature_width(SHAPE)),
         "dimension": dimension,
         "ranks": [int(rank) for rank in ranks],
     }
@@ -137,7 +137,8 @@ def write_table(rows: list[dict[str, Any]], chosen: argparse.Namespace) -> None:
         "",
         f"Synthetic latents of 7×7×128 (rank {RANK}, {FACTORS} factors, noise of {NOISE}), one "
         "noise level, float64 accumulation. Ranks and spectra of every image (two rules, with "
-        "jitter); then the spectrum of all features of the product kernel, centred and not.",
+        "jitter); then the spectra of all features of each mode and of the product kernel, centred "
+        "and not.",
         f"Machine: {facts['machine']['cores']} cores, {facts['machine']['architecture']}, "
         f"{rows[0]['device']}; torch {facts['versions']['torch']} with {rows[0]['threads']} "
         f"threads, Python {facts['versions']['python']}. Command: `{command} --device "

@@ -16,6 +16,7 @@ from latentgeo.analysis.settings import SHARES, AnalysisSettings
 from latentgeo.analysis.views import View, feature_width, point_streams
 from latentgeo.geometry import (
     PointStream,
+    StreamSpectra,
     StreamSpectrum,
     angle_statistics,
     axes_angles,
@@ -24,7 +25,7 @@ from latentgeo.geometry import (
     gram_dimension,
     rkhs_principal_angles,
     stream_gram,
-    stream_spectrum,
+    stream_spectra,
 )
 from latentgeo.metrics import jackknife_interval
 
@@ -106,19 +107,23 @@ def embed(
     all_compared = some is view
     of_all = not all_compared and _order(view) <= settings.angle_order
 
-    def look(level: int) -> tuple[dict[str, PointStream], Tensor, dict[str, StreamSpectrum]]:
+    def look(level: int) -> tuple[dict[str, PointStream], Tensor, StreamSpectra]:
         streams = point_streams(view, level, source_dtype, settings)
         few = streams if all_compared else point_streams(some, level, source_dtype, settings)
-        products = _products(few)
-        whole = _spectra(streams, settings, axes=of_all, grams=products if all_compared else {})
-        return few, products["product"].cpu(), whole
+        grams = _mode_grams(few)
+        found = stream_spectra(
+            streams,
+            share=settings.angle_share if of_all else None,
+            grams=grams if all_compared else None,
+        )
+        return few, _sum(grams), found
 
     clean, own, whole = look(0)
-    origin = whole["product"].axes
+    origin = whole.whole.axes
 
     def compare(level: int) -> _Level:
         few, within, found = look(level)
-        cross = _products(clean, few)["product"].cpu()
+        cross = _sum(_mode_grams(clean, few))
         return _Level(within, cross, _all_dimensions(found), _degrees_between(origin, found))
 
     # The clean level is looked at by every process, for the others are compared with it.
@@ -128,7 +133,7 @@ def embed(
     angles = [_degrees_between(origin, whole), *(level.angles for level in noisy)]
     grams = _stacked([own, *(level.within for level in noisy)], [level.cross for level in noisy])
     return Embedding(
-        tuple(whole),
+        tuple(_named(whole)),
         torch.stack([_all_dimensions(whole), *(level.dimension for level in noisy)]),
         torch.cat(_padded(angles)) if of_all else _angles(grams, settings.angle_share),
         view.samples if of_all else some.samples,
@@ -139,8 +144,8 @@ def embed(
 def gram_matrices(view: View, source_dtype: str, settings: AnalysisSettings) -> Grams:
     """Give the Gram matrices of all latents of a (small) view."""
     levels = [point_streams(view, level, source_dtype, settings) for level in range(view.levels)]
-    within = [_products(one)["product"].cpu() for one in levels]
-    cross = [_products(levels[0], one)["product"].cpu() for one in levels[1:]]
+    within = [_sum(_mode_grams(one)) for one in levels]
+    cross = [_sum(_mode_grams(levels[0], one)) for one in levels[1:]]
     return _stacked(within, cross)
 
 
@@ -173,7 +178,7 @@ def gram_over_levels(
             return grams.within[first]
         if first == 0:
             return grams.cross[second - 1]
-        return _products(streams[first], streams[second])["product"].cpu()
+        return _sum(_mode_grams(streams[first], streams[second]))
 
     found = {pair: block(*pair) for pair in combinations_with_replacement(levels, 2)}
     found |= {(second, first): gram.mT for (first, second), gram in found.items()}
@@ -309,9 +314,9 @@ def _order(view: View) -> int:
     return min(view.samples, feature_width(view.shape))
 
 
-def _degrees_between(clean: Tensor | None, found: Mapping[str, StreamSpectrum]) -> Tensor:
+def _degrees_between(clean: Tensor | None, found: StreamSpectra) -> Tensor:
     """Give the angles of a level in degrees, ascending: (1, angle); none without axes."""
-    axes = found["product"].axes
+    axes = found.whole.axes
     if clean is None or axes is None:
         return torch.empty(1, 0)
     if axes is clean:  # the clean set against itself needs no measurement
@@ -319,38 +324,29 @@ def _degrees_between(clean: Tensor | None, found: Mapping[str, StreamSpectrum]) 
     return torch.rad2deg(axes_angles(clean, axes))[None].cpu()
 
 
-def _products(
+def _mode_grams(
     first: dict[str, PointStream], second: dict[str, PointStream] | None = None
 ) -> dict[str, Tensor]:
-    """Give the Gram matrix of each part, or the products with another set.
-
-    That of the product kernel is the sum of the modes', which needs no features side by side.
-    """
-    modes = [part for part in first if part != "product"] or ["product"]
-    found = {
-        part: stream_gram(first[part], None if second is None else second[part]) for part in modes
-    }
-    return {**found, "product": torch.stack(list(found.values())).sum(0)}
-
-
-def _spectra(
-    streams: dict[str, PointStream],
-    settings: AnalysisSettings,
-    *,
-    axes: bool,
-    grams: Mapping[str, Tensor],
-) -> dict[str, StreamSpectrum]:
-    """Find the spectrum of each part, and the axes of the product that angles are between."""
-    shares = {"product": settings.angle_share if axes else None}
+    """Give the Gram matrix of each mode, or the products with another set."""
     return {
-        part: stream_spectrum(points, share=shares.get(part), gram=grams.get(part))
-        for part, points in streams.items()
+        mode: stream_gram(points, None if second is None else second[mode])
+        for mode, points in first.items()
     }
 
 
-def _all_dimensions(found: Mapping[str, StreamSpectrum]) -> Tensor:
+def _sum(grams: Mapping[str, Tensor]) -> Tensor:
+    """Give the Gram matrix of the product kernel, which needs no features side by side."""
+    return torch.stack(list(grams.values())).sum(0).cpu()
+
+
+def _named(found: StreamSpectra) -> dict[str, StreamSpectrum]:
+    """Give the spectra of the modes and of their product."""
+    return {**found.parts, "product": found.whole}
+
+
+def _all_dimensions(found: StreamSpectra) -> Tensor:
     """Give the dimensions (part, share, centring)."""
-    return torch.stack([_dimensions(part) for part in found.values()])
+    return torch.stack([_dimensions(part) for part in _named(found).values()])
 
 
 def _dimensions(found: StreamSpectrum) -> Tensor:

@@ -124,8 +124,8 @@ def point_streams(
     Returns
     -------
     dict of str to PointStream
-        "product", with the features of the three modes side by side, and each mode; vectors are
-        points themselves, "product" alone.
+        Each mode, whose features side by side are those of the product kernel; vectors are points
+        themselves, "product" alone.
     """
     widths = _widths(view.shape)
 
@@ -140,16 +140,13 @@ def point_streams(
             unfolding, log_weight=settings.log_weight, source_dtype=source_dtype
         )
 
-    def stream(modes: tuple[str, ...]) -> PointStream:
+    def stream(mode: str, width: int) -> PointStream:
         def read(images: slice) -> Tensor:
-            parts = [features(mode, images.start, images.stop) for mode in modes]
-            return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
+            return features(mode, images.start, images.stop)
 
-        width = sum(widths[mode] for mode in modes)
         return PointStream(view.samples, width, view.step, read, view.device)
 
-    single = {mode: stream((mode,)) for mode in widths}
-    return single if "product" in single else {**single, "product": stream(tuple(widths))}
+    return {mode: stream(mode, width) for mode, width in widths.items()}
 
 
 def check_size(shape: tuple[int, ...], samples: int, device: torch.device) -> None:

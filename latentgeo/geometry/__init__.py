@@ -78,11 +78,12 @@ from latentgeo.geometry.strata import (
 )
 from latentgeo.geometry.streams import (
     PointStream,
+    StreamSpectra,
     StreamSpectrum,
     axes_angles,
     require_spectrum,
     stream_gram,
-    stream_spectrum,
+    stream_spectra,
 )
 from latentgeo.geometry.unfolding import mode_covariances, mode_unfoldings
 from latentgeo.geometry.verdict import (
@@ -126,6 +127,7 @@ __all__ = [
     "Stratification",
     "StratumSummary",
     "StratumTransitions",
+    "StreamSpectra",
     "StreamSpectrum",
     "angle_permutation_test",
     "angle_statistics",
@@ -176,7 +178,7 @@ __all__ = [
     "stratum_summaries",
     "stratum_transitions",
     "stream_gram",
-    "stream_spectrum",
+    "stream_spectra",
     "two_nn_dimension",
 ]
 

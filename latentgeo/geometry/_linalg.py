@@ -20,6 +20,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from scipy import linalg as scipy_linalg
+from scipy.linalg import lapack
 from torch import Tensor
 
 from latentgeo.threads import blas, side_by_side
@@ -60,11 +61,25 @@ def eigh(x: Tensor) -> tuple[Tensor, Tensor]:
     return values, vectors
 
 
-def eigvalsh_in_place(x: Tensor) -> Tensor:
-    """Eigenvalues, ascending, of one symmetric matrix (n, n), which is too large for a copy."""
-    if _stays_with_torch(x):
-        return eigvalsh(x)
-    return torch.from_numpy(_in_upper_triangle(x, lambda a: scipy_linalg.eigvalsh(a, **_IN_PLACE)))
+def spectra_in_place(
+    x: Tensor, direction: Tensor, energy: float | None = None
+) -> tuple[Tensor, Tensor]:
+    """Eigenvalues, ascending, of one symmetric matrix (n, n), too large for a copy, and centred.
+
+    With u the unit vector along ``direction`` (n,), centred is x - ``energy``·uuᵀ, or without
+    energy (1 - uuᵀ) x (1 - uuᵀ). In a basis that begins with u both differ from x in the first
+    row and column alone, and Householder's reduction keeps that vector: one tridiagonal form,
+    which is most of the work, does for both.
+    """
+    if len(x) == 1:
+        return x[0].clone(), x[0] - energy if energy is not None else torch.zeros_like(x[0])
+    mirror = _unit(direction)
+    mirror[0] += torch.copysign(mirror.new_ones(()), mirror[0])
+    _reflect(x, mirror)
+    found = _dense_spectra(x, energy) if _stays_with_torch(x) else _reduced_spectra(x, energy)
+    _reflect(x, mirror)
+    _mirror_lower(x)
+    return found
 
 
 def eigh_in_place(x: Tensor, count: int) -> tuple[Tensor, Tensor]:
@@ -195,6 +210,59 @@ def _mirror_lower(x: Tensor) -> None:
         x[start:stop, stop:] = x[stop:, start:stop].mT
         corner = x[start:stop, start:stop].tril()
         x[start:stop, start:stop] = corner + corner.tril(-1).mT
+
+
+def _unit(x: Tensor) -> Tensor:
+    """Give the unit vector along x, and the first of the basis along zero."""
+    length = x.norm()
+    return x / length if length > 0 else torch.eye(1, len(x), dtype=x.dtype, device=x.device)[0]
+
+
+def _reflect(x: Tensor, mirror: Tensor) -> None:
+    """Turn x into HxH with H the reflection along a vector."""
+    scale = 2 / mirror.dot(mirror)
+    moved = scale * (x @ mirror)
+    moved -= scale / 2 * moved.dot(mirror) * mirror
+    x.addr_(mirror, moved, alpha=-1).addr_(moved, mirror, alpha=-1)
+
+
+def _reduced_spectra(x: Tensor, energy: float | None) -> tuple[Tensor, Tensor]:
+    diagonal, beside = _in_upper_triangle(x, _tridiagonal)
+    values = _tridiagonal_eigenvalues(diagonal, beside)
+    if energy is None:
+        rest = _tridiagonal_eigenvalues(diagonal[1:], beside[1:])
+        return torch.from_numpy(values), torch.from_numpy(np.sort(np.append(rest, 0.0)))
+    diagonal[0] -= energy
+    return torch.from_numpy(values), torch.from_numpy(_tridiagonal_eigenvalues(diagonal, beside))
+
+
+def _dense_spectra(x: Tensor, energy: float | None) -> tuple[Tensor, Tensor]:
+    values = eigvalsh(x)
+    if energy is None:
+        rest = eigvalsh(x[1:, 1:])
+        return values, torch.cat([rest, rest.new_zeros(1)]).sort().values
+    corner = x[0, 0].clone()
+    x[0, 0] -= energy
+    centred = eigvalsh(x)
+    x[0, 0] = corner
+    return values, centred
+
+
+def _tridiagonal(a: Any) -> tuple[Any, Any]:
+    """Reduce a matrix in Fortran order, whose lower triangle is overwritten."""
+    work = int(lapack.dsytrd_lwork(len(a), lower=1)[0])
+    _, diagonal, beside, _, info = lapack.dsytrd(a, lower=1, lwork=work, overwrite_a=1)
+    if info:
+        raise ValueError(f"LAPACK's dsytrd refused its argument {-info}")
+    return diagonal, beside
+
+
+def _tridiagonal_eigenvalues(diagonal: Any, beside: Any) -> Any:
+    if len(diagonal) == 1:
+        return diagonal.copy()
+    return scipy_linalg.eigvalsh_tridiagonal(
+        diagonal, beside, check_finite=False, lapack_driver="sterf"
+    )
 
 
 def _stays_with_torch(x: Tensor) -> bool:

@@ -4,7 +4,8 @@ The smaller of two matrices has all there is to know: the Gram matrix of the poi
 matrix of their coordinates. It is the only large thing in memory, and solved where it lies.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 import torch
@@ -62,7 +63,7 @@ class StreamSpectrum(NamedTuple):
 
     uncentred: Tensor
     centred: Tensor
-    axes: Tensor | None
+    axes: Tensor | None = None
 
     def dimension(self, shares: Sequence[float] = SHARES, *, centred: bool = True) -> Tensor:
         """Count the fewest axes that hold each share of the energy; 0 where there is none."""
@@ -70,46 +71,70 @@ class StreamSpectrum(NamedTuple):
         return dimension_of_energies(self.centred if centred else self.uncentred, shares)
 
 
-def stream_spectrum(
-    points: PointStream, *, share: float | None = None, gram: Tensor | None = None
-) -> StreamSpectrum:
+class StreamSpectra(NamedTuple):
+    """Spectra of the same points in some sets of coordinates, and in all of them together.
+
+    Attributes
+    ----------
+    parts : dict of str to StreamSpectrum
+        In each set of coordinates alone, without axes.
+    whole : StreamSpectrum
+        In all coordinates, side by side in the order of the parts.
+    """
+
+    parts: dict[str, StreamSpectrum]
+    whole: StreamSpectrum
+
+
+def stream_spectra(
+    parts: Mapping[str, PointStream],
+    *,
+    share: float | None = None,
+    grams: Mapping[str, Tensor] | None = None,
+) -> StreamSpectra:
     """Eigenvalues and leading axes of points in blocks, in memory of min(n, p)² + p·d numbers.
 
     Parameters
     ----------
-    points : PointStream
-        Read once where n ≥ p, in time O(n p²). Otherwise each pair of blocks is read, and for axes
+    parts : mapping of str to PointStream
+        The same n points in several sets of coordinates, p together; or in a single one. They are
+        read once where n ≥ p, in time O(n p²). Otherwise each pair of blocks is read, and for axes
         all once more, in time O(n² p).
     share : float, optional
         Share of the centred energy that the axes hold, in (0, 1]; without it there are no axes.
-    gram : torch.Tensor of shape (n, n), optional
-        What `stream_gram` gives, where it is there already: it is used where n < p.
+    grams : mapping of str to torch.Tensor of shape (n, n), optional
+        What `stream_gram` gives for each part, where it is there already: used where n < p.
 
     Returns
     -------
-    StreamSpectrum
+    StreamSpectra
         float64, on the device of the blocks. It does not depend on their size beyond rounding.
 
     Raises
     ------
     ValueError
-        If the matrix is more than the memory of the device, a point is not finite, or the share is
-        out of range.
+        If the matrix is more than the memory of the device, a point is not finite, the share is
+        out of range, or the parts have unequal numbers of points.
+
+    Notes
+    -----
+    There is one large matrix. That of each part is a block of it, or (Gram matrices) a term of the
+    sum; the largest part uses its place, others are copies of at most a quarter of its size. Of
+    Gram matrices there are two where two parts have more than n coordinates each.
 
     See Also
     --------
     gram_dimension : the dimension from a Gram matrix in memory.
     """
     check_shares([1.0 if share is None else share])
-    require_spectrum(points.samples, points.width, points.device)
-    if points.samples < points.width:
-        return _by_gram(points, stream_gram(points) if gram is None else gram.clone(), share)
-    matrix, mean = _scatter(points)
-    uncentred = _descending(matrix)
-    matrix.addr_(mean, mean, alpha=-points.samples)
-    centred = _descending(matrix)
-    axes = None if share is None else _leading(matrix, centred, share)[1]
-    return StreamSpectrum(uncentred, centred, axes)
+    samples = {part.samples for part in parts.values()}
+    if len(samples) != 1:
+        raise ValueError(f"parts have {sorted(samples)} points; expected the same points in each")
+    width = sum(part.width for part in parts.values())
+    require_spectrum(min(samples), width, next(iter(parts.values())).device)
+    if min(samples) < width:
+        return _by_grams(parts, share, grams or {})
+    return _by_scatter(parts, share)
 
 
 def stream_gram(first: PointStream, second: PointStream | None = None) -> Tensor:
@@ -136,16 +161,14 @@ def stream_gram(first: PointStream, second: PointStream | None = None) -> Tensor
     place = torch.empty(0, dtype=torch.float64, device=first.device)
     what = f"a table of {first.samples} x {other.samples} pairs"
     require_result(8.0 * first.samples * other.samples, place, what, _WAY_OUT)
-    matrix = place.new_empty(first.samples, other.samples)
+    matrix = place.new_zeros(first.samples, other.samples)
+    if second is None:
+        return _add_gram(matrix, first)
     for rows in first.blocks():
         left = _block(first, rows)
-        for columns in other.blocks():
-            if second is not None:
-                matrix[rows, columns] = left @ _block(other, columns).mT
-            elif columns.start >= rows.start:
-                right = left if columns == rows else _block(first, columns)
-                matrix[rows, columns] = left @ right.mT
-    return matrix if second is not None else mirror(matrix)
+        for columns in second.blocks():
+            matrix[rows, columns] = left @ _block(second, columns).mT
+    return matrix
 
 
 def axes_angles(first: Tensor, second: Tensor) -> Tensor:
@@ -154,7 +177,7 @@ def axes_angles(first: Tensor, second: Tensor) -> Tensor:
     Parameters
     ----------
     first : torch.Tensor of shape (p, c)
-        Axes of one set, from `stream_spectrum`.
+        Axes of one set, from `stream_spectra`.
     second : torch.Tensor of shape (p, d)
         Axes of another set, in the same coordinates.
 
@@ -170,7 +193,7 @@ def axes_angles(first: Tensor, second: Tensor) -> Tensor:
 
 
 def require_spectrum(samples: int, width: int, device: torch.device) -> None:
-    """Refuse, before any work, what `stream_spectrum` cannot hold on a device.
+    """Refuse, before any work, what `stream_spectra` cannot hold on a device.
 
     Parameters
     ----------
@@ -200,28 +223,121 @@ def _block(points: PointStream, some: slice) -> Tensor:
     return block
 
 
-def _scatter(points: PointStream) -> tuple[Tensor, Tensor]:
-    """Sum the products of the coordinates, and give their means."""
-    total = torch.zeros(points.width, dtype=torch.float64, device=points.device)
-    matrix = total.new_zeros(points.width, points.width)
-    for some in points.blocks():
-        block = _block(points, some)
+def _add_gram(matrix: Tensor, points: PointStream) -> Tensor:
+    """Add the products of points to a symmetric matrix."""
+    for rows in points.blocks():
+        left = _block(points, rows)
+        for columns in points.blocks():
+            if columns.start >= rows.start:
+                right = left if columns == rows else _block(points, columns)
+                matrix[rows, columns].addmm_(left, right.mT)
+    return mirror(matrix)
+
+
+def _by_scatter(parts: Mapping[str, PointStream], share: float | None) -> StreamSpectra:
+    """Solve the products of all coordinates, and the block of each part."""
+    matrix, mean = _scatter(list(parts.values()))
+    samples = next(iter(parts.values())).samples
+    whole = _of_scatter(matrix, mean, samples, share)
+    if len(parts) == 1:
+        return StreamSpectra(dict.fromkeys(parts, whole._replace(axes=None)), whole)
+    ends = list(accumulate(part.width for part in parts.values()))
+    places = {
+        name: slice(end - part.width, end)
+        for (name, part), end in zip(parts.items(), ends, strict=True)
+    }
+    largest = max(parts, key=lambda name: parts[name].width)
+    found = {
+        name: _of_scatter(matrix[place, place].clone(), mean[place], samples)
+        for name, place in places.items()
+        if name != largest
+    }
+    place = places[largest]
+    found[largest] = _of_scatter(_moved_to_the_front(matrix, place), mean[place], samples)
+    return StreamSpectra({name: found[name] for name in parts}, whole)
+
+
+def _scatter(parts: Sequence[PointStream]) -> tuple[Tensor, Tensor]:
+    """Sum the products of the coordinates of all parts, and give their means."""
+    width = sum(part.width for part in parts)
+    total = torch.zeros(width, dtype=torch.float64, device=parts[0].device)
+    matrix = total.new_zeros(width, width)
+    for some in parts[0].blocks():
+        read = [_block(part, some) for part in parts]
+        block = read[0] if len(read) == 1 else torch.cat(read, dim=1)
         total += block.sum(0)
         columns = block.mT
         add_product(matrix, columns, columns)
-    return mirror(matrix), total / points.samples
+    return mirror(matrix), total / parts[0].samples
 
 
-def _by_gram(points: PointStream, matrix: Tensor, share: float | None) -> StreamSpectrum:
-    """Solve a Gram matrix, which is used up."""
-    uncentred = _descending(matrix)
+def _of_scatter(
+    matrix: Tensor, mean: Tensor, samples: int, share: float | None = None
+) -> StreamSpectrum:
+    """Solve products of coordinates, which axes use up."""
+    energy = samples * float(mean.square().sum())
+    uncentred, centred = _linalg.spectra_in_place(matrix, mean, energy)
+    found = StreamSpectrum(uncentred.flip(-1), centred.flip(-1))
+    if share is None:
+        return found
+    # What is solved next is a block of this matrix as it was.
+    matrix.addr_(mean, mean, alpha=-samples)
+    axes = _leading(matrix, found.centred, share)[1]
+    matrix.addr_(mean, mean, alpha=samples)
+    return found._replace(axes=axes)
+
+
+def _moved_to_the_front(matrix: Tensor, place: slice) -> Tensor:
+    """Give a diagonal block, contiguous, in the memory of the matrix, which is lost."""
+    size = place.stop - place.start
+    block = matrix.view(-1)[: size * size].view(size, size)
+    step = max(1, len(matrix) // 16)
+    for start in range(0, size, step):
+        stop = min(start + step, size)
+        rows = slice(place.start + start, place.start + stop)
+        block[start:stop] = matrix[rows, place].clone()  # a row's new place is before its old one
+    return block
+
+
+def _by_grams(
+    parts: Mapping[str, PointStream], share: float | None, grams: Mapping[str, Tensor]
+) -> StreamSpectra:
+    """Solve the products of the points in each part, and their sum."""
+    samples = next(iter(parts.values())).samples
+    found: dict[str, StreamSpectrum] = {}
+    total = None
+    for name in sorted(parts, key=lambda name: parts[name].width, reverse=True):
+        points = parts[name]
+        if points.width > samples:
+            own = grams[name].clone() if name in grams else stream_gram(points)
+            found[name] = _of_gram(own)
+            total = own if total is None else total.add_(own)
+        else:
+            matrix, mean = _scatter([points])
+            found[name] = _of_scatter(matrix, mean, samples)
+            total = matrix.new_zeros(samples, samples) if total is None else total
+            total = total.add_(grams[name]) if name in grams else _add_gram(total, points)
+    assert total is not None
+    whole = _of_gram(total) if len(parts) > 1 else next(iter(found.values()))
+    if share is not None:
+        whole = whole._replace(axes=_axes_of_gram(total, whole.centred, parts, share))
+    return StreamSpectra({name: found[name] for name in parts}, whole)
+
+
+def _of_gram(matrix: Tensor) -> StreamSpectrum:
+    uncentred, centred = _linalg.spectra_in_place(matrix, torch.ones_like(matrix[0]))
+    return StreamSpectrum(uncentred.flip(-1), centred.flip(-1))
+
+
+def _axes_of_gram(
+    matrix: Tensor, centred: Tensor, parts: Mapping[str, PointStream], share: float
+) -> Tensor:
+    """Find axes from a Gram matrix, which is used up."""
     mean = matrix.mean(0)
     matrix.sub_(mean).sub_(mean[:, None]).add_(mean.mean())
-    centred = _descending(matrix)
-    if share is None:
-        return StreamSpectrum(uncentred, centred, None)
     energies, vectors = _leading(matrix, centred, share)
-    return StreamSpectrum(uncentred, centred, _in_coordinates(points, vectors / energies.sqrt()))
+    coefficients = vectors / energies.sqrt()
+    return torch.cat([_in_coordinates(part, coefficients) for part in parts.values()])
 
 
 def _in_coordinates(points: PointStream, coefficients: Tensor) -> Tensor:
@@ -233,10 +349,6 @@ def _in_coordinates(points: PointStream, coefficients: Tensor) -> Tensor:
         total += block.sum(0)
         axes.addmm_(block.mT, coefficients[some])
     return axes.addr_(total / points.samples, coefficients.sum(0), alpha=-1)
-
-
-def _descending(matrix: Tensor) -> Tensor:
-    return _linalg.eigvalsh_in_place(matrix).flip(-1)
 
 
 def _leading(matrix: Tensor, energies: Tensor, share: float) -> tuple[Tensor, Tensor]:
