@@ -1,0 +1,20 @@
+"""What the benchmark of memory analyses, beside the same by hand."""
+
+import torch
+
+from latentgeo import load
+from latentgeo.datasets import load as load_images
+from latentgeo.geometry import gram_dimension, mode_features
+
+
+def test_findings_are_those_of_the_gram_matrix(load_benchmark, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    memory = load_benchmark("analysis_memory")
+    run = memory.trained(tmp_path / "cae", "digits", [2, 4, 8])
+    found = memory.analyze_once(run, "digits", 12)
+    images = load_images("digits", "train").take(12, seed=0).batch(slice(None))
+    with torch.no_grad():
+        features = mode_features(load(run).encode(images), source_dtype="float32")
+    assert found["size"] == 12
+    assert found["dimension"][0] == int(gram_dimension(features @ features.mT, (0.95,))[0])
+    assert found["peak"] > 2**27
