@@ -7,6 +7,7 @@ from scipy.linalg import subspace_angles
 
 from latentgeo.geometry import (
     PointStream,
+    _linalg,
     axes_angles,
     gram_spectrum,
     require_spectrum,
@@ -124,7 +125,12 @@ def test_parts_and_the_whole_are_solved_from_one_matrix(samples, widths, ready):
 
 @pytest.mark.parametrize(("size", "rank"), [*product([1, 2, 5, 90], [0, 1, 3, 100]), (1100, 3)])
 @pytest.mark.parametrize("scale", [1e-20, 1.0, 1e20])
-def test_one_reduction_gives_the_spectrum_as_it_lies_and_centred(size, rank, scale):
+@pytest.mark.parametrize("with_torch", [False, True])
+def test_one_reduction_gives_the_spectrum_as_it_lies_and_centred(
+    size, rank, scale, with_torch, monkeypatch
+):
+    if with_torch:  # the way of other devices than the CPU, without one
+        monkeypatch.setattr(_linalg, "_stays_with_torch", lambda x: True)
     rng = np.random.default_rng(0)
     points = scale * torch.from_numpy(rng.normal(size=(size, min(rank, 2 * size))) + 0.5)
     matrix = points @ points.mT
