@@ -1,6 +1,6 @@
-"""Is the analysis linear in the images, and its memory bounded? Latents of 7×7×128, made per shard.
+"""Is the analysis linear in the images, and its memory bounded? Latents of 7×7×C, made per shard.
 
-    python benchmarks/analysis_scale.py [--sizes 1000 10000] [--device cpu] [--out FOLDER]
+    python benchmarks/analysis_scale.py [--sizes 1000 10000] [--channels 128] [--device cpu]
 
 Latents are seeded: channel unfoldings of rank 20 whose columns turn with six numbers of each image,
 and with noise. Each size runs in a process of its own, through the same reductions as `latentgeo
@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 SIZES = (1_000, 10_000)
-SHAPE = (128, 7, 7)
+CHANNELS, POSITIONS = 128, (7, 7)
 RANK, FACTORS, NOISE = 20, 6, 0.02
 _BLOCK = 100
 _SHARE = 0.95
@@ -32,28 +32,30 @@ def main() -> None:
     """Measure each size, or, given one size by the parent process, be what is measured."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
+    parser.add_argument("--channels", type=int, default=CHANNELS)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.one is not None:
-        print(json.dumps(analyze_once(chosen.one, chosen.device)))
+        print(json.dumps(analyze_once(chosen.one, chosen.device, chosen.channels)))
         return
     rows = []
     for size in chosen.sizes:
-        rows.append(measure(size, chosen.device))
+        rows.append(measure(size, chosen))
         write_table(rows, chosen)  # what was measured stays if a larger size is interrupted
 
 
-def measure(size: int, device: str) -> dict[str, Any]:
+def measure(size: int, chosen: argparse.Namespace) -> dict[str, Any]:
     """Run one size in its own process."""
-    command = [sys.executable, __file__, "--one", str(size), "--device", device]
+    command = [sys.executable, __file__, "--one", str(size), "--device", chosen.device]
+    command += ["--channels", str(chosen.channels)]
     output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     row: dict[str, Any] = json.loads(output.splitlines()[-1])
     return row
 
 
-def analyze_once(size: int, name: str) -> dict[str, Any]:
+def analyze_once(size: int, name: str, channels: int = CHANNELS) -> dict[str, Any]:
     """Give seconds, bytes and findings of one size."""
     import torch
 
@@ -65,7 +67,7 @@ def analyze_once(size: int, name: str) -> dict[str, Any]:
 
     place = choose_device(name)
     settings = AnalysisSettings()
-    view = synthetic(size, place)
+    view = synthetic(size, place, channels)
     view.read(0, slice(0, 2))  # loads what the first call loads
     start = time.perf_counter()
     found = rank_variables({"mean": view}, np.arange(size), "float32", settings)
@@ -82,13 +84,14 @@ def analyze_once(size: int, name: str) -> dict[str, Any]:
         "device_peak": torch.cuda.max_memory_allocated() if place.type == "cuda" else 0,
         "device": torch.cuda.get_device_name() if place.type == "cuda" else "CPU",
         "threads": torch.get_num_threads(),
-        "order": min(size, feature_width(SHAPE)),
+        "features": feature_width(view.shape),
+        "order": min(size, feature_width(view.shape)),
         "dimension": dimension,
         "ranks": [int(rank) for rank in ranks],
     }
 
 
-def synthetic(size: int, device: Any) -> Any:
+def synthetic(size: int, device: Any, channels: int = CHANNELS) -> Any:
     """Give latents that are drawn when they are read, the same ones each time and in each shard."""
     import torch
 
@@ -98,23 +101,23 @@ def synthetic(size: int, device: Any) -> Any:
         generator = torch.Generator(device).manual_seed(seed)
         return torch.randn(shape, generator=generator, device=device)
 
-    width = SHAPE[1] * SHAPE[2]
-    common = draws(0, (RANK, width))
-    turns = draws(-1, (1 + FACTORS, SHAPE[0] * RANK))
+    shape = (channels, *POSITIONS)
+    common = draws(0, (RANK, POSITIONS[0] * POSITIONS[1]))
+    turns = draws(-1, (1 + FACTORS, channels * RANK))
 
     def block(number: int) -> Any:
         """Draw the images of one block of a hundred, whose number is their seed."""
         factors = 0.3 * draws(2 * number + 1, (_BLOCK, FACTORS))
-        noise = draws(2 * number + 2, (_BLOCK, SHAPE[0] * RANK))
+        noise = draws(2 * number + 2, (_BLOCK, channels * RANK))
         columns = turns[0] + factors @ turns[1:] + NOISE * noise
-        return (columns.reshape(_BLOCK, SHAPE[0], RANK) @ common).reshape(_BLOCK, *SHAPE)
+        return (columns.reshape(_BLOCK, channels, RANK) @ common).reshape(_BLOCK, *shape)
 
     def read(level: int, images: slice) -> Any:
         first, last = images.start // _BLOCK, (images.stop - 1) // _BLOCK
         drawn = torch.cat([block(number) for number in range(first, last + 1)])
         return drawn[images.start - first * _BLOCK : images.stop - first * _BLOCK]
 
-    return View(1, size, SHAPE, read, device)
+    return View(1, size, shape, read, device)
 
 
 def exponent(rows: list[dict[str, Any]], name: str) -> str:
@@ -130,12 +133,15 @@ def write_table(rows: list[dict[str, Any]], chosen: argparse.Namespace) -> None:
     from latentgeo.files import write_text
     from latentgeo.provenance import provenance
 
-    facts, mib = provenance(), 2**20
+    facts, mib, features = provenance(), 2**20, rows[0]["features"]
     command = f"python benchmarks/analysis_scale.py --sizes {' '.join(map(str, chosen.sizes))}"
+    if chosen.channels != CHANNELS:
+        command += f" --channels {chosen.channels}"
     lines = [
         "# Time and memory of an analysis against the number of images",
         "",
-        f"Synthetic latents of 7×7×128 (rank {RANK}, {FACTORS} factors, noise of {NOISE}), one "
+        f"Synthetic latents of 7×7×{chosen.channels} (rank {RANK}, {FACTORS} factors, noise of "
+        f"{NOISE}), one "
         "noise level, float64 accumulation. Ranks and spectra of every image (two rules, with "
         "jitter); then the spectra of all features of each mode and of the product kernel, centred "
         "and not.",
@@ -144,9 +150,9 @@ def write_table(rows: list[dict[str, Any]], chosen: argparse.Namespace) -> None:
         f"threads, Python {facts['versions']['python']}. Command: `{command} --device "
         f"{chosen.device}`" + _threads() + ".",
         "",
-        "Features are 16,624 per image. With fewer images their Gram matrix is solved (time n³, "
-        "and n² products), with more the scatter matrix of the features (time n, and a constant "
-        "for its 16,624² eigenproblem). The peak includes Python and its libraries.",
+        f"Features are {features:,} per image. With fewer images their Gram matrix is solved (time "
+        "n³, and n² products), with more the scatter matrix of features (time n, and a constant "
+        f"for its {features:,}² eigenproblem). The peak includes Python and its libraries.",
         "",
         "| images | ranks, s | spectrum, s | eigenproblem | peak of the process, MiB "
         "| peak of the device, MiB | dimension (95 %) | channel ranks |",
@@ -163,7 +169,8 @@ def write_table(rows: list[dict[str, Any]], chosen: argparse.Namespace) -> None:
         "",
     ]
     text = "\n".join(lines)
-    write_text(chosen.out / "analysis-scale.md", text)
+    name = "analysis-scale" if chosen.channels == CHANNELS else f"analysis-scale-{chosen.channels}"
+    write_text(chosen.out / f"{name}.md", text)
     print(text)
 
 

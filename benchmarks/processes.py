@@ -25,6 +25,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -116,9 +117,10 @@ def main() -> None:
 def measure_all(chosen: argparse.Namespace) -> list[dict[str, Any]]:
     """Run every layout once."""
     found = []
-    batches = map(str, chosen.batches)
-    arguments = ["--measured", "--cases", *chosen.cases, "--batches", *batches]
-    for layout in LAYOUTS:
+    batches = [str(batch) for batch in sorted(chosen.batches)]
+    # A peak never falls: each net has processes of its own, with the smallest batch first.
+    for case, layout in product(chosen.cases, LAYOUTS):
+        arguments = ["--measured", "--cases", case, "--batches", *batches]
         environment = {**os.environ, "OMP_NUM_THREADS": str(layout.threads)}
         output = subprocess.run(
             layout.command(*arguments),
