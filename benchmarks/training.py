@@ -1,14 +1,16 @@
 """Is training as fast as the machine? Our loop, a bare loop by hand, and pythae's trainer.
 
-    python benchmarks/training.py [--repeats 5] [--pythae PYTHON] [--out benchmarks/results]
+    python benchmarks/training.py [--repeats 5] [--device cuda] [--pythae PYTHON] [--out FOLDER]
 
-All three train the same nets on the same images of MNIST from memory, with Adam at the same rate,
-in one process each; a repeat runs the three one after another, and the best of each counts. The
-bare loop is the limit: it has the images ready as floating point, knows its nets, and does nothing
-that the weights do not need. A step is timed from the end of the one before, with all that is done
-for it; validation and saving are left out. pythae has no ACAI. Where it is not installed beside
-latentgeo (it asks for a backport of a part of Python), --pythae names the Python of an environment
-that has both, and without one its column stays empty.
+All train the same nets on the same images of MNIST from memory, with Adam at the same rate, in one
+process each; a repeat runs them one after another, and the best of each counts. All compute in
+float32; ours does so once more in bfloat16 with float32 weights. The bare loop is the limit: it has
+the images ready as floating point, knows its nets, and does nothing that the weights do not need. A
+step is timed from the end of the one before, with all that is done for it; validation and saving
+are left out. pythae has no ACAI. Where it is not installed beside latentgeo (it asks for a backport
+of a part of Python), --pythae names the Python of an environment that has both, and without one its
+column stays empty. How much of the machine is used is the floating-point operations of a step,
+counted by torch, over what a product of two large float32 matrices makes in the same time.
 """
 
 import argparse
@@ -31,6 +33,7 @@ from short_runs import one_epoch, seeded_model
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 from torch.optim import Adam
+from torch.utils.flop_counter import FlopCounterMode
 
 from latentgeo.datasets import ImageDataset, load
 from latentgeo.files import write_text
@@ -42,10 +45,12 @@ from latentgeo.training.data import Parts
 from latentgeo.training.display import training_bar
 from latentgeo.training.loop import Loop
 
+FLOAT32 = "32-true"
 SEED = 0
 RATE = 1e-3
 WARMUP = 5
 AIMS = {"bare": 0.97, "pythae": 1.3}
+MATRIX = 4096
 
 Nets = tuple[nn.Module, nn.Module]
 Step = Callable[[Tensor], None]
@@ -86,18 +91,23 @@ class Trained:
 class Stamps:
     """When each step ended."""
 
-    def __init__(self, case: Case) -> None:
-        self.batch = case.batch
+    def __init__(self, case: Case, images: ImageDataset, device: str) -> None:
+        self.batch, self._device = case.batch, device
+        steps = len(images) // case.batch
+        #: Only at these a card is waited for: between them it may run behind the commands.
+        self._ends = (min(WARMUP, steps - 2), steps - 1)
         self.times: list[float] = []
 
     def __call__(self, *given: Any, **named: Any) -> None:
         """Take the time."""
+        if self._device == "cuda" and len(self.times) in self._ends:
+            torch.cuda.synchronize()
         self.times.append(perf_counter())
 
     def trained(self, model: nn.Module) -> Trained:
         """Give the speed after the warm-up with the model's weights."""
-        timed = self.times[min(WARMUP, len(self.times) - 2) :]
-        speed = self.batch * (len(timed) - 1) / (timed[-1] - timed[0])
+        first, last = self._ends
+        speed = self.batch * (last - first) / (self.times[last] - self.times[first])
         return Trained(speed, model.state_dict())
 
 
@@ -105,46 +115,75 @@ def main() -> None:
     """Measure all and write one table, or, given a side, be the process that is measured."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--pythae", metavar="PYTHON", default=sys.executable)
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.side is not None:
-        print(json.dumps(measure(chosen.side, chosen.cases)))
+        print(json.dumps(measure(chosen.side, chosen.cases, chosen.device)))
         return
     before = os.getloadavg()
-    found = compare(chosen.repeats, chosen.cases, chosen.pythae)
-    table = to_table(found, chosen.repeats, before)
-    write_text(chosen.out / "training-cpu.md", table)
+    found = compare(chosen.repeats, chosen.cases, chosen.pythae, chosen.device)
+    images = load("mnist", "train")
+    work = {name: work_per_image(CASES[name], images) for name in found}
+    table = to_table(found, chosen.repeats, before, work, matrix_rate(chosen.device), chosen.device)
+    write_text(chosen.out / f"training-{chosen.device}.md", table)
     print(table)
 
 
-def compare(repeats: int, cases: list[str], pythae: str) -> dict[str, dict[str, list[float]]]:
+def compare(
+    repeats: int, cases: list[str], pythae: str, device: str
+) -> dict[str, dict[str, list[float]]]:
     """Give the images per second of each case and side, once per repeat."""
     found: dict[str, dict[str, list[float]]] = {case: {} for case in cases}
     for _ in range(repeats):
         for side in SIDES:
             python = pythae if side == "pythae" else sys.executable
-            command = [python, __file__, "--side", side, "--cases", *cases]
+            command = [python, __file__, "--side", side, "--cases", *cases, "--device", device]
             output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
             for case, speed in json.loads(output.splitlines()[-1]).items():
                 found[case].setdefault(side, []).append(speed)
     return found
 
 
-def measure(side: str, cases: list[str]) -> dict[str, float]:
+def measure(side: str, cases: list[str], device: str) -> dict[str, float]:
     """Give the images per second of one side, for each case that it has."""
     images, found = load("mnist", "train"), {}
     for name in cases:
         case = CASES[name]
-        trained = SIDES[side](case, images.take(case.batch * (WARMUP + 1 + case.steps), SEED))
+        few = images.take(case.batch * (WARMUP + 1 + case.steps), SEED)
+        trained = SIDES[side](case, few, device)
         if trained is not None:
             found[name] = trained.speed
     return found
 
 
-def settings(case: Case, images: ImageDataset) -> TrainConfig:
+def work_per_image(case: Case, images: ImageDataset) -> float:
+    """Count the floating-point operations of a step for each of its images."""
+    step = bare_step(case, fresh(case, images))
+    batch = images.batch(slice(case.batch))
+    with FlopCounterMode(display=False) as counted:
+        step(batch)
+    return float(counted.get_total_flops()) / case.batch
+
+
+def matrix_rate(device: str) -> float:
+    """Give the floating-point operations per second of a product of large float32 matrices."""
+    one = torch.randn(MATRIX, MATRIX, device=device)
+    best = float("inf")
+    for _ in range(5):
+        start = perf_counter()
+        product = one @ one
+        product[0, 0].item()  # waits for a card
+        best = min(best, perf_counter() - start)
+    return 2 * MATRIX**3 / best
+
+
+def settings(
+    case: Case, images: ImageDataset, device: str = "cpu", precision: str = FLOAT32
+) -> TrainConfig:
     """Give the settings of a run of one epoch."""
     return one_epoch(
         images,
@@ -154,7 +193,8 @@ def settings(case: Case, images: ImageDataset) -> TrainConfig:
         batch_size=case.batch,
         learning_rate=RATE,
         seed=SEED,
-        device="cpu",
+        device=device,
+        precision=precision,
     )
 
 
@@ -163,29 +203,42 @@ def fresh(case: Case, images: ImageDataset) -> Autoencoder:
     return seeded_model(settings(case, images), Parts(images, images))
 
 
-def ours(case: Case, images: ImageDataset) -> Trained:
+def ours(case: Case, images: ImageDataset, device: str, precision: str = FLOAT32) -> Trained:
     """Train as `latentgeo train --quiet` does."""
-    config, model, stamps = settings(case, images), fresh(case, images), Stamps(case)
+    config = settings(case, images, device, precision)
+    model, stamps = fresh(case, images), Stamps(case, images, device)
     parts = Parts(images, images.take(2))
     with tempfile.TemporaryDirectory() as folder:
-        loop = Loop(config, model, parts, RunFolder(Path(folder)), torch.device("cpu"))
+        loop = Loop(config, model, parts, RunFolder(Path(folder)), torch.device(device))
         with training_bar(config.recipe, 1, loop.total_steps, 0, show=False) as on_step:
             loop.run(lambda *given: (on_step(*given), stamps())[0], lambda progress: None)
     return stamps.trained(model)
 
 
-def bare(case: Case, images: ImageDataset) -> Trained:
+def ours_bf16(case: Case, images: ImageDataset, device: str) -> Trained:
+    """Train as with `--precision bf16-mixed`."""
+    return ours(case, images, device, "bf16-mixed")
+
+
+def bare(case: Case, images: ImageDataset, device: str) -> Trained:
     """Train as one would by hand."""
-    model = fresh(case, images).to(memory_format=torch.channels_last)
-    critics = [term for term in objective(model) if isinstance(term, AdversarialTerm)]
-    step = BARE_STEPS[case.recipe](nets_of(model), adam(model, RATE, 0.9), *critics)
-    ready = images.batch(slice(None)).contiguous(memory_format=torch.channels_last)
-    order = torch.from_numpy(np.random.default_rng((SEED, 0)).permutation(len(images)))
-    stamps = Stamps(case)
+    model = fresh(case, images).to(device=device, memory_format=torch.channels_last)
+    step = bare_step(case, model)
+    ready = images.batch(slice(None)).contiguous(memory_format=torch.channels_last).to(device)
+    order = torch.from_numpy(np.random.default_rng((SEED, 0)).permutation(len(images))).to(device)
+    stamps = Stamps(case, images, device)
     for positions in order.split(case.batch):
         step(ready[positions])
         stamps()
     return stamps.trained(model)
+
+
+def bare_step(case: Case, model: Autoencoder) -> Step:
+    """Give what takes one step of a model."""
+    critics = [term for term in objective(model) if isinstance(term, AdversarialTerm)]
+    for term in critics:
+        term.to(next(model.parameters()).device)
+    return BARE_STEPS[case.recipe](nets_of(model), adam(model, RATE, 0.9), *critics)
 
 
 def nets_of(model: Autoencoder) -> Nets:
@@ -233,7 +286,7 @@ def bare_aae(nets: Nets, optimiser: Adam, term: AdversarialPrior) -> Step:
         fooled = softplus(-critic(codes)).mean()
         descend(optimiser, squared(decoder(latent), images) + fooled)
         critic.requires_grad_(True)
-        real, fake = critic(torch.randn(codes.shape)), critic(codes.detach())
+        real, fake = critic(torch.randn_like(codes)), critic(codes.detach())
         descend(own, softplus(-real).mean() + softplus(fake).mean())
 
     return step
@@ -250,7 +303,7 @@ def bare_acai(nets: Nets, optimiser: Adam, term: InterpolationCritic) -> Step:
     def step(images: Tensor) -> None:
         latent = encoder(images)
         decoded = decoder(latent)
-        share = 0.5 * torch.rand(len(latent))
+        share = 0.5 * torch.rand(len(latent), device=latent.device)
         part = share[:, None, None, None]
         mixed = decoder(part * latent + (1 - part) * latent.flip(0))
         critic.requires_grad_(False)
@@ -271,27 +324,28 @@ BARE_STEPS: dict[str, Callable[..., Step]] = {
 }
 
 
-def pythae(case: Case, images: ImageDataset) -> Trained | None:
+def pythae(case: Case, images: ImageDataset, device: str) -> Trained | None:
     """Train with pythae's trainer, where it is installed and has such a model."""
     if find_spec("pythae") is None or case.recipe == "acai":
         return None
     from pythae.data.datasets import BaseDataset
     from pythae.trainers import training_callbacks
 
-    stamps, model = Stamps(case), fresh(case, images)
+    stamps, model = Stamps(case, images, device), fresh(case, images)
     callback = training_callbacks.TrainingCallback()
     callback.on_train_step_end = stamps
     labels = torch.zeros(len(images))
     with tempfile.TemporaryDirectory() as folder:
-        trainer = _pythae_trainer(
-            case, model, BaseDataset(images.batch(slice(None)), labels), folder, callback
-        )
+        data = BaseDataset(images.batch(slice(None)), labels)
+        trainer = _pythae_trainer(case, model, data, folder, callback, device)
         trainer.prepare_training()
         trainer.train_step(1)
     return stamps.trained(model)
 
 
-def _pythae_trainer(case: Case, model: Autoencoder, data: Any, folder: str, callback: Any) -> Any:
+def _pythae_trainer(
+    case: Case, model: Autoencoder, data: Any, folder: str, callback: Any, device: str
+) -> Any:
     from pythae.models import AE, Adversarial_AE, Adversarial_AE_Config, AEConfig
     from pythae.trainers import (
         AdversarialTrainer,
@@ -302,7 +356,7 @@ def _pythae_trainer(case: Case, model: Autoencoder, data: Any, folder: str, call
 
     shape = model.config.image_shape
     encoder, decoder = _pythae_nets(model)
-    common = {"num_epochs": 1, "output_dir": folder, "no_cuda": True}
+    common = {"num_epochs": 1, "output_dir": folder, "no_cuda": device == "cpu"}
     common["per_device_train_batch_size"] = case.batch
     if case.recipe == "cae":
         net = AE(AEConfig(input_dim=shape, latent_dim=1), encoder, decoder)
@@ -361,42 +415,55 @@ def _pythae_discriminator(net: nn.Module) -> nn.Module:
     return Discriminator()
 
 
-SIDES: dict[str, Callable[[Case, ImageDataset], Trained | None]] = {
+SIDES: dict[str, Callable[[Case, ImageDataset, str], Trained | None]] = {
     "ours": ours,
     "bare": bare,
     "pythae": pythae,
+    "bf16": ours_bf16,
 }
 
 
 def to_table(
-    found: dict[str, dict[str, list[float]]], repeats: int, before: tuple[float, ...]
+    found: Mapping[str, Mapping[str, list[float]]],
+    repeats: int,
+    before: tuple[float, ...],
+    work: Mapping[str, float],
+    rate: float,
+    device: str,
 ) -> str:
     """Write the table with what made it."""
+    place = torch.cuda.get_device_name() if device == "cuda" else "CPU"
     return "\n".join(
         [
             "# Training beside a bare loop and pythae",
             "",
-            f"MNIST from memory, float32, Adam; images per second, best of {repeats} "
+            f"MNIST from memory, {place}, Adam; images per second, best of {repeats} "
             "interleaved repeats, one process each, after a warm-up. Validation and saving are "
             "left out. The bare loop is hand-written for each net, with the images ready as "
-            "floating point.",
+            "floating point. All in float32; bf16 is our loop with `--precision bf16-mixed`.",
             f"{say_machine(provenance(), before, f' with {torch.get_num_threads()} threads')} "
-            "Command: `python benchmarks/training.py`.",
+            f"Command: `python benchmarks/training.py --device {device}`.",
             f"Aims: {AIMS['bare']} of the bare loop, {AIMS['pythae']} of pythae.",
             "",
-            "| net | batch | ours | bare loop | pythae | ours / bare | ours / pythae |",
-            "|---|---|---|---|---|---|---|",
-            *(_row(CASES[name], sides) for name, sides in found.items()),
+            f"Used: the operations of our float32 step over {rate / 1e9:,.0f} GFLOP/s, which a "
+            f"float32 product of {MATRIX}×{MATRIX} matrices makes here.",
+            "",
+            "| net | batch | ours | bare loop | pythae | ours / bare | ours / pythae | MFLOP an "
+            "image | used | bf16 | bf16 / ours |",
+            "|---|---|---|---|---|---|---|---|---|---|---|",
+            *(_row(CASES[name], sides, work[name], rate) for name, sides in found.items()),
             "",
         ]
     )
 
 
-def _row(case: Case, sides: dict[str, list[float]]) -> str:
+def _row(case: Case, sides: Mapping[str, list[float]], work: float, rate: float) -> str:
     best = {side: max(speeds) for side, speeds in sides.items()}
-    speeds = [f"{best[side]:,.0f}" if side in best else "–" for side in SIDES]
+    speeds = [f"{best[side]:,.0f}" if side in best else "–" for side in ("ours", "bare", "pythae")]
     ratios = [f"{best['ours'] / best[side]:.2f}" if side in best else "–" for side in AIMS]
-    return f"| {' | '.join([case.title, str(case.batch), *speeds, *ratios])} |"
+    used = [f"{work / 1e6:,.1f}", f"{best['ours'] * work / rate:.0%}"]
+    mixed = [f"{best['bf16']:,.0f}", f"{best['bf16'] / best['ours']:.2f}"]
+    return f"| {' | '.join([case.title, str(case.batch), *speeds, *ratios, *used, *mixed])} |"
 
 
 if __name__ == "__main__":

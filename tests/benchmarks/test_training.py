@@ -49,7 +49,7 @@ def test_our_loop_and_the_bare_one_come_to_the_same_weights(training, images, mo
     # The fused optimiser does not look at how gradients lie in memory; this one does.
     monkeypatch.setattr(training, "adam", unfused_adam)
     case = small(training, name)
-    ours, bare = training.ours(case, images).weights, training.bare(case, images).weights
+    ours, bare = (side(case, images, "cpu").weights for side in (training.ours, training.bare))
     start = training.fresh(case, images).state_dict()
     assert ours.keys() == bare.keys() == start.keys()
     for weight in ours:
@@ -61,7 +61,7 @@ def test_our_loop_and_the_bare_one_come_to_the_same_weights(training, images, mo
 @pytest.mark.parametrize("name", SMALL)
 def test_the_trainer_of_pythae_trains_the_same_net(training, images, name):
     case = small(training, name)
-    trained = training.pythae(case, images)
+    trained = training.pythae(case, images, "cpu")
     if name == "acai":
         assert trained is None
         return
@@ -71,9 +71,33 @@ def test_the_trainer_of_pythae_trains_the_same_net(training, images, name):
         assert not torch.equal(trained.weights[weight], start[weight]), f"{weight} was not trained"
 
 
+@pytest.mark.parametrize("name", SMALL)
+def test_mixed_precision_trains_the_same_net(training, images, name):
+    case = small(training, name)
+    mixed, ours = (s(case, images, "cpu").weights for s in (training.ours_bf16, training.ours))
+    start = training.fresh(case, images).state_dict()
+    for weight in start:
+        assert mixed[weight].dtype == torch.float32
+        # Adam's first steps are of one length, whatever the gradient: those that bfloat16 turns
+        # round, which are next to nothing, go the other way.
+        assert float((mixed[weight] - ours[weight]).abs().max()) <= 2 * STEPS * training.RATE
+        assert not torch.equal(mixed[weight], start[weight]), f"{weight} was not trained"
+
+
+def test_operations_are_counted(training, images):
+    case = small(training, "mlp")
+    # 256 to 8 to 3 and back; two operations a weight forward, twice that backward, but no
+    # gradient of the images.
+    weights = 2 * (256 * 8 + 8 * 3)
+    assert training.work_per_image(case, images) == 2 * (3 * weights - 256 * 8)
+
+
 def test_the_table_has_a_row_for_each_net_and_dashes_where_there_is_no_peer(training):
-    speeds = {"ours": [90.0, 100.0], "bare": [102.0, 80.0]}
+    speeds = {"ours": [90.0, 100.0], "bare": [102.0, 80.0], "bf16": [130.0, 150.0]}
     found = {"mlp": {**speeds, "pythae": [50.0, 40.0]}, "acai": speeds}
-    table = training.to_table(found, 2, (0.0, 0.0, 0.0))
-    assert "| MLP 512/256, latent 32 | 128 | 100 | 102 | 50 | 0.98 | 2.00 |" in table
-    assert "| ACAI with its critic | 64 | 100 | 102 | – | 0.98 | – |" in table
+    work = {"mlp": 5e6, "acai": 1e8}
+    table = training.to_table(found, 2, (0.0, 0.0, 0.0), work, 1e11, "cpu")
+    row = "| MLP 512/256, latent 32 | 128 | 100 | 102 | 50 | 0.98 | 2.00 | 5.0 | 0% | 150 | 1.50 |"
+    assert row in table
+    row = "| ACAI with its critic | 64 | 100 | 102 | – | 0.98 | – | 100.0 | 10% | 150 | 1.50 |"
+    assert row in table
