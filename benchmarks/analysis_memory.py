@@ -1,11 +1,12 @@
-"""Does `latentgeo analyze` need more memory for more images? MNIST's training images, a CAE.
+"""Does `latentgeo analyze` need more memory for more images? Images of MNIST, a CAE.
 
     python benchmarks/analysis_memory.py [--sizes 1000 10000 60000] [--out benchmarks/results]
 
-Each size is a process of its own: it opens a trained run, takes so many images, and makes the whole
-analysis with figures and report (but for t-SNE maps) at two noise levels. Reported are its seconds
-and its peak memory (maximum resident set), with Python, its libraries and the images. The weights
-are those after one epoch on 1,000 images: neither depends on how well they learned.
+Each size is a process of its own: it opens a trained run, takes so many of the 60,000 images that
+are not for testing, and makes the whole analysis with figures and report (but for t-SNE maps) at
+two noise levels. Reported are its seconds and its peak memory (maximum resident set), with Python,
+its libraries and the images. The weights are those after one epoch on 1,000 images: neither depends
+on how well they learned.
 """
 
 import argparse
@@ -65,12 +66,14 @@ def measure(run: Path, data: str, size: int) -> dict[str, Any]:
 
 def analyze_once(run: Path, data: str, size: int) -> dict[str, Any]:
     """Analyse so many images, and give seconds, bytes and what was found."""
+    import numpy as np
     import torch
 
     from latentgeo import analyze
-    from latentgeo.datasets import load
+    from latentgeo.datasets import ImageDataset, load
 
-    images = load(data, "train").take(size, seed=0)
+    parts = [load(data, split).images for split in ("train", "validation")]
+    images = ImageDataset.from_array(np.concatenate(parts), name=data).take(size, seed=0)
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         found = analyze(
@@ -97,14 +100,15 @@ def write_table(
 
     gib = 2**30
     largest = max(row["peak"] for row in rows) / gib
+    sizes, widths = (" ".join(map(str, given)) for given in (chosen.sizes, chosen.widths))
     lines = [
         "# Memory of an analysis",
         "",
-        f"`analyze` of training images of {chosen.data}, CAE of widths "
+        f"`analyze` of images of {chosen.data}, CAE of widths "
         f"{'/'.join(map(str, chosen.widths))}, {len(NOISE)} noise levels, without t-SNE. Peak: "
         "maximum resident set of the process, with Python, libraries and images.",
         say_machine(provenance(), before, f" with {rows[0]['threads']} threads")
-        + " Command: `python benchmarks/analysis_memory.py`.",
+        + f" Command: `python benchmarks/analysis_memory.py --sizes {sizes} --widths {widths}`.",
         f"Aim: {LIMIT_GIB} GiB. Largest here: {largest:.2f} GiB.",
         "",
         f"| images | peak, GiB | seconds | dimension (95 %) at {', '.join(map(str, NOISE))} |",

@@ -1,5 +1,6 @@
 """What the benchmark of memory analyses, beside the same by hand."""
 
+import numpy as np
 import torch
 
 from latentgeo import load
@@ -12,7 +13,11 @@ def test_findings_are_those_of_the_gram_matrix(load_benchmark, tmp_path, monkeyp
     memory = load_benchmark("analysis_memory")
     run = memory.trained(tmp_path / "cae", "digits", [2, 4, 8])
     found = memory.analyze_once(run, "digits", 12)
-    images = load_images("digits", "train").take(12, seed=0).batch(slice(None))
+    pixels = np.concatenate(
+        [load_images("digits", part).images for part in ("train", "validation")]
+    )
+    chosen = pixels[np.random.default_rng(0).permutation(len(pixels))[:12]]
+    images = torch.from_numpy(chosen).float() / (255 if chosen.dtype == np.uint8 else 1)
     with torch.no_grad():
         features = mode_features(load(run).encode(images), source_dtype="float32")
     assert found["size"] == 12
