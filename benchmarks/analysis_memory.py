@@ -12,8 +12,6 @@ on how well they learned.
 import argparse
 import json
 import os
-import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from machine import say_machine
+from own_process import peak_bytes, run_alone
 
 SIZES = (1_000, 10_000, 60_000)
 NOISE = (0.0, 0.1)
@@ -59,8 +58,7 @@ def trained(out: Path, data: str, widths: list[int]) -> Path:
 def measure(run: Path, data: str, size: int) -> dict[str, Any]:
     """Run one size in its own process."""
     command = [sys.executable, __file__, "--run", str(run), "--data", data, "--sizes", str(size)]
-    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    row: dict[str, Any] = json.loads(output.splitlines()[-1])
+    row: dict[str, Any] = run_alone(command)
     return row
 
 
@@ -85,7 +83,7 @@ def analyze_once(run: Path, data: str, size: int) -> dict[str, Any]:
     return {
         "size": len(images),
         "seconds": seconds,
-        "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "peak": peak_bytes(),
         "dimension": dimension.values.flatten().astype(int).tolist(),
         "threads": torch.get_num_threads(),
     }

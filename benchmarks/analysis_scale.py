@@ -1,6 +1,6 @@
 """Is the analysis linear in the images, and its memory bounded? Latents of 7×7×C, made per shard.
 
-    python benchmarks/analysis_scale.py [--sizes 1000 10000] [--channels 128] [--device cpu]
+    python benchmarks/analysis_scale.py [--sizes 1000 10000] [--channels 128] [--out FOLDER]
 
 Latents are seeded: channel unfoldings of rank 20 whose columns turn with six numbers of each image,
 and with noise. Each size runs in a process of its own, through the same reductions as `latentgeo
@@ -12,14 +12,13 @@ resident set), and the exponent of the time in the number of images.
 import argparse
 import json
 import os
-import resource
-import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from own_process import peak_bytes, run_alone
 
 SIZES = (1_000, 10_000)
 CHANNELS, POSITIONS = 128, (7, 7)
@@ -50,8 +49,7 @@ def measure(size: int, chosen: argparse.Namespace) -> dict[str, Any]:
     """Run one size in its own process."""
     command = [sys.executable, __file__, "--one", str(size), "--device", chosen.device]
     command += ["--channels", str(chosen.channels)]
-    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    row: dict[str, Any] = json.loads(output.splitlines()[-1])
+    row: dict[str, Any] = run_alone(command)
     return row
 
 
@@ -80,7 +78,7 @@ def analyze_once(size: int, name: str, channels: int = CHANNELS) -> dict[str, An
         "size": size,
         "ranks_seconds": middle - start,
         "spectrum_seconds": time.perf_counter() - middle,
-        "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "peak": peak_bytes(),
         "device_peak": torch.cuda.max_memory_allocated() if place.type == "cuda" else 0,
         "device": torch.cuda.get_device_name() if place.type == "cuda" else "CPU",
         "threads": torch.get_num_threads(),

@@ -12,7 +12,6 @@ saving are left out.
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
@@ -23,6 +22,7 @@ from typing import Any
 
 import torch
 from machine import say_machine
+from own_process import run_alone
 from short_runs import one_epoch, seeded_model
 from torch import Tensor
 
@@ -107,8 +107,7 @@ def compare(repeats: int, cases: list[str], device: str) -> dict[str, dict[str, 
         for side in SIDES:
             command = [sys.executable, __file__, "--side", side, "--device", device]
             command += ["--cases", *cases]
-            output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-            for case, seconds in json.loads(output.splitlines()[-1]).items():
+            for case, seconds in run_alone(command).items():
                 found[case].setdefault(side, []).append(seconds)
     return found
 

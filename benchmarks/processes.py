@@ -19,8 +19,6 @@ says how far off it is. All have to agree in the loss after the warm-up; later o
 import argparse
 import json
 import os
-import resource
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -33,6 +31,7 @@ from typing import Any
 import numpy as np
 import torch
 from machine import say_machine
+from own_process import peak_bytes, run_alone
 from short_runs import one_epoch, seeded_model
 from torch import distributed
 
@@ -122,14 +121,7 @@ def measure_all(chosen: argparse.Namespace) -> list[dict[str, Any]]:
     for case, layout in product(chosen.cases, LAYOUTS):
         arguments = ["--measured", "--cases", case, "--batches", *batches]
         environment = {**os.environ, "OMP_NUM_THREADS": str(layout.threads)}
-        output = subprocess.run(
-            layout.command(*arguments),
-            check=True,
-            env=environment,
-            stdout=subprocess.PIPE,
-            text=True,
-        ).stdout
-        points = json.loads(output.splitlines()[-1])
+        points = run_alone(layout.command(*arguments), environment)
         found += [{**point, "layout": str(layout)} for point in points]
     return found
 
@@ -183,7 +175,7 @@ def measure(case: Case, batch: int) -> dict[str, Any]:
         "seconds": float(np.median(np.diff(stamps)[WARMUP:])),
         "sent": time_sending(sizes) if processes.count() > 1 else 0.0,
         "bytes": sizes,
-        "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "peak": peak_bytes(),
         "loss": losses[WARMUP - 1],
     }
 

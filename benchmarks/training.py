@@ -16,7 +16,6 @@ counted by torch, over what a product of two large float32 matrices makes in the
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
@@ -29,6 +28,7 @@ from typing import Any
 import numpy as np
 import torch
 from machine import say_machine
+from own_process import run_alone
 from short_runs import one_epoch, seeded_model
 from torch import Tensor, nn
 from torch.nn.functional import softplus
@@ -142,8 +142,7 @@ def compare(
         for side in SIDES:
             python = pythae if side == "pythae" else sys.executable
             command = [python, __file__, "--side", side, "--cases", *cases, "--device", device]
-            output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-            for case, speed in json.loads(output.splitlines()[-1]).items():
+            for case, speed in run_alone(command).items():
                 found[case].setdefault(side, []).append(speed)
     return found
 

@@ -118,8 +118,8 @@ def embed(
         )
         return few, _sum(grams), found
 
-    clean, own, whole = look(0)
-    origin = whole.whole.axes
+    clean, own, at_origin = look(0)
+    origin = at_origin.whole.axes
 
     def compare(level: int) -> _Level:
         few, within, found = look(level)
@@ -130,11 +130,11 @@ def embed(
     noisy = processes.do_all(
         [partial(compare, level) for level in range(1, view.levels)], at_once=view.levels_at_once
     )
-    angles = [_degrees_between(origin, whole), *(level.angles for level in noisy)]
+    angles = [_degrees_between(origin, at_origin), *(level.angles for level in noisy)]
     grams = _stacked([own, *(level.within for level in noisy)], [level.cross for level in noisy])
     return Embedding(
-        tuple(_named(whole)),
-        torch.stack([_all_dimensions(whole), *(level.dimension for level in noisy)]),
+        tuple(_named(at_origin)),
+        torch.stack([_all_dimensions(at_origin), *(level.dimension for level in noisy)]),
         torch.cat(_padded(angles)) if of_all else _angles(grams, settings.angle_share),
         view.samples if of_all else some.samples,
         grams,

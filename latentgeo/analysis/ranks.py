@@ -125,8 +125,8 @@ def _measure(view: View, level: int, source_dtype: str, settings: AnalysisSettin
     ranks = np.empty((len(RANK_RULES), view.samples, len(MODES)), dtype=np.int16)
     spectra = np.full((view.samples, len(MODES), max(lengths)), np.nan)
     counts = torch.zeros(len(MODES), len(settings.tolerances), 1 + max(lengths), dtype=torch.int64)
-    lowest, highest = torch.full((2, view.shape[0]), torch.inf, device=view.device).unbind()
-    highest = -highest
+    lowest = torch.full((view.shape[0],), torch.inf, device=view.device)
+    highest = -lowest
     for shard in view.shards():
         latents = view.read(level, shard)
         by_channel = latents.transpose(0, 1).flatten(1)

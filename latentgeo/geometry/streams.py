@@ -274,10 +274,8 @@ def _scatter(parts: Sequence[PointStream]) -> tuple[Tensor, Tensor]:
 def _of_scatter(
     matrix: Tensor, mean: Tensor, samples: int, share: float | None = None
 ) -> StreamSpectrum:
-    """Solve products of coordinates, which axes use up."""
-    energy = samples * float(mean.square().sum())
-    uncentred, centred = _linalg.spectra_in_place(matrix, mean, energy)
-    found = StreamSpectrum(uncentred.flip(-1), centred.flip(-1))
+    """Solve products of coordinates, which are left as they were."""
+    found = _descending(matrix, mean, samples * float(mean.square().sum()))
     if share is None:
         return found
     # What is solved next is a block of this matrix as it was.
@@ -325,7 +323,11 @@ def _by_grams(
 
 
 def _of_gram(matrix: Tensor) -> StreamSpectrum:
-    uncentred, centred = _linalg.spectra_in_place(matrix, torch.ones_like(matrix[0]))
+    return _descending(matrix, torch.ones_like(matrix[0]))
+
+
+def _descending(matrix: Tensor, direction: Tensor, energy: float | None = None) -> StreamSpectrum:
+    uncentred, centred = _linalg.spectra_in_place(matrix, direction, energy)
     return StreamSpectrum(uncentred.flip(-1), centred.flip(-1))
 
 
