@@ -150,8 +150,25 @@ class ImageDataset:
                 f"position {_outside(chosen, len(self))} is not in {self!r}: "
                 f"expected 0 to {len(self) - 1}"
             ) from error
-        images = torch.from_numpy(pixels)
-        return images.float().div_(255) if images.dtype == torch.uint8 else images
+        return self.as_seen(torch.from_numpy(pixels))
+
+    def as_seen(self, kept: Tensor) -> Tensor:
+        """Make what models see of what is kept, on the device where it lies.
+
+        Parameters
+        ----------
+        kept : torch.Tensor
+            Rows of `images`, in their dtype.
+
+        Returns
+        -------
+        torch.Tensor
+            Shape (b, C, H, W), float32 in [0, 1].
+        """
+        if kept.dtype != torch.uint8:
+            return kept
+        # By a tensor: by a number, CUDA multiplies with the inverse, and last bits differ.
+        return kept.float().div_(torch.full((), 255.0, device=kept.device))
 
     def batches(self, size: int) -> Iterator[tuple[Tensor, NDArray[np.int64]]]:
         """Walk through the dataset in order.

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
@@ -123,9 +122,9 @@ class SentenceDataset(ImageDataset):
     def __repr__(self) -> str:
         return f"SentenceDataset({self.name!r}, {self.split!r}, n={len(self)}, shape={self.shape})"
 
-    def batch(self, indices: Any) -> Tensor:
-        """Give sentences as one-hot images (b, V, T, 1), float32; see `ImageDataset.batch`."""
-        return one_hot(super().batch(indices)[:, 0, :, 0], len(self.vocabulary))
+    def as_seen(self, kept: Tensor) -> Tensor:
+        """Make one-hot images (b, V, T, 1) of tokens; see `ImageDataset.as_seen`."""
+        return one_hot(kept[:, 0, :, 0], len(self.vocabulary))
 
     def sentences(self) -> list[str]:
         """Give the sentences as a model sees them, with "<unk>" and cut to T places."""
@@ -149,7 +148,8 @@ def one_hot(tokens: Tensor, words: int) -> Tensor:
     """
     places = tokens.long()[..., None]
     # Channels last, as training wants them.
-    images = torch.zeros(*tokens.shape, words).scatter_(2, places.clamp(min=0), (places >= 0) * 1.0)
+    images = torch.zeros(*tokens.shape, words, device=tokens.device)
+    images.scatter_(2, places.clamp(min=0), (places >= 0) * 1.0)
     return images.movedim(2, 1)[..., None]
 
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from latentgeo.datasets import ImageDataset, ImageStream
 from latentgeo.errors import InputError, TrainingDivergedError, reason_of
 from latentgeo.objectives import Batch, Pass, Posterior
+from latentgeo.training.data import Images
 from latentgeo.training.draws import MemberDraws, RandomState
 from latentgeo.training.loop import Loop, OnStep
 from latentgeo.training.micro_batches import keeps_more_than_weights
@@ -73,7 +73,7 @@ class Member(Loop):
         """Give the positions of each batch that is left in the present epoch."""
         return list(self._batches(self.progress.epoch, self.progress.batch))
 
-    def batch(self, images: ImageDataset | ImageStream, positions: NDArray[np.int64]) -> Batch:
+    def batch(self, images: Images, positions: NDArray[np.int64]) -> Batch:
         """Give a batch of images of the present epoch, with the labels for the probe."""
         return self._show_to_probe(self._batch(images, positions), self.parts.train, positions)
 

@@ -1,11 +1,14 @@
 """The images of a run: what is trained on, and what is held out."""
 
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from latentgeo.datasets import (
     ImageDataset,
@@ -18,13 +21,21 @@ from latentgeo.errors import InputError
 from latentgeo.training.config import TrainConfig
 
 _HELD_OUT = 0.1
+# What images may take of a card's free memory: most of it is for passes and gradients.
+_SHARE_FOR_IMAGES = 1 / 8
+
+Images = ImageDataset | ImageStream
 
 
-class Parts(NamedTuple):
+@dataclass(frozen=True)
+class Parts:
     """Images to train on, and images to validate on."""
 
-    train: ImageDataset | ImageStream
+    train: Images
     validation: ImageDataset
+    _copies: dict[torch.device, dict[ImageDataset, Tensor]] = field(
+        default_factory=dict, repr=False
+    )
 
     @property
     def vocabulary(self) -> tuple[str, ...]:
@@ -38,9 +49,55 @@ class Parts(NamedTuple):
             "image_shape": list(self.train.shape),
             **{
                 part: {"samples": len(images), "sha256": images.fingerprint}
-                for part, images in self._asdict().items()
+                for part, images in (("train", self.train), ("validation", self.validation))
             },
         }
+
+    def copies_on(self, device: torch.device) -> dict[ImageDataset, Tensor]:
+        """Give what is kept of the images on a card, once for all that train on these there.
+
+        Parameters
+        ----------
+        device : torch.device
+            The card. A CPU has the images in its memory already.
+
+        Returns
+        -------
+        dict of ImageDataset to torch.Tensor
+            As `copied` gives them, for an eighth of the memory that was free.
+        """
+        if device.type == "cpu":
+            return {}
+        if device not in self._copies:
+            free, _ = torch.cuda.mem_get_info(device)
+            room = int(_SHARE_FOR_IMAGES * free)
+            self._copies[device] = copied((self.train, self.validation), device, room)
+        return self._copies[device]
+
+
+def copied(parts: Iterable[Images], device: torch.device, room: int) -> dict[ImageDataset, Tensor]:
+    """Copy images to a device as they are kept: a batch is gathered there without a transfer.
+
+    Parameters
+    ----------
+    parts : iterable of ImageDataset or ImageStream
+        The images; a stream, which has no end, is left out.
+    device : torch.device
+        Where to.
+    room : int
+        Bytes that all may take. Images that need more than is left are left out.
+
+    Returns
+    -------
+    dict of ImageDataset to torch.Tensor
+        `ImageDataset.images` of those that were copied.
+    """
+    found: dict[ImageDataset, Tensor] = {}
+    for part in parts:
+        if isinstance(part, ImageDataset) and part.images.nbytes <= room:
+            room -= part.images.nbytes
+            found[part] = torch.tensor(part.images, device=device)
+    return found
 
 
 def load_parts(data: ImageDataset | str | Path, config: TrainConfig) -> Parts:
@@ -73,7 +130,7 @@ def load_parts(data: ImageDataset | str | Path, config: TrainConfig) -> Parts:
         )
     if config.train_samples is None:
         return parts
-    return parts._replace(train=parts.train.take(config.train_samples, seed=config.seed))
+    return Parts(parts.train.take(config.train_samples, seed=config.seed), parts.validation)
 
 
 def _held_out(images: ImageDataset, config: TrainConfig) -> Parts:

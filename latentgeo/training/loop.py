@@ -14,13 +14,13 @@ from torch import Tensor, nn
 from torch.optim import Adam
 
 from latentgeo import processes
-from latentgeo.datasets import ImageDataset, ImageStream
+from latentgeo.datasets import ImageDataset
 from latentgeo.errors import InputError, TrainingDivergedError
 from latentgeo.models import RECIPES, Autoencoder, Pass, objective, save_model, shapes_of
 from latentgeo.objectives import UNLABELLED, AdversarialTerm, Batch, Labelled, Term
 from latentgeo.training.baseline import psnr_in_decibels
 from latentgeo.training.config import TrainConfig
-from latentgeo.training.data import Parts
+from latentgeo.training.data import Images, Parts
 from latentgeo.training.labels import all_labels, known_labels, probe_labels
 from latentgeo.training.micro_batches import Part, join, split, why_not_in_parts
 from latentgeo.training.probe import make_probe, save_probe
@@ -113,6 +113,7 @@ class Loop:
         self._warn_of_whole_nets()
         self.steps_per_epoch = _steps_per_epoch(len(parts.train), config.batch_size)
         self.total_steps = self.steps_per_epoch * config.epochs
+        self._copies = parts.copies_on(self.fabric.device)
         self._saved_step = 0
         #: Told of each phase of the run, to see where the time goes.
         self.phase: Watch = unwatched
@@ -245,7 +246,7 @@ class Loop:
         for term in self.adversaries:
             term.adversary.train(training)
 
-    def _batch(self, dataset: ImageDataset | ImageStream, positions: NDArray[np.int64]) -> Batch:
+    def _batch(self, dataset: Images, positions: NDArray[np.int64]) -> Batch:
         """Give a batch to train on, with the labels that the recipe may see."""
         images, known = self._images(dataset, positions), self._known
         if known is None or self.supervision is None:
@@ -266,18 +267,19 @@ class Loop:
         labels = all_labels(self.parts.validation, self.supervision)
         return Batch(images, self._labels(labels, positions))
 
-    def _show_to_probe(
-        self, batch: Batch, dataset: ImageDataset | ImageStream, positions: NDArray[np.int64]
-    ) -> Batch:
+    def _show_to_probe(self, batch: Batch, dataset: Images, positions: NDArray[np.int64]) -> Batch:
         """Add the labels that the probe may see, and the terms may not."""
         if self.probe is None:
             return batch
         return batch._replace(probe_labels=self._labels(probe_labels(dataset), positions))
 
-    def _images(self, dataset: ImageDataset | ImageStream, positions: NDArray[np.int64]) -> Tensor:
-        images = dataset.batch(positions).contiguous(memory_format=torch.channels_last)
-        moved: Tensor = self.fabric.to_device(images)
-        return moved
+    def _images(self, dataset: Images, positions: NDArray[np.int64]) -> Tensor:
+        if isinstance(dataset, ImageDataset) and dataset in self._copies:
+            chosen = self.fabric.to_device(torch.from_numpy(positions))
+            images = dataset.as_seen(self._copies[dataset][chosen])
+        else:
+            images = self.fabric.to_device(dataset.batch(positions))
+        return images.contiguous(memory_format=torch.channels_last)
 
     def _labels(self, labels: NDArray[np.int64], positions: NDArray[np.int64]) -> Tensor:
         moved: Tensor = self.fabric.to_device(torch.from_numpy(labels[positions]))

@@ -26,7 +26,7 @@ _BATCH = 128
 
 def make_probe(model: Autoencoder, parts: Parts, learning_rate: float) -> Probe:
     """Make a probe for a model and its images; raise `InputError` when they have no labels."""
-    classes = 1 + max(int(probe_labels(images).max()) for images in parts)
+    classes = 1 + max(int(probe_labels(each).max()) for each in (parts.train, parts.validation))
     return Probe(prod(model.latent_shape), classes, learning_rate=learning_rate)
 
 

@@ -193,5 +193,5 @@ def _run(members: Sequence[Member], seeds: list[int], *, show: bool, then: OnEpo
 def _baselines(members: Sequence[Member]) -> dict[int, float]:
     """Give what the mean image reaches for each seed, once for those that share their images."""
     found = {id(member.parts): member.parts for member in members}
-    reached = {key: mean_image_psnr(*parts) for key, parts in found.items()}
+    reached = {key: mean_image_psnr(parts.train, parts.validation) for key, parts in found.items()}
     return {member.config.seed: reached[id(member.parts)] for member in members}

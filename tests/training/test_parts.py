@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 import torch
 
-from latentgeo.datasets import load
+from latentgeo.datasets import ImageDataset, ImageStream, SentenceDataset, load
 from latentgeo.metrics import psnr
 from latentgeo.models import parse
 from latentgeo.training import TrainConfig
 from latentgeo.training.baseline import has_learned, mean_image_psnr, psnr_in_decibels
-from latentgeo.training.data import load_parts
+from latentgeo.training.data import Parts, copied, load_parts
 from latentgeo.training.loop import _steps_per_epoch
 from latentgeo.training.schedule import learning_rate_factor
 
@@ -45,7 +45,9 @@ def test_baseline_is_the_mean_training_image(images):
     everything = slice(None)
     mean = parts.train.batch(everything).mean(dim=0)
     expected = psnr(mean, parts.validation.batch(everything), data_range=1.0).mean()
-    assert mean_image_psnr(*parts) == pytest.approx(float(expected), abs=1e-4)
+    assert mean_image_psnr(parts.train, parts.validation) == pytest.approx(
+        float(expected), abs=1e-4
+    )
 
 
 def test_a_perfect_image_keeps_the_mean_finite():
@@ -88,3 +90,51 @@ def test_cosine_schedule_falls_by_half_in_the_middle():
 )
 def test_a_last_batch_of_one_image_is_left_out(samples, size, steps):
     assert _steps_per_epoch(samples, size) == steps
+
+
+CPU = torch.device("cpu")
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+
+
+def of_bytes(seed):
+    return np.random.default_rng(seed).integers(0, 256, (20, 3, 4, 5), dtype=np.uint8)
+
+
+KEPT = {
+    "bytes": ImageDataset.from_array(of_bytes(0)),
+    "floats": ImageDataset.from_array(of_bytes(1) / 255),
+    "words": SentenceDataset.from_sentences(["a dog runs", "a man eats", "dog eats a man"]),
+}
+
+
+@pytest.mark.parametrize("name", KEPT)
+@pytest.mark.parametrize("device", [CPU, pytest.param(torch.device("cuda"), marks=needs_gpu)])
+def test_a_batch_of_the_copy_is_the_batch(name, device):
+    images = KEPT[name]
+    positions = torch.tensor([2, 0, 2])
+    copy = copied([images], device, images.images.nbytes)[images]
+    chosen = images.as_seen(copy[positions.to(device)])
+    assert chosen.device.type == device.type
+    assert torch.equal(chosen.cpu(), images.batch(positions))
+    assert torch.equal(images.as_seen(copy).cpu(), images.batch(slice(None)))
+
+
+def test_what_does_not_fit_is_not_copied():
+    large, small = ImageDataset.from_array(of_bytes(0)), KEPT["bytes"].take(2)
+    room = small.images.nbytes + large.images.nbytes
+    assert set(copied([large, small], CPU, room)) == {large, small}
+    assert set(copied([large, small], CPU, room - 1)) == {large}
+    assert set(copied([large, small], CPU, large.images.nbytes - 1)) == {small}
+    stream = ImageStream("lines", "train", (1, 4, 4), 1, lambda numbers: None, "nothing")
+    assert set(copied([stream, small], CPU, room)) == {small}
+
+
+def test_copies_take_an_eighth_of_what_is_free_and_are_shared(monkeypatch):
+    images, few = KEPT["bytes"], KEPT["bytes"].take(2)
+    free = 8 * images.images.nbytes
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, 2 * free))
+    parts, card = Parts(images, few), torch.device("meta")
+    copies = parts.copies_on(card)
+    assert set(copies) == {images}
+    assert parts.copies_on(card) is copies
+    assert parts.copies_on(CPU) == {}

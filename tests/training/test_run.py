@@ -5,10 +5,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from latentgeo.datasets import ImageDataset
 from latentgeo.errors import InputError
 from latentgeo.files import sha256_of_file
 from latentgeo.models import load_model
 from latentgeo.training import TrainConfig, train
+from latentgeo.training.data import Parts, copied
 from latentgeo.training.loop import Loop
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*has not learned")
@@ -224,6 +226,24 @@ def test_bfloat16_trains_and_keeps_float32_weights(run):
     assert {tensor.dtype for tensor in weights.values()} == {torch.float32}
     exact = load_file(run("exact", epochs=1) / "model.safetensors")
     assert not all(torch.equal(weights[name], exact[name]) for name in weights)
+
+
+def test_training_from_copies_on_the_device_is_the_same(run, monkeypatch):
+    host = run("host", recipe="dae")
+    monkeypatch.setattr(
+        Parts, "copies_on", lambda parts, device: copied([parts.train], device, 10**6)
+    )
+    asked = []
+    batch = ImageDataset.batch
+    monkeypatch.setattr(
+        ImageDataset, "batch", lambda images, at: asked.append(images.split) or batch(images, at)
+    )
+    other = run("copies", recipe="dae")
+    one, two = state(host)["model"], state(other)["model"]
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    assert metrics(host) == metrics(other)
+    # Of the training images the host is asked once more, for the mean image.
+    assert asked.count("train") == 1
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
