@@ -1,9 +1,10 @@
 """Is training as fast as the machine? Our loop, a bare loop by hand, and pythae's trainer.
 
-    python benchmarks/training.py [--repeats 5] [--device cuda] [--pythae PYTHON] [--out FOLDER]
+    python benchmarks/training.py [--repeats 6] [--device cuda] [--pythae PYTHON] [--out FOLDER]
 
 All train the same nets on the same images of MNIST from memory, with Adam at the same rate, in one
-process each; a repeat runs them one after another, and the best of each counts. All compute in
+process each. A repeat runs them one after another, every second one the other way round, and they
+are compared within it: a machine may be faster at one time than at another. All compute in
 float32; ours does so once more in bfloat16 with float32 weights. The bare loop is the limit: it has
 the images ready as floating point, knows its nets, and does nothing that the weights do not need. A
 step is timed from the end of the one before, with all that is done for it; validation and saving
@@ -22,6 +23,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from statistics import median
 from time import perf_counter
 from typing import Any
 
@@ -114,7 +116,7 @@ class Stamps:
 def main() -> None:
     """Measure all and write one table, or, given a side, be the process that is measured."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=6)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--pythae", metavar="PYTHON", default=sys.executable)
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
@@ -138,12 +140,13 @@ def compare(
 ) -> dict[str, dict[str, list[float]]]:
     """Give the images per second of each case and side, once per repeat."""
     found: dict[str, dict[str, list[float]]] = {case: {} for case in cases}
-    for _ in range(repeats):
-        for side in SIDES:
-            python = pythae if side == "pythae" else sys.executable
-            command = [python, __file__, "--side", side, "--cases", *cases, "--device", device]
-            for case, speed in run_alone(command).items():
-                found[case].setdefault(side, []).append(speed)
+    for repeat in range(repeats):
+        for case in cases:
+            for side in list(SIDES)[:: 1 if repeat % 2 == 0 else -1]:
+                python = pythae if side == "pythae" else sys.executable
+                command = [python, __file__, "--side", side, "--cases", case, "--device", device]
+                for speed in run_alone(command).values():
+                    found[case].setdefault(side, []).append(speed)
     return found
 
 
@@ -436,9 +439,10 @@ def to_table(
         [
             "# Training beside a bare loop and pythae",
             "",
-            f"MNIST from memory, {place}, Adam; images per second, best of {repeats} "
-            "interleaved repeats, one process each, after a warm-up. Validation and saving are "
-            "left out. The bare loop is hand-written for each net, with the images ready as "
+            f"MNIST from memory, {place}, Adam; images per second, best of {repeats} repeats, "
+            "one process each, after a warm-up. A ratio is taken within a repeat, whose processes "
+            "run one after another; its median [lowest, highest]. Validation and saving are left "
+            "out. The bare loop is hand-written for each net, with the images ready as "
             "floating point. All in float32; bf16 is our loop with `--precision bf16-mixed`.",
             f"{say_machine(provenance(), before, f' with {torch.get_num_threads()} threads')} "
             f"Command: `python benchmarks/training.py --device {device}`.",
@@ -459,10 +463,15 @@ def to_table(
 def _row(case: Case, sides: Mapping[str, list[float]], work: float, rate: float) -> str:
     best = {side: max(speeds) for side, speeds in sides.items()}
     speeds = [f"{best[side]:,.0f}" if side in best else "–" for side in ("ours", "bare", "pythae")]
-    ratios = [f"{best['ours'] / best[side]:.2f}" if side in best else "–" for side in AIMS]
+    ratios = [_ratio(sides["ours"], sides[side]) if side in best else "–" for side in AIMS]
     used = [f"{work / 1e6:,.1f}", f"{best['ours'] * work / rate:.0%}"]
-    mixed = [f"{best['bf16']:,.0f}", f"{best['bf16'] / best['ours']:.2f}"]
+    mixed = [f"{best['bf16']:,.0f}", _ratio(sides["bf16"], sides["ours"])]
     return f"| {' | '.join([case.title, str(case.batch), *speeds, *ratios, *used, *mixed])} |"
+
+
+def _ratio(speeds: list[float], others: list[float]) -> str:
+    ratios = [one / other for one, other in zip(speeds, others, strict=True)]
+    return f"{median(ratios):.2f} [{min(ratios):.2f}, {max(ratios):.2f}]"
 
 
 if __name__ == "__main__":
