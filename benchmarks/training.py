@@ -1,21 +1,19 @@
 """Is training as fast as the machine? Our loop, a bare loop by hand, and pythae's trainer.
 
-    python benchmarks/training.py [--repeats 6] [--device cuda] [--pythae PYTHON] [--out FOLDER]
+    python benchmarks/training.py [--turns 40] [--device cuda] [--pythae PYTHON] [--out FOLDER]
 
 All train the same nets on the same images of MNIST from memory, with Adam at the same rate, in one
-process each. A repeat runs them one after another, every second one the other way round, and they
-are compared within it: a machine may be faster at one time than at another. All compute in
+process each; these take turns of a few steps, and are compared within a round. All compute in
 float32; ours does so once more in bfloat16 with float32 weights. The bare loop is the limit: it has
 the images ready as floating point, knows its nets, and does nothing that the weights do not need. A
 step is timed from the end of the one before, with all that is done for it; validation and saving
 are left out. pythae has no ACAI. Where it is not installed beside latentgeo (it asks for a backport
 of a part of Python), --pythae names the Python of an environment that has both, and without one its
 column stays empty. How much of the machine is used is the floating-point operations of a step,
-counted by torch, over what a product of two large float32 matrices makes in the same time.
+counted by torch, over those that one more process makes of products of large float32 matrices.
 """
 
 import argparse
-import json
 import os
 import sys
 import tempfile
@@ -23,19 +21,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from statistics import median
-from time import perf_counter
 from typing import Any
 
 import numpy as np
 import torch
 from machine import say_machine
-from own_process import run_alone
+from scipy.stats import quantile_test
 from short_runs import one_epoch, seeded_model
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 from torch.optim import Adam
 from torch.utils.flop_counter import FlopCounterMode
+from turns import TurnTaker, measure_in_turns
 
 from latentgeo.datasets import ImageDataset, load
 from latentgeo.files import write_text
@@ -52,15 +49,19 @@ SEED = 0
 RATE = 1e-3
 WARMUP = 5
 AIMS = {"bare": 0.97, "pythae": 1.3}
-MATRIX = 4096
+# Rows of a matrix whose products use a device as far as it goes, and take no seconds.
+MATRIX = {"cpu": 1536, "cuda": 8192}
 
 Nets = tuple[nn.Module, nn.Module]
 Step = Callable[[Tensor], None]
+#: Called after each step, with whatever a trainer gives to those whom it tells.
+OnStep = Callable[..., None]
+Weights = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
 class Case:
-    """A net and how it is trained; `steps` are timed, after the warm-up."""
+    """A net and how it is trained; so many steps are a turn, which takes tenths of a second."""
 
     title: str
     recipe: str
@@ -74,49 +75,18 @@ _PLAIN = {"likelihood": "squared", "latent_activation": "linear"}
 _AAE = {"hidden": (1000, 1000), "latent_dim": 8}
 
 CASES = {
-    "mlp": Case("MLP 512/256, latent 32", "cae", "mlp", 128, 300, _PLAIN),
-    "sctc": Case("SCTC 32/64/128", "cae", "sctc", 128, 10, _PLAIN),
-    "aae": Case("AAE 1000/1000, latent 8", "aae", "mlp", 100, 100, _AAE),
-    "acai-net": Case("net of ACAI, reconstruction alone", "cae", "acai", 64, 60, _PLAIN),
-    "acai": Case("ACAI with its critic", "acai", "acai", 64, 30),
+    "mlp": Case("MLP 512/256, latent 32", "cae", "mlp", 128, 10, _PLAIN),
+    "sctc": Case("SCTC 32/64/128", "cae", "sctc", 128, 1, _PLAIN),
+    "aae": Case("AAE 1000/1000, latent 8", "aae", "mlp", 100, 5, _AAE),
+    "acai-net": Case("net of ACAI, reconstruction alone", "cae", "acai", 64, 4, _PLAIN),
+    "acai": Case("ACAI with its critic", "acai", "acai", 64, 2),
 }
-
-
-@dataclass(frozen=True)
-class Trained:
-    """Images per second after the warm-up, and the weights that the steps led to."""
-
-    speed: float
-    weights: dict[str, Tensor]
-
-
-class Stamps:
-    """When each step ended."""
-
-    def __init__(self, case: Case, images: ImageDataset, device: str) -> None:
-        self.batch, self._device = case.batch, device
-        steps = len(images) // case.batch
-        #: Only at these a card is waited for: between them it may run behind the commands.
-        self._ends = (min(WARMUP, steps - 2), steps - 1)
-        self.times: list[float] = []
-
-    def __call__(self, *given: Any, **named: Any) -> None:
-        """Take the time."""
-        if self._device == "cuda" and len(self.times) in self._ends:
-            torch.cuda.synchronize()
-        self.times.append(perf_counter())
-
-    def trained(self, model: nn.Module) -> Trained:
-        """Give the speed after the warm-up with the model's weights."""
-        first, last = self._ends
-        speed = self.batch * (last - first) / (self.times[last] - self.times[first])
-        return Trained(speed, model.state_dict())
 
 
 def main() -> None:
     """Measure all and write one table, or, given a side, be the process that is measured."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=6)
+    parser.add_argument("--turns", type=int, default=40)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--pythae", metavar="PYTHON", default=sys.executable)
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
@@ -124,42 +94,33 @@ def main() -> None:
     parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.side is not None:
-        print(json.dumps(measure(chosen.side, chosen.cases, chosen.device)))
+        be_measured(chosen.side, CASES[chosen.cases[0]], chosen.turns, chosen.device)
         return
-    before = os.getloadavg()
-    found = compare(chosen.repeats, chosen.cases, chosen.pythae, chosen.device)
-    images = load("mnist", "train")
+    before, images = os.getloadavg(), load("mnist", "train")
+    found = {
+        name: compare(name, chosen.turns, chosen.pythae, chosen.device) for name in chosen.cases
+    }
     work = {name: work_per_image(CASES[name], images) for name in found}
-    table = to_table(found, chosen.repeats, before, work, matrix_rate(chosen.device), chosen.device)
+    table = to_table(found, chosen.turns, before, work, chosen.device)
     write_text(chosen.out / f"training-{chosen.device}.md", table)
     print(table)
 
 
-def compare(
-    repeats: int, cases: list[str], pythae: str, device: str
-) -> dict[str, dict[str, list[float]]]:
-    """Give the images per second of each case and side, once per repeat."""
-    found: dict[str, dict[str, list[float]]] = {case: {} for case in cases}
-    for repeat in range(repeats):
-        for case in cases:
-            for side in list(SIDES)[:: 1 if repeat % 2 == 0 else -1]:
-                python = pythae if side == "pythae" else sys.executable
-                command = [python, __file__, "--side", side, "--cases", case, "--device", device]
-                for speed in run_alone(command).values():
-                    found[case].setdefault(side, []).append(speed)
-    return found
+def compare(case: str, turns: int, pythae: str, device: str) -> dict[str, list[float]]:
+    """Give the seconds of each turn of a case, by side."""
+    given = ["--cases", case, "--turns", str(turns), "--device", device]
+    commands = {
+        side: [pythae if side == "pythae" else sys.executable, __file__, "--side", side, *given]
+        for side in SIDES
+    }
+    return measure_in_turns(commands, turns)
 
 
-def measure(side: str, cases: list[str], device: str) -> dict[str, float]:
-    """Give the images per second of one side, for each case that it has."""
-    images, found = load("mnist", "train"), {}
-    for name in cases:
-        case = CASES[name]
-        few = images.take(case.batch * (WARMUP + 1 + case.steps), SEED)
-        trained = SIDES[side](case, few, device)
-        if trained is not None:
-            found[name] = trained.speed
-    return found
+def be_measured(side: str, case: Case, turns: int, device: str) -> None:
+    """Train one side of a case, in turns with the others."""
+    images = load("mnist", "train").take(case.batch * (WARMUP + turns * case.steps), SEED)
+    wait = torch.cuda.synchronize if device == "cuda" else (lambda: None)
+    SIDES[side](case, images, device, TurnTaker(WARMUP, case.steps, turns, wait))
 
 
 def work_per_image(case: Case, images: ImageDataset) -> float:
@@ -171,16 +132,12 @@ def work_per_image(case: Case, images: ImageDataset) -> float:
     return float(counted.get_total_flops()) / case.batch
 
 
-def matrix_rate(device: str) -> float:
-    """Give the floating-point operations per second of a product of large float32 matrices."""
-    one = torch.randn(MATRIX, MATRIX, device=device)
-    best = float("inf")
-    for _ in range(5):
-        start = perf_counter()
-        product = one @ one
-        product[0, 0].item()  # waits for a card
-        best = min(best, perf_counter() - start)
-    return 2 * MATRIX**3 / best
+def matrix_product(case: Case, images: ImageDataset, device: str, on_step: OnStep) -> None:
+    """Multiply large matrices as often as steps are made."""
+    one = torch.randn(MATRIX[device], MATRIX[device], device=device)
+    for _ in range(len(images) // case.batch):
+        torch.mm(one, one)
+        on_step()
 
 
 def settings(
@@ -205,34 +162,34 @@ def fresh(case: Case, images: ImageDataset) -> Autoencoder:
     return seeded_model(settings(case, images), Parts(images, images))
 
 
-def ours(case: Case, images: ImageDataset, device: str, precision: str = FLOAT32) -> Trained:
+def ours(
+    case: Case, images: ImageDataset, device: str, on_step: OnStep, precision: str = FLOAT32
+) -> Weights:
     """Train as `latentgeo train --quiet` does."""
     config = settings(case, images, device, precision)
-    model, stamps = fresh(case, images), Stamps(case, images, device)
-    parts = Parts(images, images.take(2))
+    model, parts = fresh(case, images), Parts(images, images.take(2))
     with tempfile.TemporaryDirectory() as folder:
         loop = Loop(config, model, parts, RunFolder(Path(folder)), torch.device(device))
-        with training_bar(config.recipe, 1, loop.total_steps, 0, show=False) as on_step:
-            loop.run(lambda *given: (on_step(*given), stamps())[0], lambda progress: None)
-    return stamps.trained(model)
+        with training_bar(config.recipe, 1, loop.total_steps, 0, show=False) as show:
+            loop.run(lambda *given: (show(*given), on_step())[0], lambda progress: None)
+    return model.state_dict()
 
 
-def ours_bf16(case: Case, images: ImageDataset, device: str) -> Trained:
+def ours_bf16(case: Case, images: ImageDataset, device: str, on_step: OnStep) -> Weights:
     """Train as with `--precision bf16-mixed`."""
-    return ours(case, images, device, "bf16-mixed")
+    return ours(case, images, device, on_step, "bf16-mixed")
 
 
-def bare(case: Case, images: ImageDataset, device: str) -> Trained:
+def bare(case: Case, images: ImageDataset, device: str, on_step: OnStep) -> Weights:
     """Train as one would by hand."""
     model = fresh(case, images).to(device=device, memory_format=torch.channels_last)
     step = bare_step(case, model)
     ready = images.batch(slice(None)).contiguous(memory_format=torch.channels_last).to(device)
     order = torch.from_numpy(np.random.default_rng((SEED, 0)).permutation(len(images))).to(device)
-    stamps = Stamps(case, images, device)
     for positions in order.split(case.batch):
         step(ready[positions])
-        stamps()
-    return stamps.trained(model)
+        on_step()
+    return model.state_dict()
 
 
 def bare_step(case: Case, model: Autoencoder) -> Step:
@@ -326,23 +283,23 @@ BARE_STEPS: dict[str, Callable[..., Step]] = {
 }
 
 
-def pythae(case: Case, images: ImageDataset, device: str) -> Trained | None:
+def pythae(case: Case, images: ImageDataset, device: str, on_step: OnStep) -> Weights | None:
     """Train with pythae's trainer, where it is installed and has such a model."""
     if find_spec("pythae") is None or case.recipe == "acai":
         return None
     from pythae.data.datasets import BaseDataset
     from pythae.trainers import training_callbacks
 
-    stamps, model = Stamps(case, images, device), fresh(case, images)
+    model = fresh(case, images)
     callback = training_callbacks.TrainingCallback()
-    callback.on_train_step_end = stamps
+    callback.on_train_step_end = on_step
     labels = torch.zeros(len(images))
     with tempfile.TemporaryDirectory() as folder:
         data = BaseDataset(images.batch(slice(None)), labels)
         trainer = _pythae_trainer(case, model, data, folder, callback, device)
         trainer.prepare_training()
         trainer.train_step(1)
-    return stamps.trained(model)
+    return model.state_dict()
 
 
 def _pythae_trainer(
@@ -417,61 +374,73 @@ def _pythae_discriminator(net: nn.Module) -> nn.Module:
     return Discriminator()
 
 
-SIDES: dict[str, Callable[[Case, ImageDataset, str], Trained | None]] = {
+SIDES: dict[str, Callable[[Case, ImageDataset, str, OnStep], Weights | None]] = {
     "ours": ours,
     "bare": bare,
     "pythae": pythae,
     "bf16": ours_bf16,
+    "matrix": matrix_product,
 }
 
 
 def to_table(
     found: Mapping[str, Mapping[str, list[float]]],
-    repeats: int,
+    turns: int,
     before: tuple[float, ...],
     work: Mapping[str, float],
-    rate: float,
     device: str,
 ) -> str:
     """Write the table with what made it."""
     place = torch.cuda.get_device_name() if device == "cuda" else "CPU"
+    size = MATRIX[device]
     return "\n".join(
         [
             "# Training beside a bare loop and pythae",
             "",
-            f"MNIST from memory, {place}, Adam; images per second, best of {repeats} repeats, "
-            "one process each, after a warm-up. A ratio is taken within a repeat, whose processes "
-            "run one after another; its median [lowest, highest]. Validation and saving are left "
-            "out. The bare loop is hand-written for each net, with the images ready as "
-            "floating point. All in float32; bf16 is our loop with `--precision bf16-mixed`.",
+            f"MNIST from memory, {place}, Adam; images per second, from the median of {turns} "
+            "turns of some steps, after a warm-up. Each side is a process, and these take turns; a ratio "
+            "is taken within a round, and the table has its median over the rounds [95 % "
+            "interval]. Validation and saving are left out. The bare loop is hand-written for each "
+            "net, with the images ready as floating point. All in float32; bf16 is our loop with "
+            "`--precision bf16-mixed`.",
             f"{say_machine(provenance(), before, f' with {torch.get_num_threads()} threads')} "
             f"Command: `python benchmarks/training.py --device {device}`.",
             f"Aims: {AIMS['bare']} of the bare loop, {AIMS['pythae']} of pythae.",
             "",
-            f"Used: the operations of our float32 step over {rate / 1e9:,.0f} GFLOP/s, which a "
-            f"float32 product of {MATRIX}×{MATRIX} matrices makes here.",
+            "Used: the operations of our float32 steps over those of float32 products of "
+            f"{size}×{size} matrices in the same time, made in the same rounds.",
             "",
             "| net | batch | ours | bare loop | pythae | ours / bare | ours / pythae | MFLOP an "
             "image | used | bf16 | bf16 / ours |",
             "|---|---|---|---|---|---|---|---|---|---|---|",
-            *(_row(CASES[name], sides, work[name], rate) for name, sides in found.items()),
+            *(_row(CASES[name], sides, work[name], device) for name, sides in found.items()),
             "",
         ]
     )
 
 
-def _row(case: Case, sides: Mapping[str, list[float]], work: float, rate: float) -> str:
-    best = {side: max(speeds) for side, speeds in sides.items()}
-    speeds = [f"{best[side]:,.0f}" if side in best else "–" for side in ("ours", "bare", "pythae")]
-    ratios = [_ratio(sides["ours"], sides[side]) if side in best else "–" for side in AIMS]
-    used = [f"{work / 1e6:,.1f}", f"{best['ours'] * work / rate:.0%}"]
-    mixed = [f"{best['bf16']:,.0f}", _ratio(sides["bf16"], sides["ours"])]
-    return f"| {' | '.join([case.title, str(case.batch), *speeds, *ratios, *used, *mixed])} |"
+def _row(case: Case, sides: Mapping[str, list[float]], work: float, device: str) -> str:
+    images = case.batch * case.steps
+    speeds = {side: f"{images / np.median(seconds):,.0f}" for side, seconds in sides.items()}
+    ratios = {side: _ratio(seconds, sides["ours"]) for side, seconds in sides.items()}
+    used = work * images / (2 * MATRIX[device] ** 3 * case.steps)
+    cells = [
+        case.title,
+        str(case.batch),
+        *(speeds.get(side, "–") for side in ("ours", "bare", "pythae")),
+        *(ratios.get(side, "–") for side in AIMS),
+        f"{work / 1e6:,.1f}",
+        f"{used * np.median(np.divide(sides['matrix'], sides['ours'])):.0%}",
+        speeds["bf16"],
+        _ratio(sides["ours"], sides["bf16"]),
+    ]
+    return f"| {' | '.join(cells)} |"
 
 
-def _ratio(speeds: list[float], others: list[float]) -> str:
-    ratios = [one / other for one, other in zip(speeds, others, strict=True)]
-    return f"{median(ratios):.2f} [{min(ratios):.2f}, {max(ratios):.2f}]"
+def _ratio(seconds: list[float], others: list[float]) -> str:
+    ratios = np.divide(seconds, others)
+    low, high = quantile_test(ratios, p=0.5).confidence_interval(0.95)
+    return f"{np.median(ratios):.2f} [{low:.2f}, {high:.2f}]"
 
 
 if __name__ == "__main__":
