@@ -398,11 +398,11 @@ def to_table(
             "# Training beside a bare loop and pythae",
             "",
             f"MNIST from memory, {place}, Adam; images per second, from the median of {turns} "
-            "turns of some steps, after a warm-up. Each side is a process, and these take turns; a ratio "
-            "is taken within a round, and the table has its median over the rounds [95 % "
-            "interval]. Validation and saving are left out. The bare loop is hand-written for each "
-            "net, with the images ready as floating point. All in float32; bf16 is our loop with "
-            "`--precision bf16-mixed`.",
+            "turns of some steps, after a warm-up. Each side is a process, and these take turns; a "
+            "ratio is taken within a round: its median over the rounds [95 % interval]. Validation "
+            "and saving are left out. The bare loop is hand-written for each net, with the images "
+            "ready as floating point. All in float32; bf16 is our loop with `--precision "
+            "bf16-mixed`.",
             f"{say_machine(provenance(), before, f' with {torch.get_num_threads()} threads')} "
             f"Command: `python benchmarks/training.py --device {device}`.",
             f"Aims: {AIMS['bare']} of the bare loop, {AIMS['pythae']} of pythae.",

@@ -16,6 +16,7 @@ from latentgeo.objectives import Batch, Pass, Posterior
 from latentgeo.training.data import Images
 from latentgeo.training.draws import MemberDraws, RandomState
 from latentgeo.training.loop import Loop, OnStep
+from latentgeo.training.memory import freed_memory_kept
 from latentgeo.training.micro_batches import keeps_more_than_weights
 from latentgeo.training.progress import Progress, Row
 from latentgeo.training.run_folder import Facts
@@ -114,6 +115,7 @@ class BatchedLoop:
     def __init__(self, members: Sequence[Member]) -> None:
         self.members = members
 
+    @freed_memory_kept()
     def run(self, on_step: OnStep, on_epoch: Callable[[Member], None]) -> None:
         """Train all members from where they stand to the end.
 

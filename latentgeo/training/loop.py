@@ -22,6 +22,7 @@ from latentgeo.training.baseline import psnr_in_decibels
 from latentgeo.training.config import TrainConfig
 from latentgeo.training.data import Images, Parts
 from latentgeo.training.labels import all_labels, known_labels, probe_labels
+from latentgeo.training.memory import freed_memory_kept
 from latentgeo.training.micro_batches import Part, join, split, why_not_in_parts
 from latentgeo.training.probe import make_probe, save_probe
 from latentgeo.training.profiling import Watch, unwatched
@@ -118,6 +119,7 @@ class Loop:
         #: Told of each phase of the run, to see where the time goes.
         self.phase: Watch = unwatched
 
+    @freed_memory_kept()
     def run(self, on_step: OnStep, on_epoch: OnEpoch) -> None:
         """Train from where the progress stands to the end.
 
