@@ -408,7 +408,8 @@ def to_table(
             f"Aims: {AIMS['bare']} of the bare loop, {AIMS['pythae']} of pythae.",
             "",
             "Used: the operations of our float32 steps over those of float32 products of "
-            f"{size}×{size} matrices in the same time, made in the same rounds.",
+            f"{size}×{size} matrices in the same time, made in the same rounds; convolutions can "
+            "be faster than those.",
             "",
             "| net | batch | ours | bare loop | pythae | ours / bare | ours / pythae | MFLOP an "
             "image | used | bf16 | bf16 / ours |",
