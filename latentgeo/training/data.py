@@ -34,7 +34,7 @@ class Parts:
     train: Images
     validation: ImageDataset
     _copies: dict[torch.device, dict[ImageDataset, Tensor]] = field(
-        default_factory=dict, repr=False
+        default_factory=dict, init=False, repr=False, compare=False
     )
 
     @property
