@@ -87,12 +87,10 @@ class AdversarialTerm(Term):
         weights = list(self.adversary.parameters())
         self.adversary.requires_grad_(True)
         loss = self.adversary_loss(pass_.detached(), batch)
-        # Not backward(): that would leave gradients in the autoencoder, where a term decodes anew.
-        gradients = torch.autograd.grad(loss, weights)
+        self.optimiser.zero_grad()
+        # For these alone: it would leave gradients in the autoencoder, where a term decodes anew.
+        loss.backward(inputs=weights)  # type: ignore[no-untyped-call]
         self.adversary.requires_grad_(False)
-        for weight, gradient in zip(weights, gradients, strict=True):
-            # Laid out as the weight: the fused optimiser walks through both by one pointer.
-            weight.grad = torch.empty_like(weight).copy_(gradient)
         if clip is not None:
             nn.utils.clip_grad_norm_(weights, clip)
         for group in self.optimiser.param_groups:
