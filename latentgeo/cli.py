@@ -119,6 +119,13 @@ def train(
             help="Train these seeds at once, a run folder of each in --out: 0,1,2 or 0-7."
         ),
     ] = None,
+    sweep: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=[VALUES]",
+            help="Train at these values of a setting or an option at once; may be repeated.",
+        ),
+    ] = None,
     device: Device = "auto",
     precision: Annotated[str, typer.Option(help="32-true, bf16-mixed, 16-mixed …")] = "32-true",
     probe: Annotated[
@@ -138,7 +145,7 @@ def train(
     quiet: Quiet = False,
 ) -> None:
     """Train an autoencoder and leave a run folder."""
-    from latentgeo.training import train, train_seeds
+    from latentgeo.training import train, train_together
 
     settings: dict[str, Any] = {
         "data": data,
@@ -162,13 +169,15 @@ def train(
         "force": force,
         "progress": not quiet,
     }
-    if seeds is not None:
-        if seed or tensorboard or profile:
+    if seeds is not None or sweep:
+        if (seeds is not None and seed) or tensorboard or profile:
             raise InputError(
-                "--seeds trains several runs at once, but --seed, --tensorboard or --profile was "
-                "given, which are for a single run; leave them out"
+                "--seeds and --sweep train several runs at once; leave out --tensorboard and "
+                "--profile, which watch one, and --seed beside --seeds"
             )
-        for folder in train_seeds(recipe, seeds=_seeds(seeds), **settings):
+        several = [seed] if seeds is None else _seeds(seeds)
+        chosen = read_pairs(sweep or [], "sweep", "kl_weight=[0.5,1,4]")
+        for folder in train_together(recipe, seeds=several, sweep=chosen, **settings):
             typer.echo(f"run: {folder}")
         return
     folder = train(recipe, seed=seed, tensorboard=tensorboard, profile=profile, **settings)

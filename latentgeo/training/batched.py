@@ -1,4 +1,4 @@
-"""Runs that differ in their seeds alone, trained as one batched model."""
+"""Runs that share nets and terms, trained as one batched model."""
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -78,11 +78,23 @@ class Member(Loop):
         """Give a batch of images of the present epoch, with the labels for the probe."""
         return self._show_to_probe(self._batch(images, positions), self.parts.train, positions)
 
-    def pass_and_losses(self, images: Tensor) -> tuple[Pass, Losses]:
-        """Pass images, and measure what the autoencoder descends."""
-        batch = Batch(images)
-        pass_ = self._pass(batch)
-        return pass_, self._losses(pass_, batch, self.progress.step / self.total_steps)
+    def corrupted(self, images: Tensor) -> Tensor:
+        """Give what the encoder sees."""
+        with self.random.drawing():
+            return self._corrupt(images)
+
+    def pass_and_terms(self, seen: Tensor, images: Tensor) -> tuple[Pass, Losses]:
+        """Pass what the encoder sees, and measure every term, unweighted."""
+        pass_ = self.pass_through(seen)
+        return pass_, self.measure_terms(pass_, Batch(images))
+
+    def weights_of_terms(self) -> list[float]:
+        """Give the weight of every term at the present step."""
+        return [term.weight_at(self.progress.step / self.total_steps) for term in self.terms]
+
+    def rate(self) -> float:
+        """Give the learning rate of the present step."""
+        return self.config.learning_rate * self.learning_rate_factor()
 
     def adversaries_losses(self, pass_: Pass, images: Tensor) -> Losses:
         """Measure what each adversary descends."""
@@ -97,7 +109,7 @@ class Member(Loop):
 
     def _diverged(self, what: str) -> TrainingDivergedError:
         alone = super()._diverged(what)
-        return TrainingDivergedError(f"seed {self.config.seed}: {alone}; all seeds have stopped")
+        return TrainingDivergedError(f"{self.folder.path.name}: {alone}; all runs have stopped")
 
 
 class BatchedLoop:
@@ -109,7 +121,8 @@ class BatchedLoop:
     Parameters
     ----------
     members : sequence of Member
-        Alike in all but seed and images, of which there are equally many.
+        Alike in nets and terms; images, of which there are equally many, draws, weights of terms
+        and learning rates are each member's own.
     """
 
     def __init__(self, members: Sequence[Member]) -> None:
@@ -132,7 +145,7 @@ class BatchedLoop:
         Raises
         ------
         TrainingDivergedError
-            When a loss or a weight of a member is no longer finite: it says of which seed. The
+            When a loss or a weight of a member is no longer finite: it says of which run. The
             earlier checkpoints of all are whole.
         """
         for member in self.members:
@@ -241,11 +254,21 @@ class StackedStep:
         """
         adversaries = [stack.weights for stack in self._adversaries]
         members = torch.arange(len(self._members), device=self._first.fabric.device)
-        images = _stack_images([batch.images for batch in batches])
-        measured: tuple[Losses, Losses, Tensor] = torch.vmap(self._measure_one)(
-            self._model.weights, adversaries, images, members
+        seen = [
+            member.corrupted(batch.images)
+            for member, batch in zip(self._members, batches, strict=True)
+        ]
+        images = [batch.images for batch in batches]
+        terms, adversaries_losses, means = torch.vmap(self._measure_one)(
+            self._model.weights, adversaries, _stack_images(seen), _stack_images(images), members
         )
-        return measured
+        return {"loss": self._weigh(terms), **terms}, adversaries_losses, means
+
+    def _weigh(self, terms: Losses) -> Tensor:
+        """Give the sum of each member's terms, at its own weights."""
+        values = torch.stack(list(terms.values()), dim=1)
+        weights = [member.weights_of_terms() for member in self._members]
+        return (values * torch.tensor(weights, device=values.device)).sum(dim=1)
 
     def write_back(self) -> None:
         """Give each member its weights and its optimisers' states."""
@@ -253,22 +276,29 @@ class StackedStep:
             stack.write_back()
 
     def _measure_one(
-        self, model: Weights, adversaries: list[Weights], images: Tensor, member: Tensor
+        self,
+        model: Weights,
+        adversaries: list[Weights],
+        seen: Tensor,
+        images: Tensor,
+        member: Tensor,
     ) -> tuple[Losses, Losses, Tensor]:
         first = self._first
         with MemberDraws([each.random for each in self._members], member):
             fixed = [_detached(weights) for weights in adversaries]
-            pass_, losses = self._nets.call(first.pass_and_losses, model, fixed, images)
+            pass_, terms = self._nets.call(first.pass_and_terms, model, fixed, seen, images)
             own = self._nets.call(
                 first.adversaries_losses, _detached(model), adversaries, pass_.detached(), images
             )
-        return losses, own, pass_.posterior.mean
+        return terms, own, pass_.posterior.mean
 
     def _step(self) -> None:
-        config, factor = self._first.config, self._first.learning_rate_factor()
-        self._model.step(config.learning_rate * factor, config.gradient_clip)
-        for stack, term in zip(self._adversaries, self._first.adversaries, strict=True):
-            stack.step(term.learning_rate * factor, config.gradient_clip)
+        clips = [member.config.gradient_clip for member in self._members]
+        self._model.step([member.rate() for member in self._members], clips)
+        factors = [member.learning_rate_factor() for member in self._members]
+        for place, stack in enumerate(self._adversaries):
+            own = [member.adversaries[place].learning_rate for member in self._members]
+            stack.step([rate * factor for rate, factor in zip(own, factors, strict=True)], clips)
 
 
 class _Nets(nn.Module):
@@ -310,11 +340,11 @@ def check_batched(members: Sequence[Member]) -> None:
     InputError
         Says what stands in the way.
     """
-    reason = _why_not_batched(members[0]) or _why_a_try_fails(members)
+    reason = _why_not_batched(members[0]) or _why_not_alike(members) or _why_a_try_fails(members)
     if reason is not None:
         raise InputError(
-            f"seeds of the {members[0].config.recipe} cannot be trained at once, for {reason}; "
-            "train the seeds one by one"
+            f"runs of the {members[0].config.recipe} cannot be trained at once, for {reason}; "
+            "train them one by one"
         )
 
 
@@ -330,6 +360,14 @@ def _why_not_batched(member: Member) -> str | None:
         if len(list(net.named_parameters(remove_duplicate=False))) > len(list(net.parameters())):
             return "its nets share weights"
     return None
+
+
+def _why_not_alike(members: Sequence[Member]) -> str | None:
+    names = [[term.name for term in member.terms] for member in members]
+    if all(each == names[0] for each in names):
+        return None
+    some = sorted(set().union(*names) - set(names[0]).intersection(*names))
+    return f"only some of them have the term {some[0]!r}, of which one leaves out what weighs 0"
 
 
 def _why_a_try_fails(members: Sequence[Member]) -> str | None:

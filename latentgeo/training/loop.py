@@ -375,14 +375,22 @@ class Loop:
             )
 
     def _pass(self, batch: Batch) -> Pass:
-        pass_: Pass = self._run_model(self._corrupt(batch.images), batch.labels)
+        return self.pass_through(self._corrupt(batch.images), batch.labels)
+
+    def pass_through(self, seen: Tensor, labels: Tensor | None = None) -> Pass:
+        """Pass images as the encoder is to see them."""
+        pass_: Pass = self._run_model(seen, labels)
         return pass_
 
     def _losses(self, pass_: Pass, batch: Batch, done: float) -> dict[str, Tensor]:
         """Give every term, unweighted, and their sum as "loss", weighted as `done` asks for."""
-        terms = {term.name: term(pass_, batch) for term in self.terms}
+        terms = self.measure_terms(pass_, batch)
         weighted = [term.weight_at(done) * terms[term.name] for term in self.terms]
         return {"loss": torch.stack(weighted).sum(), **terms}
+
+    def measure_terms(self, pass_: Pass, batch: Batch) -> dict[str, Tensor]:
+        """Give every term, unweighted."""
+        return {term.name: term(pass_, batch) for term in self.terms}
 
     def _descend(self) -> None:
         for group in self.optimiser.param_groups:

@@ -1,5 +1,6 @@
 """One net of several members as one: weights and Adam's state, stacked."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -11,7 +12,8 @@ from torch.optim import Adam
 class Stack:
     """The weights of one net, a member each along the first dimension, and their Adam.
 
-    Adam works number by number, so that of the stack is that of each member.
+    Adam works number by number, so that of the stack is that of each member. It walks from zero at
+    a rate of 1, and each member goes as far as its own rate says.
 
     Parameters
     ----------
@@ -32,65 +34,83 @@ class Stack:
         for weight in self.weights.values():
             weight.requires_grad_()
         settings = optimisers[0].param_groups[0]
-        chosen = {name: settings[name] for name in ("lr", "betas", "fused")}
-        self._optimiser = Adam(self.weights.values(), **chosen)
+        self._rates = [each.param_groups[0]["lr"] for each in optimisers]
+        self._walked = [torch.zeros_like(weight) for weight in self.weights.values()]
+        chosen = {name: settings[name] for name in ("betas", "fused")}
+        self._optimiser = Adam(self._walked, lr=1.0, **chosen)
         self._take_states()
 
     def zero_grad(self) -> None:
         """Forget the gradients."""
-        self._optimiser.zero_grad()
+        for weight in self.weights.values():
+            weight.grad = None
 
-    def step(self, learning_rate: float, clip: float | None) -> None:
+    @torch.no_grad()
+    def step(self, rates: Sequence[float], clips: Sequence[float | None]) -> None:
         """Take one step.
 
         Parameters
         ----------
-        learning_rate : float
-            Adam's step size.
-        clip : float or None
-            Largest norm of each member's gradient.
+        rates : sequence of float
+            Adam's step size, of each member.
+        clips : sequence of float or None
+            Largest norm of the gradient, of each member.
         """
-        if clip is not None:
-            gradients = [weight.grad for weight in self.weights.values()]
-            clip_each([each for each in gradients if each is not None], clip)
-        self._optimiser.param_groups[0]["lr"] = learning_rate
+        gradients = [weight.grad for weight in self.weights.values()]
+        clip_each([each for each in gradients if each is not None], clips)
+        for walked, gradient in zip(self._walked, gradients, strict=True):
+            walked.grad = gradient
         self._optimiser.step()
+        self._rates = list(rates)
+        factors = torch.tensor(self._rates, device=self._walked[0].device)
+        for walked, weight in zip(self._walked, self.weights.values(), strict=True):
+            weight.addcmul_(walked, _for_each(factors, walked))
+        torch._foreach_zero_(self._walked)
 
     @torch.no_grad()
     def write_back(self) -> None:
         """Give each member its weights and its optimiser's state."""
+        stacked = list(zip(self.weights.values(), self._walked, strict=True))
         for member, optimiser in enumerate(self._optimisers):
-            optimiser.param_groups[0]["lr"] = self._optimiser.param_groups[0]["lr"]
-            for own, weight in zip(_weights_of(optimiser), self.weights.values(), strict=True):
+            optimiser.param_groups[0]["lr"] = self._rates[member]
+            for own, (weight, walked) in zip(_weights_of(optimiser), stacked, strict=True):
                 own.copy_(weight[member])
-                for name, values in self._optimiser.state[weight].items():
+                for name, values in self._optimiser.state[walked].items():
                     alone = values if values.ndim == 0 else values[member]
                     optimiser.state[own][name] = _laid_out_as(own, alone)
 
     def _take_states(self) -> None:
-        for place, weight in enumerate(self.weights.values()):
+        for place, walked in enumerate(self._walked):
             states = [each.state.get(_weights_of(each)[place], {}) for each in self._optimisers]
             for name, first in states[0].items():
                 values = [state[name] for state in states]
                 together = first if first.ndim == 0 else torch.stack(values)
-                self._optimiser.state[weight][name] = _laid_out_as(weight, together)
+                self._optimiser.state[walked][name] = _laid_out_as(walked, together)
 
 
-def clip_each(gradients: Sequence[Tensor], clip: float) -> None:
-    """Scale the gradient of each member in place, so that its norm is at most `clip`.
+def clip_each(gradients: Sequence[Tensor], clips: Sequence[float | None]) -> None:
+    """Scale the gradient of each member in place, so that its norm is at most its own `clip`.
 
     Parameters
     ----------
     gradients : sequence of torch.Tensor of shape (members, …)
         Of all weights.
-    clip : float
-        The largest norm.
+    clips : sequence of float or None
+        The largest norm, of each member; None for any.
     """
+    if all(clip is None for clip in clips):
+        return
+    largest = torch.tensor([math.inf if clip is None else clip for clip in clips]).to(gradients[0])
     parts = torch.stack([each.reshape(len(each), -1).norm(dim=1) for each in gradients])
     # As torch.nn.utils.clip_grad_norm_ has it.
-    factors = (clip / (parts.norm(dim=0) + 1e-6)).clamp(max=1)
+    factors = (largest / (parts.norm(dim=0) + 1e-6)).clamp(max=1)
     for gradient in gradients:
-        gradient.mul_(factors.reshape(-1, *[1] * (gradient.ndim - 1)))
+        gradient.mul_(_for_each(factors, gradient))
+
+
+def _for_each(factors: Tensor, values: Tensor) -> Tensor:
+    """Shape a factor of each member, so that it multiplies all of the member's values."""
+    return factors.reshape(-1, *[1] * (values.ndim - 1))
 
 
 def _weights_of(optimiser: Adam) -> list[Tensor]:

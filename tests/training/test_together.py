@@ -1,7 +1,9 @@
-"""Seeds that are trained at once: each is what it would be alone."""
+"""Runs that are trained at once: each is what it would be alone."""
 
 import csv
 import json
+from itertools import combinations as combinations_of
+from itertools import product
 
 import numpy as np
 import pytest
@@ -12,11 +14,12 @@ import latentgeo
 from latentgeo.cli import main
 from latentgeo.datasets import ImageDataset, load
 from latentgeo.errors import InputError, TrainingDivergedError
-from latentgeo.training import train_seeds
+from latentgeo.training import train_together
 from latentgeo.training.batched import StackedStep
 from latentgeo.training.loop import Loop
 from latentgeo.training.run_folder import RunFolder
 from latentgeo.training.start import fresh_model
+from latentgeo.training.together import SWEPT_OPTIONS, SWEPT_SETTINGS
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*has not learned", "ignore:.*ended in trouble")
 
@@ -63,7 +66,7 @@ def run_seeds(run):
             "checkpoint_steps": 3,
             "progress": False,
         }
-        return train_seeds(recipe, seeds=seeds, **{**given, **settings})
+        return train_together(recipe, seeds=seeds, **{**given, **settings})
 
     return train_all
 
@@ -148,6 +151,82 @@ def test_each_seed_is_what_it_is_alone(run, run_seeds, case):
     assert any(not torch.equal(one[name], other[name]) for name in one)
 
 
+# Every name that can be swept, with values of which each makes other weights.
+SWEEPS = {
+    "steps": ("cae", {}, {"learning_rate": [1e-3, 1e-2], "gradient_clip": [None, 0.1]}),
+    "courses": ("cae", {}, {"schedule": ["constant", "cosine"], "warmup_steps": [0, 3]}),
+    "noise": ("dae", {}, {"noise": [(0.0, 0.1), (0.2, 0.3)]}),
+    "weights": ("vae", MLP, {"kl_weight": [0.5, 4], "kl_warmup": [0.0, 0.8]}),
+    "noise on the input": (
+        "aae",
+        with_options(MLP, **DISCRIMINATOR),
+        {"input_noise": [0.0, 0.2], "adversarial_weight": [0.1, 1]},
+    ),
+    "rates of adversaries": (
+        "aae",
+        with_options(MLP, critic_weight=0.5, **CRITIC, **DISCRIMINATOR),
+        {"discriminator_rate": [1e-3, 1e-2], "critic_rate": [1e-4, 1e-2]},
+    ),
+    "weights of a prior": (
+        "wae-mmd",
+        with_options(MLP, pretrain_steps=1),
+        {"prior_weight": [1, 10], "convention": ["paper", "published-code"]},
+    ),
+    "pre-training": ("wae-mmd", MLP, {"pretrain_steps": [0, 2]}),
+    "weight of a stage": (
+        "swae",
+        with_options(MLP, stage_hidden=(4,), stage_dim=2),
+        {"stage_weight": [0.1, 1]},
+    ),
+    "weight of a critic": ("acai", with_options(ACAI, **CRITIC), {"critic_weight": [0.1, 1]}),
+}
+
+
+@pytest.mark.parametrize("case", SWEEPS)
+def test_each_combination_is_what_it_is_alone(run, run_seeds, case):
+    recipe, settings, sweep = SWEEPS[case]
+    folders = run_seeds(recipe=recipe, seeds=(3,), sweep=sweep, **settings)
+    combinations = [dict(zip(sweep, each, strict=True)) for each in product(*sweep.values())]
+    for place, (folder, chosen) in enumerate(zip(folders, combinations, strict=True)):
+        own = {name: value for name, value in chosen.items() if name in SWEPT_SETTINGS}
+        options = {**settings.get("options", SCTC["options"])}
+        options |= {name: value for name, value in chosen.items() if name in SWEPT_OPTIONS}
+        given = {**settings, **own, "options": options}
+        alone = run(f"alone-{place}", recipe=recipe, epochs=2, seed=3, **given)
+        assert_same_run(folder, alone)
+        for name in ("run.json", "config.json"):
+            assert (folder / name).read_text() == (alone / name).read_text()
+    found = [load_file(folder / "model.safetensors") for folder in folders]
+    for one, other in combinations_of(found, 2):
+        assert any(not torch.equal(one[name], other[name]) for name in one)
+
+
+def test_every_run_has_its_own_probe(run, run_seeds):
+    run.images = load("digits", "train").take(60, seed=0)
+    settings = {"train_samples": 20, "probe": True, **MLP}
+    folders = run_seeds(sweep={"probe_rate": [1e-4, 0.1]}, **settings)
+    names = [f"probe_rate-{rate}-seed-{seed}" for rate in (0.0001, 0.1) for seed in SEEDS]
+    assert [folder.name for folder in folders] == names
+    assert_each_is_alone(run, folders[2:], probe_rate=0.1, **settings)
+
+
+def test_a_sweep_that_was_stopped_goes_on(run, run_seeds, stop_at, monkeypatch):
+    sweep = {"learning_rate": [1e-3, 1e-2]}
+    stop_at(RunFolder, "write_state", 7)
+    with pytest.raises(Stopped):
+        run_seeds(sweep=sweep)
+    monkeypatch.undo()
+    for folder in run_seeds(sweep=sweep, resume=True):
+        rate, seed = float(folder.name.split("-")[1]), int(folder.name[-1])
+        alone = run(f"alone-{folder.name}", epochs=2, learning_rate=rate, seed=seed)
+        assert_same_run(folder, alone)
+
+
+def test_all_that_can_be_swept_is_tested():
+    swept = {name for _, _, sweep in SWEEPS.values() for name in sweep}
+    assert swept | {"patience", "probe_rate"} == {*SWEPT_SETTINGS, *SWEPT_OPTIONS}
+
+
 def test_noise_on_images_in_colour_is_what_it_is_alone(run, run_seeds):
     pixels = np.random.default_rng(0).integers(0, 256, (24, 3, 8, 8), dtype=np.uint8)
     run.images = ImageDataset.from_array(pixels, name="colours")
@@ -162,16 +241,15 @@ def test_images_that_the_seed_chooses_and_a_probe_are_what_they_are_alone(run, r
     assert all((folder / "probe.safetensors").is_file() for folder in folders)
 
 
-def test_each_seed_stops_when_its_own_patience_ends(run, run_seeds, monkeypatch):
+def test_each_run_stops_when_its_own_patience_ends(run, run_seeds, monkeypatch):
     def falls_for_seed_0(self):
         loss = self.progress.epoch * (-1.0 if self.config.seed == 0 else 1.0)
         return {"loss": loss, "reconstruction": loss, "psnr": 1.0}
 
     monkeypatch.setattr(Loop, "_validate", falls_for_seed_0)
-    settings = {"epochs": 4, "patience": 1}
-    folders = run_seeds(recipe="cae", **settings)
-    assert_each_is_alone(run, folders, "cae", **settings)
-    assert [len(rows(folder)) for folder in folders] == [4, 2]
+    folders = run_seeds(recipe="cae", epochs=4, sweep={"patience": [1, 2]})
+    assert_each_is_alone(run, folders[:2], "cae", epochs=4, patience=1)
+    assert [len(rows(folder)) for folder in folders] == [4, 2, 4, 3]
 
 
 class TestResumed:
@@ -213,7 +291,7 @@ class TestResumed:
 
     def test_nothing_is_left(self, run_seeds):
         run_seeds(recipe="cae", epochs=1)
-        with pytest.raises(InputError, match=r"of all seeds in .* are finished"):
+        with pytest.raises(InputError, match=r"all these runs in .* are finished"):
             run_seeds(recipe="cae", epochs=1, resume=True)
 
 
@@ -226,7 +304,7 @@ def test_a_seed_that_diverges_is_named_and_all_can_go_on_from_their_states(run_s
         return whole(self, batches)
 
     monkeypatch.setattr(StackedStep, "descend", poisoned)
-    with pytest.raises(TrainingDivergedError, match=r"^seed 3: .* of step 3, is kept .*seed-3'"):
+    with pytest.raises(TrainingDivergedError, match=r"^seed-3: .* of step 3, is kept .*seed-3'"):
         run_seeds()
     monkeypatch.undo()
     for folder in run_seeds(resume=True):
@@ -239,9 +317,13 @@ def test_a_run_of_several_is_a_run_as_any_other(run, run_seeds):
         recipe="cae", epochs=1, seeds=[7, 1], on_epoch=lambda model, *where: seen.append(where)
     )
     assert [folder.name for folder in folders] == ["seed-7", "seed-1"]
-    assert seen == [(1, 7), (1, 1)]
+    assert seen == [(1, folder) for folder in folders]
     facts = json.loads((folders[1] / "provenance.json").read_text())
-    assert (facts["seed"], facts["batched_with"], facts["finished"]) == (1, [7, 1], True)
+    assert (facts["seed"], facts["batched_with"], facts["finished"]) == (
+        1,
+        ["seed-7", "seed-1"],
+        True,
+    )
     latents = latentgeo.encode(
         latentgeo.load(folders[1]), run.images, noise=[0.0], out=run.folder / "latents"
     )
@@ -284,7 +366,7 @@ class TestRefused:
     def test_recipes_that_cannot_be_one_batched_model(self, run, run_seeds, settings, reason):
         run.images = load("digits", "train").take(60, seed=0)
         self.refused(run_seeds, reason, **settings)
-        self.refused(run_seeds, "; train the seeds one by one", **settings)
+        self.refused(run_seeds, "; train them one by one", **settings)
         assert not (run.folder / "runs").exists()
 
     def test_a_term_that_looks_at_values(self, run, run_seeds, monkeypatch):
@@ -311,6 +393,15 @@ class TestRefused:
             ({"seed": 4}, "seed is 4, but seeds are given; leave seed out"),
             ({"epoch": 4}, "setting 'epoch' is unknown; did you mean 'epochs'?"),
             ({"resume": True}, "seed-0' holds no run to resume"),
+            ({"sweep": {"batch_size": [8, 9]}}, "'batch_size' cannot be swept: runs of the vae "),
+            ({"sweep": {"noise": [0.1]}}, "can differ in learning_rate, schedule, "),
+            ({"sweep": {"kl_weigth": [1]}}, "kl_weight, kl_warmup, critic_weight, critic_rate; "),
+            ({"sweep": {"kl_weight": []}}, "sweep of kl_weight is [], expected a list of values"),
+            ({"sweep": {"schedule": "cosine"}}, "sweep of schedule is 'cosine', expected a list"),
+            ({"sweep": {"kl_weight": [1, 2, 1]}}, "is [1, 2, 1], expected each value once"),
+            ({"sweep": {"kl_weight": [1, -2]}}, "kl_weight is -2"),
+            ({"sweep": {"learning_rate": [0]}}, "learning_rate is 0"),
+            ({"sweep": {"critic_weight": [0, 1]}}, "only some of them have the term 'critic'"),
         ],
     )
     def test_settings(self, run_seeds, settings, message):
@@ -328,7 +419,7 @@ class TestRefused:
             model.decoder[1].bias = model.encoder[1].bias
             return model
 
-        monkeypatch.setattr("latentgeo.training.seeds.fresh_model", tied)
+        monkeypatch.setattr("latentgeo.training.together.fresh_model", tied)
         self.refused(run_seeds, "its nets share weights", recipe="cae", **MLP)
 
     def test_several_processes(self, run_seeds, monkeypatch):
@@ -356,14 +447,23 @@ class TestCommand:
         assert out.splitlines() == [f"run: {folder}" for folder in folders]
         assert all((folder / "model.safetensors").is_file() for folder in folders)
 
+    def test_says_where_the_run_of_each_combination_lies(self, command, tmp_path):
+        swept = ["--sweep", "learning_rate=[0.001,1e-4]", "--sweep", "gradient_clip=[null]"]
+        code, out, error = command(*swept, "--seed", "2", "--train-samples", "64")
+        names = [f"learning_rate-{rate}-gradient_clip-None-seed-2" for rate in ("0.001", "0.0001")]
+        assert code == 0, error
+        assert out.splitlines() == [f"run: {tmp_path / name}" for name in names]
+
     @pytest.mark.parametrize(
         ("arguments", "said"),
         [
+            (["--sweep", "learning_rate"], "sweep 'learning_rate' is not NAME=VALUE"),
+            (["--sweep", "learning_rate=0.1"], "sweep of learning_rate is 0.1, expected a list"),
             (["--seeds", "1,x"], "seeds '1,x' are not whole numbers; expected some with commas"),
             (["--seeds", "-1"], "seeds '-1' are not whole numbers"),
             (["--seeds", "3-1"], "no seeds were given"),
-            (["--seeds", "0,1", "--seed", "2"], "--seed, --tensorboard or --profile was given"),
-            (["--seeds", "0,1", "--profile"], "--seed, --tensorboard or --profile was given"),
+            (["--seeds", "0,1", "--seed", "2"], "leave out --tensorboard and --profile"),
+            (["--seeds", "0,1", "--profile"], "leave out --tensorboard and --profile"),
         ],
     )
     def test_refuses_in_one_line(self, command, arguments, said):

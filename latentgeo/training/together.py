@@ -1,0 +1,281 @@
+"""Train several seeds and settings at once."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from latentgeo import processes
+from latentgeo.datasets import ImageDataset
+from latentgeo.errors import InputError
+from latentgeo.files import write_json
+from latentgeo.models import RECIPES, Autoencoder, parse
+from latentgeo.training.baseline import mean_image_psnr
+from latentgeo.training.batched import BatchedLoop, Member, check_batched
+from latentgeo.training.config import TrainConfig
+from latentgeo.training.data import Parts, load_parts
+from latentgeo.training.display import training_bar
+from latentgeo.training.loop import forked
+from latentgeo.training.micro_batches import memory_said
+from latentgeo.training.run_folder import RunFolder
+from latentgeo.training.start import (
+    check_device,
+    check_folder,
+    fresh_model,
+    run_facts,
+    take_up,
+    warn_of_collapse,
+)
+
+#: Called with the model, the number of epochs done, and the run folder.
+OnEpoch = Callable[[Autoencoder, int, Path], None]
+
+# What runs can differ in that share nets and terms: how far a step goes, what a term weighs, what
+# is done to the images, and what the encoder learns first.
+SWEPT_SETTINGS = (
+    "learning_rate",
+    "schedule",
+    "warmup_steps",
+    "gradient_clip",
+    "patience",
+    "probe_rate",
+)
+SWEPT_OPTIONS = (
+    "noise",
+    "input_noise",
+    "kl_weight",
+    "kl_warmup",
+    "adversarial_weight",
+    "prior_weight",
+    "convention",
+    "pretrain_steps",
+    "stage_weight",
+    "critic_weight",
+    "critic_rate",
+    "discriminator_rate",
+)
+
+
+def train_together(
+    recipe: str,
+    *,
+    data: ImageDataset | str | Path,
+    out: str | Path,
+    seeds: Sequence[int] = (0,),
+    sweep: Mapping[str, Sequence[Any]] | None = None,
+    resume: bool = False,
+    force: bool = False,
+    progress: bool = True,
+    on_epoch: OnEpoch | None = None,
+    **settings: Any,
+) -> list[Path]:
+    """Train at several seeds and settings as one batched model, and leave a run folder of each.
+
+    Each run is the one that `train` makes of its seed and settings, but for rounding: weights,
+    order of images and draws are its own, and so are validation, best epoch and state. Where nets
+    are so small that a step is short of work, as on a GPU, several runs take little longer than
+    one.
+
+    Recipes cannot be trained so that learn from labels, or whose nets keep more than weights while
+    they train (batch normalisation, a codebook).
+
+    Parameters
+    ----------
+    recipe : str
+        As for `train`.
+    data : ImageDataset, str or pathlib.Path
+        As for `train`.
+    out : str or pathlib.Path
+        The folder in which the run folders lie, named by what is swept and the seed: `seed-0`,
+        `kl_weight-4-seed-0`.
+    seeds : sequence of int, default=(0,)
+        The seeds, all different.
+    sweep : mapping of str to sequence, optional
+        Values by the name of a setting or an option, in place of the one that `settings` give; all
+        combinations are trained, at every seed. What can be swept changes neither nets nor terms:
+        `learning_rate`, `schedule`, `warmup_steps`, `gradient_clip`, `patience`, `probe_rate`; and
+        of the recipe's options `noise`, `input_noise`, `kl_weight`, `kl_warmup`,
+        `adversarial_weight`, `prior_weight`, `convention`, `pretrain_steps`, `stage_weight`,
+        `critic_weight`, `critic_rate` and `discriminator_rate`.
+    resume : bool, default=False
+        Go on with those of these runs that lie in `out`; those that are finished are kept. A
+        run that `train` made can be among them, and `train` can resume one of these.
+    force : bool, default=False
+        Overwrite the run folders of these runs.
+    progress : bool, default=True
+        Show one bar for all.
+    on_epoch : callable, optional
+        As for `train`, and it is given the run folder as the third argument.
+    **settings
+        The other settings of `train`: `backbone`, `options`, `epochs`, `batch_size` and so on; all
+        of `TrainConfig` but `seed`.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The run folders: the combinations in the order of the sweep, the seeds of each together.
+
+    Raises
+    ------
+    InputError
+        As `train` does; also when the recipe cannot be trained so, `torchrun` started several
+        processes, or something cannot be swept or is given twice.
+    TrainingDivergedError
+        When a loss of one run is NaN or infinite: all stop, their last good checkpoints are kept.
+    OSError
+        When the disk is full; the last checkpoints are kept.
+
+    Warns
+    -----
+    UserWarning
+        As `train` does, for each run.
+    """
+    configs = _configs(recipe, seeds, sweep or {}, data, settings)
+    if processes.count() > 1:
+        raise InputError(
+            f"torchrun started {processes.count()} processes, but runs that are trained at once "
+            "take one; start one, or train them one by one"
+        )
+    place = check_device(next(iter(configs.values())))
+    folders = {name: RunFolder(Path(out) / name) for name in configs}
+    for name, folder in folders.items():
+        check_folder(folder, configs[name], data, resume=resume, force=force)
+    parts = _load(data, configs.values())
+    with forked(place), memory_said(place):
+        members = [
+            _member(config, own, folders[name], place)
+            for (name, config), own in zip(configs.items(), parts, strict=True)
+        ]
+        check_batched(members)
+        if resume:
+            members = _restored(members)
+        else:
+            for member in members:
+                member.folder.begin(member.config, member.parts.facts(), force=force)
+        _run(members, list(configs), show=progress, then=on_epoch)
+    return [folder.path for folder in folders.values()]
+
+
+def _configs(
+    recipe: str,
+    seeds: Sequence[int],
+    sweep: Mapping[str, Sequence[Any]],
+    data: ImageDataset | str | Path,
+    settings: dict[str, Any],
+) -> dict[str, TrainConfig]:
+    """Give the settings of each run by its name."""
+    if not seeds:
+        raise InputError("no seeds were given; give at least one, as in 0,1,2")
+    if len(set(seeds)) < len(seeds):
+        raise InputError(f"seeds are {list(seeds)}, expected each of them once")
+    if "seed" in settings:
+        raise InputError(f"seed is {settings['seed']}, but seeds are given; leave seed out")
+    name = data.name if isinstance(data, ImageDataset) else str(data)
+    common = {**settings, "recipe": recipe, "data": name}
+    _check_sweep(recipe, sweep)
+    configs = {}
+    for values in product(*sweep.values()):
+        chosen = dict(zip(sweep, values, strict=True))
+        swept = [f"{setting}-{_say(value)}" for setting, value in chosen.items()]
+        for seed in seeds:
+            given = {**_with(common, chosen), "seed": seed}
+            configs["-".join([*swept, f"seed-{seed}"])] = parse(TrainConfig, given, "setting")
+    return configs
+
+
+def _check_sweep(recipe: str, sweep: Mapping[str, Sequence[Any]]) -> None:
+    known = RECIPES[recipe].options.model_fields if recipe in RECIPES else {}
+    can = [*SWEPT_SETTINGS, *(name for name in SWEPT_OPTIONS if name in known)]
+    for name, values in sweep.items():
+        if name not in can:
+            raise InputError(
+                f"{name!r} cannot be swept: runs of the {recipe} that are trained at once share "
+                f"nets and terms, and can differ in {', '.join(can)}; train these one by one"
+            )
+        if isinstance(values, str) or not isinstance(values, Sequence) or not values:
+            raise InputError(
+                f"sweep of {name} is {values!r}, expected a list of values, as in [0.5, 1, 4]"
+            )
+        said = [_say(value) for value in values]
+        if len(set(said)) < len(said):
+            raise InputError(f"sweep of {name} is {list(values)}, expected each value once")
+
+
+def _with(settings: dict[str, Any], chosen: dict[str, Any]) -> dict[str, Any]:
+    """Give the settings with others in place of some, of which options go where they belong."""
+    own = {name: value for name, value in chosen.items() if name in SWEPT_SETTINGS}
+    options = {name: value for name, value in chosen.items() if name not in own}
+    return {**settings, **own, "options": {**(settings.get("options") or {}), **options}}
+
+
+def _say(value: Any) -> str:
+    """Write a value as a part of a folder's name."""
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def _load(data: ImageDataset | str | Path, configs: Iterable[TrainConfig]) -> list[Parts]:
+    """Load the images of each run: those of a seed are the same, and all, unless it chooses."""
+    found: dict[int | None, Parts] = {}
+    parts = []
+    for config in configs:
+        chosen_by = None if config.train_samples is None else config.seed
+        if chosen_by not in found:
+            found[chosen_by] = load_parts(data, config)
+        parts.append(found[chosen_by])
+    return parts
+
+
+def _member(config: TrainConfig, parts: Parts, folder: RunFolder, place: torch.device) -> Member:
+    torch.manual_seed(config.seed)
+    return Member(config, fresh_model(config, parts), parts, folder, place)
+
+
+def _restored(members: Sequence[Member]) -> list[Member]:
+    """Give those members that are not finished, each where it stood."""
+    left = [member for member in members if _restore(member)]
+    if not left:
+        raise InputError(
+            f"all these runs in {str(members[0].folder.path.parent)!r} are finished, "
+            "nothing is left to resume; for more epochs start new run folders"
+        )
+    return left
+
+
+def _restore(member: Member) -> bool:
+    """Say whether there was something to go on with."""
+    try:
+        member.restore(*take_up(member.folder, member.parts.facts()))
+    except InputError:
+        if not member.folder.finished:
+            raise
+        return False
+    return True
+
+
+def _run(members: Sequence[Member], names: list[str], *, show: bool, then: OnEpoch | None) -> None:
+    first = members[0]
+    baselines = _baselines(members)
+    label = f"{first.config.recipe} of {len(members)} runs"
+    done = min(member.progress.step for member in members)
+    bar = training_bar(label, first.config.epochs, first.total_steps, done, show=show)
+
+    def on_epoch(member: Member) -> None:
+        facts = run_facts(member, baselines[member.config.seed])
+        write_json(member.folder.provenance, {**facts, "batched_with": names})
+        if then is not None:
+            with forked(member.fabric.device):
+                then(member.model.eval(), member.progress.epoch, member.folder.path)
+
+    with bar as on_step:
+        BatchedLoop(members).run(on_step, on_epoch)
+    for member in members:
+        warn_of_collapse(member, baselines[member.config.seed])
+
+
+def _baselines(members: Sequence[Member]) -> dict[int, float]:
+    """Give what the mean image reaches for each seed, once for those that share their images."""
+    found = {id(member.parts): member.parts for member in members}
+    reached = {key: mean_image_psnr(parts.train, parts.validation) for key, parts in found.items()}
+    return {member.config.seed: reached[id(member.parts)] for member in members}
