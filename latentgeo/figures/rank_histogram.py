@@ -14,7 +14,7 @@ from latentgeo.figures._display import Display, given_axes
 from latentgeo.figures._style import LineStyle, new_axes, style, wrapped_text
 
 _SHARES = (0.05, 0.25, 1.0)
-_ROOM = 8  # ranks that a panel can name
+_ROOM = 10  # digits that a panel can show side by side
 _NARROWEST = 25  # bars of this share of a panel are seen where ranks lie far apart
 
 
@@ -189,7 +189,8 @@ def _bars(ax: Axes, values: NDArray[np.int64], colour: str, width: float) -> Non
 
 def _ticks(low: float, high: float) -> Locator:
     """Name every rank where there is room, else round ones."""
-    return MultipleLocator(1) if high - low < _ROOM else MaxNLocator(4, integer=True)
+    digits = (high - low) * len(str(round(high)))
+    return MultipleLocator(1) if digits < _ROOM else MaxNLocator(4, integer=True)
 
 
 def _root(share: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from itertools import pairwise
 
 import matplotlib as mpl
 import numpy as np
@@ -301,6 +302,22 @@ def test_models_stand_in_the_order_that_the_analysis_names(synthetic):
     tree.attrs["models"] = ["VAE", "CAE", "DAE"]
     display = figures.NoiseCurvesDisplay.from_analysis(tree)
     assert [curve.label for curve in display.psnr] == ["VAE", "CAE", "DAE"]
+
+
+@pytest.mark.parametrize("ranks", [(1, 7), (3, 7), (10, 16), (10, 14), (95, 101), (20, 120)])
+def test_named_ranks_stand_apart(synthetic, ranks):
+    tree = synthetic.make_tree(3)
+    for label in tree.children:
+        values = tree[label]["rank"].values
+        values[:] = np.resize(ranks, values.shape)
+    display = figures.RankHistogramDisplay.from_analysis(tree).plot()
+    display.figure_.canvas.draw()
+    for ax in display.axes_[-1]:
+        low, high = ax.get_xlim()
+        named = [label for label in ax.get_xticklabels() if low <= label.get_position()[0] <= high]
+        boxes = [label.get_window_extent() for label in named]
+        assert len(boxes) > 1
+        assert all(one.x1 < other.x0 for one, other in pairwise(boxes))
 
 
 def test_other_perturbations_are_named(synthetic):
