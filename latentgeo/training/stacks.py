@@ -12,8 +12,8 @@ from torch.optim import Adam
 class Stack:
     """The weights of one net, a member each along the first dimension, and their Adam.
 
-    Adam works number by number, so that of the stack is that of each member. It walks from zero at
-    a rate of 1, and each member goes as far as its own rate says.
+    Adam works number by number, so that of the stack is that of each member. Its step is as long as
+    its rate, so that one at the largest rate serves all: the others go a part of the way.
 
     Parameters
     ----------
@@ -35,15 +35,13 @@ class Stack:
             weight.requires_grad_()
         settings = optimisers[0].param_groups[0]
         self._rates = [each.param_groups[0]["lr"] for each in optimisers]
-        self._walked = [torch.zeros_like(weight) for weight in self.weights.values()]
         chosen = {name: settings[name] for name in ("betas", "fused")}
-        self._optimiser = Adam(self._walked, lr=1.0, **chosen)
+        self._optimiser = Adam(self.weights.values(), **chosen)
         self._take_states()
 
     def zero_grad(self) -> None:
         """Forget the gradients."""
-        for weight in self.weights.values():
-            weight.grad = None
+        self._optimiser.zero_grad()
 
     @torch.no_grad()
     def step(self, rates: Sequence[float], clips: Sequence[float | None]) -> None:
@@ -58,34 +56,34 @@ class Stack:
         """
         gradients = [weight.grad for weight in self.weights.values()]
         clip_each([each for each in gradients if each is not None], clips)
-        for walked, gradient in zip(self._walked, gradients, strict=True):
-            walked.grad = gradient
+        self._rates, largest = list(rates), max(rates)
+        weights = list(self.weights.values())
+        before = [] if min(rates) == largest else [weight.clone() for weight in weights]
+        self._optimiser.param_groups[0]["lr"] = largest
         self._optimiser.step()
-        self._rates = list(rates)
-        factors = torch.tensor(self._rates, device=self._walked[0].device)
-        for walked, weight in zip(self._walked, self.weights.values(), strict=True):
-            weight.addcmul_(walked, _for_each(factors, walked))
-        torch._foreach_zero_(self._walked)
+        if before:
+            shares = torch.tensor(self._rates, device=weights[0].device) / largest
+            for start, weight in zip(before, weights, strict=True):
+                weight.copy_(start.lerp(weight, _for_each(shares, weight)))
 
     @torch.no_grad()
     def write_back(self) -> None:
         """Give each member its weights and its optimiser's state."""
-        stacked = list(zip(self.weights.values(), self._walked, strict=True))
         for member, optimiser in enumerate(self._optimisers):
             optimiser.param_groups[0]["lr"] = self._rates[member]
-            for own, (weight, walked) in zip(_weights_of(optimiser), stacked, strict=True):
+            for own, weight in zip(_weights_of(optimiser), self.weights.values(), strict=True):
                 own.copy_(weight[member])
-                for name, values in self._optimiser.state[walked].items():
+                for name, values in self._optimiser.state[weight].items():
                     alone = values if values.ndim == 0 else values[member]
                     optimiser.state[own][name] = _laid_out_as(own, alone)
 
     def _take_states(self) -> None:
-        for place, walked in enumerate(self._walked):
+        for place, weight in enumerate(self.weights.values()):
             states = [each.state.get(_weights_of(each)[place], {}) for each in self._optimisers]
             for name, first in states[0].items():
                 values = [state[name] for state in states]
                 together = first if first.ndim == 0 else torch.stack(values)
-                self._optimiser.state[walked][name] = _laid_out_as(walked, together)
+                self._optimiser.state[weight][name] = _laid_out_as(weight, together)
 
 
 def clip_each(gradients: Sequence[Tensor], clips: Sequence[float | None]) -> None:
