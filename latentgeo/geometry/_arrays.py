@@ -8,6 +8,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from latentgeo.arrays import to_tensor
+
 Array = npt.NDArray[Any] | Tensor
 """What users give and get: a NumPy array (or anything that converts to one) or a torch tensor."""
 
@@ -30,7 +32,7 @@ def enter_raw(x: A) -> tuple[Tensor, Callable[[Tensor], A]]:
     array = np.asarray(x)
     if array.dtype not in (np.float16, np.float32, np.float64):
         return _from_numpy(array), _as_numpy
-    return torch.from_numpy(_owned(array)), _as_numpy
+    return to_tensor(array), _as_numpy
 
 
 def enter_pair(
@@ -69,19 +71,13 @@ _TORCH_FLOATS = frozenset({"float16", "float32", "float64"})
 
 
 def _from_numpy(x: Any) -> Tensor:
-    """Copy only where the dtype or the layout asks for it (torch takes no negative strides)."""
+    """Copy only where the dtype or the layout asks for it."""
     array = np.asarray(x)
     if array.dtype.kind not in "fiub":
         raise TypeError(
             f"expected an array of real numbers, got dtype {array.dtype}; convert it to float first"
         )
-    return torch.from_numpy(_owned(array.astype(np.float64, copy=False)))
-
-
-def _owned(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Give what torch can share: contiguous (it takes no negative strides) and writeable."""
-    array = np.ascontiguousarray(array).reshape(array.shape)
-    return array if array.flags.writeable else array.copy()
+    return to_tensor(array.astype(np.float64, copy=False))
 
 
 def _as_torch(x: Tensor) -> Any:

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from latentgeo.arrays import to_tensor
 from latentgeo.metrics.intervals import MeanInterval, bootstrap_mean
 
 Array = TypeVar("Array", Tensor, NDArray[Any])
@@ -87,8 +88,7 @@ def interpolate(start: Array, end: Array, steps: int, path: Path = "linear") -> 
     """
     if isinstance(start, Tensor):
         return _interpolate(start, torch.as_tensor(end, device=start.device), steps, path)
-    first, last = torch.as_tensor(np.asarray(start)), torch.as_tensor(np.asarray(end))
-    return _interpolate(first, last, steps, path).numpy()
+    return _interpolate(to_tensor(start), to_tensor(end), steps, path).numpy()
 
 
 def sharpness(images: Array) -> Array:
@@ -125,7 +125,7 @@ def sharpness(images: Array) -> Array:
             f"images have shape {tuple(images.shape)}; expected (..., C, H, W) of at least 3x3"
         )
     if isinstance(images, np.ndarray):
-        return _sharpness(torch.from_numpy(images)).numpy()
+        return _sharpness(to_tensor(images)).numpy()
     return _sharpness(images)
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from latentgeo.arrays import to_tensor
 from latentgeo.metrics.intervals import bootstrap_mean, bootstrap_median
 from latentgeo.metrics.line_images import LINE_SIDE, render_lines
 
@@ -206,7 +207,7 @@ def _check_settings(mode: str, references: int, block: int) -> None:
 
 
 def _checked(images: Any) -> Tensor:
-    frames = images.detach() if isinstance(images, Tensor) else torch.as_tensor(np.asarray(images))
+    frames = images.detach() if isinstance(images, Tensor) else to_tensor(images)
     wanted = (1, LINE_SIDE, LINE_SIDE)
     if frames.ndim != 5 or tuple(frames.shape[2:]) != wanted:
         raise ValueError(

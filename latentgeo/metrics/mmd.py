@@ -7,6 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from latentgeo.arrays import to_tensor
+
 Kernel = Literal["imq", "imq-scales", "rbf"]
 
 # Those of the published code of the Wasserstein autoencoder.
@@ -179,7 +181,7 @@ def _median_squared_distance(points: Tensor) -> float:
 
 
 def _table(values: Any) -> Tensor:
-    return torch.as_tensor(np.asarray(values), dtype=torch.float64)
+    return to_tensor(np.asarray(values, dtype=np.float64))
 
 
 def _check(x: Tensor, y: Tensor, kernel: str, scale: float) -> None:

@@ -9,6 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from latentgeo.arrays import to_tensor
+
 _BLOCK_ENTRIES = 2**24
 
 
@@ -147,7 +149,7 @@ def _tables(points: Any, samples: Any) -> tuple[Tensor, Tensor]:
 
 
 def _as_tensor(values: Any) -> Tensor:
-    tensor = values.detach().cpu() if isinstance(values, Tensor) else torch.tensor(values)
+    tensor = values.detach().cpu() if isinstance(values, Tensor) else to_tensor(values)
     return tensor.double()
 
 

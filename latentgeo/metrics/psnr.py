@@ -7,6 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from latentgeo.arrays import to_tensor
+
 # What a model must gain over the mean image to count as one that has learned. The mean image
 # minimises the mean squared error among constant images, not minus the mean of the decibels:
 # another constant image can beat it, but only by a fraction of a decibel.
@@ -52,7 +54,7 @@ def psnr(image: Array, reference: Array, *, data_range: float) -> Array:
             "expected (..., channels, rows, columns) with the same last three"
         )
     if isinstance(image, np.ndarray):
-        return _psnr(torch.from_numpy(image), torch.from_numpy(reference), data_range).numpy()
+        return _psnr(to_tensor(image), to_tensor(reference), data_range).numpy()
     return _psnr(image, reference, data_range)
 
 
