@@ -5,7 +5,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from latentgeo import processes
 from latentgeo.datasets import ImageDataset
@@ -64,7 +66,7 @@ def train_together(
     data: ImageDataset | str | Path,
     out: str | Path,
     seeds: Sequence[int] = (0,),
-    sweep: Mapping[str, Sequence[Any]] | None = None,
+    sweep: Mapping[str, Sequence[Any] | NDArray[Any]] | None = None,
     resume: bool = False,
     force: bool = False,
     progress: bool = True,
@@ -92,7 +94,7 @@ def train_together(
         `kl_weight-4-seed-0`.
     seeds : sequence of int, default=(0,)
         The seeds, all different.
-    sweep : mapping of str to sequence, optional
+    sweep : mapping of str to sequence or array, optional
         Values by the name of a setting or an option, in place of the one that `settings` give; all
         combinations are trained, at every seed. What can be swept changes neither nets nor terms:
         `learning_rate`, `schedule`, `warmup_steps`, `gradient_clip`, `patience`, `probe_rate`; and
@@ -161,7 +163,7 @@ def train_together(
 def _configs(
     recipe: str,
     seeds: Sequence[int],
-    sweep: Mapping[str, Sequence[Any]],
+    sweep: Mapping[str, Any],
     data: ImageDataset | str | Path,
     settings: dict[str, Any],
 ) -> dict[str, TrainConfig]:
@@ -174,6 +176,7 @@ def _configs(
         raise InputError(f"seed is {settings['seed']}, but seeds are given; leave seed out")
     name = data.name if isinstance(data, ImageDataset) else str(data)
     common = {**settings, "recipe": recipe, "data": name}
+    sweep = {name: _listed(values) for name, values in sweep.items()}
     _check_sweep(recipe, sweep)
     configs = {}
     for values in product(*sweep.values()):
@@ -185,8 +188,15 @@ def _configs(
     return configs
 
 
-def _check_sweep(recipe: str, sweep: Mapping[str, Sequence[Any]]) -> None:
-    known = RECIPES[recipe].options.model_fields if recipe in RECIPES else {}
+def _listed(values: Any) -> Any:
+    """Give plain numbers for an array of them."""
+    return values.tolist() if isinstance(values, np.ndarray) else values
+
+
+def _check_sweep(recipe: str, sweep: Mapping[str, Any]) -> None:
+    if recipe not in RECIPES:
+        return  # said with the other settings
+    known = RECIPES[recipe].options.model_fields
     can = [*SWEPT_SETTINGS, *(name for name in SWEPT_OPTIONS if name in known)]
     for name, values in sweep.items():
         if name not in can:

@@ -211,7 +211,7 @@ def test_every_run_has_its_own_probe(run, run_seeds):
 
 
 def test_a_sweep_that_was_stopped_goes_on(run, run_seeds, stop_at, monkeypatch):
-    sweep = {"learning_rate": [1e-3, 1e-2]}
+    sweep = {"learning_rate": np.array([1e-3, 1e-2])}
     stop_at(RunFolder, "write_state", 7)
     with pytest.raises(Stopped):
         run_seeds(sweep=sweep)
@@ -394,6 +394,7 @@ class TestRefused:
             ({"epoch": 4}, "setting 'epoch' is unknown; did you mean 'epochs'?"),
             ({"resume": True}, "seed-0' holds no run to resume"),
             ({"sweep": {"batch_size": [8, 9]}}, "'batch_size' cannot be swept: runs of the vae "),
+            ({"recipe": "vea", "sweep": {"kl_weight": [1]}}, "did you mean 'vae'?"),
             ({"sweep": {"noise": [0.1]}}, "can differ in learning_rate, schedule, "),
             ({"sweep": {"kl_weigth": [1]}}, "kl_weight, kl_warmup, critic_weight, critic_rate; "),
             ({"sweep": {"kl_weight": []}}, "sweep of kl_weight is [], expected a list of values"),
