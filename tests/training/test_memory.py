@@ -34,7 +34,7 @@ found = {"outside": faults()}
 with freed_memory_kept():
     again(times=1)
     kept, found["within"] = resident(), faults()
-found["given back"], found["after"] = kept - resident(), faults()
+found["given back"] = kept - resident()
 try:
     with freed_memory_kept():
         again(times=1)
@@ -42,6 +42,10 @@ try:
         raise KeyError
 except KeyError:
     found["given back after an error"] = kept - resident()
+held = torch.empty(256 * MIB // 4).fill_(1.0)  # larger than any gap that is left
+kept = resident()
+del held
+found["given back at once later"] = kept - resident()
 print(json.dumps(found))
 """
 needs_glibc = pytest.mark.skipif(memory._settings() is None, reason="another C library")
@@ -59,13 +63,13 @@ def found():
 def test_freed_memory_is_used_again_within(found):
     # Not none: what is small may come to lie where a block was, which then goes elsewhere.
     assert found["within"] < found["outside"] / 2
-    assert found["after"] > found["outside"] / 2
 
 
 @needs_glibc
 def test_freed_memory_is_given_back_after(found):
     assert found["given back"] > 32
     assert found["given back after an error"] > 32
+    assert found["given back at once later"] > 128
 
 
 def test_another_c_library_is_left_as_it_is(monkeypatch):
