@@ -80,21 +80,19 @@ class Member(Loop):
 
     def corrupted(self, images: Tensor) -> Tensor:
         """Give what the encoder sees."""
+        if self.corruption is None:
+            return images
         with self.random.drawing():
             return self._corrupt(images)
 
     def pass_and_terms(self, seen: Tensor, images: Tensor) -> tuple[Pass, Losses]:
         """Pass what the encoder sees, and measure every term, unweighted."""
-        pass_ = self.pass_through(seen)
-        return pass_, self.measure_terms(pass_, Batch(images))
+        pass_: Pass = self._run_model(seen, None)
+        return pass_, self._measure_terms(pass_, Batch(images))
 
     def weights_of_terms(self) -> list[float]:
         """Give the weight of every term at the present step."""
         return [term.weight_at(self.progress.step / self.total_steps) for term in self.terms]
-
-    def rate(self) -> float:
-        """Give the learning rate of the present step."""
-        return self.config.learning_rate * self.learning_rate_factor()
 
     def adversaries_losses(self, pass_: Pass, images: Tensor) -> Losses:
         """Measure what each adversary descends."""
@@ -254,13 +252,13 @@ class StackedStep:
         """
         adversaries = [stack.weights for stack in self._adversaries]
         members = torch.arange(len(self._members), device=self._first.fabric.device)
-        seen = [
-            member.corrupted(batch.images)
-            for member, batch in zip(self._members, batches, strict=True)
-        ]
-        images = [batch.images for batch in batches]
+        given = [batch.images for batch in batches]
+        images = seen = _stack_images(given)
+        if any(member.corruption is not None for member in self._members):
+            pairs = zip(self._members, given, strict=True)
+            seen = _stack_images([member.corrupted(own) for member, own in pairs])
         terms, adversaries_losses, means = torch.vmap(self._measure_one)(
-            self._model.weights, adversaries, _stack_images(seen), _stack_images(images), members
+            self._model.weights, adversaries, seen, images, members
         )
         return {"loss": self._weigh(terms), **terms}, adversaries_losses, means
 
@@ -294,7 +292,7 @@ class StackedStep:
 
     def _step(self) -> None:
         clips = [member.config.gradient_clip for member in self._members]
-        self._model.step([member.rate() for member in self._members], clips)
+        self._model.step([member.learning_rate() for member in self._members], clips)
         factors = [member.learning_rate_factor() for member in self._members]
         for place, stack in enumerate(self._adversaries):
             own = [member.adversaries[place].learning_rate for member in self._members]

@@ -375,26 +375,22 @@ class Loop:
             )
 
     def _pass(self, batch: Batch) -> Pass:
-        return self.pass_through(self._corrupt(batch.images), batch.labels)
-
-    def pass_through(self, seen: Tensor, labels: Tensor | None = None) -> Pass:
-        """Pass images as the encoder is to see them."""
-        pass_: Pass = self._run_model(seen, labels)
+        pass_: Pass = self._run_model(self._corrupt(batch.images), batch.labels)
         return pass_
 
     def _losses(self, pass_: Pass, batch: Batch, done: float) -> dict[str, Tensor]:
         """Give every term, unweighted, and their sum as "loss", weighted as `done` asks for."""
-        terms = self.measure_terms(pass_, batch)
+        terms = self._measure_terms(pass_, batch)
         weighted = [term.weight_at(done) * terms[term.name] for term in self.terms]
         return {"loss": torch.stack(weighted).sum(), **terms}
 
-    def measure_terms(self, pass_: Pass, batch: Batch) -> dict[str, Tensor]:
+    def _measure_terms(self, pass_: Pass, batch: Batch) -> dict[str, Tensor]:
         """Give every term, unweighted."""
         return {term.name: term(pass_, batch) for term in self.terms}
 
     def _descend(self) -> None:
         for group in self.optimiser.param_groups:
-            group["lr"] = self.config.learning_rate * self.learning_rate_factor()
+            group["lr"] = self.learning_rate()
         if self.config.gradient_clip is not None:
             self.fabric.clip_gradients(
                 self._run_model,
@@ -426,6 +422,10 @@ class Loop:
         values = _values({"probe": loss})
         self.check_finite(values)
         return values
+
+    def learning_rate(self) -> float:
+        """Give the learning rate at the present step."""
+        return self.config.learning_rate * self.learning_rate_factor()
 
     def learning_rate_factor(self) -> float:
         """Give the factor of the learning rate at the present step."""

@@ -48,7 +48,9 @@ del held
 found["given back at once later"] = kept - resident()
 print(json.dumps(found))
 """
-needs_glibc = pytest.mark.skipif(memory._settings() is None, reason="another C library")
+needs_glibc = pytest.mark.skipif(
+    memory._settings() is None, reason="kept by glibc's settings alone"
+)
 
 
 @pytest.fixture(scope="module")
