@@ -28,7 +28,7 @@ def synthetic_tree():
 
 def summary_of(tree):
     """Return what summary.json holds."""
-    from latentgeo.analysis import summarize
+    from latentgeo.measures import summarize
 
     return summarize(tree)
 
@@ -36,10 +36,11 @@ def summary_of(tree):
 def words_of(tree):
     """Return the words of the report, one block a line."""
     from latentgeo.report import write_report
+    from latentgeo.results import Analysis
 
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "report.html"
-        write_report(tree, {"models": {}}, Path(folder) / "figures", page)
+        write_report(Analysis(tree, {"models": {}}), Path(folder) / "figures", page)
         text = page.read_text(encoding="utf-8")
     text = re.sub(r"(?s)<style>.*?</style>|<pre.*?</pre>", "", text)
     text = re.sub(r"</(?:p|h\d|li|tr|dd|dt|div|title|summary)>", "\n", text)
