@@ -95,8 +95,6 @@ def measure_paths(label: str, kind: str, paths: ModelPaths) -> xr.Dataset:
                 parts.append(annotate(measure.compute(paths), measure.readouts))
             else:
                 parts.append(with_omissions(xr.Dataset(), [omission]))
-    except InputError:
-        raise
     except ValueError as error:
         raise InputError(f"model {label!r}: {error}") from error
     return join(xr.Dataset(attrs=paths.described(label)), *parts)

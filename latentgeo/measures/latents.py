@@ -10,7 +10,6 @@ import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentgeo.measures.settings import AnalysisSettings
 from latentgeo.errors import InputError
 from latentgeo.geometry import (
     PointStream,
@@ -18,6 +17,7 @@ from latentgeo.geometry import (
     pseudo_log_features,
     require_spectrum,
 )
+from latentgeo.measures.settings import AnalysisSettings
 
 MODES = ("S1", "S2", "S3")
 SHARD_BYTES = 2**28
@@ -87,7 +87,9 @@ def reader_of(latents: xr.DataArray, device: torch.device | None = None) -> Late
         values = latents.isel(noise=level, sample=images).values
         return torch.from_numpy(values).to(on)
 
-    return LatentReader(latents.sizes["noise"], latents.sizes["sample"], latents.shape[2:], read, on)
+    return LatentReader(
+        latents.sizes["noise"], latents.sizes["sample"], latents.shape[2:], read, on
+    )
 
 
 def held_if_small(latents: xr.Dataset) -> xr.Dataset:

@@ -36,9 +36,7 @@ _NULLS = {
 
 def compute(encoding: Encoding) -> xr.Dataset:
     """Compute the angles between clean and noisy subspaces, and those that chance gives."""
-    return angle_variables(
-        encoding.embeddings, encoding.redraw, encoding.halves, encoding.settings
-    )
+    return angle_variables(encoding.embeddings, encoding.redraw, encoding.halves, encoding.settings)
 
 
 def angle_variables(
@@ -261,9 +259,9 @@ def _glance(noisy: str) -> Sequence[Column]:
     return [
         Column(
             f"Mean angle, {noisy}",
-            lambda model, view: NONE
-            if view.noisy is None
-            else mean_and_range(half_angles(view, view.noisy)),
+            lambda model, view: (
+                NONE if view.noisy is None else mean_and_range(half_angles(view, view.noisy))
+            ),
         ),
         Column("Its null", lambda model, view: mean_and_range(nulls(view).get(_DISJOINT))),
     ]
@@ -292,7 +290,9 @@ def _tables(models: Sequence[ModelResult], noisy: str) -> list[Table]:
             f"Clean half against itself at {noisy}",
             lambda view: mean_and_range(half_angles(view, view.noisy)),
         ),
-        Column("Two disjoint clean halves", lambda view: mean_and_range(nulls(view).get(_DISJOINT))),
+        Column(
+            "Two disjoint clean halves", lambda view: mean_and_range(nulls(view).get(_DISJOINT))
+        ),
         Column(
             "Two posterior draws of one clean half",
             lambda view: mean_and_range(nulls(view).get("two draws")),
@@ -318,7 +318,6 @@ def _card_notes(model: ModelResult) -> list[str]:
     ]
     text = "Principal angle: between the subspaces of clean and of noisy latents."
     return [text + "".join(between)]
-
 
 
 MEASURE = Measure(
@@ -349,13 +348,13 @@ MEASURE = Measure(
             "Above: all principal angles in the Hilbert space, one line per noise level. Below: "
             "their mean, for all images and for halves of them; the grey bands are what two halves "
             "of the clean images show with no noise at all. Counterpart of the paper's figure 5.",
-            "Compare the dashed line with the bands, both have the same number of images: below the "
-            "bands noise turns the subspace less than exchanging the images does.",
+            "Compare the dashed line with the bands, both have the same number of images: below "
+            "the bands noise turns the subspace less than exchanging the images does.",
         ),
     ),
     meanings={
-        "Principal angles": "Angles between the subspace of the clean latents and that of the noisy "
-        "ones in the same Hilbert space: 0° if noise leaves the subspace as it is, 90° for "
+        "Principal angles": "Angles between the subspace of the clean latents and that of the "
+        "noisy ones in the same Hilbert space: 0° if noise leaves the subspace as it is, 90° for "
         "directions that are new. They depend on the number of images, so they are judged on "
         "halves, against two disjoint halves of clean images."
     },

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from latentgeo.geometry import mode_grams
 from latentgeo.measures import AnalysisSettings
 from latentgeo.measures.embedding import embed, gram_over_levels
 from latentgeo.measures.latents import reader_of
-from latentgeo.geometry import mode_grams
 
 SETTINGS = AnalysisSettings()
 

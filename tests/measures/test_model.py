@@ -6,9 +6,9 @@ import torch
 import xarray as xr
 from sklearn.decomposition import PCA, KernelPCA
 
-from latentgeo.measures import AnalysisSettings, analyze_latents, summarize
 from latentgeo.errors import InputError
 from latentgeo.geometry import mode_grams
+from latentgeo.measures import AnalysisSettings, analyze_latents, summarize
 
 SETTINGS = AnalysisSettings(halves=6, tsne_seeds=(0,))
 BASELINE = np.full(40, 12.0)
