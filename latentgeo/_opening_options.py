@@ -4,11 +4,14 @@ import inspect
 import json
 from collections.abc import Callable
 from functools import wraps
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from latentgeo.errors import InputError
+
+if TYPE_CHECKING:
+    from latentgeo.checkpoints import Card
 
 _PANEL = "A model that others trained"
 
@@ -78,8 +81,10 @@ def _opening(
         bool,
         _option("--allow-mismatch", help="Go on where weights are missing or left over; warn."),
     ] = False,
-) -> dict[str, Any]:
-    """Give what was said, in the words of `open_checkpoint`."""
+) -> "Card":
+    """Return what was said."""
+    from latentgeo.checkpoints.card import Card
+
     preprocessing = _said(
         size=_numbers("--input-size", input_size, int, single=True),
         interpolation=interpolation,
@@ -89,7 +94,7 @@ def _opening(
         std=_numbers("--std", std, float),
         output=output,
     )
-    return _said(
+    said = _said(
         model=model,
         arguments=read_pairs(argument or [], "argument", "latent_dim=10") or None,
         weights=weights,
@@ -103,6 +108,7 @@ def _opening(
         prefix=prefix,
         strict=False if allow_mismatch else None,
     )
+    return Card.of(**said)
 
 
 def opening_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -111,7 +117,7 @@ def opening_options(command: Callable[..., None]) -> Callable[..., None]:
     Parameters
     ----------
     command : callable
-        Takes `opening`, a dictionary of what was said, in the words of `open_checkpoint`.
+        Takes `opening`, a `Card` in which is set what was said.
 
     Returns
     -------

@@ -70,14 +70,34 @@ class Card(BaseModel):
     prefix: str | None = None
     strict: bool = True
 
-    def updated(self, values: Mapping[str, Any]) -> "Card":
-        """Give the card with some entries replaced.
+    @classmethod
+    def of(cls, **entries: Any) -> "Card":
+        """Build a card from entries as a user wrote them.
 
         Parameters
         ----------
-        values : mapping
-            Names and values of entries; those of `preprocessing` and `posterior` may be mappings
-            that replace only what they name.
+        **entries
+            Attributes of `Card`; `preprocessing` and `posterior` may be mappings.
+
+        Returns
+        -------
+        Card
+            With these entries set.
+
+        Raises
+        ------
+        InputError
+            For an unknown entry or a value that cannot be.
+        """
+        return parse(cls, entries, "entry")
+
+    def updated(self, newer: "Card") -> "Card":
+        """Return the card with the entries that are set in another one replaced.
+
+        Parameters
+        ----------
+        newer : Card
+            Its `preprocessing`, `posterior` and `arguments` replace only what they set.
 
         Returns
         -------
@@ -87,12 +107,16 @@ class Card(BaseModel):
         Raises
         ------
         InputError
-            For an unknown entry or a value that cannot be.
+            When entries of the two exclude each other.
         """
         own = self.model_dump(exclude_unset=True)
-        for name, value in values.items():
+        for name, value in newer.model_dump(exclude_unset=True).items():
             own[name] = _merged(own.get(name), value)
-        return parse(Card, own, "entry")
+        return Card.of(**own)
+
+    def without(self, *names: str) -> "Card":
+        """Return the card with some entries not set."""
+        return Card.of(**self.model_dump(exclude_unset=True, exclude=set(names)))
 
 
 def read_card(folder: str | Path) -> Card | None:
@@ -181,8 +205,6 @@ def _load(path: Path) -> dict[str, Any]:
 
 def _merged(known: Any, value: Any) -> Any:
     """Put a value in place of the known one; of two mappings, entry by entry."""
-    if isinstance(value, BaseModel):
-        value = value.model_dump(exclude_unset=True)
     if not isinstance(known, Mapping) or not isinstance(value, Mapping):
         return value
     # A range and a mean with a standard deviation exclude each other: the newer one holds.

@@ -192,7 +192,7 @@ def _open_taesd(path: Path, weights: Weights, card: Card) -> Source:
         path,
         card,
     )
-    named = source.card.updated({"name": encoder_path.name.split("_encoder")[0]})
+    named = source.card.updated(Card(name=encoder_path.name.split("_encoder")[0]))
     return Source(source.kind, source.net, named, (encoder_path, decoder_path), facts=source.facts)
 
 

@@ -1,7 +1,7 @@
 """Open a checkpoint, whoever made it."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ def open_checkpoint(
     *,
     model: Model | None = None,
     image_shape: Shape | None = None,
+    opening: Card | None = None,
     **entries: Any,
 ) -> Autoencoder:
     """Open a checkpoint: a run of ours, or what others trained.
@@ -58,10 +59,12 @@ def open_checkpoint(
         have named it, the card beside the checkpoint may name it for you, until it changes.
     image_shape : (C, H, W), optional
         Shape of the data's images, where neither the checkpoint nor its card knows it.
+    opening : Card, optional
+        How to open it. What is set here goes before the card beside the checkpoint.
     **entries
-        Entries of `Card`, before those of the card beside the checkpoint: `encode`, `decode`,
-        `layers`, `preprocessing`, `posterior`, `weights`, `decoder`, `arguments`, `name`, `ema`,
-        `prefix`, `strict`.
+        Entries of `Card`, before those of `opening`: `encode`, `decode`, `layers`,
+        `preprocessing`, `posterior`, `weights`, `decoder`, `arguments`, `name`, `ema`, `prefix`,
+        `strict`.
 
     Returns
     -------
@@ -82,33 +85,35 @@ def open_checkpoint(
     ...     posterior={"layout": "interleaved"},
     ... )  # doctest: +SKIP
     """
-    place = None if path is None else Path(path)
+    said = (opening or Card()).updated(Card.of(**entries))
+    place, said = _place(None if path is None else Path(path), said)
     if place is not None and is_ours(place):
-        return _open_ours(place, model, entries)
-    source, card = find_source(place, model, entries)
+        return _open_ours(place, model, said)
+    source, card = find_source(place, model, said)
     return _autoencoder(source, card, image_shape, place)
 
 
-def find_source(
-    path: Path | None, model: Model | None, entries: Mapping[str, Any]
-) -> tuple[Source, Card]:
+def find_source(path: Path | None, model: Model | None, said: Card) -> tuple[Source, Card]:
     """Find the network of a checkpoint that is not ours, and all that is known of it.
 
     Parameters
     ----------
     path : pathlib.Path or None
         A folder or a file of weights.
-    model, entries
-        As in `open_checkpoint`.
+    model : str, torch.nn.Module, callable or None
+        As in `open_checkpoint`; what `said` names if None.
+    said : Card
+        What the user said.
 
     Returns
     -------
     tuple of Source and Card
         The card holds what was said, before what lies beside, before what the source knows.
     """
-    said = _card(path).updated(entries)
-    source = _find_source(path, model, said)
-    return source, source.card.updated(said.model_dump(exclude_unset=True))
+    code = said.model if model is None else model
+    known = _card(path).updated(said.without("model"))
+    source = _find_source(path, code, known)
+    return source, source.card.updated(known)
 
 
 def name_of(path: Path) -> str:
@@ -134,14 +139,27 @@ def _is_our_config(folder: Path) -> bool:
     return isinstance(values, dict) and "recipe" in values
 
 
-def _open_ours(path: Path, model: Model | None, entries: dict[str, Any]) -> Autoencoder:
-    given = ["model"] * (model is not None) + sorted(entries)
+def _open_ours(path: Path, model: Model | None, said: Card) -> Autoencoder:
+    given = ["model"] * (model is not None) + sorted(said.model_fields_set)
     if given:
         raise InputError(
             f"checkpoint {str(path)!r} is a run of ours, which needs no {', '.join(given)}; "
             "leave that out"
         )
     return ours.load(path)
+
+
+def _place(path: Path | None, said: Card) -> tuple[Path | None, Card]:
+    """Return where the checkpoint lies: the path, or the weights that were named without one."""
+    if said.weights is None or (path is not None and not path.is_file()):
+        return path, said
+    named = Path(said.weights)
+    if path is not None and path != named:
+        raise InputError(
+            f"checkpoint {str(path)!r} is a file, and the weights are {said.weights!r}; give one "
+            "of them"
+        )
+    return named, said.without("weights")
 
 
 def _card(path: Path | None) -> Card:

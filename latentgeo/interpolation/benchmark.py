@@ -1,7 +1,6 @@
 """The job on lines: from checkpoints to the benchmark's table."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from latentgeo.analysis.omission import with_omissions
+from latentgeo.checkpoints import Card
 from latentgeo.errors import InputError
 from latentgeo.interpolation.lines import DecodedLines, benchmark_lines, decode_lines
 from latentgeo.interpolation.model_paths import EXAMPLES, NO_RANKS, described, dtype_of
@@ -39,7 +39,7 @@ def score_lines(
     references: int = 10_000,
     style: str = "paper",
     seed: int = 0,
-    opening: Mapping[str, Any] | None = None,
+    opening: Card | None = None,
     out: str | Path | None = None,
     device: str = "auto",
     force: bool = False,
@@ -76,7 +76,7 @@ def score_lines(
     if out is not None:
         check_out(Path(out), KIND, force=force, reads=named.values())
     lines = benchmark_lines(style, pairs)
-    models = open_all(named, lines, opening or {}, device)
+    models = open_all(named, lines, opening, device)
     children = {}
     for label, model in track(list(models.items()), "lines", show=progress):
         for row, sampled in _rows(label, model).items():

@@ -1,8 +1,8 @@
 """The models of a job, opened."""
 
 from collections.abc import Mapping
-from typing import Any
 
+from latentgeo.checkpoints import Card
 from latentgeo.datasets import ImageDataset
 from latentgeo.errors import InputError
 from latentgeo.models import Autoencoder, choose_device
@@ -12,7 +12,7 @@ from latentgeo.pipeline import Checkpoint, open_for
 def open_all(
     named: Mapping[str, Checkpoint],
     images: ImageDataset,
-    opening: Mapping[str, Any],
+    opening: Card | None,
     device: str,
 ) -> dict[str, Autoencoder]:
     """Open models for some images, ready to encode and decode.
@@ -23,8 +23,8 @@ def open_all(
         As `latentgeo.pipeline.name_checkpoints` gives them.
     images : ImageDataset
         What they shall encode.
-    opening : mapping
-        Further arguments of `open_checkpoint`.
+    opening : Card or None
+        How to open them, as `open_checkpoint` takes it.
     device : str
         "auto", "cpu" or "cuda".
 

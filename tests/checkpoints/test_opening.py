@@ -86,6 +86,24 @@ def test_a_module_that_comes_with_its_weights(images):
         open_checkpoint(None)
 
 
+def test_a_card_says_what_keywords_say(folder, images):
+    opening = Card(model=f"{NETS}:Small", encode="nothing", weights="model.pt")
+    with pytest.raises(InputError, match="has no 'nothing'"):
+        open_checkpoint(folder, image_shape=SHAPE, opening=opening)
+    model = open_checkpoint(folder, image_shape=SHAPE, opening=opening, encode="encode")
+    _same_latents(model, images)
+    assert "model" not in model.provenance["card"]  # where the code lies is this machine's affair
+
+
+def test_weights_are_named_once(folder, images):
+    weights = str(folder / "model.pt")
+    for path in (None, weights):
+        model = open_checkpoint(path, model=Small, weights=weights, image_shape=SHAPE)
+        _same_latents(model, images)
+    with pytest.raises(InputError, match=r"is a file, and the weights are 'other\.pt'; give one"):
+        open_checkpoint(weights, model=Small, weights="other.pt", image_shape=SHAPE)
+
+
 @pytest.mark.parametrize("suffix", [".pt", ".pth", ".ckpt", ".safetensors"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 def test_files_of_weights_of_every_kind(suffix, dtype, tmp_path):
