@@ -77,6 +77,14 @@ def _opening(
     prefix: Annotated[
         str | None, _option(help="What the names of its weights begin with, as in model_ema.")
     ] = None,
+    trust_code: Annotated[
+        bool,
+        _option(
+            "--trust-code",
+            help="Run a checkpoint that is a program (TorchScript, torch.export), which can do "
+            "whatever you can; remembered for this file as it is.",
+        ),
+    ] = False,
     allow_mismatch: Annotated[
         bool,
         _option("--allow-mismatch", help="Go on where weights are missing or left over; warn."),
@@ -107,12 +115,13 @@ def _opening(
         ema=ema or None,
         prefix=prefix,
         strict=False if allow_mismatch else None,
+        trust_code=trust_code or None,
     )
     return Card.of(**said)
 
 
 def opening_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options that say how to open a checkpoint.
+    """Add to a command the options that say how to open a checkpoint.
 
     Parameters
     ----------

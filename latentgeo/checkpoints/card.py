@@ -50,6 +50,9 @@ class Card(BaseModel):
         What the names of the network's weights begin with in the file, where several would do.
     strict : bool
         Refuse weights that miss keys or hold others than the network's.
+    trust_code : bool
+        Run a checkpoint that is a program (`torch.export`, TorchScript). Only the user says so:
+        a card that lies beside a checkpoint cannot. Remembered for the file as it is.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -69,6 +72,7 @@ class Card(BaseModel):
     ema: bool = False
     prefix: str | None = None
     strict: bool = True
+    trust_code: bool = False
 
     @classmethod
     def of(cls, **entries: Any) -> "Card":
@@ -147,6 +151,11 @@ def read_card(folder: str | Path) -> Card | None:
             f"card {str(path)!r} is of version {version!r}, this latentgeo reads version "
             f"{_VERSION}; install a newer one"
         )
+    if "trust_code" in values:
+        raise InputError(
+            f"card {str(path)!r} says trust_code, which no file can say for you; remove it, and "
+            "say --trust-code yourself if you trust the program"
+        )
     try:
         return parse(Card, values, "entry")
     except InputError as error:
@@ -184,7 +193,10 @@ def write_card(folder: str | Path, card: Card, *, comment: str = "", force: bool
         raise InputError(
             f"card {str(path)!r} exists already; edit it, or replace it with --force (force=True)"
         )
-    values = {"latentgeo": _VERSION, **card.model_dump(mode="json", exclude_unset=True)}
+    values = {
+        "latentgeo": _VERSION,
+        **card.without("trust_code").model_dump(mode="json", exclude_unset=True),
+    }
     lines = "".join(f"# {line}\n" for line in comment.splitlines())
     write_text(path, lines + yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
     return path
