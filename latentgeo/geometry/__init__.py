@@ -21,13 +21,6 @@ from latentgeo.geometry.bures import (
     stratum_summaries,
 )
 from latentgeo.geometry.distances import distance, pairwise_distance
-from latentgeo.geometry.features import (
-    ModeGrams,
-    mode_features,
-    mode_grams,
-    pseudo_log_features,
-    pseudo_log_gram,
-)
 from latentgeo.geometry.hilbert import (
     HilbertEmbedding,
     centre_gram,
@@ -50,6 +43,7 @@ from latentgeo.geometry.kernels import (
     is_positive_definite,
     kernel,
 )
+from latentgeo.geometry.metrics import METRICS, Metric, statement
 from latentgeo.geometry.paths import Geodesic, PathRanks, geodesic, path_length, path_ranks
 from latentgeo.geometry.pullback import PullbackStatistics, pullback_metric, pullback_statistics
 from latentgeo.geometry.rank import (
@@ -61,14 +55,13 @@ from latentgeo.geometry.rank import (
     rank_from_singular_values,
     singular_values,
 )
-from latentgeo.geometry.sampling import (
+from latentgeo.geometry.resampling import (
     AngleTest,
     DimensionCurve,
     angle_permutation_test,
     dimension_by_size,
     disjoint_angles,
 )
-from latentgeo.geometry.statements import METRICS, MetricStatement, statement
 from latentgeo.geometry.strata import (
     StratumTransitions,
     product_stratum_dimension,
@@ -118,8 +111,7 @@ __all__ = [
     "HilbertEmbedding",
     "IndefiniteKernelWarning",
     "LocalDimension",
-    "MetricStatement",
-    "ModeGrams",
+    "Metric",
     "Nystroem",
     "PathRanks",
     "PointStream",
@@ -150,8 +142,6 @@ __all__ = [
     "local_pca_dimension",
     "matrix_rank",
     "mode_covariances",
-    "mode_features",
-    "mode_grams",
     "mode_ranks",
     "mode_singular_values",
     "mode_unfoldings",
@@ -161,8 +151,6 @@ __all__ = [
     "point_distances",
     "principal_angles",
     "product_stratum_dimension",
-    "pseudo_log_features",
-    "pseudo_log_gram",
     "pullback_metric",
     "pullback_statistics",
     "rank_at_tolerance",

@@ -110,16 +110,19 @@ def check_spsd(s: Tensor, values: Tensor, eps: float, name: str = "x") -> None:
         )
 
 
-def check_definite(values: Tensor, rank: Tensor, rows: int, metric: str, name: str) -> None:
+def check_definite(
+    values: Tensor, rank: Tensor, rows: int, metric: str, name: str, start: int = 0
+) -> None:
     """Require full rank, for metrics that have no meaning below it."""
     bad = rank < rows
     if bool(bad.any()):
         i = int(bad.nonzero()[0])
         low, high = _ends(values[i], int(rank[i]))
         raise ValueError(
-            f"{metric} needs definite matrices, and matrix {i} of {name}, {rows}x{rows}, has rank "
-            f"{int(rank[i])} (eigenvalues on its range {low:.3g} to {high:.3g}); use a metric that "
-            "holds at every rank, such as 'bures-wasserstein' or 'pseudo-log', or give ridge="
+            f"{metric} needs definite matrices, and matrix {start + i} of {name}, {rows}x{rows}, "
+            f"has rank {int(rank[i])} (eigenvalues on its range {low:.3g} to {high:.3g}); use a "
+            "metric that holds at every rank, such as 'bures-wasserstein' or 'pseudo-log', or "
+            "give ridge="
         )
 
 

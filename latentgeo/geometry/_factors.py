@@ -56,6 +56,11 @@ class RangeFactors(NamedTuple):
         """U√Λ, the factor whose product with its transpose is S."""
         return self.basis * self.values.sqrt()[:, None, :]
 
+    @property
+    def whitening(self) -> Tensor:
+        """UΛ^(-1/2) on the range, the factor that makes S the projector."""
+        return self.basis * torch.where(self.values > 0, self.values, 1.0).rsqrt()[:, None, :]
+
 
 def range_factors(x: Tensor, form: Form, eps: float, name: str = "x") -> RangeFactors:
     """Restrict each S of a set (samples, rows, columns) to its range, by the spectrum rule."""
