@@ -15,10 +15,8 @@ from latentgeo.geometry.angles import (
 )
 from latentgeo.geometry.bures import (
     FrechetMean,
-    StratumSummary,
     bures_wasserstein_geodesic,
     frechet_mean,
-    stratum_summaries,
 )
 from latentgeo.geometry.distances import distance, pairwise_distance
 from latentgeo.geometry.hilbert import (
@@ -63,11 +61,12 @@ from latentgeo.geometry.resampling import (
     disjoint_angles,
 )
 from latentgeo.geometry.strata import (
-    StratumTransitions,
+    Stratification,
     product_stratum_dimension,
     strata_counts,
+    stratification,
+    stratification_of_spectra,
     stratum_dimension,
-    stratum_transitions,
 )
 from latentgeo.geometry.streams import (
     PointStream,
@@ -79,11 +78,6 @@ from latentgeo.geometry.streams import (
     stream_spectra,
 )
 from latentgeo.geometry.unfolding import mode_covariances, mode_unfoldings
-from latentgeo.geometry.verdict import (
-    Stratification,
-    stratification,
-    stratification_of_spectra,
-)
 
 if TYPE_CHECKING:
     from latentgeo.geometry.manifolds import BuresWassersteinMetric as BuresWassersteinMetric
@@ -117,8 +111,6 @@ __all__ = [
     "PointStream",
     "PullbackStatistics",
     "Stratification",
-    "StratumSummary",
-    "StratumTransitions",
     "StreamSpectra",
     "StreamSpectrum",
     "angle_permutation_test",
@@ -163,8 +155,6 @@ __all__ = [
     "stratification",
     "stratification_of_spectra",
     "stratum_dimension",
-    "stratum_summaries",
-    "stratum_transitions",
     "stream_gram",
     "stream_spectra",
     "two_nn_dimension",

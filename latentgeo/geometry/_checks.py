@@ -170,7 +170,7 @@ def check_weights(weights: Sequence[float], count: int) -> None:
 
 
 def describe(values: Tensor, shape: torch.Size, eps: float) -> str:
-    """Say shape, ends of the spectrum and rank of one symmetric matrix in words."""
+    """Write shape, ends of the spectrum and rank of one symmetric matrix in words."""
     rank = int((values > shape[-1] * eps * values.abs().amax()).sum())
     return (
         f"shape {tuple(shape)}, eigenvalues {float(values.amin()):.3g} to "
@@ -179,7 +179,7 @@ def describe(values: Tensor, shape: torch.Size, eps: float) -> str:
 
 
 def _first_words(x: Tensor) -> str:
-    """Say the ends of the spectrum and the rank of the first matrix, for an error message."""
+    """Write the ends of the spectrum and the rank of the first matrix, for an error message."""
     first = x.detach().reshape(-1, *x.shape[-2:])[0].to(torch.float64).cpu()
     values = torch.linalg.svdvals(first)
     rtol = max(first.shape) * torch.finfo(x.dtype).eps

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from latentgeo.geometry import _flat
-from latentgeo.geometry._arrays import A, DType, enter_pair
+from latentgeo.geometry._arrays import A, DType, enter_pair, source_epsilon
 from latentgeo.geometry._checks import (
     check_definite,
     check_equal_ranks,
@@ -19,7 +19,7 @@ from latentgeo.geometry._checks import (
     check_weight,
     check_weights,
 )
-from latentgeo.geometry._factors import Form, RangeFactors, range_factors, source_epsilon
+from latentgeo.geometry._factors import Form, RangeFactors, range_factors
 from latentgeo.geometry._tiles import DEFAULT_BUDGET, require, require_result
 from latentgeo.geometry.metrics import statement
 from latentgeo.geometry.unfolding import covariance

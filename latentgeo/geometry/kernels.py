@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from latentgeo.geometry import _linalg
-from latentgeo.geometry._arrays import A, DType, enter, enter_raw
+from latentgeo.geometry._arrays import A, DType, enter, enter_raw, source_epsilon
 from latentgeo.geometry._checks import (
     check_finite,
     check_gram,
@@ -24,7 +24,7 @@ from latentgeo.geometry._checks import (
     check_symmetric,
     check_weights,
 )
-from latentgeo.geometry._factors import Form, source_epsilon
+from latentgeo.geometry._factors import Form
 from latentgeo.geometry._flat import Flat
 from latentgeo.geometry._tiles import DEFAULT_BUDGET, piece_bytes, require_result, tiles
 from latentgeo.geometry.distances import Options, check_domain, enter_sets, pairwise_distance

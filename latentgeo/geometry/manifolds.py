@@ -69,11 +69,11 @@ class FixedRankPSD(Manifold):  # type: ignore[misc]
 
     @staticmethod
     def default_metric() -> type["BuresWassersteinMetric"]:
-        """Give the metric that the manifold is equipped with by default."""
+        """Return the metric that the manifold is equipped with by default."""
         return BuresWassersteinMetric
 
     def belongs(self, point: Any, atol: float | None = None) -> Any:
-        """Say whether matrices are symmetric, positive semi-definite and of rank k.
+        """Return whether matrices are symmetric, positive semi-definite and of rank k.
 
         Parameters
         ----------
@@ -99,7 +99,7 @@ class FixedRankPSD(Manifold):  # type: ignore[misc]
         return back(symmetric & kept & zero & (largest > 0))
 
     def is_tangent(self, vector: Any, base_point: Any = None, atol: float | None = None) -> Any:
-        """Say whether symmetric matrices vanish on the complement of the base point's range.
+        """Return whether symmetric matrices vanish on the complement of the base point's range.
 
         Parameters
         ----------
@@ -131,7 +131,7 @@ class FixedRankPSD(Manifold):  # type: ignore[misc]
         return back(self._project(v, enter(base_point)[0]))
 
     def projection(self, point: Any) -> Any:
-        """Give the nearest matrices (Frobenius) of rank at most k.
+        """Return the nearest matrices (Frobenius) of rank at most k.
 
         Parameters
         ----------
@@ -210,7 +210,7 @@ class BuresWassersteinMetric(RiemannianMetric):  # type: ignore[misc]
         return back(moved @ moved.mT)
 
     def log(self, point: Any, base_point: Any) -> Any:
-        """Give initial velocities of shortest paths from base points to points.
+        """Return initial velocities of shortest paths from base points to points.
 
         Parameters
         ----------

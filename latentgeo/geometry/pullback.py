@@ -103,7 +103,7 @@ def pullback_statistics(
 
 
 def _padded_singular_values(jacobian: Tensor) -> Tensor:
-    """Give one value for each latent direction: those beyond the pixels are not seen."""
+    """Return one value for each latent direction: those beyond the pixels are not seen."""
     values = _linalg.svdvals(jacobian)
     return torch.nn.functional.pad(values, (0, jacobian.shape[1] - len(values)))
 

@@ -260,7 +260,7 @@ def _described(features: Net, images: Tensor) -> Tensor:
 
 
 def _nearest(found: Tensor, known: Tensor, batch: int) -> Tensor:
-    """Give the distance (b, 2) to the nearest known feature, and its number."""
+    """Return the distance (b, 2) to the nearest known feature, and its number."""
     least = torch.full((len(found),), math.inf, dtype=torch.float64, device=found.device)
     place = torch.zeros_like(least)
     for first in range(0, len(known), batch):

@@ -166,7 +166,7 @@ def _scores(
 
 
 def _pair_smoothness(angle: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give the excess of the largest step over an even one, NaN where the ends are one line."""
+    """Return the excess of the largest step over an even one, NaN where the ends are one line."""
     steps = np.abs(np.diff(angle, axis=-1))
     change = np.abs(angle[:, -1] - angle[:, 0])
     change = np.where(change < _LEAST_CHANGE, np.nan, change)
@@ -177,7 +177,7 @@ def _pair_smoothness(angle: NDArray[np.float64]) -> NDArray[np.float64]:
 def _nearest_lines(
     images: Tensor, references: int, style: str, block: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Give the least cosine distance of each image, and the number of the line that has it."""
+    """Return the least cosine distance of each image, and the number of the line that has it."""
     least = torch.full((len(images),), math.inf, dtype=torch.float64, device=images.device)
     nearest = torch.zeros(len(images), dtype=torch.long, device=images.device)
     for first in range(0, references, block):
