@@ -46,6 +46,20 @@ def check_finite(x: Tensor, name: str = "x") -> None:
         )
 
 
+def check_count(value: int, name: str, least: int = 1) -> None:
+    """Require a whole number of at least some value."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(f"{name} is {value!r}; expected a whole number from {least}")
+
+
+def check_floats(z: Tensor, name: str = "z") -> None:
+    """Require a tensor of finite floats, as a decoder takes it."""
+    if not isinstance(z, Tensor) or not z.dtype.is_floating_point:
+        raise TypeError(f"{name} is {type(z).__name__}; expected a tensor of floats for a decoder")
+    check_not_empty(z, name)
+    check_finite(z, name)
+
+
 def check_square(x: Tensor, name: str = "x") -> None:
     """Require square matrices in the last two dimensions."""
     check_matrices(x, name)

@@ -18,7 +18,7 @@ from latentgeo.geometry import _linalg
 from latentgeo.geometry._arrays import enter
 from latentgeo.geometry._checks import check_finite
 from latentgeo.geometry.bures import align, factor_of_rank, horizontal_lift
-from latentgeo.geometry.strata import stratum_dimension
+from latentgeo.geometry.strata import product_stratum_dimension, stratum_dimension
 
 _EPS64 = torch.finfo(torch.float64).eps
 
@@ -265,8 +265,7 @@ def fixed_rank_product(sizes: Sequence[int], ranks: Sequence[int]) -> ProductMan
     ValueError
         If the lengths differ, or a rank is out of range.
     """
-    if len(sizes) != len(ranks):
-        raise ValueError(f"got {len(sizes)} sizes and {len(ranks)} ranks; expected one rank a size")
+    product_stratum_dimension(sizes, ranks)  # refuses what cannot be
     return ProductManifold([FixedRankPSD(n, k) for n, k in zip(sizes, ranks, strict=True)])
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from latentgeo.arrays import to_tensor
+from latentgeo.metrics._points import check_count
 from latentgeo.metrics.intervals import bootstrap_mean, bootstrap_median
 from latentgeo.metrics.line_images import LINE_SIDE, render_lines
 
@@ -201,9 +202,8 @@ def _directions(images: Tensor) -> Tensor:
 def _check_settings(mode: str, references: int, block: int) -> None:
     if mode not in get_args(Mode):
         raise ValueError(f"mode is {mode!r}; expected 'paper' or 'corrected'")
-    for name, value, least in (("references", references, 2), ("block", block, 1)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ValueError(f"{name} is {value!r}; expected a whole number from {least}")
+    check_count(references, "references", 2)
+    check_count(block, "block")
 
 
 def _checked(images: Any) -> Tensor:
