@@ -286,7 +286,8 @@ MEASURE = Measure(
         "Hilbert dimension": "Each latent is mapped to a Hilbert space by a kernel that keeps "
         "distances; the dimension is the fewest principal directions that hold 95 % of the "
         "variance of the images there. It can be no larger than the number of images less one. "
-        "Neither high nor low is better. The pseudo-log distance jumps where the rank changes: latents "
+        "Neither high nor low is better. The pseudo-log distance jumps where the rank changes: "
+        "latents "
         "on two strata stay apart however close they come, so a change of stratum alone moves "
         "dimension and angles."
     },

@@ -13,8 +13,8 @@ from torch import Tensor
 from latentgeo.errors import InputError
 from latentgeo.geometry import (
     PointStream,
+    feature_map,
     mode_unfoldings,
-    pseudo_log_features,
     require_spectrum,
 )
 from latentgeo.measures.settings import AnalysisSettings
@@ -138,8 +138,11 @@ def point_streams(
         if mode not in MODES:
             return latents.flatten(1).double()
         unfolding = mode_unfoldings(latents)[MODES.index(mode)]
-        return pseudo_log_features(
-            unfolding, log_weight=settings.log_weight, source_dtype=source_dtype
+        return feature_map(
+            unfolding,
+            form="unfolding",
+            log_weight=settings.log_weight,
+            source_dtype=source_dtype,
         )
 
     def stream(mode: str, width: int) -> PointStream:
