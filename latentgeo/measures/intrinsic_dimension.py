@@ -278,7 +278,8 @@ MEASURE = Measure(
             "Intrinsic dimension against the noise",
             "Dimension of the set of latents (flattened, Euclidean distances). Left: from the "
             "ratio of the two nearest neighbours' distances, band: 95 % interval of its "
-            "likelihood. Right: directions that hold 95 % of the variance among 20 nearest neighbours, which "
+            "likelihood. Right: directions that hold 95 % of the variance among 20 nearest "
+            "neighbours, which "
             "is also the most that it can find; mean over images, band: 95 % bootstrap interval.",
             "Neither high nor low is better. Noise that reaches the latents fills new directions "
             "and raises the curve; a level curve means that the encoder takes the noise away.",

@@ -60,7 +60,8 @@ MEASURE = Measure(
             "Mean over {pairs} pairs at each step, band: 95 % bootstrap interval over pairs; "
             "dotted: sharpness of the real images at the ends. Ranks under the spectrum rule.",
             "A sag of the sharpness is blur; a hump of the distance to real images, or of the "
-            "cycle consistency, tells that the middle is none the model knows; a change of the ranks "
+            "cycle consistency, tells that the middle is none the model knows; a change of the "
+            "ranks "
             "is a change of stratum.",
             "from_paths",
         ),
