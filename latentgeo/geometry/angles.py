@@ -150,6 +150,8 @@ def angle_statistics(angles: A) -> AngleStatistics:
         where there is no angle at all.
     """
     inside, back = enter(angles)
+    if not inside.shape[-1]:  # two subspaces one of which is a point
+        inside = inside.new_full((*inside.shape[:-1], 1), torch.nan)
     absent = inside.isnan()
     none = absent.all(-1)
     smallest = inside.masked_fill(absent, float("inf")).amin(-1).masked_fill(none, float("nan"))
