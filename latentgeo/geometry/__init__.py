@@ -46,12 +46,15 @@ from latentgeo.geometry.paths import Geodesic, PathRanks, geodesic, path_length,
 from latentgeo.geometry.pullback import PullbackStatistics, pullback_metric, pullback_statistics
 from latentgeo.geometry.rank import (
     default_tolerance,
+    effective_rank,
     matrix_rank,
     mode_ranks,
     mode_singular_values,
     rank_at_tolerance,
     rank_from_singular_values,
+    rounding_floor,
     singular_values,
+    stable_rank,
 )
 from latentgeo.geometry.resampling import (
     AngleTest,
@@ -122,6 +125,7 @@ __all__ = [
     "dimension_by_size",
     "disjoint_angles",
     "distance",
+    "effective_rank",
     "feature_map",
     "fixed_rank_product",
     "frechet_mean",
@@ -149,7 +153,9 @@ __all__ = [
     "rank_from_singular_values",
     "require_spectrum",
     "rkhs_principal_angles",
+    "rounding_floor",
     "singular_values",
+    "stable_rank",
     "statement",
     "strata_counts",
     "stratification",

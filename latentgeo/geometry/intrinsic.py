@@ -24,7 +24,7 @@ from latentgeo.geometry.hilbert import gram_dimension
 PointMetric = Literal["euclidean", "precomputed"]
 _ROUNDING = 8
 _MOST_ROUNDING = 1e-3
-_LOCAL = 0.1
+_LOCAL = 0.15
 _FEWEST = 5
 _MOST = 2000
 
@@ -56,7 +56,7 @@ class DimensionEstimate(NamedTuple):
     def is_local(self) -> bool:
         """Whether neighbours are near enough for the interval to be of the set's dimension.
 
-        Neighbours farther than a tenth of the set's size meet its edges, and the estimate is then
+        Neighbours farther than 0.15 of the set's size meet its edges, and the estimate is then
         too low by more than its interval, at any number of points that can be had: read it as a
         lower bound.
         """
