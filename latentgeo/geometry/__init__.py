@@ -40,6 +40,8 @@ from latentgeo.geometry.kernels import (
     gram_diagnostics,
     is_positive_definite,
     kernel,
+    small_eigenvalue_share,
+    trace_normalised,
 )
 from latentgeo.geometry.metrics import METRICS, Metric, statement
 from latentgeo.geometry.paths import Geodesic, PathRanks, geodesic, path_length, path_ranks
@@ -155,6 +157,7 @@ __all__ = [
     "rkhs_principal_angles",
     "rounding_floor",
     "singular_values",
+    "small_eigenvalue_share",
     "stable_rank",
     "statement",
     "strata_counts",
@@ -163,6 +166,7 @@ __all__ = [
     "stratum_dimension",
     "stream_gram",
     "stream_spectra",
+    "trace_normalised",
     "two_nn_dimension",
 ]
 
