@@ -40,18 +40,23 @@ from latentgeo.geometry.kernels import (
     gram_diagnostics,
     is_positive_definite,
     kernel,
+    small_eigenvalue_share,
+    trace_normalised,
 )
 from latentgeo.geometry.metrics import METRICS, Metric, statement
 from latentgeo.geometry.paths import Geodesic, PathRanks, geodesic, path_length, path_ranks
 from latentgeo.geometry.pullback import PullbackStatistics, pullback_metric, pullback_statistics
 from latentgeo.geometry.rank import (
     default_tolerance,
+    effective_rank,
     matrix_rank,
     mode_ranks,
     mode_singular_values,
     rank_at_tolerance,
     rank_from_singular_values,
+    rounding_floor,
     singular_values,
+    stable_rank,
 )
 from latentgeo.geometry.resampling import (
     AngleTest,
@@ -60,6 +65,7 @@ from latentgeo.geometry.resampling import (
     dimension_by_size,
     disjoint_angles,
 )
+from latentgeo.geometry.settling import Settling, angle_settling, dimension_settling, settling
 from latentgeo.geometry.strata import (
     Stratification,
     product_stratum_dimension,
@@ -110,18 +116,22 @@ __all__ = [
     "PathRanks",
     "PointStream",
     "PullbackStatistics",
+    "Settling",
     "Stratification",
     "StreamSpectra",
     "StreamSpectrum",
     "angle_permutation_test",
+    "angle_settling",
     "angle_statistics",
     "axes_angles",
     "bures_wasserstein_geodesic",
     "centre_gram",
     "default_tolerance",
     "dimension_by_size",
+    "dimension_settling",
     "disjoint_angles",
     "distance",
+    "effective_rank",
     "feature_map",
     "fixed_rank_product",
     "frechet_mean",
@@ -149,7 +159,11 @@ __all__ = [
     "rank_from_singular_values",
     "require_spectrum",
     "rkhs_principal_angles",
+    "rounding_floor",
+    "settling",
     "singular_values",
+    "small_eigenvalue_share",
+    "stable_rank",
     "statement",
     "strata_counts",
     "stratification",
@@ -157,6 +171,7 @@ __all__ = [
     "stratum_dimension",
     "stream_gram",
     "stream_spectra",
+    "trace_normalised",
     "two_nn_dimension",
 ]
 
