@@ -14,6 +14,7 @@ from latentgeo.errors import InputError
 from latentgeo.files import check_free, folder_in_place, sha256_of_file
 from latentgeo.provenance import provenance
 from latentgeo.results import SUMMARY, Analysis, read_analysis, write_analysis
+from latentgeo.settings import AnalysisSettings, EncodingSettings
 
 _MAPS = "tsne"  # settings of the maps, which decide no number that is compared
 
@@ -138,14 +139,21 @@ def _facts(found: Analysis) -> Facts:
         "noise": summary.get("noise"),
         "number of images": summary.get("samples"),
         "seed": summary.get("seed"),
-        **{
-            f"setting {name}": value
-            for name, value in recorded.get("settings", {}).items()
-            if not name.startswith(_MAPS)
-        },
+        **_settings(recorded.get("settings", {})),
         **_images(found.tree),
         "SHA-256 of the images (their size, split, pixels and labels)": recorded["data_sha256"],
     }
+
+
+def _settings(recorded: Facts) -> Facts:
+    """Return the settings that are not compared by what came of them: the images and the noise.
+
+    What a setting was before there was such a setting is its default.
+    """
+    known = AnalysisSettings().model_dump(mode="json") | recorded
+    others = {name: value for name, value in known.items() if not name.startswith(_MAPS)}
+    compared = set(EncodingSettings.model_fields) - {"draws"}
+    return {f"setting {name}": value for name, value in others.items() if name not in compared}
 
 
 def _images(tree: xr.DataTree) -> Facts:

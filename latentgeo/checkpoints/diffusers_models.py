@@ -12,7 +12,8 @@ from latentgeo.checkpoints.card import Card
 from latentgeo.checkpoints.source import Source
 from latentgeo.checkpoints.weights import Weights, fit_weights, read_weights
 from latentgeo.errors import InputError, reason_of
-from latentgeo.models import Preprocessing, unknown
+from latentgeo.models import Preprocessing
+from latentgeo.settings import unknown
 
 KNOWN = ("AutoencoderKL", "AutoencoderTiny", "VQModel")
 _CONFIG = "config.json"

@@ -1,7 +1,7 @@
 """Everything that is measured of one model's paths."""
 
 import json
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import xarray as xr
@@ -18,8 +18,9 @@ from latentgeo.interpolation.realism import effects, image_steps, measure_realis
 from latentgeo.interpolation.strata import measure_strata
 from latentgeo.interpolation.variables import as_dataset, associations, per_pair
 from latentgeo.metrics import interpolate
-from latentgeo.metrics.interpolation import Net, Path
+from latentgeo.metrics.interpolation import Net
 from latentgeo.models import Autoencoder, device_of
+from latentgeo.settings import InterpolationSettings
 
 #: Pairs of which the images are kept, and pixels of their longer side.
 EXAMPLES, THUMBNAIL = 4, 64
@@ -29,36 +30,12 @@ _MOST_AT_ONCE = 256
 NO_RANKS = Omission("ranks along paths", "latents are vectors, and a vector has no modes to unfold")
 
 
-class PathSettings(NamedTuple):
-    """How paths are laid and what is measured.
-
-    Attributes
-    ----------
-    steps : int
-        Latents on each path, both ends included.
-    path : {"linear", "spherical"}
-        Their way.
-    geodesics : int
-        Pairs between which geodesics are looked for.
-    real : int
-        Real images that decoded ones are compared with, at most.
-    seed : int
-        Of the bootstrap.
-    """
-
-    steps: int
-    path: Path
-    geodesics: int
-    real: int
-    seed: int
-
-
 def measure_paths(
     label: str,
     model: Autoencoder,
     ends: ImageDataset,
     real: ImageDataset,
-    settings: PathSettings,
+    settings: InterpolationSettings,
     features: Net | None = None,
 ) -> xr.Dataset:
     """Measure the paths between the latents of pairs of images.
@@ -73,7 +50,7 @@ def measure_paths(
         The starts of all paths, then their ends: an even number of images.
     real : ImageDataset
         Images that decoded ones are compared with.
-    settings : PathSettings
+    settings : InterpolationSettings
         How.
     features : callable, optional
         Images to the space where distances to real images are taken; the pixels if left out.
@@ -101,7 +78,7 @@ def _measure(
     model: Autoencoder,
     ends: ImageDataset,
     real: ImageDataset,
-    settings: PathSettings,
+    settings: InterpolationSettings,
     features: Net | None,
 ) -> xr.Dataset:
     pairs = len(ends) // 2
