@@ -1,7 +1,7 @@
 """`latentgeo train`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -58,7 +58,7 @@ def train(
     from latentgeo.training import train, train_together
 
     said = settings.model_dump(exclude_unset=True)
-    how = {"out": out, "resume": resume, "force": force, "progress": not quiet}
+    how: dict[str, Any] = {"out": out, "resume": resume, "force": force, "progress": not quiet}
     if seeds is not None or sweep:
         seed = said.pop("seed", 0)
         if (seeds is not None and seed) or tensorboard or profile:

@@ -11,42 +11,44 @@ from latentgeo.settings.training import Seed
 class InterpolationSettings(Settings):
     """All that decides the numbers along paths between the latents of images."""
 
-    pairs: int = Field(64, ge=1, description="Pairs of test images; no image is in two.")
-    steps: int = Field(11, ge=3, description="Images on each path, both ends included.")
+    pairs: int = Field(default=64, ge=1, description="Pairs of test images; no image is in two.")
+    steps: int = Field(default=11, ge=3, description="Images on each path, both ends included.")
     path: Literal["linear", "spherical"] = Field(
-        "linear", description="The way from one latent to the other."
+        default="linear", description="The way from one latent to the other."
     )
     geodesics: int = Field(
-        6, ge=0, description="Pairs between which the decoder's geodesic is looked for (slow)."
+        default=6,
+        ge=0,
+        description="Pairs between which the decoder's geodesic is looked for (slow).",
     )
     real: int = Field(
-        10_000,
+        default=10_000,
         ge=1,
         description="Training images that decoded ones are compared with, at most: fewer where "
         "they are large.",
     )
     size: PositiveInt | None = Field(
-        None,
+        default=None,
         description="Resize the images of a named data set to so many pixels; as the data are if "
         "left out.",
     )
     seed: Seed = Field(
-        0, description="Seeds the choice of pairs and of real images, and the bootstrap."
+        default=0, description="Seeds the choice of pairs and of real images, and the bootstrap."
     )
 
 
 class LinesSettings(Settings):
     """All that decides how models are scored on lines."""
 
-    pairs: int = Field(256, ge=1, description="Pairs of test lines, at most 256.")
-    steps: int = Field(16, ge=2, description="Images on each path, both ends included.")
+    pairs: int = Field(default=256, ge=1, description="Pairs of test lines, at most 256.")
+    steps: int = Field(default=16, ge=2, description="Images on each path, both ends included.")
     references: int = Field(
-        10_000, ge=2, description="Lines that each decoded image is compared with."
+        default=10_000, ge=2, description="Lines that each decoded image is compared with."
     )
     style: Literal["paper", "smooth"] = Field(
-        "paper", description="How lines are drawn, those of the test and the references."
+        default="paper", description="How lines are drawn, those of the test and the references."
     )
     seed: Seed = Field(
-        0,
+        default=0,
         description="Seeds the posterior's draws and the bootstrap; the lines are always the same.",
     )

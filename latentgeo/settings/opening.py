@@ -18,26 +18,27 @@ class PreprocessingSettings(Settings):
     """
 
     size: Side | tuple[Side, Side] | None = Field(
-        None,
+        default=None,
         description="What the model resizes to, after the noise: one number, or rows and columns; "
         "as the data are if left out.",
     )
     interpolation: Literal["bilinear", "bicubic", "nearest"] = Field(
-        "bilinear", description="How it resizes; the first two antialiased, as Pillow does it."
+        default="bilinear",
+        description="How it resizes; the first two antialiased, as Pillow does it.",
     )
     grey_to_rgb: bool = Field(
-        False, description="Repeat the one channel of grey images three times."
+        default=False, description="Repeat the one channel of grey images three times."
     )
     range: tuple[float, float] = Field(
-        (0.0, 1.0), description="What [0, 1] becomes, as in --range=-1,1."
+        default=(0.0, 1.0), description="What [0, 1] becomes, as in --range=-1,1."
     )
     mean: Channels | None = Field(
-        None,
+        default=None,
         description="Instead of a range: mean of images in [0, 1], per channel, or one for all.",
     )
-    std: Channels | None = Field(None, description="And the standard deviation.")
+    std: Channels | None = Field(default=None, description="And the standard deviation.")
     output: Literal["same", "unit", "logits"] = Field(
-        "same",
+        default="same",
         description="What the decoder gives: images coded as the input, images in [0, 1] (unit), "
         "or their logits.",
     )
@@ -60,19 +61,19 @@ class PosteriorSettings(Settings):
     """How a foreign encoder gives the parameters of its posterior."""
 
     layout: Literal["auto", "point", "pair", "halves", "interleaved"] = Field(
-        "auto",
+        default="auto",
         description="point: a latent. pair: mean and spread, two tensors of one shape. halves: one "
         "tensor, the first half of its channels the mean. interleaved: one tensor, mean and spread "
         "taking turns along the channels. auto: a single tensor is a point, two of one shape are a "
         "pair; outputs of diffusers and pythae are known by their names.",
     )
     items: tuple[int, ...] | None = Field(
-        None,
+        default=None,
         description="Where an encoder gives several things: the places, from 0, of the mean and "
         "the spread, or of the latent alone.",
     )
     spread: Literal["log-variance", "variance", "log-std", "std"] = Field(
-        "log-variance", description="What accompanies the mean."
+        default="log-variance", description="What accompanies the mean."
     )
 
     @model_validator(mode="after")
@@ -85,12 +86,12 @@ class PosteriorSettings(Settings):
 class CardSettings(Settings):
     """How to open a checkpoint that others made."""
 
-    latentgeo: int = Field(1, description="Version of the format of cards.")
+    latentgeo: int = Field(default=1, description="Version of the format of cards.")
     name: str | None = Field(
-        None, description="What tables call the model; the name of its folder if left out."
+        default=None, description="What tables call the model; the name of its folder if left out."
     )
     model: str | None = Field(
-        None,
+        default=None,
         description="The code that makes the network, package.module:name or file.py:name, the "
         "file relative to the card. It runs, once you have named it yourself.",
     )
@@ -98,37 +99,37 @@ class CardSettings(Settings):
         default_factory=dict, description="Arguments of that code, as in latent_dim=10."
     )
     weights: str | None = Field(
-        None, description="The file of weights; within the folder, where one is given."
+        default=None, description="The file of weights; within the folder, where one is given."
     )
     decoder: str | None = Field(
-        None, description="The decoder's file, where it is apart from the encoder's."
+        default=None, description="The decoder's file, where it is apart from the encoder's."
     )
-    encode: str | None = Field(None, description="The method or submodule that encodes.")
-    decode: str | None = Field(None, description="The method or submodule that decodes.")
+    encode: str | None = Field(default=None, description="The method or submodule that encodes.")
+    decode: str | None = Field(default=None, description="The method or submodule that decodes.")
     layers: tuple[str, ...] = Field(
-        (), description="Modules, by name, whose outputs are the latents; all in one pass."
+        default=(), description="Modules, by name, whose outputs are the latents; all in one pass."
     )
     image_shape: tuple[PositiveInt, PositiveInt, PositiveInt] | None = Field(
-        None,
+        default=None,
         description="Channels, rows and columns of the images that it was made for, where the "
         "network takes no other.",
     )
     preprocessing: PreprocessingSettings = Field(
-        PreprocessingSettings(), description="What it wants of images in [0, 1]."
+        default=PreprocessingSettings(), description="What it wants of images in [0, 1]."
     )
     posterior: PosteriorSettings = Field(
-        PosteriorSettings(), description="Where mean and spread of the posterior are."
+        default=PosteriorSettings(), description="Where mean and spread of the posterior are."
     )
     ema: bool = Field(
-        False, description="Take the averaged weights, where a checkpoint holds both."
+        default=False, description="Take the averaged weights, where a checkpoint holds both."
     )
     prefix: str | None = Field(
-        None,
+        default=None,
         description="What the names of the network's weights begin with in the file, as in "
         "model_ema, where several would do.",
     )
     strict: bool = Field(
-        True,
+        default=True,
         description="Refuse weights that miss keys or hold others than the network's; otherwise "
         "go on, and warn.",
     )
