@@ -58,7 +58,9 @@ def measure(run: Path, data: str, samples: int, out: Path) -> dict[str, list[flo
     command += ["--noise", levels, "--samples", str(samples), "--out", str(out), "--force"]
     return {
         "encoder and decoder passes": seconds_of(
-            lambda: passes(model, make_sweep("gaussian", NOISE, 0), images.batch(slice(None)))
+            lambda: passes(
+                model, make_sweep(AnalysisSettings(noise=NOISE)), images.batch(slice(None))
+            )
         ),
         "geometry (no t-SNE, no drawing)": seconds_of(
             lambda: analyze_latents(latents, baseline, settings)

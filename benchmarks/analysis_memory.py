@@ -75,7 +75,7 @@ def analyze_once(run: Path, data: str, size: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         found = analyze(
-            run, data=images, noise=NOISE, samples=None, tsne=False, out=Path(folder) / "out"
+            run, data=images, noise=NOISE, samples=None, tsne_seeds=(), out=Path(folder) / "out"
         )
         seconds = time.perf_counter() - start
     (model,) = found.tree.children.values()

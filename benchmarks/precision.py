@@ -110,7 +110,7 @@ def _once(
             noise=LEVELS,
             samples=scale.samples,
             seed=0,
-            tsne=False,
+            tsne_seeds=(),
             device=device,
         ).summary
     return _verdicts(found["models"]["run"])

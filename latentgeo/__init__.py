@@ -31,9 +31,9 @@ _HOMES = {
 if TYPE_CHECKING:
     from latentgeo.checkpoints import open_checkpoint as load
     from latentgeo.comparison import compare as compare
-    from latentgeo.errors import InputError as InputError
     from latentgeo.datasets import register_dataset as register_dataset
     from latentgeo.datasets import register_perturbation as register_perturbation
+    from latentgeo.errors import InputError as InputError
     from latentgeo.interpolation import interpolate_images as interpolate
     from latentgeo.interpolation import score_lines as lines
     from latentgeo.latents import encode as encode

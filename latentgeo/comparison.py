@@ -16,6 +16,7 @@ from latentgeo.provenance import provenance
 from latentgeo.report import write_results
 from latentgeo.results import Analysis
 from latentgeo.results.storing import SUMMARY
+from latentgeo.settings import AnalysisSettings, EncodingSettings
 
 Facts = dict[str, Any]
 
@@ -131,7 +132,6 @@ def _facts(found: Analysis) -> Facts:
     What a user chose comes before what follows from it, so that a message names the cause.
     """
     summary, recorded = found.summary, found.provenance
-    presentation = {name for measure in measures_of("analysis") for name in measure.presentation}
     return {
         "schema version": summary.get("schema_version"),
         "data": summary.get("data"),
@@ -139,14 +139,21 @@ def _facts(found: Analysis) -> Facts:
         "noise": summary.get("noise"),
         "number of images": summary.get("samples"),
         "seed": summary.get("seed"),
-        **{
-            f"setting {name}": value
-            for name, value in recorded.get("settings", {}).items()
-            if name not in presentation
-        },
+        **_settings(recorded.get("settings", {})),
         **_images(found.tree),
         "SHA-256 of the images (their size, split, pixels and labels)": recorded["data_sha256"],
     }
+
+
+def _settings(recorded: Facts) -> Facts:
+    """Return the settings that are not compared by what came of them: the images and the noise.
+
+    What a setting was before there was such a setting is its default.
+    """
+    known = AnalysisSettings().model_dump(mode="json") | recorded
+    presentation = {name for measure in measures_of("analysis") for name in measure.presentation}
+    apart = presentation | set(EncodingSettings.model_fields) - {"draws"}
+    return {f"setting {name}": value for name, value in known.items() if name not in apart}
 
 
 def _images(tree: xr.DataTree) -> Facts:

@@ -4,6 +4,7 @@ import json
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -28,6 +29,7 @@ from latentgeo.progress import track
 from latentgeo.provenance import provenance
 from latentgeo.report import draw_results, write_results
 from latentgeo.results import Analysis
+from latentgeo.settings import resolve
 
 Checkpoint = Autoencoder | str | Path | None
 Checkpoints = str | Path | Sequence[str | Path] | Mapping[str, Checkpoint]
@@ -37,18 +39,13 @@ def analyze(
     checkpoints: Checkpoints,
     *,
     data: ImageDataset | str | Path,
-    noise: Sequence[float] = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5),
-    perturbation: str = "gaussian",
-    samples: int | None = 300,
-    seed: int = 0,
-    size: int | None = None,
-    tsne: bool = True,
+    out: str | Path | None = None,
     settings: AnalysisSettings | None = None,
     opening: Card | None = None,
-    out: str | Path | None = None,
     device: str = "auto",
     force: bool = False,
     progress: bool = False,
+    **choices: Any,
 ) -> Analysis:
     """Measure the latent spaces of trained models on the same images and the same noise.
 
@@ -64,34 +61,23 @@ def analyze(
         that comes with its weights from the code that `opening` names.
     data : ImageDataset, str or pathlib.Path
         Images, a data set's name (its test split is used) or a folder of images.
-    noise : sequence of float
-        Levels of the perturbation, the clean one (0) first.
-    perturbation : str, default="gaussian"
-        A name in `latentgeo.datasets.PERTURBATIONS`.
-    samples : int or None, default=300
-        How many images, chosen by `seed`; all if None. Latents are kept in the folder of temporary
-        files meanwhile, so that memory does not hold them; what compares images with one another
-        rests on `settings.compared_images` of them at most.
-    seed : int, default=0
-        Seeds the choice of images, the noise, the posterior's samples and the resampling.
-    size : int, optional
-        Resize the images of a named data set to so many pixels.
-    tsne : bool, default=True
-        Draw the t-SNE maps, the slowest part.
-    settings : AnalysisSettings, optional
-        All further choices; its `seed` and `tsne_seeds` are taken from `seed` and `tsne`
-        if it is left out.
-    opening : Card, optional
-        How to open the checkpoints that are given as paths, as `open_checkpoint` takes it.
     out : str or pathlib.Path, optional
         A folder to be made, with `analysis.zarr`, `summary.json`, `figures/` and
         `report.html`. It appears when everything is done, or not at all.
+    settings : AnalysisSettings, optional
+        What decides the numbers; the defaults if left out. However many `samples`, memory does not
+        hold them: latents are kept in the folder of temporary files meanwhile.
+    opening : Card, optional
+        How to open the checkpoints that are given as paths, as `open_checkpoint` takes it.
     device : str, default="auto"
         "auto", "cpu" or "cuda".
     force : bool, default=False
         Replace what `out` holds.
     progress : bool, default=False
         Show bars.
+    **choices
+        Fields of `AnalysisSettings`, before those of `settings`: `noise`, `perturbation`,
+        `samples`, `seed`, `size`, `tsne_seeds` and so on.
 
     Returns
     -------
@@ -103,6 +89,8 @@ def analyze(
     InputError
         For a checkpoint, data set, level, count or folder that cannot be used.
     """
+    chosen = resolve(AnalysisSettings, settings, choices, of=analyze)
+    sweep = make_sweep(chosen)
     target = None if out is None else Path(out)
     processes.join()
     named = name_checkpoints(checkpoints)
@@ -110,19 +98,17 @@ def analyze(
         reads = (data, *named.values())
         processes.once(lambda: check_free(target, holds="an analysis", force=force, reads=reads))
     with processes.machine_by_machine():
-        images = select_images(data, samples, seed, size)
-    sweep = make_sweep(perturbation, noise, seed)
+        images = select_images(data, chosen)
     with processes.first_warns():
         models = {label: open_for(images, found, opening) for label, found in named.items()}
     place = choose_device(device)
     for model in models.values():
         for shape in (model.parts or {"": model.latent_shape}).values():
             check_size(shape, len(images), place)
-    chosen = settings or AnalysisSettings(seed=seed, tsne_seeds=(0, 1, 2) if tsne else ())
     children: dict[str, xr.Dataset] = {}
     for label, model in track(list(models.items()), "analyze", show=progress):
         with processes.shared_folder("latentgeo-") as folder:
-            latents = _encode(model, images, sweep, device, folder / "latents")
+            latents = _encode(model, images, chosen, device, folder / "latents")
             children |= _analyze_one(label, model, images, latents, sweep, chosen)
     tree = _tree(children, images, sweep, chosen)
     found = Analysis(tree, summarize(tree))
@@ -241,19 +227,10 @@ def _write(found: Analysis, target: Path) -> None:
 
 
 def _encode(
-    model: Autoencoder, images: ImageDataset, sweep: Sweep, device: str, out: Path
+    model: Autoencoder, images: ImageDataset, settings: AnalysisSettings, device: str, out: Path
 ) -> xr.Dataset:
     """Put the latents that an analysis needs on disk."""
-    return encode(
-        model,
-        images,
-        noise=sweep.levels,
-        perturbation=sweep.perturbation.name,
-        draws=2,
-        seed=sweep.seed,
-        device=device,
-        out=out,
-    )
+    return encode(model, images, settings=settings, samples=None, device=device, out=out)
 
 
 class _Targets:

@@ -5,74 +5,21 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 from latentgeo.errors import InputError
 from latentgeo.files import write_text
-from latentgeo.models import PosteriorLayout, Preprocessing, parse
+from latentgeo.models import PosteriorLayout, Preprocessing
+from latentgeo.settings import CardSettings, parse, read_yaml
 
 CARD = "latentgeo.yaml"
 _VERSION = 1
-_LARGEST = 1 << 20  # a card is a page of text
 
 
-class Card(BaseModel):
-    """How to open a checkpoint that others made.
+class Card(CardSettings):
+    """How to open a checkpoint that others made."""
 
-    Attributes
-    ----------
-    latentgeo : int
-        Version of the format of cards.
-    name : str, optional
-        What tables call the model; the folder's name if left out.
-    model : str, optional
-        "package.module:factory" or "file.py:factory", the file relative to the card. The
-        factory gives the network; it is code, which runs only once it was named explicitly.
-    arguments : dict
-        Keyword arguments of the factory.
-    weights : str, optional
-        File of the weights, relative to the card.
-    decoder : str, optional
-        File of the decoder, where it is apart from the encoder's.
-    encode, decode : str, optional
-        Method or submodule that encodes, that decodes.
-    layers : tuple of str
-        Modules, by name, whose outputs are the latents.
-    image_shape : (C, H, W), optional
-        Images that it was made for, where the network takes no other.
-    preprocessing : Preprocessing
-        What it wants of images in [0, 1].
-    posterior : PosteriorLayout
-        Where mean and spread of the posterior are.
-    ema : bool
-        Take the averaged weights, where a checkpoint holds both.
-    prefix : str, optional
-        What the names of the network's weights begin with in the file, where several would do.
-    strict : bool
-        Refuse weights that miss keys or hold others than the network's.
-    trust_code : bool
-        Run a checkpoint that is a program (`torch.export`, TorchScript). Only the user says so:
-        a card that lies beside a checkpoint cannot. Remembered for the file as it is.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    latentgeo: int = _VERSION
-    name: str | None = None
-    model: str | None = None
-    arguments: dict[str, Any] = Field(default_factory=dict)
-    weights: str | None = None
-    decoder: str | None = None
-    encode: str | None = None
-    decode: str | None = None
-    layers: tuple[str, ...] = ()
-    image_shape: tuple[PositiveInt, PositiveInt, PositiveInt] | None = None
     preprocessing: Preprocessing = Preprocessing()
     posterior: PosteriorLayout = PosteriorLayout()
-    ema: bool = False
-    prefix: str | None = None
-    strict: bool = True
-    trust_code: bool = False
 
     @classmethod
     def of(cls, **entries: Any) -> "Card":
@@ -144,7 +91,7 @@ def read_card(folder: str | Path) -> Card | None:
     path = Path(folder) / CARD
     if not path.is_file():
         return None
-    values = _load(path)
+    values = read_yaml(path, "card")
     version = values.get("latentgeo", _VERSION)
     if version != _VERSION:
         raise InputError(
@@ -200,19 +147,6 @@ def write_card(folder: str | Path, card: Card, *, comment: str = "", force: bool
     lines = "".join(f"# {line}\n" for line in comment.splitlines())
     write_text(path, lines + yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
     return path
-
-
-def _load(path: Path) -> dict[str, Any]:
-    if path.stat().st_size > _LARGEST:
-        raise InputError(f"card {str(path)!r} has over {_LARGEST} bytes; a card is a page of text")
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"card {str(path)!r} is not valid YAML: {reason}") from None
-    if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
-        raise InputError(f"card {str(path)!r} holds no entries; expected lines such as 'model: …'")
-    return values
 
 
 def _merged(known: Any, value: Any) -> Any:

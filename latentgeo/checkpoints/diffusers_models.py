@@ -13,7 +13,8 @@ from latentgeo.checkpoints.source import Source
 from latentgeo.checkpoints.untrusted import Weights
 from latentgeo.checkpoints.weights import fit_weights, read_weights
 from latentgeo.errors import InputError, reason_of
-from latentgeo.models import Preprocessing, unknown
+from latentgeo.models import Preprocessing
+from latentgeo.settings import unknown
 
 KNOWN = ("AutoencoderKL", "AutoencoderTiny", "VQModel")
 _CONFIG = "config.json"

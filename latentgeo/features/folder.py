@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save
 from latentgeo.errors import InputError
 from latentgeo.features.network import Classifier, ClassifierConfig, Features
 from latentgeo.files import sha256_of_file, write_atomically, write_json
-from latentgeo.models import parse
+from latentgeo.settings import parse
 
 # Not the names of an autoencoder's files: neither can be taken for the other.
 WEIGHTS, DESCRIPTION = "features.safetensors", "features.json"

@@ -3,12 +3,11 @@
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch.optim import Adam
@@ -19,35 +18,23 @@ from latentgeo.errors import InputError, TrainingDivergedError
 from latentgeo.features.folder import save_features
 from latentgeo.features.network import Classifier, ClassifierConfig
 from latentgeo.files import check_free
-from latentgeo.models import choose_device, device_of, parse
+from latentgeo.models import choose_device, device_of
 from latentgeo.progress import track
 from latentgeo.provenance import provenance
+from latentgeo.settings import ClassifierSettings, resolve
 
 _SPLITS = ("train", "validation", "test")
 _BATCH = 200
-
-
-class _Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    epochs: PositiveInt
-    batch_size: PositiveInt
-    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)]
-    seed: Annotated[int, Field(ge=0, lt=2**63)]
-    device: Literal["auto", "cpu", "cuda"]
 
 
 def train_classifier(
     data: str | Path,
     *,
     out: str | Path,
-    epochs: int = 5,
-    batch_size: int = 64,
-    learning_rate: float = 2e-3,
-    seed: int = 0,
-    device: str = "auto",
+    settings: ClassifierSettings | None = None,
     force: bool = False,
     progress: bool = True,
+    **choices: Any,
 ) -> Path:
     """Train a small classifier and leave a folder that `load_features` reads.
 
@@ -61,20 +48,14 @@ def train_classifier(
         A data set's name or a folder of images, with labels. The split "train" is trained on.
     out : str or pathlib.Path
         The folder; it gets `features.safetensors` and `features.json`.
-    epochs : int, default=5
-        Passes over the training images.
-    batch_size : int, default=64
-        Images per step.
-    learning_rate : float, default=2e-3
-        Adam's step size at its highest; it rises from a 25th of that and falls to nearly 0.
-    seed : int, default=0
-        Seeds weights and order of images.
-    device : {"auto", "cpu", "cuda"}, default="auto"
-        Where to compute.
+    settings : ClassifierSettings, optional
+        What decides it; the defaults if left out.
     force : bool, default=False
         Overwrite what `out` holds.
     progress : bool, default=True
         Show a bar on standard error.
+    **choices
+        Fields of `ClassifierSettings`, before those of `settings`.
 
     Returns
     -------
@@ -88,24 +69,23 @@ def train_classifier(
     TrainingDivergedError
         When the loss is NaN or infinite; nothing is written.
     """
-    given = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
-    settings = parse(_Settings, {**given, "seed": seed, "device": device}, "setting")
-    place, folder = choose_device(settings.device), Path(out)
+    chosen = resolve(ClassifierSettings, settings, choices, of=train_classifier)
+    place, folder = choose_device(chosen.device), Path(out)
     check_free(folder, holds="a classifier", force=force, reads=(data,))
     parts = {split: load(data, split) for split in _SPLITS}
     classes = _count_classes(parts)
     with torch.random.fork_rng(devices=[] if place.type == "cpu" else None):
-        torch.manual_seed(settings.seed)
+        torch.manual_seed(chosen.seed)
         config = ClassifierConfig(image_shape=parts["train"].shape, classes=classes)
         # Channels last: it trains nearly twice as fast in it on a CPU.
         classifier = Classifier(config).to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        _descend(classifier, parts["train"], settings, show=progress)
-    save_features(classifier.eval(), _facts(classifier, parts, settings), folder)
+        _descend(classifier, parts["train"], chosen, show=progress)
+    save_features(classifier.eval(), _facts(classifier, parts, chosen), folder)
     return folder
 
 
 def _descend(
-    classifier: Classifier, images: ImageDataset, settings: _Settings, *, show: bool
+    classifier: Classifier, images: ImageDataset, settings: ClassifierSettings, *, show: bool
 ) -> None:
     steps = math.ceil(len(images) / settings.batch_size)
     optimiser = Adam(classifier.parameters(), lr=settings.learning_rate)
@@ -132,7 +112,7 @@ def _batch(images: ImageDataset, positions: NDArray[np.int64]) -> Tensor:
     return images.batch(positions).contiguous(memory_format=torch.channels_last)
 
 
-def _batches(count: int, epoch: int, settings: _Settings) -> Iterator[NDArray[np.int64]]:
+def _batches(count: int, epoch: int, settings: ClassifierSettings) -> Iterator[NDArray[np.int64]]:
     order = np.random.default_rng((settings.seed, epoch)).permutation(count)
     return (
         order[first : first + settings.batch_size] for first in range(0, count, settings.batch_size)
@@ -140,7 +120,7 @@ def _batches(count: int, epoch: int, settings: _Settings) -> Iterator[NDArray[np
 
 
 def _facts(
-    classifier: Classifier, parts: dict[str, ImageDataset], settings: _Settings
+    classifier: Classifier, parts: dict[str, ImageDataset], settings: ClassifierSettings
 ) -> dict[str, Any]:
     samples = {
         split: {"samples": len(images), "sha256": images.fingerprint}
@@ -182,7 +162,7 @@ def _count_classes(parts: dict[str, ImageDataset]) -> int:
     return count
 
 
-def _check_finite(loss: float, epoch: int, settings: _Settings) -> None:
+def _check_finite(loss: float, epoch: int, settings: ClassifierSettings) -> None:
     if not math.isfinite(loss):
         raise TrainingDivergedError(
             f"training diverged: the loss is {loss} in epoch {epoch + 1}; nothing was written; try "

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import xarray as xr
 
@@ -15,6 +16,7 @@ from latentgeo.pipeline import Checkpoints, name_checkpoints
 from latentgeo.progress import track
 from latentgeo.provenance import provenance
 from latentgeo.results import Analysis
+from latentgeo.settings import LinesSettings, resolve
 
 KIND = "lines"
 
@@ -22,16 +24,13 @@ KIND = "lines"
 def score_lines(
     checkpoints: Checkpoints,
     *,
-    pairs: int = 256,
-    steps: int = 16,
-    references: int = 10_000,
-    style: str = "paper",
-    seed: int = 0,
-    opening: Card | None = None,
     out: str | Path | None = None,
+    settings: LinesSettings | None = None,
+    opening: Card | None = None,
     device: str = "auto",
     force: bool = False,
     progress: bool = False,
+    **choices: Any,
 ) -> Analysis:
     """Score how models interpolate between lines, and measure the ranks on the way.
 
@@ -42,12 +41,12 @@ def score_lines(
     ----------
     checkpoints : path, sequence of paths, or mapping of names to paths or models
         As for `analyze`; each needs a decoder and takes images (1, 32, 32).
-    pairs, steps, references, style
-        As for `line_scores`.
-    seed : int, default=0
-        Seeds the posterior's draws and the bootstrap. The lines are always the same.
-    opening, out, device, force, progress
+    settings : LinesSettings, optional
+        What decides the numbers; the defaults if left out.
+    out, opening, device, force, progress
         As for `interpolate_images`; within an analysis, the folder is `lines`.
+    **choices
+        Fields of `LinesSettings`, before those of `settings`.
 
     Returns
     -------
@@ -60,36 +59,31 @@ def score_lines(
         For a checkpoint, number or folder that cannot be used, and a model without a decoder, of
         other images, or whose images lie far outside [-1, 1] or are not finite.
     """
+    chosen = resolve(LinesSettings, settings, choices, of=score_lines)
     named = name_checkpoints(checkpoints)
     if out is not None:
         check_out(Path(out), KIND, force=force, reads=named.values())
-    lines = benchmark_lines(style, pairs)
+    lines = benchmark_lines(chosen)
     models = open_all(named, lines, opening, device)
     children = {}
     for label, model in track(list(models.items()), "lines", show=progress):
         for row, sampled in _rows(label, model).items():
-            decoded = decode_lines(
-                model, pairs=pairs, steps=steps, style=style, sampled=sampled, seed=seed
-            )
-            paths = LinePaths(model, seed, decoded, references, style)
+            decoded = decode_lines(model, sampled=sampled, settings=chosen)
+            paths = LinePaths(model, chosen.seed, decoded, chosen.references, chosen.style)
             children[row] = measure_paths(row, KIND, paths)
     attrs = {
         "kind": KIND,
         "data": lines.name,
         "split": lines.split,
-        "pairs": pairs,
-        "steps": steps,
         "path": "linear",
-        "references": references,
-        "style": style,
-        "seed": seed,
+        **chosen.model_dump(mode="json"),
         "models": list(children),
         "provenance": json.dumps(
             provenance(
                 data=lines.name,
                 data_sha256=lines.fingerprint,
-                seed=seed,
-                settings={"pairs": pairs, "steps": steps, "references": references, "style": style},
+                seed=chosen.seed,
+                settings=chosen.model_dump(mode="json"),
             )
         ),
     }

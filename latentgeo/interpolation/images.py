@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -16,12 +16,12 @@ from latentgeo.interpolation.job import check_out, measure_paths, open_all, writ
 from latentgeo.measures import summarize
 from latentgeo.measures.paths.model_paths import ImagePaths
 from latentgeo.measures.paths.variables import BOUNDS, per_pair
-from latentgeo.metrics.interpolation import Path as Way
 from latentgeo.models import choose_device
 from latentgeo.pipeline import Checkpoints, name_checkpoints
 from latentgeo.progress import track
 from latentgeo.provenance import provenance
 from latentgeo.results import Analysis
+from latentgeo.settings import InterpolationSettings, resolve
 
 KIND = "interpolation"
 
@@ -30,20 +30,15 @@ def interpolate_images(
     checkpoints: Checkpoints,
     *,
     data: ImageDataset | str | Path,
-    pairs: int = 64,
-    steps: int = 11,
-    path: Way = "linear",
-    geodesics: int = 6,
-    real: int = 10_000,
     real_images: ImageDataset | None = None,
     features: str | Path | None = None,
-    seed: int = 0,
-    size: int | None = None,
-    opening: Card | None = None,
     out: str | Path | None = None,
+    settings: InterpolationSettings | None = None,
+    opening: Card | None = None,
     device: str = "auto",
     force: bool = False,
     progress: bool = False,
+    **choices: Any,
 ) -> Analysis:
     """Interpolate between the latents of test images, and measure what is on the way.
 
@@ -56,38 +51,29 @@ def interpolate_images(
         As for `analyze`; each needs a decoder.
     data : ImageDataset, str or pathlib.Path
         Images, a data set's name (its test split gives the pairs) or a folder of images.
-    pairs : int, default=64
-        Pairs of images, chosen by `seed`; no image is in two of them.
-    steps : int, default=11
-        Images on each path, both reconstructed ends included.
-    path : {"linear", "spherical"}, default="linear"
-        The way from one latent to the other; see `latentgeo.metrics.interpolate`.
-    geodesics : int, default=6
-        For how many pairs the decoder's geodesic is looked for, which is slow.
-    real : int, default=10000
-        Real images that decoded ones are compared with, at most: fewer where they are large.
     real_images : ImageDataset, optional
-        These images; by default the training split of `data`, and of given images those that are
-        in no pair.
+        Real images that decoded ones are compared with; by default the training split of `data`,
+        and of given images those that are in no pair.
     features : str or pathlib.Path, optional
         A folder that `latentgeo features` made: distances to real images are taken in the features
         of that classifier, and between pixels if left out.
-    seed : int, default=0
-        Seeds the choice of pairs and of real images, and the bootstrap.
-    size : int, optional
-        Resize the images of a named data set to so many pixels.
-    opening : Card, optional
-        How to open the checkpoints that are given as paths, as `open_checkpoint` takes it.
     out : str or pathlib.Path, optional
         A folder to be made, with `paths.zarr`, `summary.json`, `figures/` and `report.html`. Where
         it is one that `analyze` made, all of this goes into its folder `interpolation`, and a
         section into its report.
+    settings : InterpolationSettings, optional
+        What decides the numbers; the defaults if left out.
+    opening : Card, optional
+        How to open the checkpoints that are given as paths, as `open_checkpoint` takes it.
     device : str, default="auto"
         "auto", "cpu" or "cuda".
     force : bool, default=False
         Replace what is there.
     progress : bool, default=False
         Show bars.
+    **choices
+        Fields of `InterpolationSettings`, before those of `settings`: `pairs`, `steps`, `path`,
+        `seed` and so on.
 
     Returns
     -------
@@ -100,38 +86,29 @@ def interpolate_images(
         For a checkpoint, data set, number or folder that cannot be used, a model without a
         decoder, values that are not finite, and spherical paths between opposite latents.
     """
-    _check(pairs, steps, path, geodesics, real)
+    chosen = resolve(InterpolationSettings, settings, choices, of=interpolate_images)
     named = name_checkpoints(checkpoints)
     if out is not None:
         check_out(Path(out), KIND, force=force, reads=(data, features, *named.values()))
-    images = data if isinstance(data, ImageDataset) else load(data, "test", size=size)
+    images = data if isinstance(data, ImageDataset) else load(data, "test", size=chosen.size)
     if isinstance(images, SentenceDataset):
         raise InputError(
             f"data {images.name!r} are sentences, which have no sharpness and no pixels to compare "
             "with; give images"
         )
-    ends, others = choose_pairs(images, pairs, seed)
-    known = real_images if real_images is not None else _known(data, others, size)
+    ends, others = choose_pairs(images, chosen.pairs, chosen.seed)
+    known = real_images if real_images is not None else _known(data, others, chosen.size)
     _check_alike(ends, known)
-    known = known.take(min(real, len(known)), seed=seed)
+    known = known.take(min(chosen.real, len(known)), seed=chosen.seed)
     models = open_all(named, ends, opening, device)
     space = None if features is None else load_features(features).to(choose_device(device))
     children = {
         label: measure_paths(
-            label,
-            KIND,
-            ImagePaths(model, seed, ends, known, steps, path, geodesics, real, space),
+            label, KIND, ImagePaths(model, chosen.seed, ends, known, chosen, space)
         )
         for label, model in track(list(models.items()), "interpolate", show=progress)
     }
-    settings = {
-        "steps": steps,
-        "path": path,
-        "geodesics": geodesics,
-        "real": real,
-        "seed": seed,
-    }
-    tree = _tree(children, ends, known, settings, space)
+    tree = _tree(children, ends, known, chosen, space)
     found = Analysis(tree, summarize(tree))
     if out is not None:
         write_paths(found, Path(out))
@@ -213,7 +190,7 @@ def _tree(
     children: dict[str, xr.Dataset],
     ends: ImageDataset,
     known: ImageDataset,
-    settings: dict[str, Any],
+    settings: InterpolationSettings,
     space: Features | None,
 ) -> xr.DataTree:
     pairs = len(ends) // 2
@@ -225,9 +202,9 @@ def _tree(
             "data": ends.name,
             "split": ends.split,
             "pairs": pairs,
-            "steps": settings["steps"],
-            "path": settings["path"],
-            "seed": settings["seed"],
+            "steps": settings.steps,
+            "path": settings.path,
+            "seed": settings.seed,
             "space": "pixels" if space is None else space.space,
             "real_data": f"{known.name} ({known.split})",
             "models": list(children),
@@ -236,8 +213,8 @@ def _tree(
                     data=ends.name,
                     data_sha256=ends.fingerprint,
                     real_sha256=known.fingerprint,
-                    seed=settings["seed"],
-                    settings=settings,
+                    seed=settings.seed,
+                    settings=settings.model_dump(mode="json"),
                     features_sha256=None if space is None else space.sha256,
                 )
             ),
@@ -249,19 +226,6 @@ def _tree(
         root = root.assign(
             start_label=("pair", labels[0]),
             end_label=("pair", labels[1]),
-            **per_pair("classes_differ", differ, settings["seed"]),
+            **per_pair("classes_differ", differ, settings.seed),
         ).assign_coords(bound=BOUNDS)
     return xr.DataTree.from_dict({"/": root, **{f"/{name}": c for name, c in children.items()}})
-
-
-def _check(pairs: int, steps: int, path: str, geodesics: int, real: int) -> None:
-    for name, value, least in (
-        ("pairs", pairs, 1),
-        ("steps", steps, 3),
-        ("geodesics", geodesics, 0),
-        ("real", real, 1),
-    ):
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise InputError(f"{name} is {value!r}; expected a whole number from {least}")
-    if path not in get_args(Way):
-        raise InputError(f"path is {path!r}; expected 'linear' or 'spherical'")

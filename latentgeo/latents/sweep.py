@@ -29,6 +29,7 @@ from latentgeo.metrics import psnr
 from latentgeo.models import Autoencoder, Shape, choose_device
 from latentgeo.progress import track
 from latentgeo.provenance import provenance
+from latentgeo.settings import EncodingSettings, resolve
 
 _POSTERIOR = 1  # the stream of these draws, apart from the perturbations'
 
@@ -51,17 +52,13 @@ def encode(
     model: Autoencoder | str | Path,
     data: ImageDataset | str | Path,
     *,
-    noise: Sequence[float] = (0.0,),
-    perturbation: str = "gaussian",
-    samples: int | None = None,
-    draws: int = 1,
-    seed: int = 0,
-    size: int | None = None,
     out: str | Path | None = None,
+    settings: EncodingSettings | None = None,
     batch_size: int = 128,
     device: str = "auto",
     force: bool = False,
     progress: bool = False,
+    **choices: Any,
 ) -> xr.Dataset:
     """Encode test images at every level of a perturbation.
 
@@ -76,21 +73,11 @@ def encode(
         their path to be opened.
     data : ImageDataset, str or pathlib.Path
         Images, a data set's name (its test split is used) or a folder of images.
-    noise : sequence of float, default=(0.0,)
-        Levels of the perturbation; their unit is the perturbation's.
-    perturbation : str, default="gaussian"
-        A name in `latentgeo.datasets.PERTURBATIONS`.
-    samples : int, optional
-        How many images, chosen by `seed`; all if left out.
-    draws : int, default=1
-        Samples of the posterior per image, where the model has one.
-    seed : int, default=0
-        Seeds the choice of images, the perturbation and the posterior's samples, each per
-        image: the same image meets the same noise in every model and every batch.
-    size : int, optional
-        Resize the images of a named data set to so many pixels.
     out : str or pathlib.Path, optional
         A zarr folder; in memory if left out.
+    settings : EncodingSettings, optional
+        What decides the latents; the defaults if left out. All draws are seeded per image: the
+        same image meets the same noise in every model and every batch.
     batch_size : int, default=128
         Images per pass.
     device : str, default="auto"
@@ -99,6 +86,9 @@ def encode(
         Overwrite latents of another encoding.
     progress : bool, default=False
         Show a bar.
+    **choices
+        Fields of `EncodingSettings`, before those of `settings`: `noise`, `perturbation`,
+        `samples`, `draws`, `seed`, `size`.
 
     Returns
     -------
@@ -115,30 +105,29 @@ def encode(
         When the images do not fit the model, levels or counts make no sense, the model gives
         values that are not finite, or `out` holds something else.
     """
+    chosen = resolve(EncodingSettings, settings, choices, of=encode)
+    sweep = make_sweep(chosen)
     processes.join()
     if out is not None and force:
         check_free(Path(out), holds="latents", force=True, reads=(model, data))
     with processes.machine_by_machine():
-        images = select_images(data, samples, seed, size)
+        images = select_images(data, chosen)
     autoencoder = (
         model
         if isinstance(model, Autoencoder)
         else open_checkpoint(model, image_shape=images.shape)
     )
     check_fit(autoencoder, images)
-    if draws < 1:
-        raise InputError(f"draws is {draws}, expected at least 1")
     if batch_size < 1:
         raise InputError(f"batch_size is {batch_size}, expected at least 1")
-    sweep = make_sweep(perturbation, noise, seed)
     place = choose_device(device)
     autoencoder.eval().to(place)
-    opened = partial(_open, autoencoder, images, sweep, draws, out, batch_size)
+    opened = partial(_open, autoencoder, images, chosen, out, batch_size)
 
     def fill(store: LatentStore, missing: Sequence[int]) -> None:
         for start in track(missing, "encode", show=progress):
-            chosen = np.arange(start, min(start + store.batch_size, store.samples))
-            store.write(start, _encode_batch(autoencoder, images, chosen, sweep, draws, place))
+            here = np.arange(start, min(start + store.batch_size, store.samples))
+            store.write(start, _encode_batch(autoencoder, images, here, sweep, chosen.draws, place))
 
     if out is None or processes.count() == 1:
         store = opened(force)
@@ -152,12 +141,12 @@ def encode(
     return store.dataset()
 
 
-def select_images(
-    data: ImageDataset | str | Path, samples: int | None, seed: int, size: int | None
-) -> ImageDataset:
-    """Load the test images and choose some of them; arguments and errors are those of `encode`."""
-    images = data if isinstance(data, ImageDataset) else load_images(data, "test", size=size)
-    return images if samples is None else images.take(samples, seed=seed)
+def select_images(data: ImageDataset | str | Path, settings: EncodingSettings) -> ImageDataset:
+    """Load the test images and choose some of them; raises what `encode` does."""
+    images = (
+        data if isinstance(data, ImageDataset) else load_images(data, "test", size=settings.size)
+    )
+    return images if settings.samples is None else images.take(settings.samples, settings.seed)
 
 
 def check_fit(model: Autoencoder, images: ImageDataset) -> None:
@@ -178,16 +167,17 @@ def check_fit(model: Autoencoder, images: ImageDataset) -> None:
         )
 
 
-def make_sweep(perturbation: str, noise: Sequence[float], seed: int) -> Sweep:
-    """Check the levels; arguments and errors are those of `encode`."""
+def make_sweep(settings: EncodingSettings) -> Sweep:
+    """Check the levels; raises what `encode` does."""
+    noise = settings.noise
     if len(noise) == 0:
         raise InputError("noise holds no level; expected at least one, as in 0,0.1")
     if len(set(noise)) != len(noise):
         raise InputError(f"noise {list(noise)} repeats a level; give each once")
-    kind = find_perturbation(perturbation)
+    kind = find_perturbation(settings.perturbation)
     for level in noise:
         kind.check_level(level)
-    return Sweep(kind, tuple(float(level) for level in noise), seed)
+    return Sweep(kind, noise, settings.seed)
 
 
 def split_parts(latents: xr.Dataset, parts: Mapping[str, Shape]) -> dict[str, xr.Dataset]:
@@ -220,14 +210,13 @@ def split_parts(latents: xr.Dataset, parts: Mapping[str, Shape]) -> dict[str, xr
 def _open(
     model: Autoencoder,
     images: ImageDataset,
-    sweep: Sweep,
-    draws: int,
+    settings: EncodingSettings,
     out: str | Path | None,
     batch_size: int,
     force: bool,
 ) -> LatentStore:
     axes = (
-        ("noise", len(sweep.levels)),
+        ("noise", len(settings.noise)),
         ("sample", len(images)),
         *zip(("channel", "row", "column"), model.latent_shape, strict=True),
     )
@@ -235,22 +224,22 @@ def _open(
     if model.decodes:
         shapes["psnr"] = axes[:2]
     if model.stochastic:
-        shapes |= {"log_variance": axes, "sampled": (("draw", draws), *axes)}
+        shapes |= {"log_variance": axes, "sampled": (("draw", settings.draws), *axes)}
     identity = {
         "weights_sha256": model.weights_sha256(),
         "data": images.name,
         "data_sha256": images.fingerprint,
-        "perturbation": sweep.perturbation.name,
-        "noise": list(sweep.levels),
-        "draws": draws if model.stochastic else 0,
-        "seed": sweep.seed,
+        "perturbation": settings.perturbation,
+        "noise": list(settings.noise),
+        "draws": settings.draws if model.stochastic else 0,
+        "seed": settings.seed,
         "dtype": _dtype(model),
         **model.identity,
     }
     return open_store(
         None if out is None else Path(out),
         identity,
-        _coordinates(model, images, sweep, identity),
+        _coordinates(model, images, settings, identity),
         shapes,
         batch_size=batch_size,
         force=force,
@@ -258,16 +247,20 @@ def _open(
 
 
 def _coordinates(
-    model: Autoencoder, images: ImageDataset, sweep: Sweep, identity: dict[str, Any]
+    model: Autoencoder,
+    images: ImageDataset,
+    settings: EncodingSettings,
+    identity: dict[str, Any],
 ) -> xr.Dataset:
+    told = settings.model_dump(mode="json", include=set(EncodingSettings.model_fields))
     dataset = xr.Dataset(
-        coords={"noise": np.asarray(sweep.levels), "sample": images.indices},
+        coords={"noise": np.asarray(settings.noise), "sample": images.indices},
         attrs={
             "recipe": model.config.recipe,
             "backbone": model.config.backbone,
             "stochastic": int(model.stochastic),
             "source_dtype": identity["dtype"],
-            "provenance": json.dumps(provenance(**identity)),
+            "provenance": json.dumps(provenance(**identity, settings=told)),
         },
     )
     if images.labels is not None:

@@ -19,7 +19,6 @@ from latentgeo.measures.measure import (
     both,
     by_level,
 )
-from latentgeo.measures.settings import AnalysisSettings
 from latentgeo.metrics import bootstrap_mean
 from latentgeo.results import (
     ModelResult,
@@ -30,6 +29,7 @@ from latentgeo.results import (
     with_omissions,
 )
 from latentgeo.results.words import number
+from latentgeo.settings import AnalysisSettings
 
 ESTIMATORS = ("two-nn", "local-pca")
 INTRINSIC = Readout(

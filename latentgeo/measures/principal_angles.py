@@ -14,10 +14,10 @@ from latentgeo.measures.embedding import Embedding, Grams, angles_of, padded
 from latentgeo.measures.encoding import Encoding
 from latentgeo.measures.hilbert_dimension import DIMENSION
 from latentgeo.measures.measure import FigureRow, Measure, Metric, Statement, by_level
-from latentgeo.measures.settings import AnalysisSettings
 from latentgeo.metrics import jackknife_interval
 from latentgeo.results import Column, ModelResult, Readout, Table, nearest_level, plain, table_of
 from latentgeo.results.words import NONE, mean_and_range, number
+from latentgeo.settings import AnalysisSettings
 
 STATISTICS = ("smallest", "largest", "mean", "chordal")
 ANGLE = Readout(

@@ -18,7 +18,6 @@ from latentgeo.models.folder import load_model, save_model
 from latentgeo.models.layouts import PosteriorLayout
 from latentgeo.models.nets import Nets, Shape, Shapes, shape_of
 from latentgeo.models.objective import objective, shapes_of
-from latentgeo.models.parsing import parse, unknown
 from latentgeo.models.preprocessing import Preprocessing
 from latentgeo.models.recipe import Recipe
 from latentgeo.models.recipes import RECIPES, register_recipe
@@ -56,7 +55,6 @@ __all__ = [
     "interpolate_sentences",
     "load_model",
     "objective",
-    "parse",
     "reconstruct_sentences",
     "register_backbone",
     "register_recipe",
@@ -67,6 +65,5 @@ __all__ = [
     "save_model",
     "shape_of",
     "shapes_of",
-    "unknown",
     "wrap",
 ]

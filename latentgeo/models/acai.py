@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from latentgeo.models.nets import Nets, Shape
-from latentgeo.models.parsing import Options
+from latentgeo.settings import Options
 
 SLOPE = 0.2
 

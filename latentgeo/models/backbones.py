@@ -7,11 +7,11 @@ from typing import Any
 from latentgeo.models.acai import ACAIOptions, build_acai
 from latentgeo.models.mlp import MLPOptions, build_mlp
 from latentgeo.models.nets import Nets, Shape
-from latentgeo.models.parsing import Options
 from latentgeo.models.sctc import SCTCOptions, build_sctc
 from latentgeo.models.text import TextOptions, build_text
 from latentgeo.models.wae import WAEOptions, build_wae
 from latentgeo.registry import Registry
+from latentgeo.settings import Options
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 from latentgeo.models.backbones import BACKBONES
-from latentgeo.models.parsing import Options, parse, unknown
 from latentgeo.models.recipe import RecipeOptions
 from latentgeo.models.recipes import RECIPES
+from latentgeo.settings import Options, parse, unknown
 
 OptionsKind = TypeVar("OptionsKind", bound=Options)
 

@@ -8,9 +8,9 @@ from torch import nn
 
 from latentgeo.models.acai import SLOPE, LeakyLinear, acai_encoder
 from latentgeo.models.nets import Shape, Shapes
-from latentgeo.models.parsing import Options
 from latentgeo.objectives import LIKELIHOODS, Term
 from latentgeo.objectives.interpolation_critic import InterpolationCritic
+from latentgeo.settings import Options
 
 # Maps below this side say no more, and images below it are read as vectors.
 _LEAST_SIDE = 4

@@ -5,7 +5,7 @@ from torch import nn
 
 from latentgeo import processes
 from latentgeo.errors import InputError
-from latentgeo.models.parsing import unknown
+from latentgeo.settings import unknown
 
 _NAMES = ("auto", "cpu", "cuda")
 

@@ -13,7 +13,7 @@ from latentgeo.files import write_atomically, write_json
 from latentgeo.models.autoencoder import Autoencoder
 from latentgeo.models.build import build
 from latentgeo.models.config import ModelConfig
-from latentgeo.models.parsing import parse
+from latentgeo.settings import parse
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 

@@ -1,51 +1,22 @@
 """Find the latent in what a foreign encoder gives, and the image in what a decoder gives."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, model_validator
 from torch import Tensor
 
 from latentgeo.errors import InputError
 from latentgeo.objectives import Posterior
-
-Kind = Literal["auto", "point", "pair", "halves", "interleaved"]
-Spread = Literal["log-variance", "variance", "log-std", "std"]
+from latentgeo.settings import PosteriorSettings
 
 # What the outputs of diffusers and pythae call a point, and a mean with its log-variance.
 _POINTS = ("latents", "latent", "embedding", "z")
 _IMAGES = ("sample", "reconstruction", "recon_x", "images", "image")
 
 
-class PosteriorLayout(BaseModel):
-    """How a foreign encoder gives the parameters of its posterior.
-
-    Attributes
-    ----------
-    layout : {"auto", "point", "pair", "halves", "interleaved"}
-        "point": a latent. "pair": mean and spread, two tensors of one shape. "halves": one
-        tensor, the first half of its channels the mean. "interleaved": one tensor, mean and
-        spread taking turns along the channels. "auto": a single tensor is a point, two of one
-        shape are a pair; outputs of diffusers and pythae are known by their names.
-    items : tuple of int, optional
-        Where an encoder gives several things: the places, from 0, of the mean and the spread
-        (or of the latent alone).
-    spread : {"log-variance", "variance", "log-std", "std"}
-        What accompanies the mean.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    layout: Kind = "auto"
-    items: tuple[int, ...] | None = None
-    spread: Spread = "log-variance"
-
-    @model_validator(mode="after")
-    def _one_or_two_items(self) -> Self:
-        if self.items is not None and len(self.items) not in (1, 2):
-            raise ValueError(f"items holds {len(self.items)} places, expected one or two")
-        return self
+class PosteriorLayout(PosteriorSettings):
+    """How a foreign encoder gives the parameters of its posterior."""
 
     def read(self, output: Any) -> Posterior:
         """Give the posterior.

@@ -8,7 +8,7 @@ from pydantic import Field, PositiveInt
 from torch import nn
 
 from latentgeo.models.nets import Nets, Shape
-from latentgeo.models.parsing import Options
+from latentgeo.settings import Options
 
 
 class MLPOptions(Options):

@@ -1,65 +1,18 @@
 """From images in [0, 1] to what a foreign net was trained on, and back."""
 
-from typing import Annotated, Literal, Self
-
 import torch
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 from torch.nn.functional import interpolate
 
 from latentgeo.errors import InputError
 from latentgeo.models.nets import Shape, shape_of
-
-Side = Annotated[int, Field(ge=1, le=4096)]
-Channels = tuple[float, ...]
+from latentgeo.settings import PreprocessingSettings
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-class Preprocessing(BaseModel):
-    """What happens to images in [0, 1] before a net, and to its output afterwards.
-
-    Noise is added before all of this, to the images of the data: models that want other sizes
-    and ranges still see the same noisy images.
-
-    Attributes
-    ----------
-    size : int or (rows, columns), optional
-        Resize to this; as the data is if left out.
-    interpolation : {"bilinear", "bicubic", "nearest"}
-        How; the first two antialiased, as Pillow does it.
-    grey_to_rgb : bool
-        Repeat one channel three times.
-    range : (low, high)
-        What [0, 1] becomes.
-    mean, std : tuple of float, optional
-        Instead of a range: per channel, or one for all, of images in [0, 1].
-    output : {"same", "unit", "logits"}
-        What the decoder gives: images coded as the input, images in [0, 1], or their logits.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    size: Side | tuple[Side, Side] | None = None
-    interpolation: Literal["bilinear", "bicubic", "nearest"] = "bilinear"
-    grey_to_rgb: bool = False
-    range: tuple[float, float] = (0.0, 1.0)
-    mean: Channels | None = None
-    std: Channels | None = None
-    output: Literal["same", "unit", "logits"] = "same"
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        low, high = self.range
-        if not low < high:
-            raise ValueError(f"range is {low:g} to {high:g}, expected the lower end first")
-        if (self.mean is None) != (self.std is None):
-            raise ValueError("mean and std go together; give both or neither")
-        if self.mean is not None and self.range != (0.0, 1.0):
-            raise ValueError("a range and mean with std exclude each other; give one of them")
-        if self.std is not None and not all(value > 0 for value in self.std):
-            raise ValueError(f"std holds {min(self.std):g}, expected positive numbers")
-        return self
+class Preprocessing(PreprocessingSettings):
+    """What happens to images in [0, 1] before a net, and to its output afterwards."""
 
     def shape(self, data: Shape) -> Shape:
         """Give the shape that the net sees.

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from latentgeo.errors import InputError
 from latentgeo.models.nets import Nets, Shape
-from latentgeo.models.parsing import Options
+from latentgeo.settings import Options
 
 _HALVINGS = 2
 

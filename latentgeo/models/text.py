@@ -9,7 +9,7 @@ from torch.nn.functional import linear
 
 from latentgeo.errors import InputError
 from latentgeo.models.nets import Nets, Shape
-from latentgeo.models.parsing import Options
+from latentgeo.settings import Options
 
 _POSITION_DEVIATION = 0.1
 

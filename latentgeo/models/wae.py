@@ -9,7 +9,7 @@ from torch import nn
 
 from latentgeo.errors import InputError
 from latentgeo.models.nets import Nets, Shape
-from latentgeo.models.parsing import Options
+from latentgeo.settings import Options
 
 _Widths = Annotated[tuple[PositiveInt, ...], Field(min_length=2)]
 

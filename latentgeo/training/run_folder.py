@@ -11,7 +11,7 @@ import torch
 
 from latentgeo.errors import InputError
 from latentgeo.files import claim_folder, write_atomically, write_json, write_text
-from latentgeo.models import parse
+from latentgeo.settings import parse
 from latentgeo.training.config import TrainConfig
 from latentgeo.training.progress import Progress, Row
 

@@ -1,7 +1,7 @@
 """Start a run, or go on with one."""
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,10 @@ from latentgeo import processes
 from latentgeo.datasets import ImageDataset
 from latentgeo.errors import InputError
 from latentgeo.files import check_free, sha256_of_file, write_json
-from latentgeo.models import Autoencoder, ModelConfig, build, choose_device, parse
+from latentgeo.models import Autoencoder, ModelConfig, build, choose_device
 from latentgeo.models.folder import WEIGHTS
 from latentgeo.provenance import provenance
+from latentgeo.settings import parse, resolve
 from latentgeo.training.baseline import has_learned, mean_image_psnr
 from latentgeo.training.config import TrainConfig
 from latentgeo.training.data import Parts, load_parts
@@ -36,30 +37,13 @@ def train(
     *,
     data: ImageDataset | str | Path,
     out: str | Path,
-    backbone: str = "sctc",
-    options: Mapping[str, Any] | None = None,
-    epochs: int = 30,
-    batch_size: int = 128,
-    learning_rate: float = 1e-3,
-    beta1: float = 0.9,
-    schedule: str = "constant",
-    warmup_steps: int = 0,
-    gradient_clip: float | None = None,
-    patience: int | None = None,
-    train_samples: int | None = None,
-    size: int | None = None,
-    seed: int = 0,
-    device: str = "auto",
-    precision: str = "32-true",
-    probe: bool = False,
-    probe_rate: float = 1e-4,
-    checkpoint_steps: int = 200,
     tensorboard: bool = False,
     profile: bool = False,
     resume: bool = False,
     force: bool = False,
     progress: bool = True,
     on_epoch: Callable[[Autoencoder, int], None] | None = None,
+    **settings: Any,
 ) -> Path:
     """Train an autoencoder and leave a run folder.
 
@@ -79,44 +63,6 @@ def train(
     out : str or pathlib.Path
         The run folder; see `RunFolder` for what it holds. The weights in it are those of the
         epoch with the lowest validation loss.
-    backbone : str, default="sctc"
-        A name in `latentgeo.models.BACKBONES`.
-    options : mapping, optional
-        Options of the recipe and of the backbone.
-    epochs : int, default=30
-        Passes over the training images.
-    batch_size : int, default=128
-        Images per step.
-    learning_rate : float, default=1e-3
-        Adam's step size at its highest.
-    beta1 : float, default=0.9
-        Adam's memory of the gradient; 0.5 is usual with an adversary.
-    schedule : {"constant", "cosine", "steps"}, default="constant"
-        The course of the learning rate after the warm-up; see `TrainConfig`.
-    warmup_steps : int, default=0
-        Steps in which the learning rate rises linearly.
-    gradient_clip : float, optional
-        Largest norm of the gradient.
-    patience : int, optional
-        Stop after so many epochs without a lower validation loss.
-    train_samples : int, optional
-        Train on so many images, chosen by `seed`.
-    size : int, optional
-        Resize the images of a named data set to so many pixels.
-    seed : int, default=0
-        Seeds weights, order of images, and every draw.
-    device : {"auto", "cpu", "cuda"}, default="auto"
-        Where to compute.
-    precision : {"32-true", "bf16-mixed", "16-mixed"}, default="32-true"
-        Arithmetic of the passes; weights are float32.
-    probe : bool, default=False
-        Train a softmax layer beside the model, on the labels of all training images and the
-        posterior's means as they come in each step. The model does not feel it. Its accuracy on
-        the validation images stands in the metrics; `probe_accuracy` measures it on others.
-    probe_rate : float, default=1e-4
-        Adam's step size for that layer; constant.
-    checkpoint_steps : int, default=200
-        Save the state every so many steps, and at the end of each epoch.
     tensorboard : bool, default=False
         Log to TensorBoard too (extra `tensorboard`).
     profile : bool, default=False
@@ -133,6 +79,12 @@ def train(
         the number of epochs done. What it draws at random does not change the training. An
         interrupted run that is resumed may call it again for its last epoch. Of several processes
         the first one calls it.
+    **settings
+        The other fields of `TrainConfig`: `backbone`, `options`, `epochs`, `batch_size`, `seed`,
+        `device` and so on. With `probe`, a softmax layer is trained beside the model, on the labels
+        of all training images and the posterior's means as they come in each step; the model does
+        not feel it. Its accuracy on the validation images stands in the metrics;
+        `probe_accuracy` measures it on others.
 
     Returns
     -------
@@ -158,32 +110,8 @@ def train(
         again at the end, when a term finds that it does not work; and when a batch does not fit
         into the device's memory, so that it is taken in parts.
     """
-    config = parse(
-        TrainConfig,
-        {
-            "recipe": recipe,
-            "backbone": backbone,
-            "options": options or {},
-            "data": data.name if isinstance(data, ImageDataset) else str(data),
-            "size": size,
-            "train_samples": train_samples,
-            "epochs": epochs,
-            "batch_size": batch_size,
-            "learning_rate": learning_rate,
-            "beta1": beta1,
-            "schedule": schedule,
-            "warmup_steps": warmup_steps,
-            "gradient_clip": gradient_clip,
-            "patience": patience,
-            "seed": seed,
-            "device": device,
-            "precision": precision,
-            "probe": probe,
-            "probe_rate": probe_rate,
-            "checkpoint_steps": checkpoint_steps,
-        },
-        "setting",
-    )
+    name = data.name if isinstance(data, ImageDataset) else str(data)
+    config = resolve(TrainConfig, None, {"recipe": recipe, "data": name, **settings}, of=train)
     processes.join()
     place = check_device(config)
     _check_processes(config)

@@ -13,7 +13,8 @@ from latentgeo import processes
 from latentgeo.datasets import ImageDataset
 from latentgeo.errors import InputError
 from latentgeo.files import write_json
-from latentgeo.models import RECIPES, Autoencoder, parse
+from latentgeo.models import RECIPES, Autoencoder
+from latentgeo.settings import resolve
 from latentgeo.training.baseline import mean_image_psnr
 from latentgeo.training.batched import BatchedLoop, Member, check_batched
 from latentgeo.training.config import TrainConfig
@@ -184,7 +185,8 @@ def _configs(
         swept = [f"{setting}-{_say(value)}" for setting, value in chosen.items()]
         for seed in seeds:
             given = {**_with(common, chosen), "seed": seed}
-            configs["-".join([*swept, f"seed-{seed}"])] = parse(TrainConfig, given, "setting")
+            name = "-".join([*swept, f"seed-{seed}"])
+            configs[name] = resolve(TrainConfig, None, given, of=train_together)
     return configs
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from latentgeo.datasets import DatasetInfo, load, names, table
+from latentgeo.datasets import DatasetInfo, load, names, register_dataset, table
 from latentgeo.errors import InputError
 
 SPLITS = ("train", "validation", "test")

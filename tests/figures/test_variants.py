@@ -12,7 +12,7 @@ from latentgeo.figures.codes import CodesDisplay
 from latentgeo.figures.image_grid import ImageGridDisplay
 from latentgeo.figures.variants import draw_variant
 from latentgeo.models import ModelConfig, build
-from latentgeo.models.parsing import parse
+from latentgeo.settings import parse
 
 
 @pytest.fixture(scope="module")

@@ -206,7 +206,7 @@ class Grey(nn.Module):
         (_model, {"pairs": 31}, "31 pairs need 62 images, noise .test. has 60; give at most"),
         (_model, {"pairs": 0}, "pairs is 0; expected a whole number from 1"),
         (_model, {"steps": 2}, "steps is 2; expected a whole number from 3"),
-        (_model, {"path": "curved"}, "path is 'curved'; expected 'linear' or 'spherical'"),
+        (_model, {"path": "curved"}, "path is 'curved': input should be 'linear' or 'spherical'"),
         (_model, {"geodesics": -1}, "geodesics is -1"),
         (_model, {"real": 0}, "real is 0"),
         (_model, {"pairs": 30}, "all 60 images of 'noise' are in pairs"),

@@ -206,7 +206,7 @@ def test_a_disk_that_is_too_small_is_refused_beforehand(images, tmp_path, monkey
         ({"noise": (-0.1,)}, "level -0.1 of gaussian"),
         ({"noise": (float("nan"),)}, "level nan of gaussian"),
         ({"perturbation": "gausian"}, "perturbation 'gausian' is not known"),
-        ({"draws": 0}, "draws is 0, expected at least 1"),
+        ({"draws": 0}, "draws is 0; expected a whole number from 1"),
         ({"batch_size": 0}, "batch_size is 0, expected at least 1"),
         ({"device": "tpu"}, "device 'tpu' is unknown"),
         ({"size": 32}, "shape .1, 32, 32.*the model takes .1, 28, 28."),

@@ -184,7 +184,7 @@ def test_estimates_are_read_by_name(kinds):
             noise=0.5, view="sample", statistic="largest"
         )
     )
-    with pytest.raises(AttributeError, match="it has .*psnr"):
+    with pytest.raises(AttributeError, match=r"it has .*psnr"):
         found["it"].beauty()
     with pytest.raises(InputError, match="statistic is 'middle'; expected one of"):
         found["it"].principal_angle(statistic="middle")

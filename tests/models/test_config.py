@@ -3,7 +3,8 @@ import json
 import pytest
 
 from latentgeo.errors import InputError
-from latentgeo.models import BACKBONES, RECIPES, ModelConfig, build, parse
+from latentgeo.models import BACKBONES, RECIPES, ModelConfig, build
+from latentgeo.settings import parse
 
 
 def configure(**values):

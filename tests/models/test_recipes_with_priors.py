@@ -5,8 +5,8 @@ import torch
 
 from latentgeo.errors import InputError
 from latentgeo.models import ModelConfig, build, objective, sample, sample_latents
-from latentgeo.models.parsing import parse
 from latentgeo.objectives import Batch
+from latentgeo.settings import parse
 
 MLP = {"hidden": (16,), "latent_dim": 14}
 DISCRIMINATED = {"discriminator": (8,)}

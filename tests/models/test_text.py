@@ -8,9 +8,10 @@ import torch
 from latentgeo.datasets import SentenceDataset
 from latentgeo.datasets.sentences import SPECIAL, one_hot
 from latentgeo.errors import InputError
-from latentgeo.models import ModelConfig, build, load_model, parse, save_model
+from latentgeo.models import ModelConfig, build, load_model, save_model
 from latentgeo.models.text import Block
 from latentgeo.objectives import LIKELIHOODS
+from latentgeo.settings import parse
 
 CATEGORICAL = LIKELIHOODS["categorical"]
 

@@ -4,7 +4,7 @@ import torch
 
 from latentgeo.datasets import ImageDataset, ImageStream, SentenceDataset, load
 from latentgeo.metrics import psnr
-from latentgeo.models import parse
+from latentgeo.settings import parse
 from latentgeo.training import TrainConfig
 from latentgeo.training.baseline import has_learned, mean_image_psnr, psnr_in_decibels
 from latentgeo.training.data import Parts, copied, load_parts

@@ -82,7 +82,6 @@ def test_latents_of_sentences_are_analysed_under_noise_on_words(run_text, data, 
         noise=[0, 0.5],
         perturbation="words-unknown",
         samples=20,
-        tsne=False,
         settings=AnalysisSettings(
             halves=2, tsne_seeds=(), pullback_images=6, pullback_directions=2
         ),

@@ -8,7 +8,7 @@ import torch
 
 from latentgeo.datasets import ImageStream
 from latentgeo.datasets.lines import line_stream
-from latentgeo.training import start
+from latentgeo.training import TrainConfig, start
 from latentgeo.training.data import Parts
 from latentgeo.training.loop import Loop
 
@@ -74,6 +74,6 @@ def test_named_lines_are_a_stream(run):
     folder = run("named", recipe="cae", data="lines", train_samples=16, epochs=1)
     facts = json.loads((folder / "run.json").read_text())["data"]
     assert facts["train"]["samples"] == 16
-    parts = start.load_parts("lines", start.parse(start.TrainConfig, CONFIG, "setting"))
+    parts = start.load_parts("lines", TrainConfig(**CONFIG))
     assert isinstance(parts.train, ImageStream)
     assert torch.equal(parts.train.batch([5]), parts.train.at_epoch(0).batch([5]))

@@ -9,7 +9,8 @@ import latentgeo.training.display
 from latentgeo.datasets import ImageDataset
 from latentgeo.errors import InputError, TrainingDivergedError
 from latentgeo.files import sha256_of_file
-from latentgeo.models import load_model, parse
+from latentgeo.models import load_model
+from latentgeo.settings import parse
 from latentgeo.training import TrainConfig
 from latentgeo.training.loop import Loop
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from latentgeo.measures.paths.ranges import cut_off
 from latentgeo.metrics import LINE_SIDE, LineScores, interpolate, line_interpolation_scores
 from latentgeo.metrics.lines import Mode
 from latentgeo.models import Autoencoder, device_of
+from latentgeo.settings import LinesSettings, resolve
 
 #: Data sets of test lines, by how they are drawn.
 LINES = {"paper": "lines", "smooth": "lines-smooth"}
@@ -46,13 +47,10 @@ def line_scores(
     model: Autoencoder,
     *,
     mode: Mode = "paper",
-    pairs: int = 256,
-    steps: int = 16,
-    references: int = 10_000,
-    style: str = "paper",
     sampled: bool = True,
-    seed: int = 0,
     batch: int = 512,
+    settings: LinesSettings | None = None,
+    **choices: Any,
 ) -> LineScores:
     """Score how a model interpolates between lines, as the benchmark does.
 
@@ -63,21 +61,16 @@ def line_scores(
     mode : {"paper", "corrected"}
         What becomes of pairs whose smoothness is undefined; see
         `latentgeo.metrics.line_interpolation_scores`.
-    pairs : int, default=256
-        Pairs of test lines, at most 256: line i and line i + pairs.
-    steps : int, default=16
-        Images on each path, both reconstructed ends included.
-    references : int, default=10000
-        Lines that each image is compared with.
-    style : {"paper", "smooth"}
-        How lines are drawn, those of the test and the references.
     sampled : bool, default=True
         Interpolate between draws of a stochastic posterior, as the authors do; between its means
         otherwise. It makes no difference to a deterministic model.
-    seed : int, default=0
-        Seeds these draws and the bootstrap. The lines are always the same.
     batch : int, default=512
         Images at once.
+    settings : LinesSettings, optional
+        What else decides the numbers; the defaults if left out. The pairs are line i and line
+        i + `pairs`.
+    **choices
+        Fields of `LinesSettings`, before those of `settings`.
 
     Returns
     -------
@@ -90,12 +83,15 @@ def line_scores(
         When the model has no decoder, does not take lines or makes something else of them, or
         an argument cannot be used.
     """
-    decoded = decode_lines(
-        model, pairs=pairs, steps=steps, style=style, sampled=sampled, seed=seed, batch=batch
-    )
+    chosen = resolve(LinesSettings, settings, choices, of=line_scores)
+    decoded = decode_lines(model, sampled=sampled, batch=batch, settings=chosen)
     try:
         return line_interpolation_scores(
-            decoded.images, mode, references=references, style=style, seed=seed
+            decoded.images,
+            mode,
+            references=chosen.references,
+            style=chosen.style,
+            seed=chosen.seed,
         )
     except ValueError as error:
         raise InputError(f"model {model.config.recipe!r}: {error}") from error
@@ -104,12 +100,10 @@ def line_scores(
 def decode_lines(
     model: Autoencoder,
     *,
-    pairs: int = 256,
-    steps: int = 16,
-    style: str = "paper",
     sampled: bool = True,
-    seed: int = 0,
     batch: int = 512,
+    settings: LinesSettings | None = None,
+    **choices: Any,
 ) -> DecodedLines:
     """Interpolate linearly between the latents of test lines, and decode the paths.
 
@@ -120,12 +114,14 @@ def decode_lines(
     DecodedLines
         Images and latents along the paths.
     """
+    chosen = resolve(LinesSettings, settings, choices, of=decode_lines)
     _check(model, batch)
-    lines = benchmark_lines(style, pairs)
+    lines = benchmark_lines(chosen)
+    pairs, steps = chosen.pairs, chosen.steps
     with _evaluating(model):
         ends = torch.cat(
             [
-                _encode(model, images, indices, sampled=sampled, seed=seed)
+                _encode(model, images, indices, sampled=sampled, seed=chosen.seed)
                 for images, indices in lines.batches(batch)
             ]
         )
@@ -151,15 +147,13 @@ def _check(model: Autoencoder, batch: int) -> None:
         raise InputError(f"batch is {batch!r}; expected a whole number from 1")
 
 
-def benchmark_lines(style: str, pairs: int) -> ImageDataset:
-    """Return the lines of so many pairs; takes and raises what `line_scores` does."""
-    if style not in LINES:
-        raise InputError(f"style is {style!r}; expected {' or '.join(map(repr, LINES))}")
-    lines = load(LINES[style])
+def benchmark_lines(settings: LinesSettings) -> ImageDataset:
+    """Load the lines of the pairs; raises what `line_scores` does."""
+    lines = load(LINES[settings.style])
     most = len(lines) // 2
-    if isinstance(pairs, bool) or not isinstance(pairs, int) or not 1 <= pairs <= most:
-        raise InputError(f"pairs is {pairs!r}; expected a whole number from 1 to {most}")
-    return lines.take(2 * pairs)
+    if settings.pairs > most:
+        raise InputError(f"pairs is {settings.pairs}; expected a whole number from 1 to {most}")
+    return lines.take(2 * settings.pairs)
 
 
 @torch.no_grad()

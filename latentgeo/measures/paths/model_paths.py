@@ -19,8 +19,9 @@ from latentgeo.measures.paths.ranges import cut_off
 from latentgeo.measures.paths.realism import effects, image_steps, measure_realism, most_real
 from latentgeo.measures.paths.variables import BOUNDS
 from latentgeo.metrics import LineScores, interpolate, line_interpolation_scores
-from latentgeo.metrics.interpolation import Net, Path
+from latentgeo.metrics.interpolation import Net
 from latentgeo.models import Autoencoder, device_of
+from latentgeo.settings import InterpolationSettings
 
 #: Pairs of which the images are kept, and pixels of their longer side.
 EXAMPLES, THUMBNAIL = 4, 64
@@ -106,24 +107,15 @@ class ImagePaths(ModelPaths):
         The starts of all paths, then their ends: an even number of images.
     real : ImageDataset
         Images that decoded ones are compared with.
-    steps : int
-        Latents on each path, both ends included.
-    way : {"linear", "spherical"}
-        From one latent to the other.
-    geodesics : int
-        Pairs between which geodesics are looked for.
-    most_real : int
-        Real images that decoded ones are compared with, at most.
+    settings : InterpolationSettings
+        How paths are laid, and what is measured.
     features : callable, optional
         Images to the space where distances to real images are taken; the pixels if left out.
     """
 
     ends: ImageDataset
     real: ImageDataset
-    steps: int
-    way: Path
-    geodesics: int
-    most_real: int
+    settings: InterpolationSettings
     features: Net | None = None
 
     @property
@@ -163,12 +155,12 @@ class ImagePaths(ModelPaths):
         with torch.no_grad():
             latents = self._in_batches(self.model.encode)(self.ends.batch(slice(None)))
         starts, ends = latents[: self.pairs], latents[self.pairs :]
-        return interpolate(starts, ends, self.steps, self.way)
+        return interpolate(starts, ends, self.settings.steps, self.settings.path)
 
     @cached_property
     def compared(self) -> ImageDataset:
         """The real images that decoded ones are compared with."""
-        most = most_real(tuple(self.targets.shape[1:]), self.most_real)
+        most = most_real(tuple(self.targets.shape[1:]), self.settings.real)
         return self.real.take(min(len(self.real), most))
 
     @cached_property

@@ -46,7 +46,7 @@ class Stretch(NamedTuple):
 
 def compute(paths: "ImagePaths") -> xr.Dataset:
     """Measure length, geodesics and condition numbers of the paths under the decoder."""
-    found = measure_decoder(paths.decode, paths.path, paths.geodesics, paths.seed)
+    found = measure_decoder(paths.decode, paths.path, paths.settings.geodesics, paths.seed)
     return with_omissions(paths.dataset(found.variables), found.omissions)
 
 

@@ -1,0 +1,136 @@
+"""The application, what its commands share, and what holds before any of them runs."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from latentgeo import processes
+from latentgeo.cli.options import Form, Spelling, read_numbers, read_pairs
+from latentgeo.errors import InputError
+
+if TYPE_CHECKING:
+    from latentgeo.checkpoints import Card
+
+app = typer.Typer(
+    name="latentgeo",
+    help="Measure the shape of a latent space.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Data = Annotated[
+    str,
+    typer.Option(
+        help="A data set's name (see `latentgeo datasets`), a folder of images, or a text."
+    ),
+]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite what the output folder holds.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")]
+Checkpoint = Annotated[
+    Path | None,
+    typer.Argument(help="A run folder, or a folder or file of a model that others trained."),
+]
+Checkpoints = Annotated[
+    list[Path] | None,
+    typer.Argument(help="Run folders, or folders or files of models that others trained."),
+]
+PathsOut = Annotated[
+    Path, typer.Option(help="The folder for the results; one of `analyze` gets a section more.")
+]
+
+_SHARED = ("train", "encode", "analyze")
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    if version:
+        from latentgeo import __version__
+
+        typer.echo(f"latentgeo {__version__}")
+        raise typer.Exit
+    if processes.count() > 1 and context.invoked_subcommand not in _SHARED:
+        raise InputError(
+            f"`latentgeo {context.invoked_subcommand}` is the work of one process, and torchrun "
+            f"started {processes.count()}; only {', '.join(_SHARED)} can share theirs"
+        )
+
+
+def _card_of(said: dict[str, Any]) -> "Card":
+    from latentgeo.checkpoints import Card
+
+    layout = said.get("posterior", {}).get("layout", "")
+    if layout[:1].isdigit():
+        items = read_numbers("--posterior", said["posterior"].pop("layout"), number=int)
+        said["posterior"]["items"] = items
+    return Card.of(**said)
+
+
+#: How a checkpoint that others made is opened, on the command line of all that open one.
+OPENING = Form(
+    "opening",
+    "latentgeo.settings:CardSettings",
+    {
+        "latentgeo": None,  # the version of files
+        "image_shape": None,  # the data says it, or an option where there is none
+        "model": Spelling(metavar="MODULE:FACTORY"),
+        "arguments": Spelling(
+            "--argument", read=lambda pairs: read_pairs(pairs, "argument", "latent_dim=10")
+        ),
+        "preprocessing.size": Spelling("--input-size", "N or H,W"),
+        "preprocessing.range": Spelling(metavar="LOW,HIGH"),
+        "posterior.layout": Spelling(
+            "--posterior",
+            "LAYOUT or PLACES",
+            more="Or the places, from 0, of the mean "
+            "and the spread, as in 1,2, where an encoder gives several things.",
+        ),
+        "posterior.items": None,  # the places of --posterior
+        "strict": Spelling("--strict/--allow-mismatch"),
+    },
+    "A model that others trained",
+    _card_of,
+)
+
+
+def one_checkpoint(checkpoint: Path | None, opening: "Card") -> Path | None:
+    """Return the checkpoint: the argument, the file of --weights, or None if code is enough."""
+    if checkpoint is None:
+        (checkpoint,) = named_by_options(opening).values()
+    return checkpoint
+
+
+def named_by_options(opening: "Card") -> dict[str, Path | None]:
+    """Return what is meant, by its name, where no checkpoint was given as an argument."""
+    if opening.weights is not None:
+        path = Path(opening.weights)
+        return {path.stem: path}
+    if opening.model is not None:
+        return {opening.model.rpartition(":")[2]: None}
+    raise InputError("no checkpoint was given; give a folder or a file, or --model and --weights")
+
+
+def read_shape(text: str) -> tuple[int, int, int]:
+    """Read the shape of images from C,H,W."""
+    try:
+        channels, rows, columns = map(int, text.split(","))
+    except ValueError:
+        raise InputError(f"image shape {text!r} is not C,H,W; expected as in 3,64,64") from None
+    if min(channels, rows, columns) < 1:
+        raise InputError(f"image shape {text!r} holds a number below 1; expected as in 3,64,64")
+    return channels, rows, columns
+
+
+def print_rows(title: str | None, rows: dict[str, Any]) -> None:
+    """Print names and what belongs to them, values as JSON."""
+    width = max(map(len, rows))
+    if title:
+        typer.echo(f"{title}s")
+    for name, value in rows.items():
+        typer.echo(f"  {name:<{width}}  {value if isinstance(value, str) else json.dumps(value)}")

@@ -1,0 +1,23 @@
+"""`latentgeo compare`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from latentgeo.cli.app import Force, app
+
+
+@app.command()
+def compare(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="DIR DIR...", help="Folders that `analyze` made.")
+    ],
+    out: Annotated[Path, typer.Option(help="The folder for the joined results.")],
+    force: Force = False,
+) -> None:
+    """Join saved analyses into one report, without computing anything again."""
+    from latentgeo.comparison import compare
+
+    compare(folders, out=out, force=force)
+    typer.echo(f"report: {out / 'report.html'}")

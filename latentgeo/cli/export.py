@@ -1,0 +1,27 @@
+"""`latentgeo export`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from latentgeo.cli.app import Force, app
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    to: Annotated[Path, typer.Option(help="The folder to make.")],
+    analysis: Annotated[
+        Path | None, typer.Option(help="A folder that `analyze` made, for the model card.")
+    ] = None,
+    licence: Annotated[
+        str | None, typer.Option(help="Of the weights, as the hub names it: mit, cc-by-4.0 …")
+    ] = None,
+    force: Force = False,
+) -> None:
+    """Write a model with a card that holds its geometry, as the Hugging Face hub has them."""
+    from latentgeo.sharing import export
+
+    folder = export(run, to, analysis=analysis, licence=licence, force=force)
+    typer.echo(f"model: {folder}")

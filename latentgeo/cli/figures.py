@@ -1,0 +1,21 @@
+"""`latentgeo figures`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from latentgeo.cli.app import app
+
+
+@app.command()
+def figures(
+    folder: Annotated[
+        Path, typer.Argument(help="A folder that `analyze`, `interpolate` or `lines` made.")
+    ],
+) -> None:
+    """Draw the figures and the report anew from saved results."""
+    from latentgeo.pipeline import redraw
+
+    redraw(folder)
+    typer.echo(f"report: {folder / 'report.html'}")

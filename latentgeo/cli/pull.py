@@ -1,0 +1,23 @@
+"""`latentgeo pull`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from latentgeo.cli.app import Force, app
+
+
+@app.command()
+def pull(
+    repository: Annotated[str, typer.Argument(metavar="USER/NAME", help="What is fetched.")],
+    to: Annotated[Path, typer.Option(help="The folder to make.")],
+    revision: Annotated[
+        str | None, typer.Option(help="A branch, a tag or a commit; main if left out.")
+    ] = None,
+    force: Force = False,
+) -> None:
+    """Fetch a model from the Hugging Face hub, its weights as safetensors only."""
+    from latentgeo.sharing import from_hub
+
+    typer.echo(f"model: {from_hub(repository, revision=revision, to=to, force=force)}")

@@ -1,0 +1,23 @@
+"""`latentgeo push`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from latentgeo.cli.app import app
+
+
+@app.command()
+def push(
+    folder: Annotated[Path, typer.Argument(help="What `export` made.")],
+    repository: Annotated[str, typer.Argument(metavar="USER/NAME", help="Where it goes.")],
+    private: Annotated[
+        bool, typer.Option("--private", help="Make a repository that only you see.")
+    ] = False,
+    revision: Annotated[str | None, typer.Option(help="A branch; main if left out.")] = None,
+) -> None:
+    """Upload an exported model to the Hugging Face hub."""
+    from latentgeo.sharing import push_to_hub
+
+    typer.echo(f"commit: {push_to_hub(folder, repository, private=private, revision=revision)}")

@@ -1,0 +1,90 @@
+"""The command line as a whole: its commands, its exit codes, and errors of one line."""
+
+import errno
+import sys
+import warnings
+from importlib import import_module
+from typing import Any
+
+import typer
+
+from latentgeo import processes
+from latentgeo.cli.app import app
+from latentgeo.errors import InputError, ProcessesError, TrainingDivergedError
+
+#: Modules with a command each, in the order of the help.
+COMMANDS = (
+    "train",
+    "features",
+    "encode",
+    "analyze",
+    "interpolate",
+    "lines",
+    "figures",
+    "compare",
+    "export",
+    "push",
+    "pull",
+    "sentences",
+    "models",
+    "datasets",
+    "info",
+    "card",
+)
+
+for _name in COMMANDS:
+    import_module(f"latentgeo.cli.{_name}")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit: 0 when done, 2 for input that cannot be used.
+
+    Parameters
+    ----------
+    arguments : list of str, optional
+        The arguments; those of the process when left out.
+    """
+    warnings.showwarning = _show_warning
+    try:
+        with processes.first_speaks():
+            code = app(args=arguments, standalone_mode=False)
+    except typer.TyperException as error:
+        code = _refuse(error.format_message(), 2)
+    except (InputError, ProcessesError, TrainingDivergedError) as error:
+        code = _refuse(str(error), 2)
+    except OSError as error:
+        code = _refuse(_plain_os_error(error), 2)
+    except (KeyboardInterrupt, typer.Abort):
+        code = _refuse(
+            "interrupted; the same command with --resume goes on with a training run", 130
+        )
+    sys.exit(code or 0)
+
+
+def _refuse(message: str, code: int) -> int:
+    line = " ".join(message.split())
+    processes.tell_launcher(line)
+    if processes.first():
+        typer.echo(f"latentgeo: {line}", err=True)
+    return code
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: Any = None,
+    line: str | None = None,
+) -> None:
+    typer.echo(f"latentgeo: warning: {' '.join(str(message).split())}", err=True)
+
+
+def _plain_os_error(error: OSError) -> str:
+    where = f" {str(error.filename)!r}" if error.filename else ""
+    if error.errno == errno.ENOSPC:
+        return (
+            f"the disk is full, writing{where} stopped; what was there before is whole, "
+            "free some space and repeat"
+        )
+    return f"cannot use{where}: {error.strerror or error}"

@@ -1,0 +1,141 @@
+"""How a checkpoint that others made is opened."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, PositiveInt, model_validator
+
+from latentgeo.settings.base import Settings
+
+Side = Annotated[int, Field(ge=1, le=4096)]
+Channels = tuple[float, ...]
+
+
+class PreprocessingSettings(Settings):
+    """What happens to images in [0, 1] before a net, and to its output afterwards.
+
+    Noise is added before all of this, to the images of the data: models that want other sizes
+    and ranges still see the same noisy images.
+    """
+
+    size: Side | tuple[Side, Side] | None = Field(
+        default=None,
+        description="What the model resizes to, after the noise: one number, or rows and columns; "
+        "as the data are if left out.",
+    )
+    interpolation: Literal["bilinear", "bicubic", "nearest"] = Field(
+        default="bilinear",
+        description="How it resizes; the first two antialiased, as Pillow does it.",
+    )
+    grey_to_rgb: bool = Field(
+        default=False, description="Repeat the one channel of grey images three times."
+    )
+    range: tuple[float, float] = Field(
+        default=(0.0, 1.0), description="What [0, 1] becomes, as in --range=-1,1."
+    )
+    mean: Channels | None = Field(
+        default=None,
+        description="Instead of a range: mean of images in [0, 1], per channel, or one for all.",
+    )
+    std: Channels | None = Field(default=None, description="And the standard deviation.")
+    output: Literal["same", "unit", "logits"] = Field(
+        default="same",
+        description="What the decoder gives: images coded as the input, images in [0, 1] (unit), "
+        "or their logits.",
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        low, high = self.range
+        if not low < high:
+            raise ValueError(f"range is {low:g} to {high:g}, expected the lower end first")
+        if (self.mean is None) != (self.std is None):
+            raise ValueError("mean and std go together; give both or neither")
+        if self.mean is not None and self.range != (0.0, 1.0):
+            raise ValueError("a range and mean with std exclude each other; give one of them")
+        if self.std is not None and not all(value > 0 for value in self.std):
+            raise ValueError(f"std holds {min(self.std):g}, expected positive numbers")
+        return self
+
+
+class PosteriorSettings(Settings):
+    """How a foreign encoder gives the parameters of its posterior."""
+
+    layout: Literal["auto", "point", "pair", "halves", "interleaved"] = Field(
+        default="auto",
+        description="point: a latent. pair: mean and spread, two tensors of one shape. halves: one "
+        "tensor, the first half of its channels the mean. interleaved: one tensor, mean and spread "
+        "taking turns along the channels. auto: a single tensor is a point, two of one shape are a "
+        "pair; outputs of diffusers and pythae are known by their names.",
+    )
+    items: tuple[int, ...] | None = Field(
+        default=None,
+        description="Where an encoder gives several things: the places, from 0, of the mean and "
+        "the spread, or of the latent alone.",
+    )
+    spread: Literal["log-variance", "variance", "log-std", "std"] = Field(
+        default="log-variance", description="What accompanies the mean."
+    )
+
+    @model_validator(mode="after")
+    def _one_or_two_items(self) -> Self:
+        if self.items is not None and len(self.items) not in (1, 2):
+            raise ValueError(f"items holds {len(self.items)} places, expected one or two")
+        return self
+
+
+class CardSettings(Settings):
+    """How to open a checkpoint that others made."""
+
+    latentgeo: int = Field(default=1, description="Version of the format of cards.")
+    name: str | None = Field(
+        default=None, description="What tables call the model; the name of its folder if left out."
+    )
+    model: str | None = Field(
+        default=None,
+        description="The code that makes the network, package.module:name or file.py:name, the "
+        "file relative to the card. It runs, once you have named it yourself.",
+    )
+    arguments: dict[str, Any] = Field(
+        default_factory=dict, description="Arguments of that code, as in latent_dim=10."
+    )
+    weights: str | None = Field(
+        default=None, description="The file of weights; within the folder, where one is given."
+    )
+    decoder: str | None = Field(
+        default=None, description="The decoder's file, where it is apart from the encoder's."
+    )
+    encode: str | None = Field(default=None, description="The method or submodule that encodes.")
+    decode: str | None = Field(default=None, description="The method or submodule that decodes.")
+    layers: tuple[str, ...] = Field(
+        default=(), description="Modules, by name, whose outputs are the latents; all in one pass."
+    )
+    image_shape: tuple[PositiveInt, PositiveInt, PositiveInt] | None = Field(
+        default=None,
+        description="Channels, rows and columns of the images that it was made for, where the "
+        "network takes no other.",
+    )
+    preprocessing: PreprocessingSettings = Field(
+        default=PreprocessingSettings(), description="What it wants of images in [0, 1]."
+    )
+    posterior: PosteriorSettings = Field(
+        default=PosteriorSettings(), description="Where mean and spread of the posterior are."
+    )
+    ema: bool = Field(
+        default=False, description="Take the averaged weights, where a checkpoint holds both."
+    )
+    prefix: str | None = Field(
+        default=None,
+        description="What the names of the network's weights begin with in the file, as in "
+        "model_ema, where several would do.",
+    )
+    strict: bool = Field(
+        default=True,
+        description="Refuse weights that miss keys or hold others than the network's; otherwise "
+        "go on, and warn.",
+    )
+    trust_code: bool = Field(
+        default=False,
+        description="Run a checkpoint that is a program (TorchScript, torch.export), which can do "
+        "whatever you can; remembered for this file as it is. A card that lies beside a "
+        "checkpoint cannot say so.",
+    )

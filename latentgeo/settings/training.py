@@ -1,0 +1,81 @@
+"""The settings of a training run."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, NonNegativeInt, PositiveInt
+
+from latentgeo.settings.base import Settings
+
+PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+Device = Literal["auto", "cpu", "cuda"]
+
+
+class TrainSettings(Settings):
+    """All that decides what a run trains."""
+
+    recipe: str = Field(description="What to train (see `latentgeo models`).")
+    backbone: str = Field(default="sctc", description="The nets (see `latentgeo models`).")
+    options: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Options of the recipe and of the backbone, as in widths=[16,32,64].",
+    )
+    data: str = Field(
+        description="A data set's name (see `latentgeo datasets`), a folder of images, or a text."
+    )
+    size: PositiveInt | None = Field(
+        default=None,
+        description="Resize images to so many pixels, or cut sentences at so many words; as the "
+        "data are if left out.",
+    )
+    train_samples: PositiveInt | None = Field(
+        default=None, description="Train on so many images, chosen by the seed; on all if left out."
+    )
+    epochs: PositiveInt = Field(default=30, description="Passes over the training images.")
+    batch_size: PositiveInt = Field(default=128, description="Images per step.")
+    learning_rate: PositiveFloat = Field(
+        default=1e-3, description="Adam's step size at its highest."
+    )
+    beta1: float = Field(
+        default=0.9, ge=0, lt=1, description="Adam's β1; 0.5 is usual with an adversary."
+    )
+    schedule: Literal["constant", "cosine", "steps"] = Field(
+        default="constant",
+        description="The course of the learning rate after the warm-up; cosine ends at 0, steps "
+        "halves it at 30 % of the training and divides it by 5 at 50 %.",
+    )
+    warmup_steps: NonNegativeInt = Field(
+        default=0, description="Steps in which the learning rate rises linearly."
+    )
+    gradient_clip: PositiveFloat | None = Field(
+        default=None, description="Largest norm of the gradient; unbounded if left out."
+    )
+    patience: PositiveInt | None = Field(
+        default=None,
+        description="Stop after so many epochs without a lower validation loss; never if left out.",
+    )
+    seed: Seed = Field(default=0, description="Seeds weights, order of images, and every draw.")
+    device: Device = Field(default="auto", description="Where to compute.")
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = Field(
+        default="32-true", description="Arithmetic of the passes; weights are float32."
+    )
+    probe: bool = Field(
+        default=False, description="Train a softmax layer on the latents beside the model."
+    )
+    probe_rate: PositiveFloat = Field(default=1e-4, description="Adam's step size for the probe.")
+    checkpoint_steps: PositiveInt = Field(
+        default=200, description="Save the state every so many steps, and at the end of each epoch."
+    )
+
+
+class ClassifierSettings(Settings):
+    """All that decides what classifier is trained for the quality of samples."""
+
+    epochs: PositiveInt = Field(default=5, description="Passes over the training images.")
+    batch_size: PositiveInt = Field(default=64, description="Images per step.")
+    learning_rate: PositiveFloat = Field(
+        default=2e-3,
+        description="Adam's step size at its highest; it rises from a 25th and falls to nearly 0.",
+    )
+    seed: Seed = Field(default=0, description="Seeds weights and order of images.")
+    device: Device = Field(default="auto", description="Where to compute.")
