@@ -41,7 +41,7 @@ def _opening(
         str | None, _option("--encode", help="The method or submodule that encodes.")
     ] = None,
     decode: Annotated[
-        str | None, _option("--decode", help="The method or submodule that decodes.")
+        str | None, _option("--decode", help="The method or submodule that decodes, or none.")
     ] = None,
     layer: Annotated[
         list[str] | None,

@@ -12,6 +12,7 @@ from latentgeo.files import write_text
 from latentgeo.models import PosteriorLayout, Preprocessing, parse
 
 CARD = "latentgeo.yaml"
+NO_DECODER = "none"
 _VERSION = 1
 _LARGEST = 1 << 20  # a card is a page of text
 
@@ -35,7 +36,7 @@ class Card(BaseModel):
     decoder : str, optional
         File of the decoder, where it is apart from the encoder's.
     encode, decode : str, optional
-        Method or submodule that encodes, that decodes.
+        Method or submodule that encodes, that decodes; "none" leaves the decoder out.
     layers : tuple of str
         Modules, by name, whose outputs are the latents.
     image_shape : (C, H, W), optional

@@ -11,7 +11,7 @@ from latentgeo.analysis.omission import with_omissions
 from latentgeo.checkpoints import Card
 from latentgeo.errors import InputError
 from latentgeo.interpolation.lines import DecodedLines, benchmark_lines, decode_lines
-from latentgeo.interpolation.model_paths import EXAMPLES, NO_RANKS, described, dtype_of
+from latentgeo.interpolation.model_paths import EXAMPLES, NO_RANKS, described
 from latentgeo.interpolation.opened import open_all
 from latentgeo.interpolation.strata import measure_strata
 from latentgeo.interpolation.variables import (
@@ -22,7 +22,7 @@ from latentgeo.interpolation.variables import (
 )
 from latentgeo.interpolation.writing import check_out, write_results
 from latentgeo.metrics import LineScores, bootstrap_mean, line_interpolation_scores
-from latentgeo.models import Autoencoder
+from latentgeo.models import Autoencoder, dtype_of
 from latentgeo.path_results import PathResults, summarize_paths
 from latentgeo.pipeline import Checkpoints, name_checkpoints
 from latentgeo.progress import track

@@ -19,7 +19,7 @@ from latentgeo.interpolation.strata import measure_strata
 from latentgeo.interpolation.variables import as_dataset, associations, per_pair
 from latentgeo.metrics import interpolate
 from latentgeo.metrics.interpolation import Net, Path
-from latentgeo.models import Autoencoder, device_of
+from latentgeo.models import Autoencoder, device_of, dtype_of
 
 #: Pairs of which the images are kept, and pixels of their longer side.
 EXAMPLES, THUMBNAIL = 4, 64
@@ -188,12 +188,6 @@ def thumbnails(images: Tensor) -> Tensor:
         size = [max(1, round(side * THUMBNAIL / longer)) for side in images.shape[-2:]]
         images = resize(images, size=size, mode="bilinear", antialias=True)
     return images.float().clamp(0, 1).cpu()
-
-
-def dtype_of(model: Autoencoder) -> str:
-    """Name what the model computes in; a frozen archive has no parameters and says nothing."""
-    weights = (one for one in model.parameters() if one.is_floating_point())
-    return str(next(weights, torch.empty(0)).dtype).removeprefix("torch.")
 
 
 def described(label: str, model: Autoencoder) -> dict[str, Any]:
