@@ -1,6 +1,7 @@
 """Open a checkpoint, whoever made it."""
 
 import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from latentgeo.checkpoints import archives, diffusers_models, ours, pythae_runs
-from latentgeo.checkpoints.card import CARD, Card, read_card
+from latentgeo.checkpoints.card import CARD, NO_DECODER, Card, read_card
 from latentgeo.checkpoints.factories import (
     allow,
     digest_of_code,
@@ -19,6 +20,7 @@ from latentgeo.checkpoints.factories import (
     same_code,
 )
 from latentgeo.checkpoints.members import Tapped, find_decoder, find_encoder
+from latentgeo.checkpoints.repeats import check_repeats, describe_unsteady
 from latentgeo.checkpoints.source import Source
 from latentgeo.checkpoints.untrusted import Program, read_untrusted
 from latentgeo.checkpoints.weights import fit_weights, read_weights
@@ -31,6 +33,7 @@ from latentgeo.training import RunFolder
 Model = str | nn.Module | Callable[..., nn.Module]
 
 _SAYS_NOTHING = ("model", "weights", "checkpoint", "best", "last", "pytorch_model")
+_SAID = ("dtype", "flat_input", "not_a_function")  # what was found out by running it
 _SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt", ".bin")
 
 
@@ -243,6 +246,11 @@ def _single_file(folder: Path, card: Card) -> Path:
 def _open_module(path: Path | None, model: Model | None, card: Card) -> Source:
     """Build the network by the user's own code, and fill in the weights."""
     facts: dict[str, Any] = {}
+    if card.decoder is not None:
+        raise InputError(
+            f"decoder {card.decoder!r} names a second file, which a network that code makes "
+            "(model, --model) does not take; give one file that holds both, or leave it out"
+        )
     if isinstance(model, nn.Module):
         net = model
     elif model is not None and not isinstance(model, str):
@@ -261,7 +269,7 @@ def _open_module(path: Path | None, model: Model | None, card: Card) -> Source:
         net, read_weights(file, ema=card.ema), strict=card.strict, prefix=card.prefix, path=file
     )
     known = Card(name=name_of(path))
-    return Source("module", net, known, (file,), facts={**facts, "weights": list(fit.notes)})
+    return Source("module", net, known, (file,), facts={**facts, **fit.facts()})
 
 
 def _allowed_code(path: Path | None, model: str | None, card: Card) -> tuple[str, Path]:
@@ -294,9 +302,9 @@ def _autoencoder(
             "on the command line --image-shape 3,64,64"
         )
     encoder = find_encoder(source.net, card.encode, card.layers)
-    decoder = source.decoder
-    if decoder is None:
-        decoder = find_decoder(source.net, card.decode, card.layers)
+    decoder = None
+    if card.decode != NO_DECODER:
+        decoder = source.decoder or find_decoder(source.net, card.decode, card.layers)
     model = wrap(
         encoder,
         decoder,
@@ -307,6 +315,9 @@ def _autoencoder(
     )
     if isinstance(encoder, Tapped) and len(card.layers) > 1:
         model.parts = dict(encoder.shapes)
+    if unsteady := check_repeats(model):
+        model.identity["not_a_function"] = unsteady
+        warnings.warn(describe_unsteady(model.config.recipe, unsteady), stacklevel=3)
     model.identity |= {
         "encode": card.encode,
         "layers": list(card.layers),
@@ -317,6 +328,7 @@ def _autoencoder(
         "files_sha256": {file.name: sha256_of_file(file) for file in source.files},
         "card": card.model_dump(mode="json", exclude_unset=True, exclude={"trust_code"}),
         **source.facts,
+        **{name: model.identity[name] for name in _SAID if name in model.identity},
         "weights_sha256": model.weights_sha256(),
     }
     return model

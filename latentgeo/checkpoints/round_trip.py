@@ -11,6 +11,7 @@ from latentgeo.datasets import ImageDataset
 from latentgeo.metrics import LEARNED_MARGIN_DB, bootstrap_mean, psnr
 from latentgeo.models import Autoencoder, Preprocessing, device_of
 from latentgeo.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+from latentgeo.models.wrapping import Seeing
 
 _IMAGES = 16
 _EXACT_DB = 100.0  # JSON knows no infinity
@@ -63,15 +64,16 @@ def check_round_trip(model: Autoencoder, images: ImageDataset) -> RoundTrip | No
     RoundTrip or None
         None for a model without a decoder, and for our own, which were trained by this package.
     """
-    preprocessing = getattr(model.encoder, "preprocessing", None)
-    if preprocessing is None or not model.decodes:
+    encoder = model.encoder
+    if not isinstance(encoder, Seeing) or not model.decodes:
         return None
+    preprocessing = encoder.preprocessing
     batch = images.batch(slice(0, min(_IMAGES, len(images))))
     target = model.target(batch)
-    found = _decibels(model, preprocessing, batch, target)
+    found = _decibels(model, encoder, preprocessing, batch, target)
     baseline = _psnr(target.mean(dim=0, keepdim=True).expand_as(target), target)
     others = {
-        name: _decibels(model, _recoded(preprocessing, coding), batch, target)
+        name: _decibels(model, encoder, _recoded(preprocessing, coding), batch, target)
         for name, coding in _CODINGS.items()
         if _fits(coding, target) and _recoded(preprocessing, coding) != preprocessing
     }
@@ -97,11 +99,14 @@ def _fits(coding: dict[str, Any], target: Tensor) -> bool:
 
 @torch.inference_mode()
 def _decibels(
-    model: Autoencoder, preprocessing: Preprocessing, images: Tensor, target: Tensor
+    model: Autoencoder,
+    encoder: Seeing,
+    preprocessing: Preprocessing,
+    images: Tensor,
+    target: Tensor,
 ) -> NDArray[np.float64]:
     seen = preprocessing.normalise(preprocessing.see(images)).to(device_of(model))
-    net = model.encoder.get_submodule("net")
-    latents = model.bottleneck(net(seen)).mean
+    latents = model.bottleneck(encoder.encode(seen)).mean
     return _psnr(preprocessing.to_image(model.decode_logits(latents)).float().cpu(), target)
 
 

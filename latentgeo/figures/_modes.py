@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import torch
 import xarray as xr
 from matplotlib.axes import Axes
 
@@ -198,7 +199,7 @@ def cuts(rows: Sequence[reading.Series]) -> dict[tuple[str, str], list[float]]:
     for row in rows:
         source = str(row.data.attrs.get("source_dtype", "float32"))
         for mode, (down, across) in zip(reading.MODES, _unfolded(row.data), strict=True):
-            epsilon = float(np.finfo(source).eps)
+            epsilon = float(torch.finfo(getattr(torch, source)).eps)
             found["spectrum", mode].add(max(down, across) * epsilon)
             found["float32-covariance", mode].add(float(np.sqrt(down * np.finfo("float32").eps)))
     return {key: sorted(values) for key, values in found.items()}

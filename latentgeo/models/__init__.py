@@ -13,7 +13,7 @@ from latentgeo.models.backbones import BACKBONES, Backbone, register_backbone
 from latentgeo.models.bottlenecks import Bottleneck, Deterministic, Gaussian
 from latentgeo.models.build import build
 from latentgeo.models.config import ModelConfig, resolve_options
-from latentgeo.models.device import choose_device, device_of
+from latentgeo.models.device import choose_device, device_of, dtype_of
 from latentgeo.models.folder import load_model, save_model
 from latentgeo.models.layouts import PosteriorLayout
 from latentgeo.models.nets import Nets, Shape, Shapes, shape_of
@@ -52,6 +52,7 @@ __all__ = [
     "build",
     "choose_device",
     "device_of",
+    "dtype_of",
     "interpolate_sentences",
     "load_model",
     "objective",
