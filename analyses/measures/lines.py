@@ -1,4 +1,4 @@
-"""What all runs of the lines study say together, beside the paper's table as it is recalled.
+"""Scores of lines: what a run leaves after each epoch, and what all runs say together.
 
 Mark: [U] recalled, unconfirmed: it was not read in the paper.
 """
@@ -11,20 +11,24 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from study_tables import Facts, markdown_table, over_seeds, say_where_from
+from study import Facts, Reported, Request, Run, over_seeds, side
+from study.gather import each
+from study.read import facts_of_run
+from study.render import number, table, with_ends
 
 from latentgeo.figures import save_figure
+from latentgeo.files import write_atomically
 from latentgeo.metrics import bootstrap_mean
 
-#: Mean distance in thousandths and smoothness, each with its standard deviation over runs; [U].
+#: Mean distance in thousandths and smoothness, each with its standard deviation over runs.
 RECALLED = {
-    "baseline": ((6.88, 0.21), (0.44, 0.04)),
-    "dropout": ((2.85, 0.54), (0.74, 0.02)),
-    "denoising": ((4.21, 0.32), (0.66, 0.02)),
-    "vae": ((1.21, 0.17), (0.49, 0.13)),
-    "aae": ((3.26, 0.19), (0.14, 0.02)),
-    "vq-vae": ((5.41, 0.49), (0.77, 0.02)),
-    "acai": ((0.24, 0.01), (0.10, 0.01)),
+    "baseline": (Reported("6.88 ± 0.21", "[U]"), Reported("0.44 ± 0.04", "[U]")),
+    "dropout": (Reported("2.85 ± 0.54", "[U]"), Reported("0.74 ± 0.02", "[U]")),
+    "denoising": (Reported("4.21 ± 0.32", "[U]"), Reported("0.66 ± 0.02", "[U]")),
+    "vae": (Reported("1.21 ± 0.17", "[U]"), Reported("0.49 ± 0.13", "[U]")),
+    "aae": (Reported("3.26 ± 0.19", "[U]"), Reported("0.14 ± 0.02", "[U]")),
+    "vq-vae": (Reported("5.41 ± 0.49", "[U]"), Reported("0.77 ± 0.02", "[U]")),
+    "acai": (Reported("0.24 ± 0.01", "[U]"), Reported("0.1 ± 0.01", "[U]")),
 }
 MEASURES = {
     "mean_distance": "mean distance, 1e-3",
@@ -35,6 +39,12 @@ MEASURES = {
     "undefined": "undefined pairs",
 }
 _DECIDING = ("mean_distance", "smoothness_corrected")
+_VERDICTS = {
+    -1: "ACAI is ahead (neither kind of interval touches)",
+    1: "ACAI is behind (neither kind of interval touches)",
+    0: "not separated (intervals over seeds or over pairs touch)",
+}
+SCORES = "lines.npz"
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#999999", "#D55E00")
 
 
@@ -57,19 +67,19 @@ class Evaluations(NamedTuple):
 
     @classmethod
     def of(cls, *values: NDArray[np.float64]) -> "Evaluations":
-        """Give one evaluation, from its values of each pair."""
-        return cls(*(each[None] for each in values))
+        """Return one evaluation, from its values of each pair."""
+        return cls(*(value[None] for value in values))
 
     def up_to(self, epochs: int) -> "Evaluations":
-        """Give the first evaluations."""
-        return Evaluations(*(each[:epochs] for each in self))
+        """Return the first evaluations."""
+        return Evaluations(*(value[:epochs] for value in self))
 
     def and_then(self, other: "Evaluations") -> "Evaluations":
         """Put later evaluations behind."""
         return Evaluations(*map(np.concatenate, zip(self, other, strict=True)))
 
     def figures(self) -> dict[str, NDArray[np.float64]]:
-        """Give each measure after each epoch."""
+        """Return each measure after each epoch."""
         count = (~np.isnan(self.smoothness)).sum(axis=1)
         total = np.nansum(self.smoothness, axis=1)
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -85,22 +95,41 @@ class Evaluations(NamedTuple):
         }
 
 
+def write_scores(folder: Path, scores: Evaluations) -> None:
+    """Write the scores of a run."""
+
+    def write(path: Path) -> None:
+        with path.open("wb") as file:  # of a name, numpy would make another
+            np.savez(file, **scores._asdict())
+
+    write_atomically(folder / SCORES, write)
+
+
+def read_scores(folder: Path) -> Evaluations:
+    """Read the scores of a run."""
+    with np.load(folder / SCORES) as saved:
+        return Evaluations(**saved)
+
+
+def gather_runs(request: Request, runs: Sequence[Run]) -> Facts:
+    """Gather the scores of a study's runs."""
+    folders = {name: [run.folder for run in runs if run.name == name] for name in RECALLED}
+    scores = {name: [read_scores(folder) for folder in found] for name, found in folders.items()}
+    facts = {name: [facts_of_run(folder) for folder in found] for name, found in folders.items()}
+    return {"models": gather(scores, facts, request.scale.last_evaluations)}
+
+
 def gather(
     runs: Mapping[str, Sequence[Evaluations]], facts: Mapping[str, Sequence[Facts]], last: int
 ) -> Facts:
-    """Give each model's measures over its seeds, and what its runs said of themselves.
+    """Return each model's measures over its seeds, and what its runs said of themselves.
 
     A run's figure is the median of its last evaluations, as in the paper.
     """
+    said = ("learned", "trouble", "validation_psnr_db", "seconds")
     return {
-        name: _gather_model(found, last) | _gather_facts(facts[name])
-        for name, found in runs.items()
+        name: _gather_model(found, last) | each(facts[name], *said) for name, found in runs.items()
     }
-
-
-def _gather_facts(runs: Sequence[Facts]) -> Facts:
-    names = ("learned", "trouble", "validation_psnr_db", "seconds")
-    return {name: [run[name] for run in runs] for name in names}
 
 
 def _gather_model(runs: Sequence[Evaluations], last: int) -> Facts:
@@ -121,7 +150,7 @@ def _over_seeds(values: list[float]) -> Facts:
 
 
 def _over_pairs(runs: Sequence[Evaluations], measure: str, last: int) -> list[float] | None:
-    """Give a bootstrap interval over pairs of the mean over seeds, where pairs have a mean."""
+    """Return a bootstrap interval over pairs of the mean over seeds, where pairs have a mean."""
     per_pair = {
         "mean_distance": lambda run: 1e3 * run.distance,
         "smoothness_corrected": lambda run: run.smoothness,
@@ -143,80 +172,36 @@ def _median(row: NDArray[np.float64]) -> float:
     return float(np.median(defined)) if len(defined) else math.nan
 
 
-def to_markdown(models: Facts, facts: Facts) -> str:
-    """Write the tables, and what can be claimed from them."""
-    return "\n".join(
-        [
-            f"# The lines benchmark, scale {facts['scale']}",
-            "",
-            _setting(facts),
-            "",
-            *_table(models),
-            "",
-            "Mean over seeds ± standard deviation over seeds; in brackets the 95 % interval over "
-            "seeds (Student's t). Lower is better, except for the shortest-arc rate. The paper's "
-            "mode counts pairs of undefined smoothness as 0.",
-            "",
-            "## Did they learn?",
-            "",
-            *_learned_table(models),
-            "",
-            "Learned: the validation PSNR is at least 1 dB above that of the mean image. A decoder "
-            "that gives every line the same image has no smoothness, and a mean distance that says "
-            "nothing of interpolation.",
-            "",
-            "## 95 % intervals over pairs",
-            "",
-            *_pairs_table(models),
-            "",
-            "Bootstrap over pairs of the mean over seeds.",
-            "",
-            "## Beside the paper",
-            "",
-            *_recalled_table(models),
-            "",
-            "[U]: recalled, unconfirmed, with the standard deviation over the paper's runs, after "
-            "2^24 lines through a net of depth 16. "
-            + (
-                "Ours is of the same scale."
-                if facts["scale"] == "paper"
-                else "Ours is of another scale, so the figures are not to be compared; the order "
-                "may be."
-            ),
-            "",
-            "## ACAI against each rival",
-            "",
-            *_claims(models),
-            "",
-        ]
-    )
+def show(found: Facts) -> Facts:
+    """Return the tables of the page, and what can be claimed from them."""
+    models = found["models"]
+    return {
+        "scores": _scores(models),
+        "learned": learned_table(models),
+        "over_pairs": _pairs_table(models),
+        "recalled": _recalled_table(models),
+        "claims": claims(models),
+    }
 
 
-def _setting(facts: Facts) -> str:
-    lines = f"{facts['epochs']} × {facts['train_samples'] or 65_536:,} fresh lines"
-    return (
-        f"Depth {facts['depth']}, codebook of {facts['codebook_size']:,}, learning rate "
-        f"{facts['learning_rate']:g}, batches of {facts['batch_size']}, {lines}, "
-        f"{facts['pairs']} pairs; a run's figure is the median of its last "
-        f"{facts['last_evaluations']} evaluations. {say_where_from(facts)}"
-    )
-
-
-def _table(models: Facts) -> list[str]:
+def _scores(models: Facts) -> str:
     rows = [
         [name, *(_say(found[measure]) for measure in MEASURES)] for name, found in models.items()
     ]
-    return markdown_table(["model", *MEASURES.values()], rows)
+    return table(["model", *MEASURES.values()], rows)
 
 
 def _say(found: Facts) -> str:
-    mean, interval = f"{found['mean']:.3g}", found["over_seeds_95"]
+    interval = found["over_seeds_95"]
     if interval is None:
-        return mean
-    return f"{mean} ± {found['deviation']:.2g} [{interval[0]:.3g}, {interval[1]:.3g}]"
+        return number(found["mean"], ".3g")
+    return with_ends(found["mean"], interval, ".3g").replace(
+        " ", f" ± {found['deviation']:.2g} ", 1
+    )
 
 
-def _learned_table(models: Facts) -> list[str]:
+def learned_table(models: Facts) -> str:
+    """Return a table of the runs that learned, and of their trouble."""
     rows = [
         [
             name,
@@ -226,16 +211,16 @@ def _learned_table(models: Facts) -> list[str]:
         ]
         for name, found in models.items()
     ]
-    return markdown_table(["model", "runs that learned", "PSNR, dB", "trouble"], rows)
+    return table(["model", "runs that learned", "PSNR, dB", "trouble"], rows)
 
 
 def _trouble(runs: list[list[str]]) -> str:
-    """Give how many runs ended in trouble, and what the first of them said."""
+    """Say how many runs ended in trouble, and what the first of them said."""
     said = [run for run in runs if run]
     return f"{len(said)} of {len(runs)}, as in: {'; '.join(said[0])}" if said else "–"
 
 
-def _pairs_table(models: Facts) -> list[str]:
+def _pairs_table(models: Facts) -> str:
     measures = [
         measure
         for measure in MEASURES
@@ -245,48 +230,51 @@ def _pairs_table(models: Facts) -> list[str]:
         [name, *(_span(found[measure]["over_pairs_95"]) for measure in measures)]
         for name, found in models.items()
     ]
-    return markdown_table(["model", *(MEASURES[measure] for measure in measures)], rows)
+    return table(["model", *(MEASURES[measure] for measure in measures)], rows)
 
 
 def _span(interval: list[float] | None) -> str:
     return "–" if interval is None else f"{interval[0]:.3g} to {interval[1]:.3g}"
 
 
-def _recalled_table(models: Facts) -> list[str]:
-    rows = []
-    for name, found in models.items():
-        (distance, distance_spread), (smoothness, smoothness_spread) = RECALLED[name]
-        rows.append(
-            [
-                name,
-                f"{found['mean_distance']['mean']:.3g}",
-                f"{distance} ± {distance_spread} [U]",
-                str(_place(models, name, "mean_distance")),
-                f"{found['smoothness']['mean']:.3g}",
-                f"{smoothness} ± {smoothness_spread} [U]",
-                str(_place(models, name, "smoothness")),
-            ]
-        )
+def _recalled_table(models: Facts) -> str:
+    rows = [
+        [
+            name,
+            *(
+                cell
+                for at, measure in enumerate(("mean_distance", "smoothness"))
+                for cell in (
+                    number(found[measure]["mean"], ".3g"),
+                    str(RECALLED[name][at]),
+                    _place(models, name, measure, at),
+                )
+            ),
+        ]
+        for name, found in models.items()
+    ]
     heads = ["model", "distance, 1e-3", "paper", "place", "smoothness", "paper", "place"]
-    return markdown_table(heads, rows)
+    return table(heads, rows)
 
 
-def _place(models: Facts, name: str, measure: str) -> str:
-    """Give our place in the order by means, and that of the recalled table."""
-    column = 0 if measure == "mean_distance" else 1
-    ours = sorted(models, key=lambda key: _last_if_nan(models[key][measure]["mean"]))
-    theirs = sorted(RECALLED, key=lambda key: RECALLED[key][column][0])
+def _place(models: Facts, name: str, measure: str, at: int) -> str:
+    """Return our place in the order by means, and that of the recalled table."""
+    means = {key: found[measure]["mean"] for key, found in models.items()}
+    # What is undefined comes last.
+    ours = sorted(means, key=lambda key: (means[key] is None, means[key]))
+    theirs = sorted(RECALLED, key=lambda key: RECALLED[key][at].value)
     return f"{ours.index(name) + 1} (recalled: {theirs.index(name) + 1})"
 
 
-def _last_if_nan(value: float) -> float:
-    return math.inf if math.isnan(value) else value
+def claims(models: Facts) -> list[str]:
+    """Return how ACAI stands beside each rival.
 
-
-def _claims(models: Facts) -> list[str]:
+    An order is claimed only where neither the intervals over seeds nor those over pairs touch.
+    """
+    kinds = ("over_seeds_95", "over_pairs_95")
     return [
-        f"- {MEASURES[measure]}, {name}: {_verdict(models['acai'][measure], found[measure])}"
-        f"{_unlearned(found)}"
+        f"- {MEASURES[measure]}, {name}: "
+        f"{_VERDICTS[side(models['acai'][measure], found[measure], kinds)]}{_unlearned(found)}"
         for measure in _DECIDING
         for name, found in models.items()
         if name != "acai"
@@ -298,23 +286,13 @@ def _unlearned(found: Facts) -> str:
     return f"; {missing} of its {len(found['learned'])} runs have not learned" if missing else ""
 
 
-def _verdict(ours: Facts, theirs: Facts) -> str:
-    """Claim an order only where neither the intervals over seeds nor those over pairs touch."""
-    kinds = [(ours[kind], theirs[kind]) for kind in ("over_seeds_95", "over_pairs_95")]
-    if all(a and b and a[1] < b[0] for a, b in kinds):
-        return "ACAI is ahead (neither kind of interval touches)"
-    if all(a and b and a[0] > b[1] for a, b in kinds):
-        return "ACAI is behind (neither kind of interval touches)"
-    return "not separated (intervals over seeds or over pairs touch)"
-
-
-def draw(models: Facts, folder: Path) -> None:
+def draw(found: Facts, folder: Path) -> None:
     """Draw both measures against the lines seen, each run thin and the mean over seeds thick."""
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     axes = figure.subplots(1, 2)
     for ax, measure in zip(axes, _DECIDING, strict=True):
-        for (name, found), colour in zip(models.items(), _COLOURS, strict=True):
-            course = np.array(found[measure]["course"])
+        for (name, model), colour in zip(found["models"].items(), _COLOURS, strict=True):
+            course = np.array(model[measure]["course"], dtype=float)
             seen = np.arange(1, course.shape[1] + 1)
             ax.plot(seen, course.T, color=colour, linewidth=0.6, alpha=0.6)
             ax.plot(seen, course.mean(axis=0), color=colour, linewidth=2, label=name)
