@@ -62,7 +62,6 @@ ImageShape = Annotated[
 
 
 _SHARED = ("train", "encode", "analyze")
-_BENCHMARK = ("mean_distance", "smoothness_paper", "smoothness_corrected", "shortest_arc_rate")
 
 card = typer.Typer(help="Cards: how to open a model that others trained.", no_args_is_help=True)
 app.add_typer(card, name="card")
@@ -356,6 +355,7 @@ def lines(
 ) -> None:
     """Score how models interpolate between lines, where the right answer is known."""
     from latentgeo.interpolation import score_lines
+    from latentgeo.measures import in_lines
 
     found = score_lines(
         checkpoint or _alone(opening),
@@ -370,9 +370,8 @@ def lines(
         force=force,
         progress=not quiet,
     )
-    for label, child in found.tree.children.items():
-        said = (f"{name.replace('_', ' ')} {float(child[name]):.4g}" for name in _BENCHMARK)
-        typer.echo(f"{label}: {', '.join(said)}")
+    for line in in_lines(found):
+        typer.echo(line)
     typer.echo(f"report: {out / 'report.html'}")
 
 

@@ -22,8 +22,8 @@ from huggingface_hub import ModelCard
 
 import latentgeo
 import latentgeo.models
-from latentgeo import InputError, results
-from latentgeo.analysis import AnalysisSettings
+from latentgeo import InputError
+from latentgeo.measures import AnalysisSettings
 from latentgeo.cli import main
 from latentgeo.datasets import load
 from latentgeo.figures import catalogue
@@ -206,7 +206,8 @@ def analysis(run, tmp_path_factory):
     """Measure it; of the figures, one is drawn."""
     folder = tmp_path_factory.mktemp("analysis") / "measured"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(catalogue, "FIGURES", {"noise_curves": catalogue.FIGURES["noise_curves"]})
+        only = {"noise_curves": catalogue.figure_rows()["noise_curves"]}
+        patch.setattr(catalogue, "figure_rows", lambda kind: only)
         latentgeo.analyze(
             run, data="digits", noise=[0, 0.1], samples=10, settings=SETTINGS, out=folder
         )
@@ -320,7 +321,7 @@ def test_a_comparison_serves_for_the_card_as_well(run, analysis, tmp_path):
     with pytest.warns(UserWarning, match="2 analyses have a model named"):
         both = latentgeo.compare([analysis, twin])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(results, "draw_analysis", lambda found, folder: None)
+        patch.setattr("latentgeo.report.folder.draw_results", lambda found, folder: None)
         (tmp_path / "both").mkdir()
         results.write_analysis(both, tmp_path / "both")
     _, body = read_card(latentgeo.export(run, tmp_path / "hub", analysis=tmp_path / "both"))

@@ -13,7 +13,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import NullLocator
 from numpy.typing import NDArray
 
-from latentgeo.analysis import ACTIVE_VARIANCE
+from latentgeo.measures.units import ACTIVE_VARIANCE
 from latentgeo.figures import reading
 from latentgeo.figures._display import Display, given_axes
 from latentgeo.figures._style import (

@@ -12,16 +12,16 @@ import xarray as xr
 from latentgeo.datasets import ImageDataset, SentenceDataset, load
 from latentgeo.errors import InputError
 from latentgeo.features import Features, load_features
-from latentgeo.interpolation.model_paths import PathSettings, measure_paths
-from latentgeo.interpolation.opened import open_all
-from latentgeo.interpolation.variables import per_pair
-from latentgeo.interpolation.writing import check_out, write_results
+from latentgeo.interpolation.job import check_out, measure_paths, open_all, write_paths
+from latentgeo.measures import summarize
+from latentgeo.measures.paths.model_paths import ImagePaths
+from latentgeo.measures.paths.variables import BOUNDS, per_pair
 from latentgeo.metrics.interpolation import Path as Way
 from latentgeo.models import choose_device
-from latentgeo.path_results import PathResults, summarize_paths
 from latentgeo.pipeline import Checkpoints, name_checkpoints
 from latentgeo.progress import track
 from latentgeo.provenance import provenance
+from latentgeo.results import Analysis
 
 KIND = "interpolation"
 
@@ -44,7 +44,7 @@ def interpolate_images(
     device: str = "auto",
     force: bool = False,
     progress: bool = False,
-) -> PathResults:
+) -> Analysis:
     """Interpolate between the latents of test images, and measure what is on the way.
 
     Models are compared on the same pairs. The latents are those that `analyze` looks at: of a
@@ -91,7 +91,7 @@ def interpolate_images(
 
     Returns
     -------
-    PathResults
+    Analysis
         The numbers and their summary.
 
     Raises
@@ -115,16 +115,26 @@ def interpolate_images(
     _check_alike(ends, known)
     known = known.take(min(real, len(known)), seed=seed)
     models = open_all(named, ends, opening or {}, device)
-    settings = PathSettings(steps, path, geodesics, real, seed)
     space = None if features is None else load_features(features).to(choose_device(device))
     children = {
-        label: measure_paths(label, model, ends, known, settings, space)
+        label: measure_paths(
+            label,
+            KIND,
+            ImagePaths(model, seed, ends, known, steps, path, geodesics, real, space),
+        )
         for label, model in track(list(models.items()), "interpolate", show=progress)
     }
+    settings = {
+        "steps": steps,
+        "path": path,
+        "geodesics": geodesics,
+        "real": real,
+        "seed": seed,
+    }
     tree = _tree(children, ends, known, settings, space)
-    found = PathResults(tree, summarize_paths(tree))
+    found = Analysis(tree, summarize(tree))
     if out is not None:
-        write_results(found, Path(out), KIND)
+        write_paths(found, Path(out))
     return found
 
 
@@ -188,7 +198,7 @@ def _slice(images: ImageDataset, here: slice) -> ImageDataset:
 def _known(
     data: ImageDataset | str | Path, others: ImageDataset | None, size: int | None
 ) -> ImageDataset:
-    """Give the images that decoded ones are compared with."""
+    """Return the images that decoded ones are compared with."""
     if not isinstance(data, ImageDataset):
         return load(data, "train", size=size)
     if others is None:
@@ -203,7 +213,7 @@ def _tree(
     children: dict[str, xr.Dataset],
     ends: ImageDataset,
     known: ImageDataset,
-    settings: PathSettings,
+    settings: dict[str, Any],
     space: Features | None,
 ) -> xr.DataTree:
     pairs = len(ends) // 2
@@ -215,9 +225,9 @@ def _tree(
             "data": ends.name,
             "split": ends.split,
             "pairs": pairs,
-            "steps": settings.steps,
-            "path": settings.path,
-            "seed": settings.seed,
+            "steps": settings["steps"],
+            "path": settings["path"],
+            "seed": settings["seed"],
             "space": "pixels" if space is None else space.space,
             "real_data": f"{known.name} ({known.split})",
             "models": list(children),
@@ -226,8 +236,8 @@ def _tree(
                     data=ends.name,
                     data_sha256=ends.fingerprint,
                     real_sha256=known.fingerprint,
-                    seed=settings.seed,
-                    settings=settings._asdict(),
+                    seed=settings["seed"],
+                    settings=settings,
                     features_sha256=None if space is None else space.sha256,
                 )
             ),
@@ -239,8 +249,8 @@ def _tree(
         root = root.assign(
             start_label=("pair", labels[0]),
             end_label=("pair", labels[1]),
-            **per_pair("classes_differ", differ, settings.seed),
-        ).assign_coords(bound=["low", "high"])
+            **per_pair("classes_differ", differ, settings["seed"]),
+        ).assign_coords(bound=BOUNDS)
     return xr.DataTree.from_dict({"/": root, **{f"/{name}": c for name, c in children.items()}})
 
 

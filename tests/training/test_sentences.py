@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from latentgeo import InputError, analyze, encode
-from latentgeo.analysis import AnalysisSettings
+from latentgeo.measures import AnalysisSettings
 from latentgeo.cli import main
 from latentgeo.datasets import SentenceDataset
 from latentgeo.models import load_model, sample_sentences
