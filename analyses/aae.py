@@ -58,10 +58,9 @@ SCALES = {
 
 def settings(run: Run) -> Facts:
     """Return the settings of training."""
-    assert run.model is not None
     nets = {"hidden": run.scale.hidden, "discriminator": run.scale.hidden}
     chosen = {name: getattr(run.scale, name) for name in _WEIGHTS}
-    return train_settings(run, backbone="mlp", options={**nets, **chosen, **run.model.options})
+    return train_settings(run, backbone="mlp", options={**nets, **chosen, **run.options})
 
 
 def measure(run: Run) -> Facts:

@@ -10,12 +10,12 @@ what was interrupted goes on, so the same command finishes a study that was cut 
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from measures import sentences_tables as tables
-from measures.sentences import measure, real_perplexities, texts_of
+from measures import sentences
+from measures.sentences import real_perplexities, texts_of
 from study import Facts, Model, Request, Run, Study, run_command, train_settings
 from study.read import read_json
 
@@ -28,10 +28,10 @@ MEASURES = "sentences.json"
 class Scale:
     """How large the study is; all of it is written into its results."""
 
-    seeds: int
-    epochs: int
-    train_samples: int | None
-    samples: int
+    seeds: int = 3
+    epochs: int = 2
+    train_samples: int | None = 16_000
+    samples: int = 5000
     data: str | None = "multi30k"
     places: int = 20
     batch_size: int = 64
@@ -42,22 +42,13 @@ class Scale:
     options: dict[str, Any] = field(default_factory=dict)
 
 
+_SMALL = {"width": 16, "heads": 2, "place_width": 4, "latent_dim": 8}
+_SMOKE = Scale(seeds=2, train_samples=None, samples=40, data=None, places=10, options=_SMALL)
+_PAPER = Scale(seeds=5, epochs=60, train_samples=None, samples=29_000, mixture_samples=29_000)
 SCALES = {
-    "smoke": Scale(
-        seeds=2,
-        epochs=2,
-        train_samples=None,
-        samples=40,
-        data=None,
-        places=10,
-        batch_size=32,
-        test_samples=20,
-        components=2,
-        mixture_samples=100,
-        options={"width": 16, "heads": 2, "place_width": 4, "latent_dim": 8},
-    ),
-    "laptop": Scale(seeds=3, epochs=2, train_samples=16_000, samples=5000),
-    "paper": Scale(seeds=5, epochs=60, train_samples=None, samples=29_000, mixture_samples=29_000),
+    "smoke": replace(_SMOKE, batch_size=32, test_samples=20, components=2, mixture_samples=100),
+    "laptop": Scale(),
+    "paper": _PAPER,
 }
 MODELS = {
     "ae": Model("cae", {"latent_activation": "linear"}),
@@ -70,7 +61,6 @@ MODELS = {
 
 def settings(run: Run) -> Facts:
     """Return the settings of training; sentences that are made up are handed over themselves."""
-    assert run.model is not None
     scale = run.scale
     made_up = scale.data is None
     return train_settings(
@@ -78,7 +68,7 @@ def settings(run: Run) -> Facts:
         data=texts_of(scale).train if made_up else scale.data,
         size=None if made_up else scale.places,
         backbone="text",
-        options={**scale.options, **run.model.options},
+        options={**scale.options, **run.options},
         schedule="cosine",
         gradient_clip=5.0,
     )
@@ -86,7 +76,7 @@ def settings(run: Run) -> Facts:
 
 def measure_run(run: Run) -> Facts:
     """Measure reconstructions and samples, and let a model speak."""
-    return measure(open_checkpoint(run.folder), texts_of(run.scale), run.scale, run.seed)
+    return sentences.measure(open_checkpoint(run.folder), texts_of(run.scale), run.scale, run.seed)
 
 
 def gather(request: Request, runs: Sequence[Run]) -> Facts:
@@ -96,7 +86,7 @@ def gather(request: Request, runs: Sequence[Run]) -> Facts:
         for name in MODELS
     }
     real = real_perplexities(texts_of(request.scale), request.scale)
-    return {"models": tables.gather(said), "real": real, "runs": said}
+    return {"models": sentences.gather(said), "real": real, "runs": said}
 
 
 def facts(request: Request) -> Facts:
@@ -119,7 +109,7 @@ STUDY = Study(
     gather=gather,
     prepare=lambda request: texts_of(request.scale),
     facts=facts,
-    show=tables.show,
+    show=lambda found: {},
     page="swae_sentences",
 )
 main = partial(run_command, STUDY)

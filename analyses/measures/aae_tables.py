@@ -8,7 +8,6 @@ from matplotlib.figure import Figure
 from models.aae import VARIANTS
 from study import Facts, Measure, Request, Run, gather, read_measures
 from study.figures import draw_reported, draw_rows, name_rows
-from study.render import named, say, table, troubles, with_ends
 
 from latentgeo.figures import save_figure
 
@@ -27,6 +26,9 @@ MEASURES = {
     "mmd_squared": Measure("MMD² × 1000", lambda run: 1000 * run["prior"]["mmd_squared"]),
     "psnr_db": Measure("PSNR (validation), dB", lambda run: run["validation_psnr_db"], 1),
 }
+
+
+LABELS = {name: measure.label for name, measure in MEASURES.items()}
 
 
 def gather_runs(file: str, request: Request, runs: Sequence[Run]) -> Facts:
@@ -53,66 +55,10 @@ def _of_seeds(seeds: Sequence[Facts]) -> Facts:
 
 
 def show(found: Facts) -> Facts:
-    """Return the tables of the page."""
-    variants, ceiling = found["variants"], found["provenance"]["training_images_as_samples"]
-    return {
-        "with_labels": errors(variants, ["classification_error"]),
-        "without_labels": errors(variants, ["clustering_error", "matched_error", "heads_in_use"]),
-        "likelihoods": _likelihoods(variants, ceiling["nats"]),
-        "at_end": any(any(entry["bandwidths_at_end"]) for entry in variants.values()),
-        "priors": _priors(variants),
-        "said": troubles({name: entry["trouble"] for name, entry in variants.items()}),
-    }
-
-
-def errors(found: Facts, measures: Sequence[str]) -> str:
-    """Return a table of the variants that have some errors, beside what was reported."""
-    first = measures[0]
-    heads = [
-        *("variant", "", *(MEASURES[name].label for name in measures)),
-        *("seed chosen on validation: error, %", "reported, %"),
-    ]
-    rows = [
-        [
-            *_named(name, entry),
-            *(say(entry[each]) for each in measures),
-            f"{entry[first]['seeds'][entry['chosen_seed']]:.2f}",
-            str(VARIANTS[name].reported or "–"),
-        ]
-        for name, entry in found.items()
-        if first in entry
-    ]
-    return table(heads, rows)
-
-
-def _likelihoods(found: Facts, ceiling: Mapping[str, float]) -> str:
-    rows = [
-        [*_named(name, entry), say(entry["nats"], 1), str(VARIANTS[name].reported or "–")]
-        for name, entry in found.items()
-        if "nats" in entry
-    ]
-    known = with_ends(ceiling["mean"], (ceiling["low"], ceiling["high"]), ".1f")
-    rows.append(["training images", "in the place of samples; interval over images", known, "–"])
-    return table(["variant", "", MEASURES["nats"].label, "reported"], rows)
-
-
-def _priors(found: Facts) -> str:
-    measures = MEASURES["mmd_squared"], MEASURES["psnr_db"]
-    rows = [
-        [
-            *_named(name, entry),
-            entry["code"],
-            say(entry["mmd_squared"]),
-            ", ".join(f"{value:.3f}" for value in entry["p_values"]),
-            say(entry["psnr_db"], 1),
-        ]
-        for name, entry in found.items()
-    ]
-    return table(["variant", "", "code", measures[0].label, "p", measures[1].label], rows)
-
-
-def _named(name: str, entry: Facts) -> tuple[str, str]:
-    return named(name, entry["sound"]), VARIANTS[name].summary
+    """Return what was reported of each variant, and what it is."""
+    variants = found["variants"].values()
+    at_end = any(any(entry["bandwidths_at_end"]) for entry in variants)
+    return {"known": VARIANTS, "labels": LABELS, "at_end": at_end}
 
 
 def draw(found: Facts, folder: Path) -> None:

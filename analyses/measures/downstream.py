@@ -14,7 +14,6 @@ from study import Facts, Run, over_seeds, side
 from study.figures import draw_reported, draw_rows, name_rows
 from study.gather import each, plain
 from study.judge import grouped
-from study.render import named, say, table
 
 from latentgeo.datasets import ImageDataset
 from latentgeo.figures import save_figure
@@ -118,38 +117,8 @@ def _over_seeds(seeds: Sequence[Facts], measure: str) -> Facts:
 
 
 def show(found: Facts) -> Facts:
-    """Return the tables of the page, and what can be claimed from them."""
-    latents = found["latents"]
-    tables = {numbers: latents_table(models, numbers) for numbers, models in latents.items()}
-    return {"tables": tables, "claims": claims(latents)}
-
-
-def latents_table(models: Facts, numbers: str) -> str:
-    """Return a table of the models whose latents have so many numbers, beside the paper's."""
-    heads = [
-        *("model", "PSNR, dB", MEASURES["probe_beside"], "paper", MEASURES["probe_frozen"]),
-        *(MEASURES["clustering"], "paper", "restarts, %"),
-    ]
-    recalled = RECALLED[numbers]
-    rows = [
-        [
-            named(name, all(found["learned"]) and not any(found["trouble"])),
-            f"{np.mean(found['validation_psnr_db']):.1f}",
-            say(found["probe_beside"]),
-            f"{recalled['probe_beside'][at]:.2f} [U]",
-            say(found["probe_frozen"]),
-            say(found["clustering"]),
-            f"{recalled['clustering'][at]:.2f} [U]",
-            _say_restarts(found["clustering_restarts"]),
-        ]
-        for at, (name, found) in enumerate(models.items())
-    ]
-    return table(heads, rows)
-
-
-def _say_restarts(found: Facts) -> str:
-    lowest, median, highest = (np.median(found[key]) for key in ("lowest", "median", "highest"))
-    return f"{lowest:.1f}, {median:.1f}, {highest:.1f}"
+    """Return what can be claimed, and what is recalled of the paper."""
+    return {"claims": claims(found["latents"]), "recalled": RECALLED}
 
 
 def claims(latents: Facts) -> list[str]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from study import Facts, Measure, Request, Run, side, train_settings
 from study.judge import grouped
 from study.read import facts_of_run
-from study.render import measures_table, troubles
+from study.render import measures_table
 
 from latentgeo.datasets import ImageDataset, load
 from latentgeo.features import Features, load_features, train_classifier
@@ -74,9 +74,8 @@ def prepare(request: Request) -> None:
 
 def settings(run: Run, **options: object) -> Facts:
     """Return the settings of training, on the nets that all models have."""
-    assert run.model is not None
     nets = {"channels": run.scale.channels, "latent_dim": run.scale.latent_dim}
-    return train_settings(run, backbone="wae", options={**nets, **run.model.options, **options})
+    return train_settings(run, backbone="wae", options={**nets, **run.options, **options})
 
 
 def measure(run: Run, maker: Maker) -> Facts:
@@ -120,7 +119,6 @@ def show(rivals: Mapping[str, Sequence[str]], found: Facts) -> Facts:
     return {
         "measured": measured(models, found["provenance"]["floor"]),
         "orders": [line for name in rivals for line in orders(models, name, rivals[name])],
-        "said": troubles({name: entry["trouble"] for name, entry in models.items()}),
     }
 
 

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from study import Facts, Reported, Request, Run, over_seeds, side
 from study.gather import each
 from study.read import facts_of_run
-from study.render import number, table, with_ends
 
 from latentgeo.figures import save_figure
 from latentgeo.files import write_atomically
@@ -173,97 +172,21 @@ def _median(row: NDArray[np.float64]) -> float:
 
 
 def show(found: Facts) -> Facts:
-    """Return the tables of the page, and what can be claimed from them."""
+    """Return our places and the recalled ones, and what can be claimed."""
     models = found["models"]
-    return {
-        "scores": _scores(models),
-        "learned": learned_table(models),
-        "over_pairs": _pairs_table(models),
-        "recalled": _recalled_table(models),
-        "claims": claims(models),
-    }
+    columns = enumerate(("mean_distance", "smoothness"))
+    places = {measure: places_of(models, measure, at) for at, measure in columns}
+    known = {"labels": MEASURES, "recalled": RECALLED}
+    return {**known, "places": places, "claims": claims(models)}
 
 
-def _scores(models: Facts) -> str:
-    rows = [
-        [name, *(_say(found[measure]) for measure in MEASURES)] for name, found in models.items()
-    ]
-    return table(["model", *MEASURES.values()], rows)
-
-
-def _say(found: Facts) -> str:
-    interval = found["over_seeds_95"]
-    if interval is None:
-        return number(found["mean"], ".3g")
-    return with_ends(found["mean"], interval, ".3g").replace(
-        " ", f" ± {found['deviation']:.2g} ", 1
-    )
-
-
-def learned_table(models: Facts) -> str:
-    """Return a table of the runs that learned, and of their trouble."""
-    rows = [
-        [
-            name,
-            f"{sum(found['learned'])} of {len(found['learned'])}",
-            ", ".join(f"{value:.1f}" for value in found["validation_psnr_db"]),
-            _trouble(found["trouble"]),
-        ]
-        for name, found in models.items()
-    ]
-    return table(["model", "runs that learned", "PSNR, dB", "trouble"], rows)
-
-
-def _trouble(runs: list[list[str]]) -> str:
-    """Say how many runs ended in trouble, and what the first of them said."""
-    said = [run for run in runs if run]
-    return f"{len(said)} of {len(runs)}, as in: {'; '.join(said[0])}" if said else "–"
-
-
-def _pairs_table(models: Facts) -> str:
-    measures = [
-        measure
-        for measure in MEASURES
-        if any(found[measure]["over_pairs_95"] for found in models.values())
-    ]
-    rows = [
-        [name, *(_span(found[measure]["over_pairs_95"]) for measure in measures)]
-        for name, found in models.items()
-    ]
-    return table(["model", *(MEASURES[measure] for measure in measures)], rows)
-
-
-def _span(interval: list[float] | None) -> str:
-    return "–" if interval is None else f"{interval[0]:.3g} to {interval[1]:.3g}"
-
-
-def _recalled_table(models: Facts) -> str:
-    rows = [
-        [
-            name,
-            *(
-                cell
-                for at, measure in enumerate(("mean_distance", "smoothness"))
-                for cell in (
-                    number(found[measure]["mean"], ".3g"),
-                    str(RECALLED[name][at]),
-                    _place(models, name, measure, at),
-                )
-            ),
-        ]
-        for name, found in models.items()
-    ]
-    heads = ["model", "distance, 1e-3", "paper", "place", "smoothness", "paper", "place"]
-    return table(heads, rows)
-
-
-def _place(models: Facts, name: str, measure: str, at: int) -> str:
-    """Return our place in the order by means, and that of the recalled table."""
+def places_of(models: Facts, measure: str, at: int) -> dict[str, tuple[int, int]]:
+    """Return each model's place in the order by means, and that in the recalled table."""
     means = {key: found[measure]["mean"] for key, found in models.items()}
     # What is undefined comes last.
     ours = sorted(means, key=lambda key: (means[key] is None, means[key]))
     theirs = sorted(RECALLED, key=lambda key: RECALLED[key][at].value)
-    return f"{ours.index(name) + 1} (recalled: {theirs.index(name) + 1})"
+    return {name: (ours.index(name) + 1, theirs.index(name) + 1) for name in models}
 
 
 def claims(models: Facts) -> list[str]:

@@ -16,7 +16,6 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from study import Facts
-from study.render import table, with_ends
 from torch.nn.functional import pad
 
 from latentgeo.figures import save_figure
@@ -184,48 +183,8 @@ def _plain(seeds: Any, interval: MeanInterval) -> Facts:
 
 
 def show(found: Facts) -> Facts:
-    """Return a section of the page for each question."""
-    return {
-        "sections": {name: _section(name, answer) for name, answer in found["questions"].items()}
-    }
-
-
-def _section(name: str, answer: Facts) -> Facts:
-    measures, deciding = QUESTIONS[name].measures, answer["deciding"]
-    heads = ["measure", "better", "without", "with", "difference", "verdict", *answer["controls"]]
-    rows = [_row(answer, measure, how) for measure, how in measures.items()]
-    difference = answer["measures"][deciding]["difference"]
-    return {
-        "question": answer["question"],
-        "answer": answer["answer"].capitalize(),
-        "deciding": measures[deciding].label,
-        "difference": _say(difference),
-        "seeds": len(difference["seeds"]),
-        "learned": _say_learned(answer),
-        "measured": table(heads, rows),
-    }
-
-
-def _say_learned(answer: Facts) -> str:
-    return ", ".join(
-        f"{sum(side)} of {len(side)} runs {variant}" for variant, side in answer["learned"].items()
-    )
-
-
-def _row(answer: Facts, name: str, how: Measure) -> list[str]:
-    found = answer["measures"][name]
-    controls = (control.get(name) for control in answer["controls"].values())
-    return [
-        how.label,
-        how.better,
-        *(_say(found[side]) for side in (*VARIANTS, "difference")),
-        found["verdict"],
-        *("" if value is None else f"{value:.4g}" for value in controls),
-    ]
-
-
-def _say(side: Facts) -> str:
-    return with_ends(side["mean"], side["interval_95"], ".4g")
+    """Return how the measures of each question read."""
+    return {"asked": QUESTIONS}
 
 
 def draw(found: Facts, folder: Path) -> None:

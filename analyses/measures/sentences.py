@@ -1,5 +1,6 @@
 """What is measured of autoencoders of sentences, and what they say."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 from typing import Any, NamedTuple
@@ -7,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from numpy.typing import NDArray
 from sklearn.mixture import GaussianMixture
-from study.gather import plain
+from study.gather import plain, without_nan
 from torch import Tensor
 
 from latentgeo.datasets import SentenceDataset, load
@@ -16,6 +17,7 @@ from latentgeo.metrics import (
     TrigramModel,
     bootstrap_mean,
     exact_match,
+    interval_over_seeds,
     perplexity,
     token_accuracy,
 )
@@ -29,6 +31,7 @@ from latentgeo.models import (
 from latentgeo.models.sentences import codes_of, decode_tokens, latents_of
 
 _BATCH = 128
+_PATHS = {"latent": "", "code": " through z"}
 # What the printed interpolations and sums are of.
 _WAYS = (
     ("a man in a blue shirt is standing on a ladder .", "two dogs are running in the grass ."),
@@ -190,3 +193,36 @@ def _made_up(scale: Any) -> Texts:
 
 def _slice(data: SentenceDataset, part: slice, split: str) -> SentenceDataset:
     return replace(data, images=data.images[part], indices=data.indices[part], split=split)
+
+
+def gather(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
+    """Return each measure of each model: its mean over seeds with Student's interval.
+
+    Parameters
+    ----------
+    runs : mapping
+        Model to the measures of its runs, one for each seed.
+
+    Returns
+    -------
+    dict
+        Model (and path of reconstruction) to measure to "mean", "low", "high", "seeds"; None
+        where there is no interval.
+    """
+    rows: dict[str, Any] = {}
+    for model, seeds in runs.items():
+        for path in seeds[0]["reconstruction"]:
+            own = rows.setdefault(f"{model}{_PATHS[path]}", {})
+            for name in ("token_accuracy", "exact_match"):
+                own[name] = _over_seeds(run["reconstruction"][path][name]["mean"] for run in seeds)
+        own = rows[model]
+        for name in ("reverse_perplexity", "perplexity"):
+            own[name] = _over_seeds(run["samples"][name]["mean"] for run in seeds)
+        own["distinct"] = _over_seeds(run["samples"]["distinct"] for run in seeds)
+    found: dict[str, Any] = without_nan(rows)
+    return found
+
+
+def _over_seeds(values: Iterable[float]) -> dict[str, float]:
+    listed = list(values)
+    return {**plain(interval_over_seeds(listed)), "seeds": len(listed)}

@@ -68,6 +68,11 @@ class Run:
         """The run folder."""
         return self.out / "runs" / self.group / f"seed-{self.seed}" / self.name
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options of its model."""
+        return {} if self.model is None else self.model.options
+
     def trained(self) -> Autoencoder:
         """Return the trained model, ready to be evaluated."""
         return load_model(self.folder).eval().to(choose_device(self.device))
@@ -91,8 +96,11 @@ class Request:
 
     def runs(self, models: Mapping[str, Model], group: str = "") -> list[Run]:
         """Return a run for each model and seed."""
-        seeds = range(self.scale.seeds)
-        return [self.run(name, seed, models[name], group) for name in models for seed in seeds]
+        return [
+            self.run(name, seed, model, group)
+            for name, model in models.items()
+            for seed in range(self.scale.seeds)
+        ]
 
 
 @dataclass(frozen=True)
@@ -136,6 +144,8 @@ class Study:
         Draws what a request's runs make into a folder.
     arguments : mapping of str to dict
         Further arguments of the command by their flag, as for `argparse`.
+    adapt : callable, optional
+        A request to what is done in its place.
     trains : bool
         Whether the command has seeds, processes and a device.
     scale : str
@@ -163,6 +173,7 @@ class Study:
     draw: Callable[[Facts, Path], None] | None = None
     picture: Callable[[Request, Sequence[Run], Path], None] | None = None
     arguments: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    adapt: Callable[[Request], Request] | None = None
     trains: bool = True
     scale: str = "laptop"
     workers: int | None = None

@@ -18,6 +18,14 @@ def facts_of_run(folder: Path) -> Facts:
     return {name: facts[name] for name in names if name in facts}
 
 
+def troubles_of(runs: Iterable[Run]) -> dict[str, list[list[str]]]:
+    """Return what the runs of each model say of themselves, seed by seed."""
+    found: dict[str, list[list[str]]] = {}
+    for run in runs:
+        found.setdefault(run.name, []).append(facts_of_run(run.folder)["trouble"])
+    return found
+
+
 def read_json(path: Path) -> Any:
     """Read a JSON file."""
     return json.loads(path.read_text(encoding="utf-8"))

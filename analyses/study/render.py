@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from statistics import mean, median
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
@@ -46,8 +47,19 @@ def render(study: Study, folder: Path) -> Path:
 
 def to_markdown(study: Study, found: Facts) -> str:
     """Return the page of what `study.json` holds."""
-    template = _environment().get_template(f"{study.page}.md.j2")
-    return str(template.render({**found, "facts": found["provenance"], **study.show(found)}))
+    return fill(f"{study.page}.md", **{**found, "facts": found["provenance"], **study.show(found)})
+
+
+def macro(page: str, name: str, *values: Any) -> list[str]:
+    """Return the lines of a macro of a template, as of one of its tables."""
+    return str(
+        getattr(_environment().get_template(f"{page}.j2").module, name)(*values)
+    ).splitlines()
+
+
+def fill(page: str, **values: Any) -> str:
+    """Return a template of `analyses/pages` with its values set."""
+    return str(_environment().get_template(f"{page}.j2").render(values))
 
 
 @cache
@@ -55,13 +67,14 @@ def _environment() -> Environment:
     """Return the pages' environment; a name that is missing in it is an error, not a gap."""
     environment = Environment(
         loader=FileSystemLoader(PAGES),
-        autoescape=select_autoescape(),
+        autoescape=select_autoescape(["html.j2"]),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.globals.update(where_from=where_from, troubles=troubles, say=say, table=table)
+    helpers = (each, mean, median, named, number, say, table, where_from, with_ends)
+    environment.globals.update({helper.__name__: helper for helper in helpers})
     return environment
 
 
@@ -86,6 +99,11 @@ def with_ends(
 def number(value: float | None, form: str, factor: float = 1) -> str:
     """Return a number in a form; None, which is what JSON has for NaN, as nan."""
     return format(float("nan") if value is None else factor * value, form)
+
+
+def each(values: Iterable[float | None], form: str) -> str:
+    """Return numbers in a form, with commas."""
+    return ", ".join(number(value, form) for value in values)
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -115,16 +133,6 @@ def measures_table(
 def named(name: str, sound: bool) -> str:
     """Return a model's name, with a dagger where not all its runs are sound."""
     return name if sound else f"{name} †"
-
-
-def troubles(runs: Mapping[str, Sequence[Sequence[str]]]) -> list[str]:
-    """Return what runs said of themselves, a line for each model and seed."""
-    return [
-        f"- {name}, seed {seed}: {line}"
-        for name, seeds in runs.items()
-        for seed, lines in enumerate(seeds)
-        for line in lines
-    ]
 
 
 def where_from(facts: Mapping[str, Any]) -> str:

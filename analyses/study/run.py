@@ -38,6 +38,8 @@ def carry_out(study: Study, request: Request) -> None:
         What is asked for; what lies in its folder is kept.
     """
     start = time.perf_counter()
+    if study.adapt is not None:
+        request = study.adapt(request)
     if study.prepare is not None:
         study.prepare(request)
     runs = request.runs(study.models) if study.runs is None else study.runs(request)
@@ -48,12 +50,10 @@ def carry_out(study: Study, request: Request) -> None:
     content = (study.gather or partial(_gather, study))(request, runs)
     if content is None:
         return
-    facts = {
-        **_asked(request),
-        **(study.facts(request) if study.facts is not None else {}),
-        "training_seconds": seconds_of(runs),
-        "seconds_of_this_command": round(time.perf_counter() - start),
-    }
+    facts = study.facts(request) if study.facts is not None else {}
+    if study.trains:
+        facts = _asked(request) | facts | {"training_seconds": seconds_of(runs)}
+        facts["seconds_of_this_command"] = round(time.perf_counter() - start)
     folder = request.out / study.folder
     found = {"provenance": provenance(**facts), **content}
     write_json(folder / f"{study.stem}.json", without_nan(found))

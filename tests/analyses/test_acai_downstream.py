@@ -121,9 +121,15 @@ def test_an_order_is_claimed_only_where_intervals_do_not_touch(study, tables, ri
     assert f"- 32 numbers, clustering: {verdict} {others}" in said
 
 
+def latents_table(tables, models):
+    from study.render import macro
+
+    return macro("acai_downstream_tables.md", "latents_table", models, tables.RECALLED["256"])
+
+
 def test_a_table_has_the_recalled_figures_with_their_mark(study, tables):
     models = gathered(study, tables, (0.8, 0.81), (0.9, 0.91), trouble=["the codes are dead"])
-    lines = tables.latents_table(models, "256").splitlines()
+    lines = latents_table(tables, models)
     assert lines[2].startswith("| baseline † | 20.0 | 80.50 [74.15, 86.85] | 93.94 [U] | ")
     assert lines[-1].startswith("| acai | 20.0 | 90.50 [84.15, 96.85] | 99.00 [U] | ")
     assert "| 96.17 [U] | 70.5, 80.5, 90.5 |" in lines[-1]
@@ -132,7 +138,7 @@ def test_a_table_has_the_recalled_figures_with_their_mark(study, tables):
 def test_one_seed_has_no_interval(study, tables):
     models = gathered(study, tables, (0.8,), (0.9,))
     assert models["acai"]["clustering"]["over_seeds_95"] is None
-    assert "| 90.00 | 99.00 [U] |" in tables.latents_table(models, "256").splitlines()[-1]
+    assert "| 90.00 | 99.00 [U] |" in latents_table(tables, models)[-1]
     json.dumps(models, allow_nan=False)
 
 

@@ -70,7 +70,7 @@ def test_samples_of_real_sentences_have_the_perplexity_of_real_ones(study):
 
 
 def test_table_gives_the_mean_over_seeds_with_students_interval(study):
-    from measures.sentences_tables import gather
+    from measures.sentences import gather
 
     def run_with(share):
         number = {"mean": share}

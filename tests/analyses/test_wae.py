@@ -112,7 +112,7 @@ def test_an_order_is_claimed_only_where_intervals_do_not_touch(tables, ours, ver
 
 
 def test_trouble_has_its_dagger_and_its_line(tables):
-    from study.render import troubles
+    from study.render import macro
 
     models = gathered(tables, {"wae-gan": runs((1.0, 2.0, 3.0), ["the codes are dead"])})
     floor = {"fd_samples": 0.5, "sharpness_test": {"mean": 0.007}}
@@ -120,7 +120,7 @@ def test_trouble_has_its_dagger_and_its_line(tables):
     # 2 ± 4.303 / √3, Student's interval of three values.
     assert lines[2].startswith("| wae-gan † | 2.00 [-0.48, 4.48] | 2.00 [-0.48, 4.48] |")
     assert lines[3] == "| real images | – | 0.50 |"
-    said = troubles({"wae-gan": models["wae-gan"]["trouble"]})
+    said = macro("parts.md", "troubles", models)
     assert "- wae-gan, seed 0: the codes are dead" in said
     json.dumps(models, allow_nan=False)
 
