@@ -4,11 +4,14 @@ import inspect
 import json
 from collections.abc import Callable
 from functools import wraps
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from latentgeo.errors import InputError
+
+if TYPE_CHECKING:
+    from latentgeo.checkpoints import Card
 
 _PANEL = "A model that others trained"
 
@@ -74,12 +77,22 @@ def _opening(
     prefix: Annotated[
         str | None, _option(help="What the names of its weights begin with, as in model_ema.")
     ] = None,
+    trust_code: Annotated[
+        bool,
+        _option(
+            "--trust-code",
+            help="Run a checkpoint that is a program (TorchScript, torch.export), which can do "
+            "whatever you can; remembered for this file as it is.",
+        ),
+    ] = False,
     allow_mismatch: Annotated[
         bool,
         _option("--allow-mismatch", help="Go on where weights are missing or left over; warn."),
     ] = False,
-) -> dict[str, Any]:
-    """Give what was said, in the words of `open_checkpoint`."""
+) -> "Card":
+    """Return what was said."""
+    from latentgeo.checkpoints.card import Card
+
     preprocessing = _said(
         size=_numbers("--input-size", input_size, int, single=True),
         interpolation=interpolation,
@@ -89,7 +102,7 @@ def _opening(
         std=_numbers("--std", std, float),
         output=output,
     )
-    return _said(
+    said = _said(
         model=model,
         arguments=read_pairs(argument or [], "argument", "latent_dim=10") or None,
         weights=weights,
@@ -102,16 +115,18 @@ def _opening(
         ema=ema or None,
         prefix=prefix,
         strict=False if allow_mismatch else None,
+        trust_code=trust_code or None,
     )
+    return Card.of(**said)
 
 
 def opening_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options that say how to open a checkpoint.
+    """Add to a command the options that say how to open a checkpoint.
 
     Parameters
     ----------
     command : callable
-        Takes `opening`, a dictionary of what was said, in the words of `open_checkpoint`.
+        Takes `opening`, a `Card` in which is set what was said.
 
     Returns
     -------

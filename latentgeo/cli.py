@@ -8,13 +8,16 @@ import json
 import sys
 import warnings
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from latentgeo import processes
 from latentgeo._opening_options import opening_options, read_pairs
 from latentgeo.errors import InputError, ProcessesError, TrainingDivergedError
+
+if TYPE_CHECKING:
+    from latentgeo.checkpoints import Card
 
 app = typer.Typer(
     name="latentgeo",
@@ -210,7 +213,7 @@ def features(
 def encode(
     data: Data,
     out: Annotated[Path, typer.Option(help="The zarr folder to make, or to continue.")],
-    opening: dict[str, Any],
+    opening: "Card",
     checkpoint: Checkpoint = None,
     noise: Noise = "0",
     perturbation: Perturb = "gaussian",
@@ -231,7 +234,12 @@ def encode(
     from latentgeo.pipeline import open_for
 
     if force:  # what is opened here does not tell `encode` where it was read from
-        check_free(out, holds="latents", force=True, reads=(checkpoint, data, *opening.values()))
+        check_free(
+            out,
+            holds="latents",
+            force=True,
+            reads=(checkpoint, data, opening.weights, opening.decoder),
+        )
     images = select_images(data, samples, seed, size)
     encode(
         open_for(images, _one(checkpoint, opening), opening),
@@ -254,7 +262,7 @@ def encode(
 def analyze(
     data: Data,
     out: Annotated[Path, typer.Option(help="The folder for the results.")],
-    opening: dict[str, Any],
+    opening: "Card",
     checkpoint: Checkpoints = None,
     noise: Noise = "0,0.01,0.02,0.05,0.1,0.2,0.3,0.5",
     perturbation: Perturb = "gaussian",
@@ -292,7 +300,7 @@ def analyze(
 def interpolate(
     data: Data,
     out: PathsOut,
-    opening: dict[str, Any],
+    opening: "Card",
     checkpoint: Checkpoints = None,
     pairs: Annotated[int, typer.Option(help="Pairs of test images; no image is in two.")] = 64,
     steps: Steps = 11,
@@ -340,7 +348,7 @@ def interpolate(
 @opening_options
 def lines(
     out: PathsOut,
-    opening: dict[str, Any],
+    opening: "Card",
     checkpoint: Checkpoints = None,
     pairs: Annotated[int, typer.Option(help="Pairs of test lines.")] = 256,
     steps: Steps = 16,
@@ -518,7 +526,7 @@ def datasets() -> None:
 @app.command()
 @opening_options
 def info(
-    opening: dict[str, Any],
+    opening: "Card",
     checkpoint: Checkpoint = None,
     image_shape: ImageShape = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -526,7 +534,7 @@ def info(
     """Say what a checkpoint is, where it comes from, and how well it learned."""
     from latentgeo.checkpoints import info
 
-    facts = info(_one(checkpoint, opening), image_shape=_shape(image_shape), **opening)
+    facts = info(_one(checkpoint, opening), image_shape=_shape(image_shape), opening=opening)
     if as_json:
         typer.echo(json.dumps(facts, indent=2))
     else:
@@ -536,7 +544,7 @@ def info(
 @card.command("init")
 @opening_options
 def card_init(
-    opening: dict[str, Any],
+    opening: "Card",
     checkpoint: Annotated[Path, typer.Argument(help="The folder or the file of weights.")],
     image_shape: Annotated[
         str, typer.Option(metavar="C,H,W", help="Shape of the images that it takes.")
@@ -547,7 +555,7 @@ def card_init(
     from latentgeo.checkpoints import init_card
 
     shape = _shape(image_shape)
-    written, layers = init_card(checkpoint, image_shape=shape, force=force, **opening)
+    written, layers = init_card(checkpoint, image_shape=shape, force=force, opening=opening)
     for layer in layers:
         mark = "*" if layer.latent else " "
         typer.echo(f"{mark} {layer.name}  {'x'.join(map(str, layer.shape))}  {layer.module}")
@@ -643,20 +651,20 @@ def _levels(text: str) -> list[float]:
         ) from None
 
 
-def _one(checkpoint: Path | None, opening: dict[str, Any]) -> Path | None:
+def _one(checkpoint: Path | None, opening: "Card") -> Path | None:
     """Give the checkpoint: the argument, the file of --weights, or None where code is enough."""
     if checkpoint is None:
         (checkpoint,) = _alone(opening).values()
     return checkpoint
 
 
-def _alone(opening: dict[str, Any]) -> dict[str, Path | None]:
+def _alone(opening: "Card") -> dict[str, Path | None]:
     """Name what is meant where no checkpoint was given as an argument."""
-    if "weights" in opening:
-        path = Path(opening.pop("weights"))
+    if opening.weights is not None:
+        path = Path(opening.weights)
         return {path.stem: path}
-    if "model" in opening:
-        return {str(opening["model"]).rpartition(":")[2]: None}
+    if opening.model is not None:
+        return {opening.model.rpartition(":")[2]: None}
     raise InputError("no checkpoint was given; give a folder or a file, or --model and --weights")
 
 

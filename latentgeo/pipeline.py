@@ -4,14 +4,13 @@ import json
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from latentgeo import processes
-from latentgeo.checkpoints import check_round_trip, name_of, open_checkpoint
+from latentgeo.checkpoints import Card, check_round_trip, name_of, open_checkpoint
 from latentgeo.datasets import ImageDataset
 from latentgeo.errors import InputError
 from latentgeo.files import check_free, folder_in_place
@@ -45,7 +44,7 @@ def analyze(
     size: int | None = None,
     tsne: bool = True,
     settings: AnalysisSettings | None = None,
-    opening: Mapping[str, Any] | None = None,
+    opening: Card | None = None,
     out: str | Path | None = None,
     device: str = "auto",
     force: bool = False,
@@ -82,8 +81,8 @@ def analyze(
     settings : AnalysisSettings, optional
         All further choices; its `seed` and `tsne_seeds` are taken from `seed` and `tsne`
         if it is left out.
-    opening : mapping, optional
-        Further arguments of `open_checkpoint`, for all checkpoints that are given as paths.
+    opening : Card, optional
+        How to open the checkpoints that are given as paths, as `open_checkpoint` takes it.
     out : str or pathlib.Path, optional
         A folder to be made, with `analysis.zarr`, `summary.json`, `figures/` and
         `report.html`. It appears when everything is done, or not at all.
@@ -114,7 +113,7 @@ def analyze(
         images = select_images(data, samples, seed, size)
     sweep = make_sweep(perturbation, noise, seed)
     with processes.first_warns():
-        models = {label: open_for(images, found, opening or {}) for label, found in named.items()}
+        models = {label: open_for(images, found, opening) for label, found in named.items()}
     place = choose_device(device)
     for model in models.values():
         for shape in (model.parts or {"": model.latent_shape}).values():
@@ -133,7 +132,7 @@ def analyze(
 
 
 def open_for(
-    images: ImageDataset, checkpoint: Checkpoint, opening: Mapping[str, Any]
+    images: ImageDataset, checkpoint: Checkpoint, opening: Card | None = None
 ) -> Autoencoder:
     """Open a model for some images, and see whether they come back from it.
 
@@ -143,8 +142,8 @@ def open_for(
         What it shall be analysed on.
     checkpoint : Autoencoder, str, pathlib.Path or None
         A model, or the first argument of `open_checkpoint`.
-    opening : mapping
-        Further arguments of `open_checkpoint`.
+    opening : Card, optional
+        How to open it, as `open_checkpoint` takes it.
 
     Returns
     -------
@@ -160,7 +159,7 @@ def open_for(
     model = (
         checkpoint
         if isinstance(checkpoint, Autoencoder)
-        else open_checkpoint(checkpoint, image_shape=images.shape, **opening)
+        else open_checkpoint(checkpoint, image_shape=images.shape, opening=opening)
     )
     check_fit(model, images)
     trip = check_round_trip(model, images)

@@ -23,11 +23,13 @@ from huggingface_hub import ModelCard
 import latentgeo
 import latentgeo.models
 from latentgeo import InputError
-from latentgeo.measures import AnalysisSettings
 from latentgeo.cli import main
 from latentgeo.datasets import load
 from latentgeo.figures import catalogue
 from latentgeo.files import sha256_of_file
+from latentgeo.measures import AnalysisSettings
+from latentgeo.report import write_results
+from latentgeo.results import write_numbers
 from latentgeo.sharing.portable import portable
 
 
@@ -276,10 +278,13 @@ def test_a_model_that_has_not_learned_is_called_so(exported):
 def test_the_index_of_a_model_that_has_learned_is_read_by_the_hub(run, analysis, tmp_path):
     learned = tmp_path / "learned"
     shutil.copytree(analysis, learned)
-    summary = json.loads((learned / "summary.json").read_text())
-    (measured,) = summary["models"].values()
+    found = latentgeo.read(learned)
+    (label,) = found
+    (measured,) = found.summary["models"].values()
     measured["learned"] = True
-    (learned / "summary.json").write_text(json.dumps(summary))
+    found.tree[label].attrs["learned"] = 1
+    shutil.rmtree(learned / "analysis.zarr")
+    write_numbers(found, learned)
     card = latentgeo.export(run, tmp_path / "hub", analysis=learned) / "README.md"
     assert "has not learned.**" not in card.read_text(encoding="utf-8")
     data = ModelCard.load(card).data
@@ -323,7 +328,7 @@ def test_a_comparison_serves_for_the_card_as_well(run, analysis, tmp_path):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("latentgeo.report.folder.draw_results", lambda found, folder: None)
         (tmp_path / "both").mkdir()
-        results.write_analysis(both, tmp_path / "both")
+        write_results(both, tmp_path / "both")
     _, body = read_card(latentgeo.export(run, tmp_path / "hub", analysis=tmp_path / "both"))
     assert "which joined saved analyses" in body
 

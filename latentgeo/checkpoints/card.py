@@ -50,6 +50,9 @@ class Card(BaseModel):
         What the names of the network's weights begin with in the file, where several would do.
     strict : bool
         Refuse weights that miss keys or hold others than the network's.
+    trust_code : bool
+        Run a checkpoint that is a program (`torch.export`, TorchScript). Only the user says so:
+        a card that lies beside a checkpoint cannot. Remembered for the file as it is.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -69,15 +72,36 @@ class Card(BaseModel):
     ema: bool = False
     prefix: str | None = None
     strict: bool = True
+    trust_code: bool = False
 
-    def updated(self, values: Mapping[str, Any]) -> "Card":
-        """Give the card with some entries replaced.
+    @classmethod
+    def of(cls, **entries: Any) -> "Card":
+        """Build a card from entries as a user wrote them.
 
         Parameters
         ----------
-        values : mapping
-            Names and values of entries; those of `preprocessing` and `posterior` may be mappings
-            that replace only what they name.
+        **entries
+            Attributes of `Card`; `preprocessing` and `posterior` may be mappings.
+
+        Returns
+        -------
+        Card
+            With these entries set.
+
+        Raises
+        ------
+        InputError
+            For an unknown entry or a value that cannot be.
+        """
+        return parse(cls, entries, "entry")
+
+    def updated(self, newer: "Card") -> "Card":
+        """Return the card with the entries that are set in another one replaced.
+
+        Parameters
+        ----------
+        newer : Card
+            Its `preprocessing`, `posterior` and `arguments` replace only what they set.
 
         Returns
         -------
@@ -87,12 +111,16 @@ class Card(BaseModel):
         Raises
         ------
         InputError
-            For an unknown entry or a value that cannot be.
+            When entries of the two exclude each other.
         """
         own = self.model_dump(exclude_unset=True)
-        for name, value in values.items():
+        for name, value in newer.model_dump(exclude_unset=True).items():
             own[name] = _merged(own.get(name), value)
-        return parse(Card, own, "entry")
+        return Card.of(**own)
+
+    def without(self, *names: str) -> "Card":
+        """Return the card with some entries not set."""
+        return Card.of(**self.model_dump(exclude_unset=True, exclude=set(names)))
 
 
 def read_card(folder: str | Path) -> Card | None:
@@ -122,6 +150,11 @@ def read_card(folder: str | Path) -> Card | None:
         raise InputError(
             f"card {str(path)!r} is of version {version!r}, this latentgeo reads version "
             f"{_VERSION}; install a newer one"
+        )
+    if "trust_code" in values:
+        raise InputError(
+            f"card {str(path)!r} says trust_code, which no file can say for you; remove it, and "
+            "say --trust-code yourself if you trust the program"
         )
     try:
         return parse(Card, values, "entry")
@@ -160,7 +193,10 @@ def write_card(folder: str | Path, card: Card, *, comment: str = "", force: bool
         raise InputError(
             f"card {str(path)!r} exists already; edit it, or replace it with --force (force=True)"
         )
-    values = {"latentgeo": _VERSION, **card.model_dump(mode="json", exclude_unset=True)}
+    values = {
+        "latentgeo": _VERSION,
+        **card.without("trust_code").model_dump(mode="json", exclude_unset=True),
+    }
     lines = "".join(f"# {line}\n" for line in comment.splitlines())
     write_text(path, lines + yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
     return path
@@ -181,8 +217,6 @@ def _load(path: Path) -> dict[str, Any]:
 
 def _merged(known: Any, value: Any) -> Any:
     """Put a value in place of the known one; of two mappings, entry by entry."""
-    if isinstance(value, BaseModel):
-        value = value.model_dump(exclude_unset=True)
     if not isinstance(known, Mapping) or not isinstance(value, Mapping):
         return value
     # A range and a mean with a standard deviation exclude each other: the newer one holds.

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from latentgeo.checkpoints.card import Card
 from latentgeo.checkpoints.opening import open_checkpoint
 from latentgeo.models import Shape
 
@@ -22,13 +23,17 @@ _FROM_OTHERS = ("kind", "files_sha256", "weights", "card", "model", "model_sha25
 
 
 def info(
-    path: str | Path | None, *, image_shape: Shape | None = None, **opening: Any
+    path: str | Path | None,
+    *,
+    image_shape: Shape | None = None,
+    opening: Card | None = None,
+    **entries: Any,
 ) -> dict[str, Any]:
     """Describe a checkpoint.
 
     Parameters
     ----------
-    path, image_shape, **opening
+    path, image_shape, opening, **entries
         What `open_checkpoint` takes.
 
     Returns
@@ -46,7 +51,7 @@ def info(
     InputError
         When `open_checkpoint` would.
     """
-    model = open_checkpoint(path, image_shape=image_shape, **opening)
+    model = open_checkpoint(path, image_shape=image_shape, opening=opening, **entries)
     config = model.config.model_dump(mode="json")
     written = model.provenance
     return {

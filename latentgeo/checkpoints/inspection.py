@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from latentgeo.checkpoints.card import write_card
+from latentgeo.checkpoints.card import Card, write_card
 from latentgeo.checkpoints.factories import allow, relative_to
+from latentgeo.checkpoints.members import find_member, listening, module_names
 from latentgeo.checkpoints.opening import Model, find_source
-from latentgeo.checkpoints.parts import find_part, listening, module_names
 from latentgeo.errors import InputError, reason_of
 from latentgeo.models import Shape
 from latentgeo.models.layouts import describe
@@ -66,7 +66,7 @@ def list_layers(net: nn.Module, images: Tensor, call: str = "forward") -> list[L
     """
     try:
         with torch.inference_mode(), listening(net, module_names(net)) as heard:
-            find_part(net.eval(), call)(images)
+            find_member(net.eval(), call)(images)
     except InputError:
         raise
     except Exception as error:  # a foreign module may raise anything
@@ -84,6 +84,7 @@ def init_card(
     image_shape: Shape,
     model: Model | None = None,
     force: bool = False,
+    opening: Card | None = None,
     **entries: Any,
 ) -> tuple[Path, list[Layer]]:
     """Write a card for a checkpoint, by looking into its network.
@@ -94,7 +95,7 @@ def init_card(
         The folder or the file of weights.
     image_shape : (C, H, W)
         Images to run through it, before preprocessing.
-    model, **entries
+    model, opening, **entries
         As in `open_checkpoint`; they are written down.
     force : bool, default=False
         Replace the card that is there.
@@ -111,24 +112,27 @@ def init_card(
     """
     place = Path(path)
     folder = place if place.is_dir() else place.parent
-    source, card = find_source(place, model, entries)
+    said = (opening or Card()).updated(Card.of(**entries))
+    code = said.model if model is None else model
+    source, card = find_source(place, code, said)
     seen = card.preprocessing.shape(image_shape)
     images = card.preprocessing.normalise(torch.full((1, *seen), 0.5))
     layers = _first_that_runs(source.net, images)
-    values: dict[str, Any] = {"image_shape": image_shape}
-    if isinstance(model, str):
-        values["model"] = relative_to(model, Path.cwd(), folder)
+    card = card.updated(Card.of(image_shape=image_shape))
+    if isinstance(code, str):
+        card = card.updated(Card(model=relative_to(code, Path.cwd(), folder)))
     if place.is_file():
-        values["weights"] = place.name
-    found = card.updated(values)
-    written = write_card(folder, found, comment=_comment(layers), force=force)
-    if isinstance(model, str):
-        allow(values["model"], folder)
+        card = card.updated(Card(weights=place.name))
+    written = write_card(folder, card, comment=_comment(layers), force=force)
+    if isinstance(code, str):
+        allow(str(card.model), folder)
     return written, layers
 
 
 def _first_that_runs(net: nn.Module, images: Tensor) -> list[Layer]:
     """List the layers of the whole network, or where it cannot be run, of what encodes."""
+    if isinstance(net, torch.jit.ScriptModule):
+        return []  # whose modules cannot be listened to
     refused = []
     for call in ("forward", "encode", "encoder"):
         try:

@@ -1,7 +1,7 @@
 """Open a checkpoint, whoever made it."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,9 @@ from latentgeo.checkpoints.factories import (
     relative_to,
     same_code,
 )
-from latentgeo.checkpoints.kinds import kind_of
-from latentgeo.checkpoints.parts import Tapped, find_decoder, find_encoder
+from latentgeo.checkpoints.members import Tapped, find_decoder, find_encoder
 from latentgeo.checkpoints.source import Source
+from latentgeo.checkpoints.untrusted import Program, read_untrusted
 from latentgeo.checkpoints.weights import fit_weights, read_weights
 from latentgeo.errors import InputError
 from latentgeo.files import sha256_of_file
@@ -39,6 +39,7 @@ def open_checkpoint(
     *,
     model: Model | None = None,
     image_shape: Shape | None = None,
+    opening: Card | None = None,
     **entries: Any,
 ) -> Autoencoder:
     """Open a checkpoint: a run of ours, or what others trained.
@@ -46,7 +47,7 @@ def open_checkpoint(
     What it is, is found by looking: a run folder of ours; a folder of diffusers or pythae; an
     archive of `torch.export` or TorchScript; a single file of diffusers or TAESD. For anything
     else, `model` gives the network. Nothing is ever unpickled; code runs only where `model`
-    names it.
+    names it, and a program (`torch.export`, TorchScript) only where `trust_code` says so.
 
     Parameters
     ----------
@@ -58,10 +59,12 @@ def open_checkpoint(
         have named it, the card beside the checkpoint may name it for you, until it changes.
     image_shape : (C, H, W), optional
         Shape of the data's images, where neither the checkpoint nor its card knows it.
+    opening : Card, optional
+        How to open it. What is set here goes before the card beside the checkpoint.
     **entries
-        Entries of `Card`, before those of the card beside the checkpoint: `encode`, `decode`,
-        `layers`, `preprocessing`, `posterior`, `weights`, `decoder`, `arguments`, `name`, `ema`,
-        `prefix`, `strict`.
+        Entries of `Card`, before those of `opening`: `encode`, `decode`, `layers`,
+        `preprocessing`, `posterior`, `weights`, `decoder`, `arguments`, `name`, `ema`, `prefix`,
+        `strict`, `trust_code`.
 
     Returns
     -------
@@ -82,33 +85,35 @@ def open_checkpoint(
     ...     posterior={"layout": "interleaved"},
     ... )  # doctest: +SKIP
     """
-    place = None if path is None else Path(path)
+    said = (opening or Card()).updated(Card.of(**entries))
+    place, said = _place(None if path is None else Path(path), said)
     if place is not None and is_ours(place):
-        return _open_ours(place, model, entries)
-    source, card = find_source(place, model, entries)
+        return _open_ours(place, model, said)
+    source, card = find_source(place, model, said)
     return _autoencoder(source, card, image_shape, place)
 
 
-def find_source(
-    path: Path | None, model: Model | None, entries: Mapping[str, Any]
-) -> tuple[Source, Card]:
+def find_source(path: Path | None, model: Model | None, said: Card) -> tuple[Source, Card]:
     """Find the network of a checkpoint that is not ours, and all that is known of it.
 
     Parameters
     ----------
     path : pathlib.Path or None
         A folder or a file of weights.
-    model, entries
-        As in `open_checkpoint`.
+    model : str, torch.nn.Module, callable or None
+        As in `open_checkpoint`; what `said` names if None.
+    said : Card
+        What the user said.
 
     Returns
     -------
     tuple of Source and Card
         The card holds what was said, before what lies beside, before what the source knows.
     """
-    said = _card(path).updated(entries)
-    source = _find_source(path, model, said)
-    return source, source.card.updated(said.model_dump(exclude_unset=True))
+    code = said.model if model is None else model
+    known = _card(path).updated(said.without("model"))
+    source = _find_source(path, code, known)
+    return source, source.card.updated(known)
 
 
 def name_of(path: Path) -> str:
@@ -119,7 +124,7 @@ def name_of(path: Path) -> str:
 
 
 def is_ours(path: Path) -> bool:
-    """Say whether a folder is a run of ours, or was one before it lost a file."""
+    """Return whether a folder is a run of ours, or was one before it lost a file."""
     return path.is_dir() and (RunFolder(path).run.is_file() or _is_our_config(path))
 
 
@@ -134,14 +139,27 @@ def _is_our_config(folder: Path) -> bool:
     return isinstance(values, dict) and "recipe" in values
 
 
-def _open_ours(path: Path, model: Model | None, entries: dict[str, Any]) -> Autoencoder:
-    given = ["model"] * (model is not None) + sorted(entries)
+def _open_ours(path: Path, model: Model | None, said: Card) -> Autoencoder:
+    given = ["model"] * (model is not None) + sorted(said.model_fields_set)
     if given:
         raise InputError(
             f"checkpoint {str(path)!r} is a run of ours, which needs no {', '.join(given)}; "
             "leave that out"
         )
     return ours.load(path)
+
+
+def _place(path: Path | None, said: Card) -> tuple[Path | None, Card]:
+    """Return where the checkpoint lies: the path, or the weights that were named without one."""
+    if said.weights is None or (path is not None and not path.is_file()):
+        return path, said
+    named = Path(said.weights)
+    if path is not None and path != named:
+        raise InputError(
+            f"checkpoint {str(path)!r} is a file, and the weights are {said.weights!r}; give one "
+            "of them"
+        )
+    return named, said.without("weights")
 
 
 def _card(path: Path | None) -> Card:
@@ -187,9 +205,9 @@ def _open_folder(folder: Path, card: Card) -> Source:
 def _open_file(path: Path, card: Card) -> Source:
     if is_ours(path.parent):
         raise InputError(f"{str(path)!r} is a file of a run of ours; give its folder")
-    if kind_of(path) in archives.KINDS:
-        return archives.open_archive(path, card)
-    weights = read_weights(path, ema=card.ema)
+    weights = read_untrusted(path, ema=card.ema)
+    if isinstance(weights, Program):
+        return archives.open_archive(weights, card)
     if diffusers_models.recognises(weights.tensors):
         return diffusers_models.open_file(path, weights, card)
     raise InputError(
@@ -200,7 +218,7 @@ def _open_file(path: Path, card: Card) -> Source:
 
 
 def _single_file(folder: Path, card: Card) -> Path:
-    """Give the file of weights in a folder: the card's, or the only one."""
+    """Return the file of weights in a folder: the card's, or the only one."""
     if card.weights is not None:
         path = folder / card.weights
         if not path.is_file():
@@ -223,7 +241,7 @@ def _single_file(folder: Path, card: Card) -> Path:
 
 
 def _open_module(path: Path | None, model: Model | None, card: Card) -> Source:
-    """Make the network by the user's own code, and fill in the weights."""
+    """Build the network by the user's own code, and fill in the weights."""
     facts: dict[str, Any] = {}
     if isinstance(model, nn.Module):
         net = model
@@ -247,7 +265,7 @@ def _open_module(path: Path | None, model: Model | None, card: Card) -> Source:
 
 
 def _allowed_code(path: Path | None, model: str | None, card: Card) -> tuple[str, Path]:
-    """Give the name of the factory, and what it is relative to; run nothing without consent."""
+    """Return the name of the factory, and what it is relative to; run nothing without consent."""
     recorded = None if path is None else read_card(_folder(path))
     if model is None:
         name, folder = str(card.model), _folder(Path(path or "."))
@@ -297,7 +315,7 @@ def _autoencoder(
     model.provenance = {
         "kind": source.kind,
         "files_sha256": {file.name: sha256_of_file(file) for file in source.files},
-        "card": card.model_dump(mode="json", exclude_unset=True),
+        "card": card.model_dump(mode="json", exclude_unset=True, exclude={"trust_code"}),
         **source.facts,
         "weights_sha256": model.weights_sha256(),
     }

@@ -15,7 +15,7 @@ _CONFIG, _WEIGHTS = "model_config.json", "model.pt"
 
 
 def is_run(folder: Path) -> bool:
-    """Say whether pythae saved a model here."""
+    """Return whether pythae saved a model here."""
     return (folder / _CONFIG).is_file() and (folder / _WEIGHTS).is_file()
 
 
@@ -54,7 +54,7 @@ def open_run(folder: Path, card: Card) -> Source:
         "pythae",
         net,
         # The whole model has no encode of its own that gives a posterior; its encoder does.
-        Card(encode="encoder", decode="decoder").updated({"name": _name(config), **known}),
+        Card(encode="encoder", decode="decoder").updated(Card.of(name=_name(config), **known)),
         (folder / _CONFIG, path),
         facts={"class": _name(config), "weights": list(fit.notes)},
     )

@@ -11,6 +11,7 @@ from latentgeo.figures import reading
 from latentgeo.figures._style import style
 from latentgeo.files import write_atomically
 from latentgeo.measures import FigureRow, measures_of
+from latentgeo.results.levels import level_text
 
 _DPI = 150
 
@@ -152,5 +153,5 @@ def _facts(tree: xr.DataTree) -> dict[str, Any]:
         return {name: tree.attrs[name] for name in ("pairs", "steps", "path")}
     noisy = "no noise"
     if (reading.noise_levels(tree) > 0).any():
-        noisy = reading.level_text(tree, reading.noisy_level(tree))
+        noisy = level_text(tree, reading.noisy_level(tree))
     return {"samples": tree.attrs.get("samples", "the"), "noisy": noisy}

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from textwrap import fill
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -11,7 +12,6 @@ from numpy.typing import NDArray
 from latentgeo.errors import InputError
 from latentgeo.figures._style import WIDTH, LineStyle, plain_text
 from latentgeo.results import models_of, nearest_level
-from latentgeo.results.levels import SIGMA, at_noise, level_text, perturbation_label
 from latentgeo.results.model import view_label
 
 MODES = ("S1", "S2", "S3")
@@ -183,7 +183,6 @@ def noisy_level(tree: xr.DataTree, wanted: float = 0.1) -> float:
     return level
 
 
-
 def set_noise_axis(ax: Axes, levels: NDArray[np.float64], label: str) -> None:
     """Space the levels equally, so that 0 has a place beside levels of several decades.
 
@@ -202,7 +201,6 @@ def set_noise_axis(ax: Axes, levels: NDArray[np.float64], label: str) -> None:
     )
     ax.set_xlim(-0.3, max(len(levels) - 0.7, 0.3))
     ax.set_xlabel(f"{label} (levels, not to scale)" if len(levels) > 2 else label)
-
 
 
 _NEED_TENSORS = ("rank", "rank_at_tolerance", "singular_value")

@@ -15,19 +15,10 @@ from latentgeo.geometry.angles import (
 )
 from latentgeo.geometry.bures import (
     FrechetMean,
-    StratumSummary,
     bures_wasserstein_geodesic,
     frechet_mean,
-    stratum_summaries,
 )
 from latentgeo.geometry.distances import distance, pairwise_distance
-from latentgeo.geometry.features import (
-    ModeGrams,
-    mode_features,
-    mode_grams,
-    pseudo_log_features,
-    pseudo_log_gram,
-)
 from latentgeo.geometry.hilbert import (
     HilbertEmbedding,
     centre_gram,
@@ -49,32 +40,39 @@ from latentgeo.geometry.kernels import (
     gram_diagnostics,
     is_positive_definite,
     kernel,
+    small_eigenvalue_share,
+    trace_normalised,
 )
+from latentgeo.geometry.metrics import METRICS, Metric, statement
 from latentgeo.geometry.paths import Geodesic, PathRanks, geodesic, path_length, path_ranks
 from latentgeo.geometry.pullback import PullbackStatistics, pullback_metric, pullback_statistics
 from latentgeo.geometry.rank import (
     default_tolerance,
+    effective_rank,
     matrix_rank,
     mode_ranks,
     mode_singular_values,
     rank_at_tolerance,
     rank_from_singular_values,
+    rounding_floor,
     singular_values,
+    stable_rank,
 )
-from latentgeo.geometry.sampling import (
+from latentgeo.geometry.resampling import (
     AngleTest,
     DimensionCurve,
     angle_permutation_test,
     dimension_by_size,
     disjoint_angles,
 )
-from latentgeo.geometry.statements import METRICS, MetricStatement, statement
+from latentgeo.geometry.settling import Settling, angle_settling, dimension_settling, settling
 from latentgeo.geometry.strata import (
-    StratumTransitions,
+    Stratification,
     product_stratum_dimension,
     strata_counts,
+    stratification,
+    stratification_of_spectra,
     stratum_dimension,
-    stratum_transitions,
 )
 from latentgeo.geometry.streams import (
     PointStream,
@@ -86,11 +84,6 @@ from latentgeo.geometry.streams import (
     stream_spectra,
 )
 from latentgeo.geometry.unfolding import mode_covariances, mode_unfoldings
-from latentgeo.geometry.verdict import (
-    Stratification,
-    stratification,
-    stratification_of_spectra,
-)
 
 if TYPE_CHECKING:
     from latentgeo.geometry.manifolds import BuresWassersteinMetric as BuresWassersteinMetric
@@ -118,26 +111,27 @@ __all__ = [
     "HilbertEmbedding",
     "IndefiniteKernelWarning",
     "LocalDimension",
-    "MetricStatement",
-    "ModeGrams",
+    "Metric",
     "Nystroem",
     "PathRanks",
     "PointStream",
     "PullbackStatistics",
+    "Settling",
     "Stratification",
-    "StratumSummary",
-    "StratumTransitions",
     "StreamSpectra",
     "StreamSpectrum",
     "angle_permutation_test",
+    "angle_settling",
     "angle_statistics",
     "axes_angles",
     "bures_wasserstein_geodesic",
     "centre_gram",
     "default_tolerance",
     "dimension_by_size",
+    "dimension_settling",
     "disjoint_angles",
     "distance",
+    "effective_rank",
     "feature_map",
     "fixed_rank_product",
     "frechet_mean",
@@ -150,8 +144,6 @@ __all__ = [
     "local_pca_dimension",
     "matrix_rank",
     "mode_covariances",
-    "mode_features",
-    "mode_grams",
     "mode_ranks",
     "mode_singular_values",
     "mode_unfoldings",
@@ -161,24 +153,25 @@ __all__ = [
     "point_distances",
     "principal_angles",
     "product_stratum_dimension",
-    "pseudo_log_features",
-    "pseudo_log_gram",
     "pullback_metric",
     "pullback_statistics",
     "rank_at_tolerance",
     "rank_from_singular_values",
     "require_spectrum",
     "rkhs_principal_angles",
+    "rounding_floor",
+    "settling",
     "singular_values",
+    "small_eigenvalue_share",
+    "stable_rank",
     "statement",
     "strata_counts",
     "stratification",
     "stratification_of_spectra",
     "stratum_dimension",
-    "stratum_summaries",
-    "stratum_transitions",
     "stream_gram",
     "stream_spectra",
+    "trace_normalised",
     "two_nn_dimension",
 ]
 

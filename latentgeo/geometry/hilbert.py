@@ -52,7 +52,7 @@ def gram_spectrum(gram: A, centred: bool = True) -> A:
     """
     inside, back = enter(gram)
     check_gram(inside)
-    return back(_spectrum(inside, centred))
+    return back(spectrum_of_gram(inside, centred))
 
 
 def gram_dimension(gram: A, shares: Sequence[float] = SHARES, centred: bool = True) -> A:
@@ -81,7 +81,7 @@ def gram_dimension(gram: A, shares: Sequence[float] = SHARES, centred: bool = Tr
     inside, back = enter(gram)
     check_gram(inside)
     check_shares(shares)
-    return back(dimension_of_energies(_spectrum(inside, centred), shares))
+    return back(dimension_of_energies(spectrum_of_gram(inside, centred), shares))
 
 
 def dimension_of_energies(energies: Tensor, shares: Sequence[float]) -> Tensor:
@@ -95,13 +95,36 @@ def dimension_of_energies(energies: Tensor, shares: Sequence[float]) -> Tensor:
     return torch.where(total > 0, counts, 0)
 
 
+def continuous_dimension(energies: Tensor, share: float) -> Tensor:
+    """Interpolate the dimension: the part of the last energy (descending) that a share needs."""
+    held = energies.clamp_min(0).cumsum(-1)
+    count = dimension_of_energies(energies, [share])
+    wanted = share * held[..., -1:]
+    last = energies.gather(-1, (count - 1).clamp_min(0)).clamp_min(torch.finfo(held.dtype).tiny)
+    after = held.gather(-1, (count - 1).clamp_min(0))
+    found = count - ((after - wanted) / last).clamp(0, 1)
+    return torch.where(count > 0, found, 0.0)[..., 0]
+
+
+def leading_count(energies: Tensor, share: float, most: int | None = None) -> Tensor:
+    """Count the leading energies (..., k), descending, that hold a share, or ``most`` of them.
+
+    Those at the level of rounding carry nothing and are never counted.
+    """
+    noise = energies.shape[-1] * _EPS64 * energies[..., :1].clamp_min(0)
+    carrying = (energies > noise).sum(-1)
+    wanted = dimension_of_energies(energies, [share])[..., 0]
+    return carrying.clamp(max=most) if most is not None else torch.minimum(wanted, carrying)
+
+
 def centre_both(gram: Tensor) -> Tensor:
     """Take row and column means away, each set its own: any block (..., n, m)."""
     rows, columns = gram.mean(-1, keepdim=True), gram.mean(-2, keepdim=True)
     return gram - rows - columns + rows.mean(-2, keepdim=True)
 
 
-def _spectrum(gram: Tensor, centred: bool) -> Tensor:
+def spectrum_of_gram(gram: Tensor, centred: bool) -> Tensor:
+    """Compute the eigenvalues of checked Gram matrices, descending."""
     return _linalg.eigvalsh(centre_both(gram) if centred else gram).flip(-1)
 
 
@@ -189,7 +212,7 @@ class HilbertEmbedding(
         return self
 
     def transform(self, X: Any) -> npt.NDArray[np.float64]:
-        """Give coordinates of new points on the axes found.
+        """Return coordinates of new points on the axes found.
 
         Parameters
         ----------
@@ -212,7 +235,7 @@ class HilbertEmbedding(
         return np.asarray(coordinates.numpy())
 
     def dimension_(self, share: float = 0.95) -> int:
-        """Give the fewest axes that hold a share of the energy.
+        """Return the fewest axes that hold a share of the energy.
 
         Parameters
         ----------
@@ -258,17 +281,16 @@ class HilbertEmbedding(
         self._axes = _fix_signs(axes.flip(-1)[:, : self.n_components_])
 
     def _count(self, energies: Tensor) -> int:
-        carrying = int((energies > len(energies) * _EPS64 * energies[0]).sum())
         wanted = self.n_components
         if wanted is None:
-            return carrying
+            return int(leading_count(energies, 1.0, len(energies)))
         if isinstance(wanted, float) and 0 < wanted < 1:
             return int(dimension_of_energies(energies, [wanted])[0])
         if wanted != int(wanted) or not 0 < wanted <= len(energies):
             raise ValueError(
                 f"n_components is {wanted}; expected 1 to {len(energies)}, a share, or None"
             )
-        return min(int(wanted), carrying)
+        return int(leading_count(energies, 1.0, int(wanted)))
 
 
 def _to_numpy(x: Any) -> Any:

@@ -8,18 +8,27 @@ import torch
 from torch import Tensor
 
 from latentgeo.geometry import _linalg
-from latentgeo.geometry._arrays import A, DType, enter, enter_raw, epsilon, is_coarse
+from latentgeo.geometry._arrays import (
+    A,
+    DType,
+    enter,
+    enter_raw,
+    epsilon,
+    is_coarse,
+    source_epsilon,
+)
 from latentgeo.geometry._checks import check_latents, check_matrices
 from latentgeo.geometry._tiles import piece_bytes, tiles
-from latentgeo.geometry.unfolding import centre, unfold
+from latentgeo.geometry.unfolding import centre, centring_floor, unfold
 
-RankRule = Literal["spectrum", "float32-covariance"] | float
+RankRule = Literal["spectrum", "rounding", "float32-covariance"] | float
 """How a spectrum becomes an integer: a named rule, or a relative tolerance on singular values."""
 
+UNDECIDED = -1
+"""The rank where rounding is as large as the largest singular value."""
 # Rounding moves a float32 eigenvalue by a few eps of the largest, the cut lies at n eps.
 _NEAR_THE_CUT = 0.3
 _MANY_ROWS = 32  # from which on the rounding of a product is far below the cut
-_EPS64 = torch.finfo(torch.float64).eps
 
 
 def default_tolerance(shape: tuple[int, ...], dtype: DType) -> float:
@@ -67,7 +76,7 @@ def singular_values(x: A, centred: bool = True, source_dtype: DType | None = Non
     """
     inside, back = enter_raw(x)
     check_matrices(inside)
-    return back(spectrum(inside, centred, epsilon(_source(x, source_dtype))))
+    return back(spectrum(inside, centred, source_epsilon(x, source_dtype)))
 
 
 def matrix_rank(
@@ -82,9 +91,12 @@ def matrix_rank(
     ----------
     x : array or tensor, shape (..., rows, columns)
         Unfoldings.
-    rule : "spectrum", "float32-covariance" or float
+    rule : "spectrum", "rounding", "float32-covariance" or float
         - ``"spectrum"``: singular values in float64, cut at ``default_tolerance(x.shape,
           source_dtype)`` of the largest.
+        - ``"rounding"``: the same, cut at what rounding these very numbers to ``source_dtype``
+          adds (`rounding_floor`), which is far lower: the only rule for half precision. −1,
+          undecided, where that is as large as the largest.
         - ``"float32-covariance"``: what `numpy.linalg.matrix_rank` gives, at its own tolerance,
           for the covariance of the rows computed in float32. A covariance squares the singular
           values, so this cuts at some 4e-3 of the largest.
@@ -109,7 +121,7 @@ def matrix_rank(
     """
     inside, back = enter_raw(x)
     check_matrices(inside)
-    return back(ranks_by_rule(inside, rule, centred, epsilon(_source(x, source_dtype))))
+    return back(ranks_by_rule(inside, rule, centred, source_epsilon(x, source_dtype)))
 
 
 def mode_singular_values(
@@ -136,7 +148,7 @@ def mode_singular_values(
     """
     inside, back = enter_raw(z)
     check_latents(inside)
-    eps = epsilon(_source(z, source_dtype))
+    eps = source_epsilon(z, source_dtype)
     rows, columns, channels = _over_latents(inside, lambda x: spectrum(x, centred, eps))
     return back(rows), back(columns), back(channels)
 
@@ -173,7 +185,7 @@ def mode_ranks(
     """
     inside, back = enter_raw(z)
     check_latents(inside)
-    eps = epsilon(_source(z, source_dtype))
+    eps = source_epsilon(z, source_dtype)
     if singular_values is None or rule == "float32-covariance":
         ranks = _over_latents(inside, lambda x: ranks_by_rule(x, rule, centred, eps))
     else:
@@ -181,6 +193,97 @@ def mode_ranks(
         spectra = _checked_spectra(singular_values, modes)
         ranks = [_by_spectrum(x, s, rule, eps) for x, s in zip(modes, spectra, strict=True)]
     return back(torch.stack(ranks, -1))
+
+
+def rounding_floor(x: A, source_dtype: DType | None = None) -> A:
+    r"""Bound the largest singular value of what rounding to a dtype has added to matrices.
+
+    An entry :math:`x_{ij}` was moved by up to half its unit in the last place :math:`u_{ij}`, with
+    a standard deviation of :math:`\sigma_{ij} = u_{ij}/\sqrt{12}`; the bound is
+    :math:`2\,(\max_i \|\sigma_{i\cdot}\| + \max_j \|\sigma_{\cdot j}\|)`, twice what a matrix of
+    such independent errors has. It is that of the last rounding: a network that rounds at every
+    layer adds more.
+
+    Parameters
+    ----------
+    x : array or tensor, shape (..., rows, columns)
+        Unfoldings as they came, not centred.
+    source_dtype : dtype, optional
+        What the numbers were computed in; by default the dtype of ``x``.
+
+    Returns
+    -------
+    array or tensor, shape (...), float64
+        In the units of ``x``; the same kind.
+
+    Raises
+    ------
+    ValueError
+        If ``x`` is empty, has fewer than two dimensions, or holds NaN or infinity.
+
+    References
+    ----------
+    A. S. Bandeira and R. van Handel, "Sharp nonasymptotic bounds on the norm of random matrices
+    with independent entries", Annals of Probability 44 (2016), corollary 3.9, for the bound;
+    N. J. Higham and T. Mary, "A new approach to probabilistic rounding error analysis", SIAM J.
+    Sci. Comput. 41 (2019), for rounding errors as independent ones.
+    """
+    inside, back = enter(x)
+    check_matrices(inside)
+    return back(rounding(inside, source_epsilon(x, source_dtype)))
+
+
+def effective_rank(s: A) -> A:
+    r"""Compute the effective rank :math:`\exp(-\sum p_k \log p_k)`, :math:`p_k = s_k/\sum s`.
+
+    A rank without a tolerance: k equal singular values count k, small ones next to nothing. It
+    does not change with scale or rotation, and is at most the rank. Of the singular values of
+    uncentred latents, a row each, it is *RankMe* (Garrido et al. 2023), up to their ε of 1e-7.
+
+    Parameters
+    ----------
+    s : array or tensor, shape (..., k)
+        Singular values, in any order.
+
+    Returns
+    -------
+    array or tensor, shape (...), float64
+        From 1 to k, and 0 where all are zero; the same kind as ``s``.
+
+    References
+    ----------
+    O. Roy and M. Vetterli, "The effective rank: a measure of effective dimensionality", EUSIPCO
+    2007; Q. Garrido, R. Balestriero, L. Najman and Y. LeCun, "RankMe", ICML 2023.
+    """
+    inside, back = enter(s)
+    total = inside.sum(-1, keepdim=True)
+    shares = inside / torch.where(total > 0, total, 1.0)
+    return back(torch.where(total[..., 0] > 0, torch.special.entr(shares).sum(-1).exp(), 0.0))
+
+
+def stable_rank(s: A) -> A:
+    r"""Compute the stable rank :math:`\sum s_k^2/\max s^2`.
+
+    It does not change with scale or rotation, is at most the rank, and moves little where the
+    matrix does: it is continuous but at zero.
+
+    Parameters
+    ----------
+    s : array or tensor, shape (..., k)
+        Singular values, in any order.
+
+    Returns
+    -------
+    array or tensor, shape (...), float64
+        From 1 to k, and 0 where all are zero; the same kind as ``s``.
+
+    References
+    ----------
+    M. Rudelson and R. Vershynin, "Sampling from large matrices", J. ACM 54 (2007), section 1.1.
+    """
+    inside, back = enter(s)
+    largest = inside.amax(-1, keepdim=True)
+    return back((inside / torch.where(largest > 0, largest, 1.0)).square().sum(-1))
 
 
 def rank_from_singular_values(s: A, rtol: float) -> A:
@@ -250,7 +353,11 @@ def _checked_spectra(given: Sequence[Any], modes: Sequence[Tensor]) -> list[Tens
 
 
 def _by_spectrum(x: Tensor, values: Tensor, rule: RankRule, eps: float) -> Tensor:
-    return _count(values, _relative_tolerance(rule, tuple(x.shape), eps), _noise_floor(x))
+    if rule == "rounding":
+        floor = rounding(x.to(torch.float64), eps)
+        counts = _count(values, 0.0, torch.maximum(floor, centring_floor(x)))
+        return counts.masked_fill((counts == 0) & (values.amax(-1) > 0), UNDECIDED)
+    return _count(values, _relative_tolerance(rule, tuple(x.shape), eps), centring_floor(x))
 
 
 def spectrum(x: Tensor, centred: bool, eps: float) -> Tensor:
@@ -289,32 +396,30 @@ def _values_from_gram(x: Tensor) -> Tensor:
     return _linalg.eigvalsh(_linalg.small_gram(x)).flip(-1).clamp_min(0).sqrt()
 
 
-def _source(x: Any, source_dtype: DType | None) -> Any:
-    if source_dtype is not None:
-        return source_dtype
-    return x if hasattr(x, "dtype") else "float64"
-
-
 def _relative_tolerance(rule: RankRule, shape: tuple[int, ...], eps: float) -> float:
     if rule == "spectrum":
         return max(shape[-2:]) * eps
     if isinstance(rule, str):
         raise ValueError(  # noqa: TRY004 - a string is right, this one is not known
-            f"rule is {rule!r}; expected 'spectrum', 'float32-covariance' or a relative tolerance"
+            f"rule is {rule!r}; expected 'spectrum', 'rounding', 'float32-covariance' or a "
+            "relative tolerance"
         )
     return _checked_tolerance(rule)
+
+
+def rounding(x: Tensor, eps: float) -> Tensor:
+    """Bound the norm of what rounding adds; see `rounding_floor`."""
+    _, exponent = torch.frexp(x)
+    unit = torch.where(x == 0, 0.0, eps / 2 * torch.exp2(exponent.to(x.dtype)))
+    squares = unit.square() / 12
+    rows, columns = (squares.sum(axis).amax(-1).sqrt() for axis in (-1, -2))
+    return 2 * (rows + columns)
 
 
 def _checked_tolerance(rtol: float) -> float:
     if not 0 <= rtol < float("inf"):
         raise ValueError(f"the relative tolerance is {rtol}; expected a number of at least 0")
     return float(rtol)
-
-
-def _noise_floor(x: Tensor) -> Tensor:
-    """Bound what centring itself leaves: a constant matrix is not exactly zero after it."""
-    largest = torch.maximum(x.amax((-2, -1)), -x.amin((-2, -1)))
-    return max(x.shape[-2:]) * _EPS64 * largest.to(torch.float64)
 
 
 def _count(values: Tensor, rtol: float, floor: Tensor | None = None) -> Tensor:

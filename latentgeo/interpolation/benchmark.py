@@ -1,12 +1,11 @@
 """The job on lines: from checkpoints to the benchmark's table."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import xarray as xr
 
+from latentgeo.checkpoints import Card
 from latentgeo.interpolation.job import check_out, measure_paths, open_all, write_paths
 from latentgeo.measures import summarize
 from latentgeo.measures.paths.lines import benchmark_lines, decode_lines
@@ -28,7 +27,7 @@ def score_lines(
     references: int = 10_000,
     style: str = "paper",
     seed: int = 0,
-    opening: Mapping[str, Any] | None = None,
+    opening: Card | None = None,
     out: str | Path | None = None,
     device: str = "auto",
     force: bool = False,
@@ -65,7 +64,7 @@ def score_lines(
     if out is not None:
         check_out(Path(out), KIND, force=force, reads=named.values())
     lines = benchmark_lines(style, pairs)
-    models = open_all(named, lines, opening or {}, device)
+    models = open_all(named, lines, opening, device)
     children = {}
     for label, model in track(list(models.items()), "lines", show=progress):
         for row, sampled in _rows(label, model).items():

@@ -1,7 +1,6 @@
 """The job on real images: from checkpoints to numbers, figures and a report."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
@@ -9,6 +8,7 @@ from typing import Any, get_args
 import numpy as np
 import xarray as xr
 
+from latentgeo.checkpoints import Card
 from latentgeo.datasets import ImageDataset, SentenceDataset, load
 from latentgeo.errors import InputError
 from latentgeo.features import Features, load_features
@@ -39,7 +39,7 @@ def interpolate_images(
     features: str | Path | None = None,
     seed: int = 0,
     size: int | None = None,
-    opening: Mapping[str, Any] | None = None,
+    opening: Card | None = None,
     out: str | Path | None = None,
     device: str = "auto",
     force: bool = False,
@@ -76,8 +76,8 @@ def interpolate_images(
         Seeds the choice of pairs and of real images, and the bootstrap.
     size : int, optional
         Resize the images of a named data set to so many pixels.
-    opening : mapping, optional
-        Further arguments of `open_checkpoint`, for all checkpoints that are given as paths.
+    opening : Card, optional
+        How to open the checkpoints that are given as paths, as `open_checkpoint` takes it.
     out : str or pathlib.Path, optional
         A folder to be made, with `paths.zarr`, `summary.json`, `figures/` and `report.html`. Where
         it is one that `analyze` made, all of this goes into its folder `interpolation`, and a
@@ -114,7 +114,7 @@ def interpolate_images(
     known = real_images if real_images is not None else _known(data, others, size)
     _check_alike(ends, known)
     known = known.take(min(real, len(known)), seed=seed)
-    models = open_all(named, ends, opening or {}, device)
+    models = open_all(named, ends, opening, device)
     space = None if features is None else load_features(features).to(choose_device(device))
     children = {
         label: measure_paths(

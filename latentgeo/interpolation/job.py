@@ -6,6 +6,7 @@ from typing import Any
 
 import xarray as xr
 
+from latentgeo.checkpoints import Card
 from latentgeo.datasets import ImageDataset
 from latentgeo.errors import InputError
 from latentgeo.files import check_free, folder_in_place
@@ -21,7 +22,7 @@ from latentgeo.results.storing import holds_analysis
 def open_all(
     named: Mapping[str, Checkpoint],
     images: ImageDataset,
-    opening: Mapping[str, Any],
+    opening: Card | None,
     device: str,
 ) -> dict[str, Autoencoder]:
     """Open models for some images, ready to encode and decode.
@@ -32,8 +33,8 @@ def open_all(
         As `latentgeo.pipeline.name_checkpoints` gives them.
     images : ImageDataset
         What they shall encode.
-    opening : mapping
-        Further arguments of `open_checkpoint`.
+    opening : Card or None
+        How to open them, as `open_checkpoint` takes it.
     device : str
         "auto", "cpu" or "cuda".
 
@@ -95,8 +96,6 @@ def measure_paths(label: str, kind: str, paths: ModelPaths) -> xr.Dataset:
                 parts.append(annotate(measure.compute(paths), measure.readouts))
             else:
                 parts.append(with_omissions(xr.Dataset(), [omission]))
-    except InputError:
-        raise
     except ValueError as error:
         raise InputError(f"model {label!r}: {error}") from error
     return join(xr.Dataset(attrs=paths.described(label)), *parts)

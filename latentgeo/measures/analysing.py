@@ -87,8 +87,7 @@ def analyze_latents(
         learned=_NOT_KNOWN if learned is None else learned,
     )
     # What was passed on as it came may still lie on disk.
-    found = found.assign_attrs(verdict=verdict(ModelResult("", found))).load()
-    return found
+    return found.assign_attrs(verdict=verdict(ModelResult("", found))).load()
 
 
 def _check(latents: xr.Dataset) -> None:

@@ -169,7 +169,7 @@ def _directions(clean: Tensor, wanted: int) -> _Directions:
 
 
 def _principal(centred: Tensor, wanted: int) -> Tensor:
-    """Return the leading principal directions (D, k) by the Gram matrix, which is the smaller one."""
+    """Return the leading principal directions (D, k) by the Gram matrix, the smaller one."""
     energies, vectors = torch.linalg.eigh(centred @ centred.mT)
     kept = energies.flip(0) > len(centred) * torch.finfo(torch.float32).eps ** 2 * energies[-1]
     leading = vectors.flip(1)[:, kept][:, :wanted]
@@ -354,9 +354,9 @@ MEASURE = Measure(
     meanings={
         "Condition number and log-volume of the decoder": "The decoder's Jacobian J gives the "
         "latent space the metric JᵀJ: how far the image moves for a step of the latent. The "
-        "condition number is the largest stretch over the smallest, squared: 1 is an isometry up to "
-        "scale, lower is more even, infinite means a direction that the image does not feel. The "
-        "log-volume is the logarithm of √det JᵀJ; where it changes from place to place the decoder "
-        "is curved. Ranks only let one infer smoothness, this measures it."
+        "condition number is the largest stretch over the smallest, squared: 1 is an isometry up "
+        "to scale, lower is more even, infinite means a direction that the image does not feel. "
+        "The log-volume is the logarithm of √det JᵀJ; where it changes from place to place the "
+        "decoder is curved. Ranks only let one infer smoothness, this measures it."
     },
 )

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentgeo import processes
-from latentgeo.measures.settings import SHARES, AnalysisSettings
-from latentgeo.measures.latents import LatentReader, feature_width, point_streams
 from latentgeo.geometry import (
     PointStream,
     StreamSpectra,
@@ -23,6 +21,8 @@ from latentgeo.geometry import (
     stream_gram,
     stream_spectra,
 )
+from latentgeo.measures.latents import LatentReader, feature_width, point_streams
+from latentgeo.measures.settings import SHARES, AnalysisSettings
 
 CENTRINGS = ("centred", "uncentred")
 
@@ -121,7 +121,8 @@ def embed(
 
     # The clean level is looked at by every process, for the others are compared with it.
     noisy = processes.do_all(
-        [partial(compare, level) for level in range(1, reader.levels)], at_once=reader.levels_at_once
+        [partial(compare, level) for level in range(1, reader.levels)],
+        at_once=reader.levels_at_once,
     )
     angles = [_degrees_between(origin, at_origin), *(level.angles for level in noisy)]
     grams = _stacked([own, *(level.within for level in noisy)], [level.cross for level in noisy])
@@ -136,14 +137,20 @@ def embed(
 
 def gram_matrices(reader: LatentReader, source_dtype: str, settings: AnalysisSettings) -> Grams:
     """Return the Gram matrices of all latents of a (small) reader."""
-    levels = [point_streams(reader, level, source_dtype, settings) for level in range(reader.levels)]
+    levels = [
+        point_streams(reader, level, source_dtype, settings) for level in range(reader.levels)
+    ]
     within = [_sum(_mode_grams(one)) for one in levels]
     cross = [_sum(_mode_grams(levels[0], one)) for one in levels[1:]]
     return _stacked(within, cross)
 
 
 def gram_over_levels(
-    reader: LatentReader, grams: Grams, levels: Sequence[int], source_dtype: str, settings: AnalysisSettings
+    reader: LatentReader,
+    grams: Grams,
+    levels: Sequence[int],
+    source_dtype: str,
+    settings: AnalysisSettings,
 ) -> Tensor:
     """Return the Gram matrix of some levels of a (small) view together, level by level.
 
@@ -236,8 +243,6 @@ def _stacked(within: Sequence[Tensor], cross: Sequence[Tensor]) -> Grams:
     return Grams(own, torch.stack(list(cross)) if cross else own[:0])
 
 
-
-
 def angles_of(view: Grams, share: float) -> Tensor:
     """Return the angles in degrees at each level, ascending, NaN padded: (noise, angle)."""
     clean, noisy = view.within[:1], view.within[1:]
@@ -247,10 +252,6 @@ def angles_of(view: Grams, share: float) -> Tensor:
         return own
     found = rkhs_principal_angles(clean, view.cross, noisy, share=share)
     return torch.cat(padded([own, torch.rad2deg(found)]))
-
-
-
-
 
 
 def padded(angles: Sequence[Tensor]) -> list[Tensor]:

@@ -1,4 +1,4 @@
-"""How many dimensions the embedded latents take: a measure of their spread in the kernel's space."""
+"""How many dimensions the latents take in the kernel's space."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -138,9 +138,7 @@ def _entry(view: ModelResult) -> dict[str, Any]:
     return {
         "hilbert_dimension": by_level(
             view,
-            lambda level: {
-                f"{share:.2f}": _json(view, level, float(share)) for share in shares
-            },
+            lambda level: {f"{share:.2f}": _json(view, level, float(share)) for share in shares},
         )
     }
 
@@ -179,9 +177,7 @@ def _point(view: ModelResult, noisy: str) -> str:
 
 
 def _glance(noisy: str) -> Sequence[Column]:
-    return on_both(
-        "Dimension", noisy, lambda view, level: view.estimate(DIMENSION, level).text(0)
-    )
+    return on_both("Dimension", noisy, lambda view, level: view.estimate(DIMENSION, level).text(0))
 
 
 def _at_share(share: float) -> Column:
@@ -243,7 +239,6 @@ def _card_notes(model: ModelResult) -> list[str]:
     ]
 
 
-
 MEASURE = Measure(
     "hilbert_dimension",
     compute,
@@ -289,10 +284,11 @@ MEASURE = Measure(
     ),
     meanings={
         "Hilbert dimension": "Each latent is mapped to a Hilbert space by a kernel that keeps "
-        "distances; the dimension is the fewest principal directions that hold 95 % of the variance "
-        "of the images there. It can be no larger than the number of images less one. Neither high "
-        "nor low is better. The pseudo-log distance jumps where the rank changes: latents on two "
-        "strata stay apart however close they come, so a change of stratum alone moves dimension "
-        "and angles."
+        "distances; the dimension is the fewest principal directions that hold 95 % of the "
+        "variance of the images there. It can be no larger than the number of images less one. "
+        "Neither high nor low is better. The pseudo-log distance jumps where the rank changes: "
+        "latents "
+        "on two strata stay apart however close they come, so a change of stratum alone moves "
+        "dimension and angles."
     },
 )

@@ -22,13 +22,11 @@ from latentgeo.measures.measure import (
 from latentgeo.measures.settings import AnalysisSettings
 from latentgeo.metrics import bootstrap_mean
 from latentgeo.results import (
-    Column,
     ModelResult,
     Omission,
     Readout,
     Table,
     plain,
-    table_of,
     with_omissions,
 )
 from latentgeo.results.words import number
@@ -158,9 +156,7 @@ def _omissions(reasons: dict[str, list[str]]) -> list[Omission]:
 
 def _measured(models: Sequence[ModelResult]) -> list[ModelResult]:
     """Return the views that have an estimate; analyses from before have none."""
-    return [
-        view for model in models if INTRINSIC.value in model.data for view in model.views
-    ]
+    return [view for model in models if INTRINSIC.value in model.data for view in model.views]
 
 
 def _entry(view: ModelResult) -> dict[str, Any]:
@@ -221,9 +217,9 @@ def _tables(models: Sequence[ModelResult], noisy: str) -> list[Table]:
     rows = tuple(
         (
             view.label,
-            *both(view, lambda level, view=view: view.estimate(INTRINSIC, level).text()),
+            *both(view, lambda view, level: view.estimate(INTRINSIC, level).text()),
             number(float(view.at(0.0)["intrinsic_dimension_half"])),
-            *both(view, lambda level, view=view: _local(view, level).text()),
+            *both(view, lambda view, level: _local(view, level).text()),
             f"{int(view.at(0.0)['intrinsic_points'])} of "
             f"{view.attrs.get('compared_images', view.data.sizes['sample'])}",
         )
@@ -280,12 +276,13 @@ MEASURE = Measure(
             "intrinsic_dimension",
             "latentgeo.figures.intrinsic:IntrinsicDimensionDisplay",
             "Intrinsic dimension against the noise",
-            "Dimension of the set of latents (flattened, Euclidean distances). Left: from the ratio "
-            "of the two nearest neighbours' distances, band: 95 % interval of its likelihood. Right: "
-            "directions that hold 95 % of the variance among 20 nearest neighbours, which is also "
-            "the most that it can find; mean over images, band: 95 % bootstrap interval.",
-            "Neither high nor low is better. Noise that reaches the latents fills new directions and "
-            "raises the curve; a level curve means that the encoder takes the noise away.",
+            "Dimension of the set of latents (flattened, Euclidean distances). Left: from the "
+            "ratio of the two nearest neighbours' distances, band: 95 % interval of its "
+            "likelihood. Right: directions that hold 95 % of the variance among 20 nearest "
+            "neighbours, which "
+            "is also the most that it can find; mean over images, band: 95 % bootstrap interval.",
+            "Neither high nor low is better. Noise that reaches the latents fills new directions "
+            "and raises the curve; a level curve means that the encoder takes the noise away.",
         ),
     ),
     meanings={

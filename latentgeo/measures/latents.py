@@ -10,14 +10,14 @@ import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentgeo.measures.settings import AnalysisSettings
 from latentgeo.errors import InputError
 from latentgeo.geometry import (
     PointStream,
+    feature_map,
     mode_unfoldings,
-    pseudo_log_features,
     require_spectrum,
 )
+from latentgeo.measures.settings import AnalysisSettings
 
 MODES = ("S1", "S2", "S3")
 SHARD_BYTES = 2**28
@@ -87,7 +87,9 @@ def reader_of(latents: xr.DataArray, device: torch.device | None = None) -> Late
         values = latents.isel(noise=level, sample=images).values
         return torch.from_numpy(values).to(on)
 
-    return LatentReader(latents.sizes["noise"], latents.sizes["sample"], latents.shape[2:], read, on)
+    return LatentReader(
+        latents.sizes["noise"], latents.sizes["sample"], latents.shape[2:], read, on
+    )
 
 
 def held_if_small(latents: xr.Dataset) -> xr.Dataset:
@@ -136,8 +138,11 @@ def point_streams(
         if mode not in MODES:
             return latents.flatten(1).double()
         unfolding = mode_unfoldings(latents)[MODES.index(mode)]
-        return pseudo_log_features(
-            unfolding, log_weight=settings.log_weight, source_dtype=source_dtype
+        return feature_map(
+            unfolding,
+            form="unfolding",
+            log_weight=settings.log_weight,
+            source_dtype=source_dtype,
         )
 
     def stream(mode: str, width: int) -> PointStream:

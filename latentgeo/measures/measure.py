@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import import_module
 from typing import Any, Literal
 
 import xarray as xr
 
 from latentgeo.results import Column, Estimate, ModelResult, Omission, Readout, Table, level_key
+from latentgeo.results.words import NONE
 
 Direction = Literal["higher is better", "lower is better", "neither"]
 Need = Literal["decoder", "tensor", "posterior"]
@@ -221,7 +223,9 @@ class Measure:
         if view.view != view.data.attrs.get("first_view", view.view):
             return {}
         return {
-            one.name: {level_key(level): view.estimate(one, level).to_json() for level in view.levels}
+            one.name: {
+                level_key(level): view.estimate(one, level).to_json() for level in view.levels
+            }
             for one in self.measured(view)
             if set(view.data[one.value].dims) <= {"noise", *one.at}
         }
@@ -244,7 +248,7 @@ class Measure:
             (
                 view.label,
                 one.name.replace("_", " "),
-                *both(view, lambda level, one=one, view=view: view.estimate(one, level).text(2)),  # type: ignore[misc]
+                *both(view, partial(_text, readout=one)),
             )
             for model in models
             for view in model.views
@@ -256,6 +260,10 @@ class Measure:
         return [Table(self.title.capitalize(), columns, rows, section="measured")]
 
 
+def _text(view: ModelResult, level: float, readout: Readout) -> str:
+    return view.estimate(readout, level).text(2)
+
+
 _LACKS = {
     "decoder": "this model has no decoder",
     "tensor": "its latents are vectors, which have nothing to unfold",
@@ -263,9 +271,9 @@ _LACKS = {
 }
 
 
-def both(view: ModelResult, text: Callable[[float], str]) -> tuple[str, str]:
+def both(view: ModelResult, text: Callable[[ModelResult, float], str]) -> tuple[str, str]:
     """Return a text of the clean level and of the noisy one; a dash where there is none."""
-    return text(0.0), "\N{EM DASH}" if view.noisy is None else text(view.noisy)
+    return text(view, 0.0), NONE if view.noisy is None else text(view, view.noisy)
 
 
 def by_level(view: ModelResult, entry: Callable[[float], Any]) -> dict[str, Any]:
@@ -279,7 +287,7 @@ def on_both(head: str, noisy: str, text: Callable[[ModelResult, float], str]) ->
     def cell(at_noisy: bool) -> Callable[[ModelResult, ModelResult], str]:
         def filled(_: ModelResult, view: ModelResult) -> str:
             if at_noisy and view.noisy is None:
-                return "\N{EM DASH}"
+                return NONE
             return text(view, view.noisy or 0.0) if at_noisy else text(view, 0.0)
 
         return filled

@@ -16,7 +16,7 @@ from latentgeo.measures.hilbert_dimension import DIMENSION
 from latentgeo.measures.measure import FigureRow, Measure, Metric, Statement, by_level
 from latentgeo.measures.settings import AnalysisSettings
 from latentgeo.metrics import jackknife_interval
-from latentgeo.results import Column, ModelResult, Readout, Table, nearest_level, table_of
+from latentgeo.results import Column, ModelResult, Readout, Table, nearest_level, plain, table_of
 from latentgeo.results.words import NONE, mean_and_range, number
 
 STATISTICS = ("smallest", "largest", "mean", "chordal")
@@ -36,9 +36,7 @@ _NULLS = {
 
 def compute(encoding: Encoding) -> xr.Dataset:
     """Compute the angles between clean and noisy subspaces, and those that chance gives."""
-    return angle_variables(
-        encoding.embeddings, encoding.redraw, encoding.halves, encoding.settings
-    )
+    return angle_variables(encoding.embeddings, encoding.redraw, encoding.halves, encoding.settings)
 
 
 def angle_variables(
@@ -163,8 +161,8 @@ def against_null(view: ModelResult) -> str:
         A clause without a full stop.
     """
     found = nulls(view)
-    if view.noisy is None or not found:
-        return "no null to compare with"
+    if view.noisy is None or not found or not np.isfinite(half_angles(view, view.noisy)).any():
+        return "nothing to compare"
     angle = float(np.nanmean(half_angles(view, view.noisy)))
     clauses = [
         f"{_beside(angle, found[name])} {deed} does"
@@ -204,8 +202,8 @@ def _entry(view: ModelResult) -> dict[str, Any]:
 
 
 def _range(values: np.ndarray) -> dict[str, Any]:
-    low, high = np.quantile(values, [0.025, 0.975])
-    return {"mean": float(values.mean()), "range95": [float(low), float(high)]}
+    ends = np.quantile(values, [0.025, 0.975])
+    return {"mean": plain(values.mean()), "range95": plain(ends)}
 
 
 def _sentences(model: ModelResult) -> list[str]:
@@ -216,6 +214,11 @@ def _sentences(model: ModelResult) -> list[str]:
     compared = model.attrs["compared_images"]
     every = compared == model.data.sizes["sample"]
     half = "half the images" if every else f"half of {compared} images"
+    if _DISJOINT not in nulls(view) or not np.isfinite(half_angles(view, level)).any():
+        return [
+            f"At noise {level:g} there is no angle between clean and noisy subspaces: one of them "
+            "is a point."
+        ]
     return [
         f"At noise {level:g} the mean principal angle between clean and noisy subspaces is "
         f"{half_angles(view, level).mean():.1f}° on {half}; two disjoint clean halves differ by "
@@ -224,7 +227,11 @@ def _sentences(model: ModelResult) -> list[str]:
 
 
 def _points(model: ModelResult, noisy: str) -> list[str]:
-    return [_point(view, view.noisy, noisy) for view in model.views if view.noisy is not None]
+    return [
+        _point(view, view.noisy, noisy)
+        for view in model.views
+        if view.noisy is not None and np.isfinite(view.estimate(ANGLE, view.noisy).value)
+    ]
 
 
 def _point(view: ModelResult, level: float, noisy: str) -> str:
@@ -261,9 +268,9 @@ def _glance(noisy: str) -> Sequence[Column]:
     return [
         Column(
             f"Mean angle, {noisy}",
-            lambda model, view: NONE
-            if view.noisy is None
-            else mean_and_range(half_angles(view, view.noisy)),
+            lambda model, view: (
+                NONE if view.noisy is None else mean_and_range(half_angles(view, view.noisy))
+            ),
         ),
         Column("Its null", lambda model, view: mean_and_range(nulls(view).get(_DISJOINT))),
     ]
@@ -292,7 +299,9 @@ def _tables(models: Sequence[ModelResult], noisy: str) -> list[Table]:
             f"Clean half against itself at {noisy}",
             lambda view: mean_and_range(half_angles(view, view.noisy)),
         ),
-        Column("Two disjoint clean halves", lambda view: mean_and_range(nulls(view).get(_DISJOINT))),
+        Column(
+            "Two disjoint clean halves", lambda view: mean_and_range(nulls(view).get(_DISJOINT))
+        ),
         Column(
             "Two posterior draws of one clean half",
             lambda view: mean_and_range(nulls(view).get("two draws")),
@@ -318,7 +327,6 @@ def _card_notes(model: ModelResult) -> list[str]:
     ]
     text = "Principal angle: between the subspaces of clean and of noisy latents."
     return [text + "".join(between)]
-
 
 
 MEASURE = Measure(
@@ -349,13 +357,13 @@ MEASURE = Measure(
             "Above: all principal angles in the Hilbert space, one line per noise level. Below: "
             "their mean, for all images and for halves of them; the grey bands are what two halves "
             "of the clean images show with no noise at all. Counterpart of the paper's figure 5.",
-            "Compare the dashed line with the bands, both have the same number of images: below the "
-            "bands noise turns the subspace less than exchanging the images does.",
+            "Compare the dashed line with the bands, both have the same number of images: below "
+            "the bands noise turns the subspace less than exchanging the images does.",
         ),
     ),
     meanings={
-        "Principal angles": "Angles between the subspace of the clean latents and that of the noisy "
-        "ones in the same Hilbert space: 0° if noise leaves the subspace as it is, 90° for "
+        "Principal angles": "Angles between the subspace of the clean latents and that of the "
+        "noisy ones in the same Hilbert space: 0° if noise leaves the subspace as it is, 90° for "
         "directions that are new. They depend on the number of images, so they are judged on "
         "halves, against two disjoint halves of clean images."
     },

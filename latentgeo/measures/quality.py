@@ -102,9 +102,7 @@ def measure_quality(
 
 def compute(encoding: Encoding) -> xr.Dataset:
     """Compute PSNR against noise, and judge by it whether the model has learned."""
-    found = measure_quality(
-        encoding.held["psnr"], encoding.baseline, seed=encoding.settings.seed
-    )
+    found = measure_quality(encoding.held["psnr"], encoding.baseline, seed=encoding.settings.seed)
     return found.variables.assign_attrs(learned=int(found.learned))
 
 
@@ -155,9 +153,7 @@ def _glance(noisy: str) -> Sequence[Column]:
         *on_both("PSNR", noisy, _psnr),
         Column(
             "PSNR, mean image",
-            lambda model, view: number(model.estimate(BASELINE).value)
-            if _decodes(model)
-            else NONE,
+            lambda model, view: number(model.estimate(BASELINE).value) if _decodes(model) else NONE,
         ),
     ]
 
@@ -171,7 +167,6 @@ def _card_notes(model: ModelResult) -> list[str]:
     if BASELINE.value not in model.data:
         return [text]
     return [f"{text} The mean image has {model.estimate(BASELINE).value:.1f} dB."]
-
 
 
 MEASURE = Measure(

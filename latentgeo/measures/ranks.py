@@ -20,8 +20,8 @@ from latentgeo.geometry import (
     mode_singular_values,
     product_stratum_dimension,
     rank_at_tolerance,
-    stratification_of_spectra,
     strata_counts,
+    stratification_of_spectra,
 )
 from latentgeo.measures.encoding import Encoding
 from latentgeo.measures.latents import MODES, LatentReader
@@ -35,7 +35,16 @@ from latentgeo.measures.measure import (
     on_both,
 )
 from latentgeo.measures.settings import AnalysisSettings
-from latentgeo.results import Column, Estimate, ModelResult, Omission, Readout, Table, at_noise, table_of
+from latentgeo.results import (
+    Column,
+    Estimate,
+    ModelResult,
+    Omission,
+    Readout,
+    Table,
+    at_noise,
+    table_of,
+)
 from latentgeo.results.words import NONE, share, span
 
 RankRule = Literal["spectrum", "float32-covariance"]
@@ -149,7 +158,9 @@ def rank_variables(
     )
 
 
-def _measure(reader: LatentReader, level: int, source_dtype: str, settings: AnalysisSettings) -> _Level:
+def _measure(
+    reader: LatentReader, level: int, source_dtype: str, settings: AnalysisSettings
+) -> _Level:
     """Rank the latents of one level, shard by shard."""
     shapes = _unfolded(reader.shape)
     lengths = [min(shape) for shape in shapes]
@@ -258,7 +269,9 @@ def triples(view: ModelResult, level: float | None = None, rule: str = "spectrum
     return [tuple(row) for row in chosen.values.reshape(-1, len(MODES)).tolist()]
 
 
-def strata(view: ModelResult, level: float | None = None, rule: str = "spectrum") -> Counter[Triple]:
+def strata(
+    view: ModelResult, level: float | None = None, rule: str = "spectrum"
+) -> Counter[Triple]:
     """Count the images on each stratum, the most frequent first."""
     return Counter(dict(Counter(sorted(triples(view, level, rule))).most_common()))
 
@@ -446,7 +459,7 @@ def _overview(views: Sequence[ModelResult], noisy: str) -> Table:
     rows = tuple(
         (
             view.label,
-            *both(view, lambda level, view=view: str(len(strata(view, level)))),
+            *both(view, lambda view, level: str(len(strata(view, level)))),
             NONE if view.noisy is None else f"{kept(view)} of {view.data.sizes['sample']}",
         )
         for view in views
@@ -466,7 +479,7 @@ def _of_view(view: ModelResult, noisy: str) -> Table:
     moved = strata(view, view.noisy) if view.noisy is not None else Counter()
     ordered = [one for one, _ in Counter(sorted((clean + moved).elements())).most_common()]
     shown = ordered if len(ordered) <= _MOST_STRATA + 1 else ordered[:_MOST_STRATA]
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (",".join(map(str, one)), str(_dimension(view, one)), str(clean[one]), str(moved[one]))
         for one in shown
     ]
@@ -538,7 +551,7 @@ def _dead_channels(models: Sequence[ModelResult], noisy: str) -> Table:
         (
             model.label,
             str(model.attrs["latent_shape"][0]),
-            *both(model, lambda level, model=model: f"{model.estimate(DEAD, level).value:.0f}"),
+            *both(model, lambda model, level: f"{model.estimate(DEAD, level).value:.0f}"),
         )
         for model in models
     )
@@ -575,7 +588,6 @@ def _card_notes(model: ModelResult) -> list[str]:
     ]
 
 
-
 MEASURE = Measure(
     "ranks",
     compute,
@@ -598,8 +610,7 @@ MEASURE = Measure(
     sentences=_sentences,
     points=_points,
     glance=_glance,
-    glance_note="Ranks S1, S2, S3: ranges over images, under the spectrum rule; a vector "
-    "has none.",
+    glance_note="Ranks S1, S2, S3: ranges over images, under the spectrum rule; a vector has none.",
     tables=_tables,
     card=_card,
     card_notes=_card_notes,
@@ -609,8 +620,9 @@ MEASURE = Measure(
             "rank_histograms",
             "latentgeo.figures.rank_histogram:RankHistogramDisplay",
             "Ranks of the three unfoldings",
-            "Ranks of S1, S2 and S3 over {samples} images, clean and at {noisy}, under the spectrum "
-            "rule; the range is printed in each panel. Counterpart of the paper's figure 3.",
+            "Ranks of S1, S2 and S3 over {samples} images, clean and at {noisy}, under the "
+            "spectrum rule; the range is printed in each panel. Counterpart of the paper's figure "
+            "3.",
             "One bar means that all images lie on one stratum; several bars mean a stratified set, "
             "and bars that move from left to right block mean that noise changes the stratum.",
         ),
@@ -629,8 +641,8 @@ MEASURE = Measure(
             "latentgeo.figures.spectra:SpectrumDisplay",
             "Spectra of the unfoldings",
             "Singular values of the centred unfoldings, relative to the largest: median over "
-            "{samples} images and 5 to 95 % band (left out where more than five curves meet); grey: "
-            "where each rank rule cuts.",
+            "{samples} images and 5 to 95 % band (left out where more than five curves meet); "
+            "grey: where each rank rule cuts.",
             "A cliff that falls through a grey line gives a rank that the rule hardly changes; a "
             "slope that crosses it gently gives a rank that the tolerance decides.",
         ),

@@ -32,12 +32,12 @@ _ROWS = (
     principal_angles.MEASURE,
     quality.MEASURE,
     maps.MEASURE,
+    images.MEASURE,
     line_scores.MEASURE,
     realism.MEASURE,
     path_ranks.MEASURE,
     path_metric.MEASURE,
     associations.MEASURE,
-    images.MEASURE,
 )
 #: Every measure by name, in the order of summary, tables and figures.
 MEASURES: Registry[Measure] = Registry("measures", "measure", {row.name: row for row in _ROWS})

@@ -9,8 +9,8 @@ import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentgeo.measures.encoding import Encoding
 from latentgeo.measures.embedding import draw_halves
+from latentgeo.measures.encoding import Encoding
 from latentgeo.measures.latents import LatentReader, is_vector, reader_of
 from latentgeo.measures.measure import FigureRow, Measure, Metric, Statement, both, by_level
 from latentgeo.measures.settings import AnalysisSettings
@@ -91,7 +91,9 @@ def unit_variables(latents: xr.Dataset, halves: Tensor, settings: AnalysisSettin
     return variables.assign_coords(unit=np.arange(mean.shape[0]))
 
 
-def _measure(mean: LatentReader, log_variance: LatentReader | None, level: int, halves: Tensor) -> _Level:
+def _measure(
+    mean: LatentReader, log_variance: LatentReader | None, level: int, halves: Tensor
+) -> _Level:
     """Reduce the latents of one level to numbers per unit, shard by shard."""
     share = torch.zeros(1 + len(halves), mean.samples, dtype=torch.float64)
     share[0] = 1 / mean.samples
@@ -254,8 +256,7 @@ def _tables(models: Sequence[ModelResult], noisy: str) -> list[Table]:
     counted = _have_units(models)
     if not counted:
         return []
-    several = [_overview(counted, noisy), _over_levels(counted), *map(_each_unit, counted)]
-    return [table.without_empty() for table in several]
+    return [_overview(counted, noisy), _over_levels(counted), *map(_each_unit, counted)]
 
 
 def _overview(models: Sequence[ModelResult], noisy: str) -> Table:
@@ -263,9 +264,9 @@ def _overview(models: Sequence[ModelResult], noisy: str) -> Table:
         (
             model.label,
             str(model.data.sizes["unit"]),
-            *both(model, lambda level, model=model: _active(model, level)),
+            *both(model, _active),
             _numbers(np.flatnonzero(model.at(0.0)["unit_collapsed"].values)),
-            *both(model, lambda level, model=model: _divergence(model, level)),
+            *both(model, _divergence),
         )
         for model in models
     )
@@ -396,8 +397,8 @@ MEASURE = Measure(
     ),
     meanings={
         "Active and collapsed units": "A unit is one number of a vector, or one channel of a "
-        "tensor. The divergence (Kullback-Leibler, in nats) of its posterior from a standard normal "
-        "prior says how much it tells of the image; a collapsed unit tells nothing. More active "
-        "units are neither better nor worse."
+        "tensor. The divergence (Kullback-Leibler, in nats) of its posterior from a standard "
+        "normal prior says how much it tells of the image; a collapsed unit tells nothing. More "
+        "active units are neither better nor worse."
     },
 )

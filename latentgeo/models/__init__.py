@@ -9,7 +9,7 @@ every backbone, and the contract test covers the pairs.
 """
 
 from latentgeo.models.autoencoder import Autoencoder
-from latentgeo.models.backbones import BACKBONES, Backbone
+from latentgeo.models.backbones import BACKBONES, Backbone, register_backbone
 from latentgeo.models.bottlenecks import Bottleneck, Deterministic, Gaussian
 from latentgeo.models.build import build
 from latentgeo.models.config import ModelConfig, resolve_options
@@ -21,7 +21,7 @@ from latentgeo.models.objective import objective, shapes_of
 from latentgeo.models.parsing import parse, unknown
 from latentgeo.models.preprocessing import Preprocessing
 from latentgeo.models.recipe import Recipe
-from latentgeo.models.recipes import RECIPES
+from latentgeo.models.recipes import RECIPES, register_recipe
 from latentgeo.models.sampling import sample, sample_latents
 from latentgeo.models.sentences import (
     add_sentences,
@@ -58,6 +58,8 @@ __all__ = [
     "objective",
     "parse",
     "reconstruct_sentences",
+    "register_backbone",
+    "register_recipe",
     "resolve_options",
     "sample",
     "sample_latents",

@@ -125,7 +125,7 @@ def _rows(model: ModelResult, readout: Readout) -> Iterator[tuple[Any, ...]]:
         low = high = np.nan
         if ends is not None and _is_at_default(readout, where, ends):
             own = ends.isel({name: index for name, index in at.items() if name in ends.dims})
-            low, high = (float(own.sel(bound=bound)) for bound in ("low", "high"))
+            low, high = (float(own.isel(bound=bound)) for bound in (0, 1))
         statistic = ", ".join(
             f"{name}={value}" for name, value in where.items() if name not in ("view", "noise")
         )

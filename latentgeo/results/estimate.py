@@ -118,7 +118,7 @@ class Readout:
         low = high = math.nan
         if self.interval in data and self._holds(data, where):
             ends = _select(data[self.interval], chosen)
-            low, high = (float(ends.sel(bound=bound)) for bound in ("low", "high"))
+            low, high = (float(ends.isel(bound=bound)) for bound in (0, 1))
         return Estimate(float(value), low, high, over=self.over)
 
     def _holds(self, data: xr.Dataset, where: Mapping[str, Any]) -> bool:

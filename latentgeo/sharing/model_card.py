@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from latentgeo.datasets import names
 from latentgeo.figures import FigureFile
-from latentgeo.measures import Metric, measures_of
+from latentgeo.measures import Measure, Metric, measures_of
 from latentgeo.models import RECIPES, Autoencoder
 from latentgeo.results import ModelResult, level_key, plain
 from latentgeo.sharing.portable import portable
@@ -113,7 +113,7 @@ def _template() -> Any:
 
 
 def _learned(trained: Facts, measured: Measured | None) -> bool | None:
-    """Return whether the model has learned: by the analysis, or else by the run; None if unknown."""
+    """Return whether the model has learned, by the analysis or else by the run; None if unknown."""
     judged = trained.get("learned") if measured is None else measured.facts["learned"]
     return None if judged is None else bool(judged)
 
@@ -159,9 +159,7 @@ def _results(measured: Measured) -> Facts:
     """
     data, model = str(measured.summary["data"]), measured.model
     shown = [
-        measure
-        for measure in measures_of("analysis")
-        if model.learned is not False or measure.shown_unlearned
+        measure for measure in _in_order() if model.learned is not False or measure.shown_unlearned
     ]
     return {
         "task": {"type": _TASK, "name": "Geometry of the latent space"},
@@ -185,13 +183,16 @@ def _results(measured: Measured) -> Facts:
     }
 
 
+def _in_order() -> list[Measure]:
+    """Return the measures, those first that say whether the others mean anything."""
+    return sorted(measures_of("analysis"), key=lambda measure: not measure.shown_unlearned)
+
+
 def _table(model: ModelResult) -> list[list[str]]:
     """Return the numbers as rows of text, the head first."""
     view = model.views[0]
     rows = {
-        level: [
-            metric for measure in measures_of("analysis") for metric in measure.card(view, level)
-        ]
+        level: [metric for measure in _in_order() for metric in measure.card(view, level)]
         for level in model.levels
     }
     head = ["Noise", *(metric.name for metric in rows[model.levels[0]])]

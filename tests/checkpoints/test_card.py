@@ -62,19 +62,19 @@ def test_a_huge_card_is_refused(tmp_path):
 
 def test_what_is_said_goes_before_what_is_written_entry_by_entry():
     card = Card(preprocessing=Preprocessing(size=32, range=(-1, 1)), encode="encoder")
-    said = card.updated({"preprocessing": {"interpolation": "bicubic"}, "decode": "decoder"})
+    said = card.updated(Card.of(preprocessing={"interpolation": "bicubic"}, decode="decoder"))
     assert said.preprocessing == Preprocessing(size=32, range=(-1, 1), interpolation="bicubic")
     assert (said.encode, said.decode) == ("encoder", "decoder")
 
 
 def test_a_new_mean_replaces_a_range_and_the_other_way_round():
     ranged = Card(preprocessing=Preprocessing(range=(-1, 1)))
-    normalised = ranged.updated({"preprocessing": {"mean": (0.5,), "std": (0.5,)}})
+    normalised = ranged.updated(Card.of(preprocessing={"mean": (0.5,), "std": (0.5,)}))
     assert normalised.preprocessing == Preprocessing(mean=(0.5,), std=(0.5,))
-    back = normalised.updated({"preprocessing": Preprocessing(range=(-1, 1))})
+    back = normalised.updated(Card(preprocessing=Preprocessing(range=(-1, 1))))
     assert back.preprocessing == Preprocessing(range=(-1, 1))
 
 
 def test_unknown_entries_are_refused():
     with pytest.raises(InputError, match="entry 'layer' is unknown; did you mean 'layers'"):
-        Card().updated({"layer": "x"})
+        Card.of(layer="x")

@@ -12,7 +12,6 @@ from matplotlib.image import imread
 from torch import nn
 
 from latentgeo import InputError
-from latentgeo.measures import AnalysisSettings
 from latentgeo.cli import main
 from latentgeo.comparison import compare
 from latentgeo.figures import (
@@ -23,6 +22,7 @@ from latentgeo.figures import (
     catalogue,
 )
 from latentgeo.interpolation import interpolate_images, score_lines
+from latentgeo.measures import AnalysisSettings
 from latentgeo.models import ModelConfig, build, save_model, wrap
 from latentgeo.pipeline import analyze, redraw
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from latentgeo.geometry import kernel, mode_unfoldings
 from latentgeo.measures import AnalysisSettings
 from latentgeo.measures.embedding import embed, gram_over_levels
 from latentgeo.measures.latents import reader_of
-from latentgeo.geometry import mode_grams
 
 SETTINGS = AnalysisSettings()
 
@@ -23,7 +23,7 @@ def test_the_gram_matrix_of_levels_is_that_of_all_their_latents(
     found = gram_over_levels(view, grams, levels, "float32", SETTINGS)
     points = torch.cat([view.read(level, slice(None)) for level in levels])
     if kind == "tensor_latents":
-        expected = mode_grams(points, source_dtype="float32").product
+        expected = kernel(mode_unfoldings(points), form="unfolding", source_dtype="float32")
     else:
         flat = points.flatten(1).double()
         expected = flat @ flat.mT

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from latentgeo.measures import AnalysisSettings
-from latentgeo.results import omissions_of
 from latentgeo.measures.intrinsic_dimension import intrinsic_variables
+from latentgeo.results import omissions_of
 
 SETTINGS = AnalysisSettings()
 

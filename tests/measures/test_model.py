@@ -6,9 +6,9 @@ import torch
 import xarray as xr
 from sklearn.decomposition import PCA, KernelPCA
 
-from latentgeo.measures import AnalysisSettings, analyze_latents, summarize
 from latentgeo.errors import InputError
-from latentgeo.geometry import mode_grams
+from latentgeo.geometry import kernel, mode_unfoldings
+from latentgeo.measures import AnalysisSettings, analyze_latents, summarize
 
 SETTINGS = AnalysisSettings(halves=6, tsne_seeds=(0,))
 BASELINE = np.full(40, 12.0)
@@ -68,7 +68,8 @@ def test_rank_against_tolerance_falls_and_lies_in_its_band(result):
 
 def test_dimension_is_that_of_kernel_pca(result, make_latents, tensor_latents):
     z = torch.from_numpy(make_latents(tensor_latents)["mean"].values[1])
-    energies = KernelPCA(kernel="precomputed").fit(mode_grams(z).product.numpy()).eigenvalues_
+    gram = kernel(mode_unfoldings(z), form="unfolding").numpy()
+    energies = KernelPCA(kernel="precomputed").fit(gram).eigenvalues_
     expected = 1 + np.searchsorted(np.cumsum(energies) / energies.sum(), 0.95)
     found = result["hilbert_dimension"].sel(
         view="mean", part="product", share=0.95, centring="centred"

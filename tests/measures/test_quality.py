@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from latentgeo.measures.quality import mean_image_psnr, measure_quality
+from latentgeo.measures.quality import evidence, mean_image_psnr, measure_quality
 from latentgeo.metrics import LEARNED_MARGIN_DB, psnr
+from latentgeo.results import ModelResult
 
 
 def _decibels(clean, levels=3):
@@ -49,7 +50,8 @@ def test_a_good_model_has_learned_and_says_by_how_much(images):
     baseline = mean_image_psnr(images)
     quality = measure_quality(_decibels(baseline + 10), baseline, seed=0)
     assert quality.learned
-    assert "a gain of 10.0 dB [10.0, 10.0] per image" in quality.evidence
+    variables = quality.variables.assign_coords(noise=[0.0, 0.1, 0.5])
+    assert "a gain of 10.0 dB [10.0, 10.0] per image" in evidence(ModelResult("", variables))
     assert quality.variables["psnr_mean"].values[1] == pytest.approx(baseline.mean() + 7)
 
 

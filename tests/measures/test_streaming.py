@@ -5,9 +5,9 @@ import pytest
 import torch
 import xarray as xr
 
+from latentgeo.errors import InputError
 from latentgeo.measures import AnalysisSettings, analyze_latents, check_size, summarize
 from latentgeo.measures import latents as views
-from latentgeo.errors import InputError
 
 SAMPLES = 40
 BASELINE = np.full(SAMPLES, 12.0)
@@ -76,7 +76,7 @@ def test_levels_side_by_side_give_the_same(monkeypatch, request, kind):
     try:
         torch.set_num_threads(2)
         found = analyze_latents(latents, BASELINE, SETTINGS)
-        monkeypatch.setattr(views.View, "levels_at_once", 1)
+        monkeypatch.setattr(views.LatentReader, "levels_at_once", 1)
         torch.set_num_threads(1)
         expected = analyze_latents(latents, BASELINE, SETTINGS)
     finally:

@@ -77,7 +77,9 @@ def association_variables(
 
 def _pairs(model: ModelResult) -> list[tuple[str, str]]:
     data = model.data
-    return [(str(one), str(other)) for one in data["cause"].values for other in data["effect"].values]
+    return [
+        (str(one), str(other)) for one in data["cause"].values for other in data["effect"].values
+    ]
 
 
 def _entry(model: ModelResult) -> dict[str, Any]:
@@ -165,9 +167,9 @@ MEASURE = Measure(
     sentences=_sentences,
     tables=_tables,
     meanings={
-        "Spearman's correlation over pairs": "From -1 to 1: whether pairs with more of the one have "
-        "more of the other. An interval that holds 0 shows nothing. Far pairs may have more of "
-        "everything, so each row stands there once more given the distance of the ends: the partial "
-        "correlation, among pairs that are as far apart. A correlation is no cause."
+        "Spearman's correlation over pairs": "From -1 to 1: whether pairs with more of the one "
+        "have more of the other. An interval that holds 0 shows nothing. Far pairs may have more "
+        "of everything, so each row stands there once more given the distance of the ends: the "
+        "partial correlation, among pairs that are as far apart. A correlation is no cause."
     },
 )

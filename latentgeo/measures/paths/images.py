@@ -44,13 +44,13 @@ MEASURE = Measure(
             "interpolation_grid",
             "latentgeo.figures.interpolation_grid:InterpolationGridDisplay",
             "Images along the paths",
-            "Decoded images along {path} paths between the latents of some of the {pairs} pairs, in "
-            "{steps} steps; outermost, the real images, whose reconstructions stand beside them. "
-            "Orange bars: the rank triple changes from one step to the next, under the spectrum "
-            "rule.",
-            "A path that stays among real images shows one at every step; two images that fade into "
-            "each other, blur or break in the middle do not. If strata broke images, breaks would "
-            "stand at the bars.",
+            "Decoded images along {path} paths between the latents of some of the {pairs} pairs, "
+            "in {steps} steps; outermost, the real images, whose reconstructions stand beside "
+            "them. Orange bars: the rank triple changes from one step to the next, under the "
+            "spectrum rule.",
+            "A path that stays among real images shows one at every step; two images that fade "
+            "into each other, blur or break in the middle do not. If strata broke images, breaks "
+            "would stand at the bars.",
             "from_paths",
         ),
         FigureRow(
@@ -59,9 +59,10 @@ MEASURE = Measure(
             "Measures along the paths",
             "Mean over {pairs} pairs at each step, band: 95 % bootstrap interval over pairs; "
             "dotted: sharpness of the real images at the ends. Ranks under the spectrum rule.",
-            "A sag of the sharpness is blur; a hump of the distance to real images, or of the cycle "
-            "consistency, tells that the middle is none the model knows; a change of the ranks is a "
-            "change of stratum.",
+            "A sag of the sharpness is blur; a hump of the distance to real images, or of the "
+            "cycle consistency, tells that the middle is none the model knows; a change of the "
+            "ranks "
+            "is a change of stratum.",
             "from_paths",
         ),
     ),

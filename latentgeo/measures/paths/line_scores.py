@@ -56,7 +56,8 @@ def _terminal(model: ModelResult) -> str:
 
 
 def _distance(model: ModelResult) -> str:
-    found = model.estimate(*readouts(values=["mean_distance"]))
+    (distance,) = readouts(values=["mean_distance"])
+    found = model.estimate(distance)
     return Estimate(1e3 * found.value, 1e3 * found.low, 1e3 * found.high).text(2)
 
 
@@ -110,8 +111,8 @@ MEASURE = Measure(
         "Mean distance": "Cosine distance of decoded images to the nearest of the reference lines, "
         "on [-1, 1], mean over the path. Lower is better.",
         "Smoothness": "Largest step of the angle as a share of the whole change, beyond that of an "
-        "even turn. 0 is best, it has no upper bound. It is undefined where both ends decode to the "
-        "same line: the paper's mode counts such a pair as 0, which flatters a decoder that "
+        "even turn. 0 is best, it has no upper bound. It is undefined where both ends decode to "
+        "the same line: the paper's mode counts such a pair as 0, which flatters a decoder that "
         "collapses; the corrected one leaves it out. Neither sees whether the line turns the short "
         "way, so the share that does stands beside them.",
     },

@@ -70,7 +70,8 @@ class ModelPaths:
     def apart(self) -> NDArray[np.float64]:
         """Distance of the ends of each path."""
         ends = self.path[:, -1] - self.path[:, 0]
-        return ends.flatten(1).double().norm(dim=1).cpu().numpy()
+        apart: NDArray[np.float64] = ends.flatten(1).double().norm(dim=1).cpu().numpy()
+        return apart
 
     @cached_property
     def ranks(self) -> PathRanks | None:
@@ -264,7 +265,9 @@ class LinePaths(ModelPaths):
     @cached_property
     def moved(self) -> NDArray[np.float64]:
         """How far the image moves from each step to the next."""
-        return self.decoded.images.flatten(2).double().diff(dim=1).norm(dim=2).numpy()
+        images = self.decoded.images.flatten(2).double()
+        moved: NDArray[np.float64] = images.diff(dim=1).norm(dim=2).numpy()
+        return moved
 
     @property
     def effects(self) -> dict[str, NDArray[np.float64]]:

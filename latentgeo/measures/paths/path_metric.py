@@ -210,10 +210,10 @@ MEASURE = Measure(
     sentences=lambda model: [],
     tables=_tables,
     meanings={
-        "Length and geodesic": "How far the image moves in pixel space along the path. The geodesic "
-        "is the shortest path that was found between the same ends (a local minimum); 1 - "
+        "Length and geodesic": "How far the image moves in pixel space along the path. The "
+        "geodesic is the shortest path that was found between the same ends (a local minimum); 1 - "
         "geodesic/line is the share that it saves, 0 where the line is as short.",
-        "Condition number along the path": "How unevenly the decoder stretches directions there, as "
-        "in the metric JᵀJ; 1 is even.",
+        "Condition number along the path": "How unevenly the decoder stretches directions there, "
+        "as in the metric JᵀJ; 1 is even.",
     },
 )

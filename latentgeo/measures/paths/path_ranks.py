@@ -250,9 +250,10 @@ MEASURE = Measure(
     sentences=_sentences,
     tables=_tables,
     meanings={
-        "Crossings": "How often the triple of ranks changes along a path: each time it crosses into "
-        "another stratum. It depends on the rank rule, so two rules stand beside each other. Latents "
-        "without exact zeros have full rank nearly everywhere; then there is nothing to cross.",
+        "Crossings": "How often the triple of ranks changes along a path: each time it crosses "
+        "into another stratum. It depends on the rank rule, so two rules stand beside each other. "
+        "Latents without exact zeros have full rank nearly everywhere; then there is nothing to "
+        "cross.",
         "Effective rank": "Exponential of the entropy of the singular values, mean of the three "
         "modes: a rank without a threshold (Roy and Vetterli 2007).",
     },

@@ -173,12 +173,12 @@ MEASURE = Measure(
     sentences=lambda model: [],
     tables=_tables,
     meanings={
-        "Sharpness": "Variance of the image's Laplacian. Compare it with that of real images: lower "
-        "is blur, higher is noise.",
-        "Distance to the nearest real image": "Euclidean distance in the space that is named above, "
-        "so it depends on how many real images there are, and between pixels a blurred one is near "
-        "to many. Lower is nearer.",
-        "Cycle consistency": "How far encoding a decoded latent leads away from it, relative to the "
-        "distance of the path's ends. 0 is best.",
+        "Sharpness": "Variance of the image's Laplacian. Compare it with that of real images: "
+        "lower is blur, higher is noise.",
+        "Distance to the nearest real image": "Euclidean distance in the space that is named "
+        "above, so it depends on how many real images there are, and between pixels a blurred one "
+        "is near to many. Lower is nearer.",
+        "Cycle consistency": "How far encoding a decoded latent leads away from it, relative to "
+        "the distance of the path's ends. 0 is best.",
     },
 )

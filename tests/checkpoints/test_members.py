@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from latentgeo.checkpoints.parts import Tapped, find_decoder, find_encoder
+from latentgeo.checkpoints.members import Tapped, find_decoder, find_encoder
 from latentgeo.errors import InputError
 
 from .nets import Burgess, small

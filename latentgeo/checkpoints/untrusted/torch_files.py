@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from latentgeo.checkpoints._pickles import (
+from latentgeo.checkpoints.untrusted.pickles import (
     MOST_BYTES,
     DamagedPickleError,
     Outline,
@@ -18,12 +18,11 @@ from latentgeo.checkpoints._pickles import (
     UnsafePickleError,
     outline,
 )
-from latentgeo.checkpoints._zip import Archive, check_zip
+from latentgeo.checkpoints.untrusted.zips import Archive, check_zip
 from latentgeo.errors import InputError
 
 DATA = "data.pkl"
-_TRACED = "traced_inputs"  # written without their numbers, and not read
-_PICKLES = (".pkl", ".pickle", ".debug_pkl")
+_PICKLES = (".pkl", ".pickle")
 _HEADERS = 3  # magic number, version of the protocol, sizes of numbers
 _SAVE_AGAIN = "save the weights alone (torch.save(model.state_dict(), …), or as safetensors)"
 
@@ -79,15 +78,14 @@ def load_legacy(path: Path) -> Any:
     return _load(path, mapped=False)
 
 
-def check_records(archive: Archive, *, script: bool = False) -> None:
+def check_records(archive: Archive) -> None:
     """Check all pickles of an archive, and that storages have the sizes that these say."""
     for name in sorted(archive.entries, key=lambda name: name != DATA):
         folder, suffix = os.path.splitext(name)  # noqa: PTH122 - the name of an entry, no path
         if suffix.casefold() in _PICKLES:
             content = archive.read(name, MOST_BYTES)
-            storages = whole_pickle(content, archive.path, script=script).storages
-            if folder != _TRACED:
-                _check_storages(storages.values(), archive, folder)
+            storages = whole_pickle(content, archive.path).storages
+            _check_storages(storages.values(), archive, folder)
 
 
 def refuse_code(path: Path) -> None:
@@ -104,20 +102,20 @@ def refuse_code(path: Path) -> None:
         return  # no pickle at all
 
 
-def whole_pickle(content: bytes, path: Path, *, script: bool = False) -> Outline:
+def whole_pickle(content: bytes, path: Path) -> Outline:
     """Follow a pickle, and refuse what comes after its end."""
     stream = BytesIO(content)
-    found = follow(stream, path, script=script)
+    found = follow(stream, path)
     if stream.tell() < len(content):
-        follow(stream, path, script=script)
+        follow(stream, path)
         raise damaged(path, "something follows after the end of its pickle")
     return found
 
 
-def follow(stream: BytesIO, path: Path, *, script: bool = False) -> Outline:
+def follow(stream: BytesIO, path: Path) -> Outline:
     """Follow the next pickle; say in our words what is wrong with it."""
     try:
-        return outline(stream, script=script)
+        return outline(stream)
     except UnsafePickleError as error:
         raise unsafe(path, error.names) from None
     except DamagedPickleError as error:
@@ -125,7 +123,7 @@ def follow(stream: BytesIO, path: Path, *, script: bool = False) -> Outline:
 
 
 def unsafe(path: Path, names: list[str]) -> InputError:
-    """Give the error for a pickle that is no mere data."""
+    """Build the error for a pickle that is no mere data."""
     shown = ", ".join(repr(name) for name in names[:3])
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return InputError(
@@ -135,7 +133,7 @@ def unsafe(path: Path, names: list[str]) -> InputError:
 
 
 def damaged(path: Path, reason: str) -> InputError:
-    """Give the error for a file that makes no sense."""
+    """Build the error for a file that makes no sense."""
     return InputError(
         f"{str(path)!r} cannot be read as weights: {first_line(reason)}; copy it again from where "
         f"it came, or {_SAVE_AGAIN}"
@@ -143,7 +141,7 @@ def damaged(path: Path, reason: str) -> InputError:
 
 
 def first_line(text: str) -> str:
-    """Give the first line of a message, without its full stop."""
+    """Return the first line of a message, without its full stop."""
     return next(iter(text.strip().splitlines()), "no reason given").rstrip(". ")
 
 

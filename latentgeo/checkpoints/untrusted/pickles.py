@@ -90,15 +90,13 @@ class Outline(NamedTuple):
     storages: dict[str, Storage]
 
 
-def outline(stream: BytesIO, *, script: bool = False) -> Outline:
+def outline(stream: BytesIO) -> Outline:
     """Follow one pickle up to its end, and leave the stream there.
 
     Parameters
     ----------
     stream : io.BytesIO
         The bytes, at the start of a pickle.
-    script : bool, default=False
-        It belongs to a TorchScript archive, and may use the classes that are defined there.
 
     Returns
     -------
@@ -112,7 +110,7 @@ def outline(stream: BytesIO, *, script: bool = False) -> Outline:
     DamagedPickleError
         When it is no pickle, or makes no sense.
     """
-    machine = _ScriptMachine() if script else _Machine()
+    machine = _Machine()
     machine.run(stream)
     if machine.unsafe:  # says more than what else is wrong
         raise UnsafePickleError(machine.unsafe)
@@ -123,14 +121,14 @@ def outline(stream: BytesIO, *, script: bool = False) -> Outline:
 
 @lru_cache(maxsize=1)
 def names_of_weights() -> frozenset[str]:
-    """Give the names that a pickle of weights may use: part of what PyTorch's reader allows."""
+    """Return the names that a pickle of weights may use: part of what PyTorch's reader allows."""
     dtypes = {str(value) for value in vars(torch).values() if isinstance(value, torch.dtype)}
     return frozenset({*_CALLS, *_TYPES, *_OF_QUANTISED, *_storage_bytes(), *dtypes})
 
 
 @lru_cache(maxsize=1)
 def _storage_bytes() -> dict[str, int]:
-    """Give the size of a number in each kind of storage."""
+    """Return the size of a number in each kind of storage."""
     sizes = {
         **dict.fromkeys(("Byte", "Char", "Bool"), 1),
         **dict.fromkeys(("Half", "BFloat16", "Short"), 2),
@@ -177,14 +175,6 @@ class _Machine:
         """Note the first fault."""
         self.damage = self.damage or str(error) or type(error).__name__
 
-    def allows(self, name: str) -> bool:
-        """Say whether a pickle of this kind needs that name."""
-        return name in names_of_weights()
-
-    def call_other(self, name: str) -> Value:
-        """Give what a call of an allowed name gives that is not in the table."""
-        raise DamagedPickleError(f"it calls {name}, which weights do not")
-
     def pop(self) -> Value:
         if not self.stack:
             raise DamagedPickleError("it takes from an empty stack")
@@ -226,7 +216,7 @@ class _Machine:
             return
         module = {"__builtin__": "builtins"}.get(module, module)
         full = f"{module}.{name}"
-        if not self.allows(full):
+        if full not in names_of_weights():
             self.refuse(full)
         self.stack.append(Name(full))
 
@@ -242,10 +232,9 @@ class _Machine:
             raise DamagedPickleError("it calls what is no function")
         if not isinstance(arguments, Group) or arguments.kind != "tuple":
             raise DamagedPickleError(f"it calls {function.name} without arguments")
-        if function.name in _CALLS:
-            self.stack.append(_CALLS[function.name](*arguments.items))
-        else:
-            self.stack.append(self.call_other(function.name))
+        if function.name not in _CALLS:
+            raise DamagedPickleError(f"it calls {function.name}, which weights do not")
+        self.stack.append(_CALLS[function.name](*arguments.items))
 
     def build(self) -> None:
         state, target = self.pop(), self.top()
@@ -253,7 +242,7 @@ class _Machine:
             return
         kind = target.kind if isinstance(target, Group) else ""
         # An ordered dictionary carries the versions of modules in such a state.
-        if kind != "object" and not (kind == "ordered" and _is_harmless(state, OrderedDict)):
+        if kind != "ordered" or not _is_harmless(state, OrderedDict):
             raise DamagedPickleError("it sets the state of an object that weights do not have")
 
     def persistent(self, identity: Value) -> None:
@@ -265,17 +254,6 @@ class _Machine:
         if known != storage:
             raise DamagedPickleError(f"storage {storage.key!r} has two sizes")
         self.stack.append(storage)
-
-
-class _ScriptMachine(_Machine):
-    """Follows a pickle of TorchScript, which also makes objects of the archive's own classes."""
-
-    def allows(self, name: str) -> bool:
-        own = name.startswith("__torch__.") and not name.startswith("__torch__.torch.classes.")
-        return own or name in _SCRIPT_NAMES or super().allows(name)
-
-    def call_other(self, name: str) -> Value:
-        return Group("object")
 
 
 def _storage(identity: Value) -> Storage:
@@ -373,7 +351,7 @@ def _from_type(function: Value, kind: Value, arguments: Value, state: Value) -> 
 
 
 def _is_harmless(state: Value, owner: type) -> bool:
-    """Say whether attributes may be set that a pickle carries: none that the type has itself."""
+    """Return whether attributes may be set that a pickle carries: none that the type has itself."""
     if state is None:
         return True
     names = state.items[::2] if _is_dict(state) else [None]
@@ -458,14 +436,6 @@ _CALLS: dict[str, Callable[..., Value]] = {
     "builtins.complex": _simple(float),
 }
 _TYPES = ("torch.Tensor", "torch.nn.parameter.Parameter")
-
-_SCRIPT_NAMES = tuple(
-    f"torch.jit._pickle.{name}"
-    for name in (
-        *("build_intlist", "build_doublelist", "build_boollist", "build_tensorlist"),
-        *("build_tensor_from_id", "restore_type_tag"),
-    )
-)
 
 _Step = Callable[[_Machine, Any], None]
 
@@ -576,7 +546,7 @@ def _buffer(_: _Machine, __: Any) -> None:
 
 
 def _split(argument: str) -> tuple[str, str]:
-    """Take apart what pickletools gives for a module and a name."""
+    """Split what pickletools gives for a module and a name."""
     module, _, name = argument.partition(" ")
     return module, name
 

@@ -1,7 +1,7 @@
 """What a finite sample does to dimensions and angles: curves, nulls and tests by resampling."""
 
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from latentgeo.geometry._arrays import enter
-from latentgeo.geometry._checks import check_gram, check_shares
+from latentgeo.geometry._checks import check_count, check_gram, check_shares
 from latentgeo.geometry._tiles import tiles
 from latentgeo.geometry.angles import angle_statistics, rkhs_principal_angles
 from latentgeo.geometry.hilbert import SHARES, gram_dimension
@@ -90,8 +90,10 @@ def dimension_by_size(
     inside, _ = enter(gram)
     check_gram(inside)
     check_shares(shares)
-    _check_sizes(sizes, len(inside))
-    _check_count(resamples, "resamples")
+    for size in sizes:
+        if not 2 <= size <= len(inside):
+            raise ValueError(f"a size is {size}; expected 2 to the {len(inside)} samples there are")
+    check_count(resamples, "resamples")
     generator = np.random.default_rng(seed)
     tails = [(1 - level) / 2, (1 + level) / 2]
     mean, low, high = [], [], []
@@ -142,7 +144,7 @@ def disjoint_angles(
     """
     inside, _ = enter(gram)
     check_gram(inside)
-    _check_count(splits, "splits")
+    check_count(splits, "splits")
     half = len(inside) // 2
     if half < 2:
         raise ValueError(f"the set has {len(inside)} samples; expected at least 4 to split")
@@ -199,8 +201,10 @@ def angle_permutation_test(
     B. Phipson and G. Smyth, "Permutation p-values should never be zero", Stat. Appl. Genet. Mol.
     Biol. 9 (2010).
     """
-    _check_statistic(statistic)
-    _check_count(permutations, "permutations")
+    if statistic not in get_args(Statistic):
+        known = ", ".join(map(repr, get_args(Statistic)))
+        raise ValueError(f"statistic is {statistic!r}; expected one of {known}")
+    check_count(permutations, "permutations")
     clean, cross, noisy = (enter(k)[0] for k in (k_cc, k_cn, k_nn))
     angles = rkhs_principal_angles(clean, cross, noisy, share=share, dims=dims, centred=centred)
     observed = float(getattr(angle_statistics(angles), statistic))
@@ -256,21 +260,3 @@ def _dimensions(
         found = gram_dimension(gram[index[:, :, None], index[:, None, :]], shares, centred)
         parts.append(found.cpu().numpy())
     return np.concatenate(parts)
-
-
-def _check_sizes(sizes: Sequence[int], samples: int) -> None:
-    for size in sizes:
-        if not 2 <= size <= samples:
-            raise ValueError(f"a size is {size}; expected 2 to the {samples} samples there are")
-
-
-def _check_count(count: int, name: str) -> None:
-    if count < 1:
-        raise ValueError(f"{name} is {count}; expected at least 1")
-
-
-def _check_statistic(statistic: str) -> None:
-    if statistic not in ("smallest", "largest", "mean", "chordal"):
-        raise ValueError(
-            f"statistic is {statistic!r}; expected 'smallest', 'largest', 'mean' or 'chordal'"
-        )

@@ -15,7 +15,7 @@ from latentgeo.models.layouts import as_tensor, describe
 _ENCODE, _DECODE = ("encode", "encoder"), ("decode", "decoder")
 
 
-class Part(nn.Module):
+class Member(nn.Module):
     """A method or submodule of a network, as a module that holds all of its weights.
 
     Parameters
@@ -33,7 +33,7 @@ class Part(nn.Module):
 
     def forward(self, values: Tensor) -> Any:
         """Call it."""
-        return find_part(self.net, self.name)(values)
+        return find_member(self.net, self.name)(values)
 
 
 class Tapped(nn.Module):
@@ -69,9 +69,9 @@ class Tapped(nn.Module):
         self.shapes: dict[str, Shape] = {}
 
     def forward(self, images: Tensor) -> Tensor:
-        """Give the layers' outputs for images (b, C, H, W)."""
+        """Return the layers' outputs for images (b, C, H, W)."""
         with listening(self.net, self.layers) as heard:
-            find_part(self.net, self.call)(images)
+            find_member(self.net, self.call)(images)
         outputs = [self._single(layer, heard.get(layer, [])) for layer in self.layers]
         self.shapes = {
             layer: shape_of(as_tensor(output))
@@ -133,7 +133,7 @@ def listening(net: nn.Module, layers: Iterable[str]) -> Iterator[dict[str, list[
 
 
 def find_encoder(net: nn.Module, name: str | None, layers: Sequence[str]) -> nn.Module:
-    """Give what encodes.
+    """Return what encodes.
 
     Parameters
     ----------
@@ -163,12 +163,12 @@ def find_encoder(net: nn.Module, name: str | None, layers: Sequence[str]) -> nn.
             "(encode=…, --encode), or a layer (layers=…, --layer). Its modules are: "
             f"{_some(module_names(net))}"
         )
-    find_part(net, found)
-    return Part(net, found)
+    find_member(net, found)
+    return Member(net, found)
 
 
 def find_decoder(net: nn.Module, name: str | None, layers: Sequence[str]) -> nn.Module | None:
-    """Give what decodes, or None.
+    """Return what decodes, or None.
 
     Takes and raises what `find_encoder` does. The latents of layers have no decoder unless one
     is named, and those of several layers none at all.
@@ -183,38 +183,38 @@ def find_decoder(net: nn.Module, name: str | None, layers: Sequence[str]) -> nn.
     found = name or next((n for n in _DECODE if _callable(net, n)), None)
     if found is None:
         return None
-    find_part(net, found)
-    return Part(net, found)
+    find_member(net, found)
+    return Member(net, found)
 
 
-def find_part(net: nn.Module, name: str) -> Callable[..., Any]:
-    """Give a method or submodule by its name, with dots; raise `InputError` if there is none."""
+def find_member(net: nn.Module, name: str) -> Callable[..., Any]:
+    """Return a method or submodule by its name, with dots; raise `InputError` if there is none."""
     if name == "forward":
         return net  # called so, hooks on the whole network run too
-    part: Any = net
+    member: Any = net
     for step in name.split("."):
-        part = getattr(part, step, None)
-        if part is None:
+        member = getattr(member, step, None)
+        if member is None:
             raise InputError(
                 f"model {type(net).__name__} has no {name!r}; expected a method or one of its "
                 f"modules: {_some(module_names(net))}"
             )
-    if not callable(part):
+    if not callable(member):
         raise InputError(
-            f"{name!r} of model {type(net).__name__} is a {type(part).__name__}, expected a "
+            f"{name!r} of model {type(net).__name__} is a {type(member).__name__}, expected a "
             "method or a submodule"
         )
-    found: Callable[..., Any] = part
+    found: Callable[..., Any] = member
     return found
 
 
 def module_names(net: nn.Module) -> list[str]:
-    """Give the names of all modules within a network."""
+    """Return the names of all modules within a network."""
     return [name for name, _ in net.named_modules() if name]
 
 
 def _whole(net: nn.Module) -> str:
-    """Give what runs the network: itself, or where it has no forward, what encodes."""
+    """Return what runs the network: itself, or where it has no forward, what encodes."""
     if type(net).forward is not nn.Module.forward:
         return "forward"
     return next((name for name in _ENCODE if _callable(net, name)), "forward")

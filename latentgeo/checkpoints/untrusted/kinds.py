@@ -31,7 +31,7 @@ _COPY = "download or copy it again"
 
 
 def kind_of(path: str | Path) -> Kind:
-    """Tell what kind of file it is, by its first bytes and the names of its entries.
+    """Return what kind of file it is, by its first bytes and the names of its entries.
 
     Nothing is loaded or trusted: that a file is of a kind does not say that it is whole.
 
@@ -63,7 +63,7 @@ def kind_of(path: str | Path) -> Kind:
 
 
 def existing_file(path: str | Path) -> Path:
-    """Give the path of a file that is there, holds something and may be read."""
+    """Return the path of a file that is there, holds something and may be read."""
     place = Path(path)
     if place.is_dir():
         raise InputError(
@@ -87,7 +87,7 @@ def read_start(path: Path) -> bytes:
 
 
 def describe_unknown(start: bytes) -> str:
-    """Say what a file of unknown kind probably is, and what to do."""
+    """Describe what a file of unknown kind probably is, and what to do."""
     for signature, what in _KNOWN:
         if start.startswith(signature):
             return what
@@ -123,7 +123,7 @@ _EXPORT_BEFORE_2_8 = "serialized_exported_program.json"
 
 
 def _names(path: Path) -> set[str]:
-    """Give the names of a zip archive's entries, without the folder that they lie in."""
+    """Return the names of a zip archive's entries, without the folder that they lie in."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
@@ -135,7 +135,7 @@ def _names(path: Path) -> set[str]:
 
 
 def _is_legacy(start: bytes) -> bool:
-    """Say whether the first pickle is the number that torch.save wrote."""
+    """Return whether the first pickle is the number that torch.save wrote."""
     try:
         numbers = [arg for _, arg, _ in pickletools.genops(io.BytesIO(start)) if arg is not None]
     except (ValueError, IndexError, struct.error, EOFError, OverflowError):

@@ -8,15 +8,12 @@ import os
 import struct
 import zipfile
 import zlib
-from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple
 
 from latentgeo.errors import InputError
 
 MOST_ENTRIES = 100_000
-_LARGEST_DEFLATED = 256 << 20  # code and debug records, never tensors
-_LARGEST_RATIO = 200
 _END, _END_64, _LOCATOR_64, _LOCAL = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07", b"PK\x03\x04"
 _END_SIZE, _END_64_SIZE, _LOCATOR_64_SIZE, _LOCAL_SIZE = 22, 56, 20, 30
 _FULL_16, _FULL_32 = 0xFFFF, 0xFFFFFFFF
@@ -36,14 +33,11 @@ class Archive(NamedTuple):
         The folder that all entries lie in.
     entries : dict
         Sizes in bytes by the name within that folder.
-    content : bytes, optional
-        The archive itself, where it is an entry of the file.
     """
 
     path: Path
     root: str
     entries: dict[str, int]
-    content: bytes | None = None
 
     def read(self, name: str, most: int) -> bytes:
         """Read one entry whole; raise `InputError` when it is damaged or over `most` bytes."""
@@ -53,7 +47,7 @@ class Archive(NamedTuple):
                 f"most {most}; it is not what PyTorch writes, so it is not read"
             )
         try:
-            with _stream(self.path, self.content) as stream, zipfile.ZipFile(stream) as archive:
+            with zipfile.ZipFile(self.path) as archive:
                 return archive.read(f"{self.root}/{name}")
         except (zipfile.BadZipFile, zlib.error, OSError, *_UNREADABLE) as error:
             raise InputError(
@@ -61,9 +55,7 @@ class Archive(NamedTuple):
             ) from None
 
 
-def check_zip(
-    path: Path, max_bytes: int, *, deflated: bool = False, content: bytes | None = None
-) -> Archive:
+def check_zip(path: Path, max_bytes: int) -> Archive:
     """Check a zip archive by its directory, without unpacking anything.
 
     Parameters
@@ -72,11 +64,6 @@ def check_zip(
         The file.
     max_bytes : int
         Most bytes that all entries may have together, unpacked.
-    deflated : bool, default=False
-        Let compressed entries pass, up to a limit. PyTorch stores tensors as they are and
-        compresses only the code of TorchScript.
-    content : bytes, optional
-        An archive that is an entry of the file.
 
     Returns
     -------
@@ -89,18 +76,14 @@ def check_zip(
         When it is cut short, lies about sizes, or holds entries that overlap, leave their folder,
         repeat a name, are encrypted or compressed.
     """
-    with _stream(path, content) as stream:
+    with path.open("rb") as stream:
         start = _check_end(stream, path)
         infos = _read_directory(stream, path)
-        _check_entries(infos, path, max_bytes, deflated=deflated)
+        _check_entries(infos, path, max_bytes)
         _check_places(stream, infos, start, path)
     root, names = _names(infos, path)
     sizes = [info.file_size for info in infos]
-    return Archive(path, root, dict(zip(names, sizes, strict=True)), content)
-
-
-def _stream(path: Path, content: bytes | None) -> BinaryIO:
-    return path.open("rb") if content is None else BytesIO(content)
+    return Archive(path, root, dict(zip(names, sizes, strict=True)))
 
 
 def _check_end(stream: BinaryIO, path: Path) -> int:
@@ -163,9 +146,7 @@ def _read_directory(stream: BinaryIO, path: Path) -> list[zipfile.ZipInfo]:
     return infos
 
 
-def _check_entries(
-    infos: list[zipfile.ZipInfo], path: Path, max_bytes: int, *, deflated: bool
-) -> None:
+def _check_entries(infos: list[zipfile.ZipInfo], path: Path, max_bytes: int) -> None:
     """Check what each entry says about itself, before a byte is unpacked."""
     unpacked = sum(info.file_size for info in infos)
     if unpacked > max_bytes:
@@ -173,28 +154,13 @@ def _check_entries(
             f"{str(path)!r} says that it unpacks to {unpacked} bytes, expected at most {max_bytes};"
             " if that is its true size, allow more with max_bytes"
         )
-    compressed = [info for info in infos if info.compress_type != zipfile.ZIP_STORED]
     for info in infos:
         if info.flag_bits & _ENCRYPTED:
             raise _not_ours(path, info, "is encrypted")
-        if info.compress_type == zipfile.ZIP_STORED and info.compress_size != info.file_size:
-            raise _not_ours(path, info, "gives two sizes for itself")
-    for info in compressed:
-        if not deflated:
+        if info.compress_type != zipfile.ZIP_STORED:
             raise _not_ours(path, info, "is compressed, where PyTorch stores tensors as they are")
-        if info.compress_type != zipfile.ZIP_DEFLATED:
-            raise _not_ours(path, info, "is compressed in a way that PyTorch does not know")
-        if info.file_size > max(1 << 20, _LARGEST_RATIO * info.compress_size):
-            raise _not_ours(
-                path,
-                info,
-                f"unpacks from {info.compress_size} to {info.file_size} bytes, as a zip bomb does",
-            )
-    if sum(info.file_size for info in compressed) > _LARGEST_DEFLATED:
-        raise InputError(
-            f"the compressed entries of {str(path)!r} unpack to more than {_LARGEST_DEFLATED} "
-            "bytes; PyTorch compresses only code, so it is not opened"
-        )
+        if info.compress_size != info.file_size:
+            raise _not_ours(path, info, "gives two sizes for itself")
 
 
 def _check_places(
@@ -219,7 +185,7 @@ def _check_places(
 
 
 def _names(infos: list[zipfile.ZipInfo], path: Path) -> tuple[str, list[str]]:
-    """Give the folder that all entries share, and their names within."""
+    """Return the folder that all entries share, and their names within."""
     root = infos[0].orig_filename.split("/")[0]
     names: list[str] = []
     seen: set[str] = set()
@@ -248,7 +214,7 @@ def _names(infos: list[zipfile.ZipInfo], path: Path) -> tuple[str, list[str]]:
 
 
 def _raw_name(info: zipfile.ZipInfo) -> bytes:
-    """Give the bytes of a name as the directory holds them."""
+    """Return the bytes of a name as the directory holds them."""
     return info.orig_filename.encode("utf-8" if info.flag_bits & 0x800 else "cp437")
 
 

@@ -8,7 +8,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from latentgeo.checkpoints._torch_files import first_line
+from latentgeo.checkpoints.untrusted.torch_files import first_line
 from latentgeo.errors import InputError
 
 _LONGEST_HEADER = 100_000_000  # the limit of the library itself
@@ -94,7 +94,7 @@ def _check_metadata(metadata: Any, path: Path) -> None:
 
 
 def _extent(name: str, entry: Any, path: Path) -> tuple[int, int]:
-    """Give where a tensor begins and ends, having checked that this suits its shape."""
+    """Return where a tensor begins and ends, having checked that this suits its shape."""
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
         raise _damaged(path, f"tensor {name!r} lacks dtype, shape or data_offsets")
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
