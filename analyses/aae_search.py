@@ -24,7 +24,7 @@ from latentgeo.datasets import load
 
 FOUND = "validation.json"
 SEARCHED = ("semi-100", "clusters-16")
-_START = {
+_START: Facts = {
     **{"input_noise": 0.3, "learning_rate": 1e-3, "discriminator_rate": 5e-4},
     **{"adversarial_weight": 1.0, "classification_weight": 1.0},
     **{"batch_size": 100, "beta1": 0.5, "schedule": "steps"},

@@ -62,7 +62,7 @@ def prepare(request: Request) -> None:
     """Train the classifier whose features images are compared in, unless that is done."""
     folder, epochs = request.out / questions.FEATURES, request.scale.classifier_epochs
     if not (folder / "features.json").is_file():
-        more = {"device": request.device, "force": True, "progress": False}
+        more: Facts = {"device": request.device, "force": True, "progress": False}
         train_classifier(request.data, out=folder, epochs=epochs, **more)
 
 

@@ -2,7 +2,6 @@
 
     python analyses/latent_characterization.py                                  # bundled digits
     python analyses/latent_characterization.py --data mnist --scale laptop
-    python analyses/latent_characterization.py --data mnist --scale paper
     python analyses/latent_characterization.py --data mnist --scale laptop --models all --workers 2
 
 An independent re-implementation, from the abstract and the captions, of "Latent Space
@@ -27,8 +26,6 @@ from latentgeo import analyze
 from latentgeo.datasets import load
 from latentgeo.report import write_page
 
-NOISE = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
-
 
 @dataclass(frozen=True)
 class Scale:
@@ -51,7 +48,7 @@ SCALES = {
 }
 # Twice as many models in the same time.
 ALL_SCALES = SCALES | {"laptop": replace(SCALES["laptop"], epochs=1, samples=200)}
-ARGUMENTS = {
+ARGUMENTS: dict[str, Facts] = {
     "--data": {"default": "digits", "help": "a data set's name (default: digits)"},
     "--models": {"default": "paper", "choices": ("paper", "all"), "help": "default: paper"},
 }
@@ -65,8 +62,8 @@ def adapt(request: Request) -> Request:
 
 def runs(request: Request) -> list[Run]:
     """Return every model and control at every seed."""
-    every = request.more["models"] == "all"
-    models, controls = (ALL_MODELS, ALL_CONTROLS) if every else (MODELS, CONTROLS)
+    few, every = (MODELS, CONTROLS), (ALL_MODELS, ALL_CONTROLS)
+    models, controls = every if request.more["models"] == "all" else few
     return request.runs(models | controls if request.scale.controls else models)
 
 
@@ -78,8 +75,7 @@ def settings(run: Run) -> Facts:
 
 def gather(request: Request, runs: Sequence[Run]) -> Facts | None:
     """Analyse each seed, and set the whole beside the paper."""
-    every = request.more["models"] == "all"
-    seeds = range(request.scale.seeds)
+    seeds, every = range(request.scale.seeds), request.more["models"] == "all"
     summaries = [read_summary(_analysed(request, seed, runs)) for seed in seeds]
     if not (request.scale.controls or every):
         return None
@@ -93,8 +89,9 @@ def _analysed(request: Request, seed: int, runs: Sequence[Run]) -> Path:
     place = request.out / f"seed-{seed}"
     if not (place / "summary.json").exists():
         folders = [run.folder for run in runs if run.seed == seed]
-        chosen = {"samples": request.scale.samples, "device": request.device, "progress": True}
-        found = analyze(folders, data=request.data, noise=NOISE, seed=seed, out=place, **chosen)
+        chosen: Facts = {"samples": request.scale.samples, "seed": seed, "progress": True}
+        noise, device = characterization.NOISE, request.device
+        found = analyze(folders, data=request.data, noise=noise, device=device, out=place, **chosen)
         write_page(found, place, [statements.section_of(found)])
     print(f"report: {place / 'report.html'}")
     return place
@@ -108,7 +105,7 @@ STUDY = Study(
     settings=settings,
     gather=gather,
     prepare=lambda request: load(request.data),  # data that cannot be had is an error now
-    facts=lambda request: {"noise": list(NOISE)},
+    facts=lambda _: {"noise": characterization.NOISE},
     show=characterization.show,
     page="latent_characterization",
     draw=characterization.draw,

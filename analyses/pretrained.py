@@ -78,7 +78,7 @@ def _rows(request: Request, opening: Any, data: checkpoints.Data) -> list[Facts]
     ]
     if models:
         start = time.monotonic()
-        chosen = {"samples": len(images), "settings": _settings(scale, seed), "force": True}
+        chosen: Facts = {"samples": len(images), "settings": _settings(scale, seed), "force": True}
         found = analyze(
             models, data=images, noise=scale.noise, seed=seed, out=place, progress=True, **chosen
         )
@@ -91,7 +91,7 @@ def _rows(request: Request, opening: Any, data: checkpoints.Data) -> list[Facts]
 
 def _settings(scale: Scale, seed: int) -> AnalysisSettings:
     images, directions = scale.pullback
-    more = {"pullback_images": images, "pullback_directions": directions}
+    more: Facts = {"pullback_images": images, "pullback_directions": directions}
     return AnalysisSettings(seed=seed, halves=scale.halves, tsne_seeds=(), **more)
 
 

@@ -18,9 +18,10 @@ from study.render import fill
 
 from claims.paper import FLAT_DB, MARKS, POSITIONS, RANKS, VAE_RANKS, ZERO_DEGREES
 from latentgeo.measures.hilbert_dimension import DIMENSION
+from latentgeo.measures.latents import MODES
 from latentgeo.measures.principal_angles import ANGLE
 from latentgeo.measures.quality import PSNR
-from latentgeo.measures.ranks import MODES, in_brackets, is_ranked, strata, triples
+from latentgeo.measures.ranks import in_brackets, is_ranked, strata, triples
 from latentgeo.report import Section
 from latentgeo.results import Analysis, ModelResult
 from latentgeo.results.words import EN_DASH, number, span

@@ -19,6 +19,7 @@ COLOURS = (
     *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00"),
     *("#56B4E9", "#000000", "#888888", "#882255", "#999933"),
 )
+NOISE = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
 PAPER_NOISE = "0.1"
 REFERENCE = "cae"
 #: What is ordered: a title, how a model's view gives a number for each seed, and its digits.

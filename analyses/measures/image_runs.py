@@ -31,16 +31,15 @@ def _measure(name: str, label: str, digits: int = 2, factor: float = 1) -> Measu
 
 
 MEASURES = {
-    name: _measure(name, *how)
-    for name, how in {
-        "squared_error": ("squared error per image",),
-        "through_squared_error": ("through both stages",),
-        "psnr_db": ("PSNR, dB",),
-        "fd_reconstructions": ("FD of reconstructions",),
-        "fd_samples": ("FD of samples",),
-        "sharpness_reconstructions": ("sharpness of reconstructions × 1000", 1, 1000),
-        "sharpness_samples": ("sharpness of samples × 1000", 1, 1000),
-    }.items()
+    "squared_error": _measure("squared_error", "squared error per image"),
+    "through_squared_error": _measure("through_squared_error", "through both stages"),
+    "psnr_db": _measure("psnr_db", "PSNR, dB"),
+    "fd_reconstructions": _measure("fd_reconstructions", "FD of reconstructions"),
+    "fd_samples": _measure("fd_samples", "FD of samples"),
+    "sharpness_reconstructions": _measure(
+        "sharpness_reconstructions", "sharpness of reconstructions × 1000", 1, 1000
+    ),
+    "sharpness_samples": _measure("sharpness_samples", "sharpness of samples × 1000", 1, 1000),
 }
 _DECIDING = ("squared_error", "fd_samples")
 _WORDS = {-1: "lower than", 1: "higher than", 0: "not told apart from"}

@@ -49,7 +49,7 @@ def request_of(study: Study, chosen: argparse.Namespace) -> Request:
         scale = replace(scale, **dict.fromkeys(counts, chosen.seeds))
     more = {flag.lstrip("-"): how.get("default") for flag, how in study.arguments.items()}
     asked = {name: getattr(chosen, name) for name in more}
-    data = asked.get("data", getattr(scale, "data", None))
+    data: Any = asked.get("data", getattr(scale, "data", None))
     named = [study.name, *([data] if isinstance(asked.get("data"), str) else []), chosen.scale]
     named += [
         value
@@ -85,8 +85,8 @@ def _parser(study: Study) -> argparse.ArgumentParser:
     }
     for flag, how in {**study.arguments, **(common if study.trains else {})}.items():
         parser.add_argument(flag, **how)
-    scales = {"default": study.scale, "choices": study.scales}
-    parser.add_argument("--scale", **scales, help=f"default: {study.scale}")
+    default = f"default: {study.scale}"
+    parser.add_argument("--scale", default=study.scale, choices=study.scales, help=default)
     parser.add_argument("--out", type=Path, help=f"default: results/{study.name}-…")
     parser.add_argument(
         "--redraw", type=Path, metavar="DIR", help="write the page and figures of results anew"

@@ -14,8 +14,10 @@ Facts = dict[str, Any]
 def facts_of_run(folder: Path) -> Facts:
     """Return what a run says of itself: "learned", "trouble" and the like."""
     facts = read_json(RunFolder(folder).provenance)
-    names = ("learned", "trouble", "validation_psnr_db", "seconds", "weights_sha256")
-    return {name: facts[name] for name in names if name in facts}
+    names = ("learned", "validation_psnr_db", "seconds", "weights_sha256")
+    # Runs call their diagnostics by one of two names; studies have kept the older.
+    trouble = facts.get("diagnostics", facts.get("trouble", []))
+    return {**{name: facts[name] for name in names if name in facts}, "trouble": trouble}
 
 
 def troubles_of(runs: Iterable[Run]) -> dict[str, list[list[str]]]:
@@ -61,7 +63,7 @@ def read_measures(runs: Iterable[Run], file: str, names: Iterable[str]) -> dict[
 
 def seconds_of(runs: Iterable[Run]) -> int:
     """Return the seconds of training of all runs, over all commands that worked on them."""
-    return round(sum(_facts_if_trained(run).get("seconds", 0) for run in runs))
+    return round(sum(float(_facts_if_trained(run).get("seconds", 0)) for run in runs))
 
 
 def is_measured(run: Run, file: str) -> bool:
