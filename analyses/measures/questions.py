@@ -4,10 +4,12 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
+from study import Facts, Request, Run
+from study.read import facts_of_run
 from torch import Tensor
 
 from latentgeo.datasets import ImageDataset, load
-from latentgeo.features import Features
+from latentgeo.features import Features, load_features
 from latentgeo.metrics import (
     clustering_accuracy,
     cycle_consistency,
@@ -20,12 +22,13 @@ from latentgeo.metrics import (
     sharpness,
     whitened_kmeans,
 )
-from latentgeo.models import Autoencoder, sample
+from latentgeo.models import Autoencoder, load_model, sample
 from latentgeo.objectives import Batch, KLDivergence
 
 Measures = dict[str, float]
 Net = Callable[[Tensor], Tensor]
 
+FEATURES, MEASURES = "features", "measures.json"
 _BATCH = 256
 _BRIGHTEST = 16
 #: Both ends and the point in the middle.
@@ -58,6 +61,32 @@ class Seen(NamedTuple):
     train: ImageDataset
 
 
+def measure(run: Run) -> Facts:
+    """Measure a run, and name the weights that were measured."""
+    model = load_model(run.folder)
+    if run.group == "samples":
+        features = load_features(run.out / FEATURES)
+        found = measure_images(model, features, seen_in(run.group, run))
+    else:
+        found = measure_vectors(model, seen_in(run.group, run))
+    return {"weights_sha256": facts_of_run(run.folder)["weights_sha256"], "measures": found}
+
+
+def seen_in(question: str, of: Run | Request) -> Seen:
+    """Return the data that a question's runs are measured on."""
+    if question == "vectors":
+        return vectors_seen()
+    return images_seen(of.data, of.scale.samples, of.scale.real)
+
+
+def facts(request: Request) -> Facts:
+    """Return what samples are compared in and with."""
+    seen, features = seen_in("samples", request), load_features(request.out / FEATURES)
+    named = {"name": features.name, "sha256": features.sha256, "accuracy": features.accuracy}
+    counts = {"test_images": len(seen.test), "real_images": len(seen.real)}
+    return {**counts, "features": named}
+
+
 def images_seen(data: str, samples: int, real: int) -> Seen:
     """Choose test images, half of them starts and half of them ends, and training images."""
     train, test = load(data, "train"), load(data, "test")
@@ -79,7 +108,7 @@ def vectors_seen() -> Seen:
 
 
 def digits_as_vectors(split: str) -> ImageDataset:
-    """Give scikit-learn's 8x8 digits as vectors (n, 64, 1, 1); the last 360 are the test set."""
+    """Return scikit-learn's 8x8 digits as vectors (n, 64, 1, 1); the last 360 are the test set."""
     from sklearn.datasets import load_digits
 
     bundled = load_digits()
@@ -167,7 +196,7 @@ def _fd(images: Tensor, seen: Seen, features: Features) -> float:
 
 
 def _nearest(images: Tensor, seen: Seen, features: Features | None) -> float:
-    """Give the mean distance to the nearest real one, in the features or in the values."""
+    """Return the mean distance to the nearest real one, in the features or in the values."""
     in_twos = images[: len(images) // 2 * 2].unflatten(0, (-1, 2))
     found = nearest_real_distance(torch.nn.Identity(), in_twos, seen.real, features, batch=_BATCH)
     return float(found.distance.values.mean())

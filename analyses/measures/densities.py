@@ -1,25 +1,60 @@
 """Rivals of the stacked autoencoder that give latents of a trained model a density of their own."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from image_makers import Maker, maker_of
 from numpy.typing import NDArray
 from sklearn.mixture import GaussianMixture
-from study_runs import finish_run
+from study import Facts, Run, finish_run
 from torch import Tensor
 
-from latentgeo.datasets import ImageDataset
+from latentgeo.datasets import ImageDataset, load
 from latentgeo.models import Autoencoder, device_of, load_model, sample
 from latentgeo.models.sampling import evaluating
+from measures import image_runs
+from measures.images import Maker, maker_of
 
 _BATCH = 250
 #: Standard deviation, in the latents' unit, of what the second stage leaves of a latent. The paper
 #: of the two-stage VAE learns it.
 _LEFT = 0.25
 _GAUSSIAN_DEVIATION = 0.1  # of the likelihood "gaussian"
+
+
+def measure_mixture(base: str, run: Run) -> Facts:
+    """Measure a Gaussian mixture of the latents of another model of the same seed."""
+    first, scale = replace(run, name=base), run.scale
+    model = first.trained()
+    known, validation = (load(run.data, split) for split in ("train", "validation"))
+    few = known.take(min(scale.fitted, len(known)), seed=run.seed)
+    latents, others = (draw_latents(model, images, seed=run.seed) for images in (few, validation))
+    mixture = fit_mixture(latents, others, scale.components, seed=run.seed)
+    found = image_runs.measure(run, maker_of_mixture(model, mixture))
+    sound = image_runs.sound_facts(first.folder)
+    return {**sound, **found, "components": mixture.n_components}
+
+
+def measure_second_stage(base: str, run: Run) -> Facts:
+    """Measure a second autoencoder of the latents of another model of the same seed."""
+    first, scale = replace(run, name=base), run.scale
+    model = first.trained()
+    second = finish_second_stage(
+        draw_latents(model, load(run.data, "train"), seed=run.seed),
+        run.folder,
+        hidden=scale.stage_hidden,
+        epochs=scale.second_epochs,
+        batch_size=scale.batch_size,
+        learning_rate=scale.learning_rate,
+        schedule=scale.schedule,
+        seed=run.seed,
+        device=run.device,
+        progress=False,
+    )
+    found = image_runs.measure(run, maker_of_two_stages(model, second))
+    return {**found, **image_runs.sound_facts(first.folder, run.folder)}
 
 
 def draw_latents(model: Autoencoder, images: ImageDataset, *, seed: int) -> NDArray[np.float64]:

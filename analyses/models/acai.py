@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
+
+from study import Model
 
 from latentgeo.models.critic import per_squared_error
 from latentgeo.models.nets import Shape
@@ -11,27 +13,19 @@ from latentgeo.models.nets import Shape
 BACKBONE = "acai"
 
 
-@dataclass(frozen=True)
-class Variant:
-    """A recipe, and what differs from its defaults."""
-
-    recipe: str
-    options: dict[str, Any] = field(default_factory=dict)
-
-
 #: In the order of the paper's tables.
 SEVEN = {
-    "baseline": Variant("cae", {"latent_activation": "linear", "likelihood": "squared-signed"}),
-    "dropout": Variant("dropout-ae"),
+    "baseline": Model("cae", {"latent_activation": "linear", "likelihood": "squared-signed"}),
+    "dropout": Model("dropout-ae"),
     # N(0, 1) on [-1, 1] is half as wide on [0, 1].
-    "denoising": Variant(
+    "denoising": Model(
         "dae",
         {"latent_activation": "linear", "likelihood": "squared-signed", "noise": (0.5, 0.5)},
     ),
-    "vae": Variant(
+    "vae": Model(
         "vae", {"likelihood": "bernoulli", "kl_weight": 1.0, "kl_warmup": 0.0, "head": "dense"}
     ),
-    "aae": Variant(
+    "aae": Model(
         "aae",
         {
             "likelihood": "squared-signed",
@@ -40,8 +34,8 @@ SEVEN = {
             "discriminator_slope": 0.2,
         },
     ),
-    "vq-vae": Variant("vq-vae"),
-    "acai": Variant("acai"),
+    "vq-vae": Model("vq-vae"),
+    "acai": Model("acai"),
 }
 
 
@@ -58,7 +52,7 @@ class Sizes:
 
 
 def options_of(name: str, sizes: Sizes) -> dict[str, Any]:
-    """Give all options of one of the seven, with those that hang on the sizes.
+    """Return all options of one of the seven, with those that hang on the sizes.
 
     Parameters
     ----------

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from study.gather import Facts, plain
 from torch import Tensor
 
 from latentgeo.datasets import ImageDataset
@@ -22,7 +23,6 @@ from latentgeo.models.bottlenecks import Universal
 from latentgeo.models.sampling import evaluating
 from latentgeo.objectives import Prior
 
-Facts = dict[str, Any]
 BANDWIDTHS = np.logspace(-1, 0, 10)
 _BATCH = 256
 
@@ -98,7 +98,7 @@ def finds_clusters(model: Autoencoder) -> bool:
 
 def _classes(model: Autoencoder, test: ImageDataset) -> Facts:
     wrong = category_probabilities(model, test).argmax(axis=1) != test.labels
-    return {"error": _say(bootstrap_mean(wrong, seed=0))}
+    return {"error": plain(bootstrap_mean(wrong, seed=0))}
 
 
 def _clusters(model: Autoencoder, validation: ImageDataset, test: ImageDataset) -> Facts:
@@ -125,7 +125,7 @@ def parzen(drawn: Tensor, validation: ImageDataset, test: ImageDataset) -> Facts
     chosen = choose_bandwidth(validation.batch(slice(None)), drawn, BANDWIDTHS)
     each = parzen_log_likelihood(test.batch(slice(None)), drawn, bandwidth=chosen.value)
     return {
-        "nats": _say(bootstrap_mean(each, seed=0)),
+        "nats": plain(bootstrap_mean(each, seed=0)),
         "bandwidth": chosen.value,
         "bandwidth_at_end": chosen.at_end,
         "samples": len(drawn),
@@ -164,7 +164,3 @@ def _code(model: Autoencoder, images: Tensor, name: str) -> Tensor:
     posterior = model.posterior(images)
     code = posterior.sample() if name == "latent" else (posterior.codes or {})[name]
     return code.cpu()
-
-
-def _say(interval: Any) -> dict[str, float]:
-    return {name: float(value) for name, value in interval._asdict().items()}

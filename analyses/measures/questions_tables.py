@@ -13,16 +13,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from acai_questions_measures import Measures, Seen
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from study import Facts
 from torch.nn.functional import pad
 
 from latentgeo.figures import save_figure
 from latentgeo.metrics import MeanInterval, interpolate, interval_over_seeds
 from latentgeo.models import Autoencoder, sample
-
-Facts = dict[str, Any]
+from measures.questions import Measures, Seen
 
 VARIANTS = ("without", "with")
 _COLOURS = ("#888888", "#0072B2")
@@ -93,6 +92,15 @@ QUESTIONS = {
         },
     ),
 }
+
+
+def answer(
+    question: str, runs: Mapping[str, Sequence[Facts]], controls: Mapping[str, Measures]
+) -> Facts:
+    """Answer a question from what was measured of its runs, and what they say of themselves."""
+    found = {side: [run["measures"] for run in seeds] for side, seeds in runs.items()}
+    learned = {side: [run["learned"] for run in seeds] for side, seeds in runs.items()}
+    return gather(question, found, controls, learned)
 
 
 def gather(
@@ -174,92 +182,18 @@ def _plain(seeds: Any, interval: MeanInterval) -> Facts:
     }
 
 
-def to_markdown(answers: Mapping[str, Facts], facts: Facts) -> str:
-    """Write the study as a page."""
-    machine, features = facts["machine"], facts["features"]
-    lines = [
-        f"# Two open questions of ACAI: {facts['data']}, scale {facts['scale']}",
-        "",
-        "Runs of a pair have the same nets, first weights and order of data, and differ in the",
-        f"critic alone (weight {facts['critic_weight']}, its step size that of the autoencoder). "
-        "Numbers are the mean over",
-        "seeds with Student's 95 % interval; the difference is with minus without the critic, seed "
-        "by seed.",
-        "*Better* and *worse* are said where the interval of the difference leaves out 0: *within "
-        "pairs*",
-        "where the intervals of both sides still touch. One in twenty would do so by chance; the "
-        "deciding",
-        "measure was named before any run.",
-        "",
-        f"- Images: VAE (Bernoulli, weight 1) on the ACAI net of depth {facts['depth']}, latent "
-        f"{facts['latent_channels']}x4x4, {facts['epochs']} epochs of batch {facts['batch_size']} "
-        f"on {facts['train_samples'] or 'all'} training images, {facts['seeds']} seeds.",
-        f"- FD is `{features['name']}` (a classifier of the data, {features['accuracy']:.2%} of "
-        f"the test images right; not Inception): {facts['test_images']} images against as many "
-        "test images, half as many mid-points. Nearest real: among "
-        f"{facts['real_images']} training images, in the same features.",
-        f"- Vectors: autoencoder {facts['vector_hidden']} with latent {facts['vector_latent']}, "
-        f"{facts['vector_epochs']} epochs on nine tenths of 1,437 vectors, {facts['vector_seeds']} "
-        "seeds. Nearest real: among 180 test vectors that are no ends, Euclidean.",
-        "- With a critic the weights of the last epoch are kept, without one those of the epoch "
-        "with the lowest validation loss.",
-        f"- Machine: {machine['cores']} cores, {machine['architecture']}, {machine['system']}; "
-        f"torch {facts['versions']['torch']}. Training {facts['training_seconds']} s in all runs; "
-        f"the last command {facts['seconds_of_this_command']} s.",
-    ]
-    for name, answer in answers.items():
-        lines += ["", *_section(name, answer)]
-    return "\n".join([*lines, ""])
+def show(found: Facts) -> Facts:
+    """Return how the measures of each question read."""
+    return {"asked": QUESTIONS}
 
 
-def _section(name: str, answer: Facts) -> list[str]:
-    measures = QUESTIONS[name].measures
-    difference = answer["measures"][answer["deciding"]]["difference"]
-    return [
-        f"## {answer['question']}",
-        "",
-        f"**{answer['answer'].capitalize()}** on the deciding measure, "
-        f"{measures[answer['deciding']].label}: the difference is {_say(difference)} over "
-        f"{len(difference['seeds'])} seeds. Better than the mean image: {_say_learned(answer)}.",
-        "",
-        "| measure | better | without | with | difference | verdict | "
-        f"{' | '.join(answer['controls'])} |",
-        f"|---|---|---|---|---|---|{'---|' * len(answer['controls'])}",
-        *(_row(measure, how, answer) for measure, how in measures.items()),
-        "",
-        f"![every pair, measure by measure]({name}.png)",
-        f"![what the runs of seed 0 make]({name}_examples.png)",
-    ]
-
-
-def _say_learned(answer: Facts) -> str:
-    return ", ".join(
-        f"{sum(side)} of {len(side)} runs {variant}" for variant, side in answer["learned"].items()
-    )
-
-
-def _row(name: str, how: Measure, answer: Facts) -> str:
-    found = answer["measures"][name]
-    controls = (control.get(name) for control in answer["controls"].values())
-    cells = [
-        how.label,
-        how.better,
-        *(_say(found[side]) for side in (*VARIANTS, "difference")),
-        found["verdict"],
-        *("" if value is None else f"{value:.4g}" for value in controls),
-    ]
-    return f"| {' | '.join(cells)} |"
-
-
-def _say(side: Facts) -> str:
-    if side["interval_95"] is None:
-        return f"{side['mean']:.4g}"
-    low, high = side["interval_95"]
-    return f"{side['mean']:.4g} [{low:.4g}, {high:.4g}]"
-
-
-def draw_measures(question: str, answer: Facts, stem: Path) -> None:
+def draw(found: Facts, folder: Path) -> None:
     """Draw every pair as a line from without to with, one panel for each measure."""
+    for question, answer in found["questions"].items():
+        _draw_measures(question, answer, folder / question)
+
+
+def _draw_measures(question: str, answer: Facts, stem: Path) -> None:
     measures = QUESTIONS[question].measures
     columns = 5
     rows = math.ceil(len(measures) / columns)
@@ -284,10 +218,10 @@ def _draw_pairs(ax: Axes, found: Facts) -> None:
 
 @torch.no_grad()
 def draw_examples(
-    models: Mapping[str, Autoencoder], seen: Seen, stem: Path, *, sampled: bool
+    question: str, models: Mapping[str, Autoencoder], seen: Seen, folder: Path
 ) -> None:
-    """Draw paths between test data, and samples if they are asked for, side by side."""
-    kinds = [_samples, _paths] if sampled else [_paths]
+    """Draw paths between test data, and samples where a question is about them, side by side."""
+    kinds = [_samples, _paths] if question == "samples" else [_paths]
     figure = Figure(figsize=(7.2, 2.9 * len(kinds)), layout="constrained")
     panels = figure.subplots(len(kinds), len(models), squeeze=False)
     for row, kind in zip(panels, kinds, strict=True):
@@ -296,7 +230,7 @@ def draw_examples(
             ax.imshow(_sheet(images), cmap="gray_r", vmin=0, vmax=1)
             ax.set_title(f"{title}, {variant} critic")
             ax.set_axis_off()
-    save_figure(figure, stem)
+    save_figure(figure, folder / f"{question}_examples")
 
 
 def _samples(model: Autoencoder, seen: Seen) -> tuple[str, torch.Tensor]:
@@ -304,7 +238,7 @@ def _samples(model: Autoencoder, seen: Seen) -> tuple[str, torch.Tensor]:
 
 
 def _paths(model: Autoencoder, seen: Seen) -> tuple[str, torch.Tensor]:
-    """Give six rows: a test image, the path of eight steps, and the other test image."""
+    """Return six rows: a test image, the path of eight steps, and the other test image."""
     start, end = seen.start[:6], seen.end[:6]
     path = interpolate(model.encode(start), model.encode(end), 8)
     decoded = model.decode(path.flatten(0, 1)).unflatten(0, (6, 8))
