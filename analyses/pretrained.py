@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from latentgeo import InputError, analyze
-from latentgeo.analysis import AnalysisSettings
+from latentgeo.measures import AnalysisSettings
 from latentgeo.checkpoints import name_of, open_checkpoint, read_card
 from latentgeo.checkpoints.opening import is_ours
 from latentgeo.datasets import ImageDataset

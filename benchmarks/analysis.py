@@ -19,7 +19,8 @@ import numpy as np
 import torch
 
 from latentgeo import encode, load, train
-from latentgeo.analysis import AnalysisSettings, analyze_latents, mean_image_psnr
+from latentgeo.measures import AnalysisSettings, analyze_latents
+from latentgeo.measures.quality import mean_image_psnr
 from latentgeo.datasets import load as load_images
 from latentgeo.files import write_text
 from latentgeo.latents import Sweep, make_sweep

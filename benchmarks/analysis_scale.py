@@ -57,9 +57,9 @@ def analyze_once(size: int, name: str, channels: int = CHANNELS) -> dict[str, An
     """Give seconds, bytes and findings of one size."""
     import torch
 
-    from latentgeo.analysis import AnalysisSettings
-    from latentgeo.analysis.ranks import rank_variables
-    from latentgeo.analysis.views import feature_width, point_streams
+    from latentgeo.measures import AnalysisSettings
+    from latentgeo.measures.ranks import rank_variables
+    from latentgeo.measures.latents import feature_width, point_streams
     from latentgeo.geometry import stream_spectra
     from latentgeo.models import choose_device
 
@@ -93,7 +93,7 @@ def synthetic(size: int, device: Any, channels: int = CHANNELS) -> Any:
     """Give latents that are drawn when they are read, the same ones each time and in each shard."""
     import torch
 
-    from latentgeo.analysis.views import View
+    from latentgeo.measures.latents import View
 
     def draws(seed: int, shape: tuple[int, ...]) -> Any:
         generator = torch.Generator(device).manual_seed(seed)

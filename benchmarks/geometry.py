@@ -126,7 +126,7 @@ def gram(device: str, samples: int) -> list[Line]:
     """Features and Gram matrix, as a share of the machine's own matrix-product rate."""
     x = np.random.default_rng(0).normal(size=(samples, 128, 49)).astype(np.float32)
     rate = _product_rate(device)
-    ours = best(lambda: geometry.pseudo_log_gram(_to(x, device)), rounds=1)
+    ours = best(lambda: geometry.kernel(_to(x, device), form="unfolding"), rounds=1)
     operations = 2.0 * samples**2 * 128 * 129
     note = (
         f"{operations / ours / 1e9:.0f} GFLOP/s, counted without symmetry; {rate / 1e9:.0f} alone"
@@ -244,11 +244,11 @@ def _product_rate(device: str) -> float:
 def _gram_memory(samples: int) -> dict[str, float]:
     """Peak of a fresh process around the Gram matrix, beyond what came before and what it gives."""
     x = np.random.default_rng(0).normal(size=(samples, 128, 49)).astype(np.float32)
-    geometry.pseudo_log_gram(x[:50])
+    geometry.kernel(x[:50], form="unfolding")
     # Not getrusage: the peak that it gives begins with that of the parent process.
     Path("/proc/self/clear_refs").write_text("5")
     before = _peak()
-    found = geometry.pseudo_log_gram(x)
+    found = geometry.kernel(x, form="unfolding")
     return {"samples": samples, "temporaries_gib": (_peak() - before - found.nbytes) / GIB}
 
 

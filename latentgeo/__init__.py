@@ -13,6 +13,10 @@ _HOMES = {
     "load": ("latentgeo.checkpoints", "open_checkpoint"),
     "encode": ("latentgeo.latents", "encode"),
     "analyze": ("latentgeo.pipeline", "analyze"),
+    "read": ("latentgeo.measures", "read"),
+    "register_measure": ("latentgeo.measures", "register_measure"),
+    "interpolate": ("latentgeo.interpolation", "interpolate_images"),
+    "lines": ("latentgeo.interpolation", "score_lines"),
     "compare": ("latentgeo.comparison", "compare"),
     "export": ("latentgeo.sharing", "export"),
     "push_to_hub": ("latentgeo.sharing", "push_to_hub"),
@@ -24,7 +28,11 @@ if TYPE_CHECKING:
     from latentgeo.checkpoints import open_checkpoint as load
     from latentgeo.comparison import compare as compare
     from latentgeo.errors import InputError as InputError
+    from latentgeo.interpolation import interpolate_images as interpolate
+    from latentgeo.interpolation import score_lines as lines
     from latentgeo.latents import encode as encode
+    from latentgeo.measures import read as read
+    from latentgeo.measures import register_measure as register_measure
     from latentgeo.pipeline import analyze as analyze
     from latentgeo.sharing import export as export
     from latentgeo.sharing import from_hub as from_hub
@@ -39,8 +47,12 @@ __all__ = [
     "encode",
     "export",
     "from_hub",
+    "interpolate",
+    "lines",
     "load",
     "push_to_hub",
+    "read",
+    "register_measure",
     "train",
 ]
 

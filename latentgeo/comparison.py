@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 
 import xarray as xr
 
-from latentgeo.analysis.summary import SCHEMA_VERSION
 from latentgeo.errors import InputError
 from latentgeo.files import check_free, folder_in_place, sha256_of_file
+from latentgeo.measures import SCHEMA_VERSION, measures_of, read
 from latentgeo.provenance import provenance
-from latentgeo.results import SUMMARY, Analysis, read_analysis, write_analysis
+from latentgeo.report import write_results
+from latentgeo.results import Analysis
+from latentgeo.results.storing import SUMMARY
 from latentgeo.settings import AnalysisSettings, EncodingSettings
-
-_MAPS = "tsne"  # settings of the maps, which decide no number that is compared
 
 Facts = dict[str, Any]
 
@@ -70,17 +70,17 @@ def compare(
     target = None if out is None else Path(out)
     if target is not None:
         check_free(target, holds="a comparison", force=force, reads=places)
-    analyses = [read_analysis(place) for place in places]
+    analyses = [read(place) for place in places]
     _check_comparable(places, analyses)
     joined = _join(_with_names(places, analyses))
     if target is not None:
         with folder_in_place(target) as folder:
-            write_analysis(joined, folder)
+            write_results(joined, folder)
     return joined
 
 
 def _distinct(folders: Sequence[str | Path]) -> list[Path]:
-    """Give the folders as paths; one of them twice would be a model beside itself."""
+    """Return the folders as paths; one of them twice would be a model beside itself."""
     places = [Path(folder) for folder in folders]
     if len(places) < 2:
         raise InputError(
@@ -127,11 +127,12 @@ def _said(value: Any) -> str:
 
 
 def _facts(found: Analysis) -> Facts:
-    """Give what decides every number, by the name that a message calls it.
+    """Return what decides every number, by the name that a message calls it.
 
     What a user chose comes before what follows from it, so that a message names the cause.
     """
-    summary, recorded = found.summary, json.loads(found.tree.attrs["provenance"])
+    summary, recorded = found.summary, found.provenance
+    presentation = {name for measure in measures_of("analysis") for name in measure.presentation}
     return {
         "schema version": summary.get("schema_version"),
         "data": summary.get("data"),
@@ -139,7 +140,11 @@ def _facts(found: Analysis) -> Facts:
         "noise": summary.get("noise"),
         "number of images": summary.get("samples"),
         "seed": summary.get("seed"),
-        **_settings(recorded.get("settings", {})),
+        **{
+            f"setting {name}": value
+            for name, value in _settings(recorded.get("settings", {})).items()
+            if name not in presentation
+        },
         **_images(found.tree),
         "SHA-256 of the images (their size, split, pixels and labels)": recorded["data_sha256"],
     }
@@ -151,28 +156,24 @@ def _settings(recorded: Facts) -> Facts:
     What a setting was before there was such a setting is its default.
     """
     known = AnalysisSettings().model_dump(mode="json") | recorded
-    others = {name: value for name, value in known.items() if not name.startswith(_MAPS)}
     compared = set(EncodingSettings.model_fields) - {"draws"}
-    return {f"setting {name}": value for name, value in others.items() if name not in compared}
+    return {name: value for name, value in known.items() if name not in compared}
 
 
 def _images(tree: xr.DataTree) -> Facts:
-    """Give the chosen images one by one, so that the first that differs is named."""
+    """Return the chosen images one by one, so that the first that differs is named."""
     chosen = next(iter(tree.children.values())).to_dataset()["sample"].values.tolist()
     return {f"image {at} of the chosen ones": index for at, index in enumerate(chosen, start=1)}
 
 
 def _rules(found: Analysis) -> Facts:
-    """Give the rules that hold for some models only: for tensors, vectors, or those with maps."""
-    rules: Facts = {}
-    for label, model in found.summary["models"].items():
-        kind, result = model["latent_kind"], found.tree[label].to_dataset()
-        rules[f"rank rule of {kind}s"] = model["rank_rule"]
-        rules[f"kernel of {kind}s"] = model["kernel"]
-        if "tsne" in result:
-            rules["seeds of the t-SNE maps"] = result["tsne_seed"].values.tolist()
-            rules["noise in the t-SNE maps"] = result["tsne_noise"].values.tolist()
-    return rules
+    """Return the rules that hold for some models only: for tensors, vectors, those with maps."""
+    return {
+        name: rule
+        for model in found.models
+        for measure in measures_of("analysis")
+        for name, rule in measure.rules(model).items()
+    }
 
 
 def _with_names(places: list[Path], analyses: list[Analysis]) -> list[_Source]:
@@ -229,7 +230,7 @@ def _join(sources: list[_Source]) -> Analysis:
 
 def _provenance(sources: list[_Source]) -> Facts:
     """Say what was joined, and what all of it has in common."""
-    own = [json.loads(source.found.tree.attrs["provenance"]) for source in sources]
+    own = [source.found.provenance for source in sources]
     settings = [one.get("settings", {}) for one in own]
     return provenance(
         data=own[0]["data"],

@@ -7,33 +7,29 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 import xarray as xr
 from numpy.typing import NDArray
 
 from latentgeo import processes
-from latentgeo.analysis import (
-    AnalysisSettings,
-    analyze_latents,
-    check_size,
-    decoder_geometry,
-    join,
-    mean_image_psnr,
-    summarize,
-)
 from latentgeo.checkpoints import Card, check_round_trip, name_of, open_checkpoint
-from latentgeo.datasets import ImageDataset, SentenceDataset
+from latentgeo.datasets import ImageDataset
 from latentgeo.errors import InputError
 from latentgeo.files import check_free, folder_in_place
 from latentgeo.latents import Sweep, check_fit, encode, make_sweep, select_images, split_parts
+from latentgeo.measures import (
+    AnalysisSettings,
+    analyze_latents,
+    check_size,
+    read,
+    summarize,
+)
+from latentgeo.measures.quality import mean_image_psnr
 from latentgeo.models import Autoencoder, choose_device, device_of
-from latentgeo.path_results import holds_paths, redraw_paths
 from latentgeo.progress import track
 from latentgeo.provenance import provenance
-from latentgeo.results import Analysis, draw_analysis, read_analysis, write_analysis
+from latentgeo.report import draw_results, write_results
+from latentgeo.results import Analysis
 from latentgeo.settings import resolve
-
-_EXAMPLES = 8
 
 Checkpoint = Autoencoder | str | Path | None
 Checkpoints = str | Path | Sequence[str | Path] | Mapping[str, Checkpoint]
@@ -174,10 +170,7 @@ def redraw(folder: str | Path) -> None:
     InputError
         When the folder holds no results.
     """
-    if holds_paths(Path(folder)):
-        redraw_paths(Path(folder))
-        return
-    draw_analysis(read_analysis(folder), Path(folder))
+    draw_results(read(folder), Path(folder))
 
 
 def name_checkpoints(checkpoints: Checkpoints) -> dict[str, Checkpoint]:
@@ -230,7 +223,7 @@ def _existing(path: str | Path) -> Path:
 
 def _write(found: Analysis, target: Path) -> None:
     with folder_in_place(target) as folder:
-        write_analysis(found, folder)
+        write_results(found, folder)
 
 
 def _encode(
@@ -266,31 +259,19 @@ def _analyze_one(
     layers = split_parts(latents, model.parts) if model.parts else {"": latents}
     results = {}
     for layer, own in layers.items():
-        measured = analyze_latents(own, baseline, settings, device=device_of(model))
-        result = join(measured, decoder_geometry(model, own, settings))
-        if model.decodes and not isinstance(images, SentenceDataset):
-            result = result.merge(_examples(model, images, sweep))
+        result = analyze_latents(
+            own,
+            baseline,
+            settings,
+            device=device_of(model),
+            model=model,
+            images=images,
+            sweep=sweep,
+        )
         name = f"{label}:{layer}" if layer else label
         opened = json.dumps(model.provenance, default=str)
         results[name] = result.assign_attrs(checkpoint=name, opened=opened)
     return results
-
-
-@torch.inference_mode()
-def _examples(model: Autoencoder, images: ImageDataset, sweep: Sweep) -> xr.Dataset:
-    """Keep a few inputs and their reconstructions at every level, for the eye."""
-    positions = np.arange(min(_EXAMPLES, len(images)))
-    levels = list(sweep.images(images.batch(positions), images.indices[positions]))
-    device = device_of(model)
-    inputs = torch.stack([model.target(level) for level in levels])
-    decoded = torch.stack([model.decode(model.encode(level.to(device))).cpu() for level in levels])
-    axes = ("noise", "example", "image_channel", "image_row", "image_column")
-    return xr.Dataset(
-        {
-            "example_input": (axes, inputs.float().numpy()),
-            "example_reconstruction": (axes, decoded.float().numpy()),
-        }
-    )
 
 
 def _tree(

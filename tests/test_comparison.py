@@ -10,15 +10,15 @@ import pytest
 import torch
 import xarray as xr
 
-from latentgeo import InputError, results
-from latentgeo.analysis import AnalysisSettings
+from latentgeo import InputError
 from latentgeo.cli import main
 from latentgeo.comparison import compare
 from latentgeo.datasets import ImageDataset, load
 from latentgeo.figures import catalogue
+from latentgeo.measures import AnalysisSettings, read
 from latentgeo.models import ModelConfig, build
 from latentgeo.pipeline import analyze, redraw
-from latentgeo.results import read_analysis
+from latentgeo.results import write_numbers
 
 SETTINGS = AnalysisSettings(tsne_seeds=(0,), size_fractions=(0.5, 1.0), pullback_images=2)
 SHAPE = (1, 28, 28)
@@ -46,7 +46,7 @@ def save(models, tmp_path_factory):
         chosen = {name: models[name] for name in names}
         arguments = {"data": "digits", "noise": [0, 0.1], "samples": 10, "settings": SETTINGS}
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(results, "draw_analysis", lambda found, folder: None)
+            patch.setattr("latentgeo.report.folder.draw_results", lambda found, folder: None)
             analyze(chosen, out=folder, **(arguments | changes))
         return folder
 
@@ -70,11 +70,11 @@ def both(save):
 
 @pytest.fixture
 def no_pictures(monkeypatch):
-    monkeypatch.setattr(results, "draw_analysis", lambda found, folder: None)
+    monkeypatch.setattr("latentgeo.report.folder.draw_results", lambda found, folder: None)
 
 
 def test_joined_results_equal_those_of_one_analysis_number_by_number(cae, vae, both):
-    joined, whole = compare([cae, vae]), read_analysis(both)
+    joined, whole = compare([cae, vae]), read(both)
     assert joined.summary["models"] == whole.summary["models"]
     assert list(joined.tree.children) == ["cae", "vae"] == list(joined.summary["models"])
     for label in ("cae", "vae"):
@@ -86,7 +86,7 @@ def test_joined_results_equal_those_of_one_analysis_number_by_number(cae, vae, b
 
 
 def test_several_models_of_one_analysis_see_the_same_images_and_noise(both):
-    tree = read_analysis(both).tree
+    tree = read(both).tree
     np.testing.assert_array_equal(tree["cae"]["sample"], tree["vae"]["sample"])
     np.testing.assert_array_equal(tree["cae"]["example_input"], tree["vae"]["example_input"])
     np.testing.assert_array_equal(
@@ -110,8 +110,8 @@ def test_the_provenance_says_what_was_joined(cae, vae):
 def test_the_joined_folder_is_joined_again(cae, vae, tmp_path, no_pictures):
     out = tmp_path / "joined"
     compare([cae, vae], out=out)
-    read = read_analysis(out)
-    assert read.summary == json.loads((out / "summary.json").read_text())
+    saved = read(out)
+    assert saved.summary == json.loads((out / "summary.json").read_text())
     with pytest.warns(UserWarning, match="'cae'"):
         again = compare([out, cae])
     assert list(again.summary["models"]) == ["joined-cae", "vae", "cae-cae"]
@@ -120,10 +120,11 @@ def test_the_joined_folder_is_joined_again(cae, vae, tmp_path, no_pictures):
 def test_report_and_figures_hold_tensors_beside_vectors(cae, vae, tmp_path, monkeypatch):
     out = tmp_path / "joined"
     with monkeypatch.context() as patch:
-        patch.setattr(results, "draw_analysis", lambda found, folder: None)
+        patch.setattr("latentgeo.report.folder.draw_results", lambda found, folder: None)
         compare([cae, vae], out=out)
     assert not (out / "report.html").exists()
-    monkeypatch.setattr(catalogue, "FIGURES", {name: catalogue.FIGURES[name] for name in FEW})
+    rows = catalogue.figure_rows()
+    monkeypatch.setattr(catalogue, "figure_rows", lambda kind: {name: rows[name] for name in FEW})
     redraw(out)
     page = (out / "report.html").read_text()
     assert "Latent spaces of cae and vae" in page
@@ -199,10 +200,11 @@ def _doctored(folder, to, change):
 
 
 def test_another_rank_rule_is_refused_and_that_of_vectors_is_no_other(cae, vae, tmp_path):
-    def change(summary):
-        summary["models"]["cae"]["rank_rule"] = "float32-covariance"
-
-    other = _doctored(cae, tmp_path / "other", change)
+    other = tmp_path / "other"
+    found = read(cae)
+    found.tree["cae"].attrs["rank_rule"] = "float32-covariance"
+    other.mkdir()
+    write_numbers(found, other)
     with pytest.raises(
         InputError, match=r"rank rule of tensors is 'spectrum' in .* and 'float32-covariance' in"
     ):

@@ -22,12 +22,14 @@ from huggingface_hub import ModelCard
 
 import latentgeo
 import latentgeo.models
-from latentgeo import InputError, results
-from latentgeo.analysis import AnalysisSettings
+from latentgeo import InputError
 from latentgeo.cli import main
 from latentgeo.datasets import load
 from latentgeo.figures import catalogue
 from latentgeo.files import sha256_of_file
+from latentgeo.measures import AnalysisSettings
+from latentgeo.report import write_results
+from latentgeo.results import write_numbers
 from latentgeo.sharing.portable import portable
 
 
@@ -206,7 +208,8 @@ def analysis(run, tmp_path_factory):
     """Measure it; of the figures, one is drawn."""
     folder = tmp_path_factory.mktemp("analysis") / "measured"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(catalogue, "FIGURES", {"noise_curves": catalogue.FIGURES["noise_curves"]})
+        only = {"noise_curves": catalogue.figure_rows()["noise_curves"]}
+        patch.setattr(catalogue, "figure_rows", lambda kind: only)
         latentgeo.analyze(
             run, data="digits", noise=[0, 0.1], samples=10, settings=SETTINGS, out=folder
         )
@@ -275,10 +278,13 @@ def test_a_model_that_has_not_learned_is_called_so(exported):
 def test_the_index_of_a_model_that_has_learned_is_read_by_the_hub(run, analysis, tmp_path):
     learned = tmp_path / "learned"
     shutil.copytree(analysis, learned)
-    summary = json.loads((learned / "summary.json").read_text())
-    (measured,) = summary["models"].values()
+    found = latentgeo.read(learned)
+    (label,) = found
+    (measured,) = found.summary["models"].values()
     measured["learned"] = True
-    (learned / "summary.json").write_text(json.dumps(summary))
+    found.tree[label].attrs["learned"] = 1
+    shutil.rmtree(learned / "analysis.zarr")
+    write_numbers(found, learned)
     card = latentgeo.export(run, tmp_path / "hub", analysis=learned) / "README.md"
     assert "has not learned.**" not in card.read_text(encoding="utf-8")
     data = ModelCard.load(card).data
@@ -320,9 +326,9 @@ def test_a_comparison_serves_for_the_card_as_well(run, analysis, tmp_path):
     with pytest.warns(UserWarning, match="2 analyses have a model named"):
         both = latentgeo.compare([analysis, twin])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(results, "draw_analysis", lambda found, folder: None)
+        patch.setattr("latentgeo.report.folder.draw_results", lambda found, folder: None)
         (tmp_path / "both").mkdir()
-        results.write_analysis(both, tmp_path / "both")
+        write_results(both, tmp_path / "both")
     _, body = read_card(latentgeo.export(run, tmp_path / "hub", analysis=tmp_path / "both"))
     assert "which joined saved analyses" in body
 

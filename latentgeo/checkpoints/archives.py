@@ -6,13 +6,12 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
+from latentgeo.checkpoints import consent
 from latentgeo.checkpoints.card import Card
-from latentgeo.checkpoints.kinds import kind_of
-from latentgeo.checkpoints.programs import check_export_archive, check_torchscript
 from latentgeo.checkpoints.source import Source
+from latentgeo.checkpoints.untrusted import Program, read_untrusted
 from latentgeo.errors import InputError, reason_of
-
-KINDS = ("torch-export", "torchscript")
+from latentgeo.files import sha256_of_file
 
 
 class _Exported(nn.Module):
@@ -31,15 +30,15 @@ class _Exported(nn.Module):
         return self.program(values)
 
 
-def open_archive(path: Path, card: Card) -> Source:
-    """Open an archive, or two: an encoder and the decoder that the card names.
+def open_archive(program: Program, card: Card) -> Source:
+    """Open an archive, or two: an encoder and the decoder that the card names. THEIR CODE RUNS.
 
     Parameters
     ----------
-    path : pathlib.Path
+    program : Program
         A `.pt2` file of `torch.export`, or TorchScript.
     card : Card
-        Names the decoder's file where there is one.
+        Names the decoder's file where there is one, and says whether the user consents.
 
     Returns
     -------
@@ -49,28 +48,40 @@ def open_archive(path: Path, card: Card) -> Source:
     Raises
     ------
     InputError
-        When the archive is unsafe, broken, or of another version of torch.
+        When the user has not consented to run the program as it is now, or the archive is broken
+        or of another version of torch.
     """
-    kind, net = _open(path)
-    files: tuple[Path, ...] = (path,)
-    decoder = None
+    programs = [program]
     if card.decoder is not None:
-        decoder = _open(path.parent / card.decoder)[1]
-        files = (path, path.parent / card.decoder)
-    whole = kind == "torch-export" or (decoder is not None and not hasattr(net, "encode"))
+        programs.append(_as_program(program.path.parent / card.decoder))
+    for found in programs:  # all of them, before the first one runs
+        _check_consent(found, trusted=card.trust_code)
+    net, *decoders = (_LOADERS[found.kind](found.path) for found in programs)
+    whole = program.kind == "torch-export" or (bool(decoders) and not hasattr(net, "encode"))
     known = Card(encode="forward") if whole else Card()
-    return Source(kind, net, known, files, decoder=decoder)
+    files = tuple(found.path for found in programs)
+    decoder = decoders[0] if decoders else None
+    return Source(program.kind, net, known, files, decoder=decoder)
 
 
-def _open(path: Path) -> tuple[str, nn.Module]:
-    kind = kind_of(path)
-    if kind == "torch-export":
-        check_export_archive(path)
-        return kind, _load_export(path)
-    if kind == "torchscript":
-        check_torchscript(path)
-        return kind, _load_torchscript(path)
-    raise InputError(f"{str(path)!r} is no torch.export archive and no TorchScript")
+def _as_program(path: Path) -> Program:
+    found = read_untrusted(path)
+    if not isinstance(found, Program):
+        raise InputError(f"{str(path)!r} is no torch.export archive and no TorchScript")
+    return found
+
+
+def _check_consent(program: Program, *, trusted: bool) -> None:
+    what, content = f"program {program.path.resolve()}", sha256_of_file(program.path)
+    if trusted:
+        consent.allow(what, content)
+    elif not consent.is_allowed(what, content):
+        raise InputError(
+            f"{str(program.path)!r} is {_NAMES[program.kind]}: a program, which runs when it is "
+            "opened and can read and write whatever you can; nothing of it was run. If you trust "
+            "where it comes from, say once --trust-code (trust_code=True), or give the network by "
+            "its code (--model) and its weights as safetensors"
+        )
 
 
 def _load_export(path: Path) -> nn.Module:
@@ -93,3 +104,7 @@ def _unreadable(path: Path, what: str, error: Exception) -> InputError:
         f"{str(path)!r} is a {what} that torch {torch.__version__} cannot read: "
         f"{reason_of(error)}; write it anew with this version"
     )
+
+
+_NAMES = {"torchscript": "a TorchScript archive", "torch-export": "a torch.export archive"}
+_LOADERS = {"torchscript": _load_torchscript, "torch-export": _load_export}

@@ -98,6 +98,11 @@ def read_card(folder: str | Path) -> Card | None:
             f"card {str(path)!r} is of version {version!r}, this latentgeo reads version "
             f"{_VERSION}; install a newer one"
         )
+    if "trust_code" in values:
+        raise InputError(
+            f"card {str(path)!r} says trust_code, which no file can say for you; remove it, and "
+            "say --trust-code yourself if you trust the program"
+        )
     try:
         return parse(Card, values, "entry")
     except InputError as error:
@@ -135,7 +140,10 @@ def write_card(folder: str | Path, card: Card, *, comment: str = "", force: bool
         raise InputError(
             f"card {str(path)!r} exists already; edit it, or replace it with --force (force=True)"
         )
-    values = {"latentgeo": _VERSION, **card.model_dump(mode="json", exclude_unset=True)}
+    values = {
+        "latentgeo": _VERSION,
+        **card.without("trust_code").model_dump(mode="json", exclude_unset=True),
+    }
     lines = "".join(f"# {line}\n" for line in comment.splitlines())
     write_text(path, lines + yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
     return path

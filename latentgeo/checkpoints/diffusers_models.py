@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from latentgeo.checkpoints.card import Card
 from latentgeo.checkpoints.source import Source
-from latentgeo.checkpoints.weights import Weights, fit_weights, read_weights
+from latentgeo.checkpoints.untrusted import Weights
+from latentgeo.checkpoints.weights import fit_weights, read_weights
 from latentgeo.errors import InputError, reason_of
 from latentgeo.models import Preprocessing
 from latentgeo.settings import unknown
@@ -26,7 +27,7 @@ Tensors = Mapping[str, Tensor]
 
 
 def class_in(folder: Path) -> str | None:
-    """Give the class that a folder's `config.json` names in diffusers' manner, or None."""
+    """Return the class that a folder's `config.json` names in diffusers' manner, or None."""
     path = folder / _CONFIG
     if not path.is_file():
         return None
@@ -68,7 +69,7 @@ def open_folder(folder: Path, card: Card) -> Source:
 
 
 def recognises(tensors: Tensors) -> bool:
-    """Say whether these weights are of an autoencoder that `open_file` knows by its keys."""
+    """Return whether these weights are of an autoencoder that `open_file` knows by its keys."""
     return _is_taesd(tensors) or _is_kl(tensors)
 
 
@@ -231,7 +232,7 @@ def _without_prefix(tensors: Tensors) -> Tensors:
 
 
 def _blocks(tensors: Tensors) -> list[list[Tensor]]:
-    """Give the first weights of the residual blocks in each level of the encoder."""
+    """Return the first weights of the residual blocks in each level of the encoder."""
     levels: dict[int, dict[int, Tensor]] = {}
     for name, tensor in tensors.items():
         found = re.fullmatch(

@@ -3,19 +3,15 @@
 import hashlib
 import importlib
 import importlib.util
-import json
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from platformdirs import user_config_path
 from torch import nn
 
+from latentgeo.checkpoints import consent
 from latentgeo.errors import InputError, reason_of
-from latentgeo.files import write_json
-
-_ALLOWED = "allowed.json"
 
 
 def make_module(factory: Callable[..., Any], arguments: Mapping[str, Any], name: str) -> nn.Module:
@@ -90,23 +86,21 @@ def find_factory(name: str, folder: Path) -> Callable[..., Any]:
 
 def allow(name: str, folder: Path) -> None:
     """Remember that the user named this code explicitly, in the state that it is in now."""
-    known = _read_allowed()
-    if (key := _key(name, folder)) not in known:
-        write_json(_place(), [*known, key])
+    consent.allow(_absolute(name, folder), digest_of_code(name, folder) or "")
 
 
 def is_allowed(name: str, folder: Path) -> bool:
-    """Say whether the user has named this code explicitly, and it has not changed since."""
-    return _key(name, folder) in _read_allowed()
+    """Return whether the user has named this code explicitly, and it has not changed since."""
+    return consent.is_allowed(_absolute(name, folder), digest_of_code(name, folder) or "")
 
 
 def same_code(name: str, folder: Path, other: str, other_folder: Path) -> bool:
-    """Say whether two names, each with what it is relative to, mean the same."""
+    """Return whether two names, each with what it is relative to, mean the same."""
     return _absolute(name, folder) == _absolute(other, other_folder)
 
 
 def digest_of_code(name: str, folder: Path) -> str | None:
-    """Give the SHA-256 of a factory's file; None for a module, whose package has a version."""
+    """Return the SHA-256 of a factory's file; None for a module, whose package has a version."""
     where, _ = _split(name)
     if not _is_file(where):
         return None
@@ -189,22 +183,3 @@ def _public(module: Any) -> str:
 def _absolute(name: str, folder: Path) -> str:
     where, what = _split(name)
     return f"{(folder / where).resolve() if _is_file(where) else where}:{what}"
-
-
-def _key(name: str, folder: Path) -> str:
-    content = digest_of_code(name, folder) or ""
-    return hashlib.sha256(f"{_absolute(name, folder)}\n{content}".encode()).hexdigest()
-
-
-def _place() -> Path:
-    return user_config_path("latentgeo") / _ALLOWED
-
-
-def _read_allowed() -> list[str]:
-    if not _place().is_file():
-        return []
-    try:
-        known = json.loads(_place().read_text(encoding="utf-8"))
-    except ValueError:
-        return []  # a broken list allows nothing
-    return [str(key) for key in known] if isinstance(known, list) else []

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from latentgeo.checkpoints.card import Card, write_card
 from latentgeo.checkpoints.factories import allow, relative_to
+from latentgeo.checkpoints.members import find_member, listening, module_names
 from latentgeo.checkpoints.opening import Model, find_source
-from latentgeo.checkpoints.parts import find_part, listening, module_names
 from latentgeo.errors import InputError, reason_of
 from latentgeo.models import Shape
 from latentgeo.models.layouts import describe
@@ -66,7 +66,7 @@ def list_layers(net: nn.Module, images: Tensor, call: str = "forward") -> list[L
     """
     try:
         with torch.inference_mode(), listening(net, module_names(net)) as heard:
-            find_part(net.eval(), call)(images)
+            find_member(net.eval(), call)(images)
     except InputError:
         raise
     except Exception as error:  # a foreign module may raise anything
@@ -131,6 +131,8 @@ def init_card(
 
 def _first_that_runs(net: nn.Module, images: Tensor) -> list[Layer]:
     """List the layers of the whole network, or where it cannot be run, of what encodes."""
+    if isinstance(net, torch.jit.ScriptModule):
+        return []  # whose modules cannot be listened to
     refused = []
     for call in ("forward", "encode", "encoder"):
         try:

@@ -18,9 +18,9 @@ from latentgeo.checkpoints.factories import (
     relative_to,
     same_code,
 )
-from latentgeo.checkpoints.kinds import kind_of
-from latentgeo.checkpoints.parts import Tapped, find_decoder, find_encoder
+from latentgeo.checkpoints.members import Tapped, find_decoder, find_encoder
 from latentgeo.checkpoints.source import Source
+from latentgeo.checkpoints.untrusted import Program, read_untrusted
 from latentgeo.checkpoints.weights import fit_weights, read_weights
 from latentgeo.errors import InputError
 from latentgeo.files import sha256_of_file
@@ -47,7 +47,7 @@ def open_checkpoint(
     What it is, is found by looking: a run folder of ours; a folder of diffusers or pythae; an
     archive of `torch.export` or TorchScript; a single file of diffusers or TAESD. For anything
     else, `model` gives the network. Nothing is ever unpickled; code runs only where `model`
-    names it.
+    names it, and a program (`torch.export`, TorchScript) only where `trust_code` says so.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def open_checkpoint(
     **entries
         Entries of `Card`, before those of `opening`: `encode`, `decode`, `layers`,
         `preprocessing`, `posterior`, `weights`, `decoder`, `arguments`, `name`, `ema`, `prefix`,
-        `strict`.
+        `strict`, `trust_code`.
 
     Returns
     -------
@@ -124,7 +124,7 @@ def name_of(path: Path) -> str:
 
 
 def is_ours(path: Path) -> bool:
-    """Say whether a folder is a run of ours, or was one before it lost a file."""
+    """Return whether a folder is a run of ours, or was one before it lost a file."""
     return path.is_dir() and (RunFolder(path).run.is_file() or _is_our_config(path))
 
 
@@ -205,9 +205,9 @@ def _open_folder(folder: Path, card: Card) -> Source:
 def _open_file(path: Path, card: Card) -> Source:
     if is_ours(path.parent):
         raise InputError(f"{str(path)!r} is a file of a run of ours; give its folder")
-    if kind_of(path) in archives.KINDS:
-        return archives.open_archive(path, card)
-    weights = read_weights(path, ema=card.ema)
+    weights = read_untrusted(path, ema=card.ema)
+    if isinstance(weights, Program):
+        return archives.open_archive(weights, card)
     if diffusers_models.recognises(weights.tensors):
         return diffusers_models.open_file(path, weights, card)
     raise InputError(
@@ -218,7 +218,7 @@ def _open_file(path: Path, card: Card) -> Source:
 
 
 def _single_file(folder: Path, card: Card) -> Path:
-    """Give the file of weights in a folder: the card's, or the only one."""
+    """Return the file of weights in a folder: the card's, or the only one."""
     if card.weights is not None:
         path = folder / card.weights
         if not path.is_file():
@@ -241,7 +241,7 @@ def _single_file(folder: Path, card: Card) -> Path:
 
 
 def _open_module(path: Path | None, model: Model | None, card: Card) -> Source:
-    """Make the network by the user's own code, and fill in the weights."""
+    """Build the network by the user's own code, and fill in the weights."""
     facts: dict[str, Any] = {}
     if isinstance(model, nn.Module):
         net = model
@@ -265,7 +265,7 @@ def _open_module(path: Path | None, model: Model | None, card: Card) -> Source:
 
 
 def _allowed_code(path: Path | None, model: str | None, card: Card) -> tuple[str, Path]:
-    """Give the name of the factory, and what it is relative to; run nothing without consent."""
+    """Return the name of the factory, and what it is relative to; run nothing without consent."""
     recorded = None if path is None else read_card(_folder(path))
     if model is None:
         name, folder = str(card.model), _folder(Path(path or "."))
@@ -315,7 +315,7 @@ def _autoencoder(
     model.provenance = {
         "kind": source.kind,
         "files_sha256": {file.name: sha256_of_file(file) for file in source.files},
-        "card": card.model_dump(mode="json", exclude_unset=True),
+        "card": card.model_dump(mode="json", exclude_unset=True, exclude={"trust_code"}),
         **source.facts,
         "weights_sha256": model.weights_sha256(),
     }

@@ -15,7 +15,7 @@ _CONFIG, _WEIGHTS = "model_config.json", "model.pt"
 
 
 def is_run(folder: Path) -> bool:
-    """Say whether pythae saved a model here."""
+    """Return whether pythae saved a model here."""
     return (folder / _CONFIG).is_file() and (folder / _WEIGHTS).is_file()
 
 

@@ -112,7 +112,7 @@ def _psnr(images: Tensor, target: Tensor) -> NDArray[np.float64]:
 
 
 def _gain(decibels: NDArray[np.float64], found: NDArray[np.float64]) -> float:
-    """Give the least that a coding gains, image by image: the lower end of the 95 % interval."""
+    """Return the least that a coding gains, image by image: the lower end of the 95 % interval."""
     gain = bootstrap_mean(decibels - found, seed=0)
     return float(gain.low if np.isfinite(gain.low) else gain.mean)
 

@@ -1,110 +1,62 @@
-"""Weights that others saved: read without ever unpickling, checked before they are trusted."""
+"""Weights that others saved: read, renamed and fitted to a module."""
 
-from collections.abc import Iterator
+import re
+import warnings
+from difflib import get_close_matches
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
-from latentgeo.checkpoints._safetensors import load_safetensors
-from latentgeo.checkpoints._torch_files import load_legacy, load_torch, refuse_code
-from latentgeo.checkpoints.cleaning import Fit, fit_tensors, unwrap
-from latentgeo.checkpoints.kinds import Kind, describe_unknown, existing_file, kind_of, read_start
-from latentgeo.checkpoints.programs import MAX_BYTES, check_export_archive, check_torchscript
+from latentgeo.checkpoints.untrusted import MAX_BYTES, Program, Weights, read_untrusted
 from latentgeo.errors import InputError
-from latentgeo.files import sha256_of_file
 
-__all__ = [
-    "MAX_BYTES",
-    "Fit",
-    "Kind",
-    "Weights",
-    "check_export_archive",
-    "check_torchscript",
-    "fit_weights",
-    "kind_of",
-    "read_weights",
-]
+_EMA = re.compile(r"(^|[._])ema([._]|$)", re.IGNORECASE)
+_COMPILED = "_orig_mod."
+_WRAPPERS = ("module.", "model.", "net.", "network.")
+_COUNTER = "num_batches_tracked"
+_SHOWN = 3
+_DEEPEST = 4
 
-_CHUNK = 1 << 22  # numbers that are looked at in one go
-_SMALL = 1 << 20  # an expanded tensor of so many bytes does no harm
-_OTHERS = {
-    "torchscript": "a TorchScript archive, which is a whole model; open it as such, not as weights",
-    "torch-export": "a torch.export archive (.pt2), which is a whole model; open it as such, not "
-    "as weights",
-}
+Tensors = dict[str, Tensor]
 
 
-class Weights(NamedTuple):
-    """Tensors by name, and how they were found.
+class Fit(NamedTuple):
+    """How weights went into a module.
 
     Attributes
     ----------
-    tensors : dict of str to torch.Tensor
-        On the CPU, in the types of the file, every number finite. They may be mapped: leave the
-        file as it is while they are in use.
+    missing : tuple of str
+        Tensors of the module that the weights do not hold; they kept their values.
+    unexpected : tuple of str
+        Tensors that the module has no place for.
     notes : tuple of str
-        What was done to what the file holds, and what was left aside.
-    sha256 : str
-        Of the file.
-    path : pathlib.Path
-        The file.
+        What was done: prefixes that were taken off, numbers that were converted.
     """
 
-    tensors: dict[str, Tensor]
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
     notes: tuple[str, ...]
-    sha256: str
-    path: Path
 
 
 def read_weights(
     path: str | Path, *, max_bytes: int = MAX_BYTES, ema: bool | None = None
 ) -> Weights:
-    """Read a file of weights without running anything that it holds.
-
-    Parameters
-    ----------
-    path : str or pathlib.Path
-        A file of safetensors or of torch.save (.pt, .pth, .ckpt, .bin), told apart by content.
-    max_bytes : int, default=32 GiB
-        Most bytes that the file and its tensors may have.
-    ema : bool, optional
-        Take the averaged weights from a checkpoint of training that holds both. Otherwise the
-        plain ones are taken, and the averaged ones only where there are no others; the notes
-        tell.
-
-    Returns
-    -------
-    Weights
-        The tensors, what was done, and the file's hash.
-
-    Raises
-    ------
-    InputError
-        When the file is missing, of another kind, damaged or cut short, lies about its sizes,
-        would import what weights do not need (the message names it), or holds no weights, ones
-        that are sparse or quantised, or numbers that are not finite.
-    """
-    place = existing_file(path)
-    size = place.stat().st_size
-    if size > max_bytes:
+    """Read a file of weights; takes and raises what `read_untrusted` does, and refuses programs."""
+    found = read_untrusted(path, max_bytes=max_bytes, ema=ema)
+    if isinstance(found, Program):
+        name = {"torchscript": "TorchScript"}.get(found.kind, "torch.export (.pt2)")
         raise InputError(
-            f"{str(place)!r} has {size} bytes, expected at most {max_bytes}; allow more with "
-            "max_bytes if it is what you want"
+            f"{str(path)!r} is an archive of {name}, which is a whole model; open it as such, not "
+            "as weights (without model, --model)"
         )
-    found, notes = unwrap(_load(place, max_bytes), place, ema)
-    tensors = {name: tensor.detach() for name, tensor in found.items()}
-    for name, tensor in tensors.items():
-        _check_form(name, tensor, place)
-    _check_total(tensors, place, max_bytes)
-    for name, tensor in tensors.items():
-        _check_finite(name, tensor, place)
-    return Weights(tensors, notes, sha256_of_file(place), place)
+    return found
 
 
 def fit_weights(
-    module: torch.nn.Module,
+    module: nn.Module,
     weights: Weights,
     *,
     strict: bool = True,
@@ -141,67 +93,219 @@ def fit_weights(
     InputError
         When names or shapes do not fit.
     """
-    name = str(path if path is not None else weights.path)
-    return fit_tensors(module, weights.tensors, name, strict=strict, prefix=prefix)
+    return _fit(module, weights.tensors, str(path or weights.path), strict=strict, prefix=prefix)
 
 
-def _load(path: Path, max_bytes: int) -> object:
-    kind = kind_of(path)
-    if kind == "safetensors":
-        return load_safetensors(path)
-    if kind == "torch":
-        return load_torch(path, max_bytes)
-    if kind == "torch-legacy":
-        return load_legacy(path)
-    if kind in _OTHERS:
-        raise InputError(f"{str(path)!r} is {_OTHERS[kind]}")
-    refuse_code(path)
-    raise InputError(f"{str(path)!r} is {describe_unknown(read_start(path))}")
+def _fit(
+    module: nn.Module, tensors: Tensors, path: str, *, strict: bool, prefix: str | None
+) -> Fit:
+    expected = _expected(module, path)
+    view = _choose(expected, tensors, path, prefix)
+    tied = _tied(expected, view.tensors)
+    missing = [name for name in expected if name not in view.tensors and name not in tied]
+    unexpected = [name for name in view.tensors if name not in expected]
+    lacking = [name for name in missing if not name.endswith(_COUNTER)]
+    if strict and (lacking or unexpected):
+        raise InputError(_misfit(path, module, expected, view.tensors, lacking, unexpected))
+    taken = {name: value for name, value in view.tensors.items() if name in expected}
+    if not taken:
+        raise InputError(_misfit(path, module, expected, view.tensors, lacking, unexpected))
+    notes = [*view.notes, *_converted(expected, taken, path)]
+    notes += [f"{name!r} is the same tensor as {other!r}" for name, other in tied.items()]
+    if missing:
+        notes.append(f"{_count(missing)} missing and left as they were: {_list(missing)}")
+    if unexpected:
+        notes.append(f"{_count(unexpected)} not used: {_list(unexpected)}")
+    _load(module, taken, path)
+    if lacking or unexpected:
+        warnings.warn(
+            _misfit(path, module, expected, view.tensors, lacking, unexpected), stacklevel=3
+        )
+    return Fit(tuple(missing), tuple(unexpected), tuple(notes))
 
 
-def _check_form(name: str, tensor: Tensor, path: Path) -> None:
-    if tensor.is_quantized:
-        form = "quantised"
-    elif tensor.is_nested or tensor.layout != torch.strided:
-        form = "sparse or nested"
-    elif tensor.is_meta:
-        form = "without values (on the meta device)"
-    elif _nbytes(tensor) > max(_SMALL, tensor.untyped_storage().nbytes()):
-        form = f"expanded to {_nbytes(tensor)} bytes from fewer"
-    else:
-        return
-    raise InputError(
-        f"tensor {name!r} in {str(path)!r} is {form}, expected a dense one of floating-point "
-        "numbers; convert it where it was saved"
+class _View(NamedTuple):
+    """One way to name the tensors."""
+
+    tensors: Tensors
+    notes: tuple[str, ...] = ()
+    prefix: str = ""
+
+
+def _expected(module: nn.Module, path: str) -> Tensors:
+    """Return the tensors that a module wants."""
+    wanted = {n: v for n, v in module.state_dict(keep_vars=True).items() if isinstance(v, Tensor)}
+    lazy = [name for name, value in wanted.items() if is_lazy(value)]
+    if lazy:
+        raise InputError(
+            f"{type(module).__name__} does not know its shapes before its first pass "
+            f"({_list(lazy)}), so {path!r} cannot be checked against it; give the shapes when it "
+            "is made"
+        )
+    return wanted
+
+
+def _choose(expected: Tensors, tensors: Tensors, path: str, prefix: str | None) -> _View:
+    """Choose the names under which the tensors fit."""
+    if prefix is not None:
+        view = _without(tensors, (), prefix)
+        if not view.tensors:
+            raise InputError(
+                f"no tensor of {path!r} has the prefix {prefix!r}; its names are {_list(tensors)}"
+            )
+        return view
+    views = [_View(tensors), _compiled(tensors)]
+    for view in views:  # names as they are, but for what torch.compile adds
+        if _fits(expected, view.tensors) and set(view.tensors) <= set(expected):
+            return view
+    views += [_without(*views[1][:2], found) for found in _prefixes(expected, views[1].tensors)]
+    whole = [view for view in views[2:] if _fits(expected, view.tensors)]
+    exact = [view for view in whole if set(view.tensors) <= set(expected)]
+    for fitting in (exact, whole):
+        plain = [view for view in fitting if not _EMA.search(view.prefix)] or fitting
+        if len(plain) > 1:
+            raise InputError(
+                f"{path!r} fits {len(plain)} times, with the prefixes "
+                f"{_list(view.prefix for view in plain)}; name one with prefix=…"
+            )
+        if plain:
+            return plain[0]
+    known = [view for view in views if view.prefix in ("", *_WRAPPERS)]
+    return max(known, key=lambda view: sum(name in expected for name in view.tensors))
+
+
+def _compiled(tensors: Tensors) -> _View:
+    """Take off what torch.compile adds, to the whole or to a part."""
+    if not any(_COMPILED in name for name in tensors):
+        return _View(tensors)
+    renamed = {name.replace(_COMPILED, ""): value for name, value in tensors.items()}
+    return _View(renamed, (f"stripped {_COMPILED!r}",))
+
+
+def _prefixes(expected: Tensors, tensors: Tensors) -> list[str]:
+    """List what stands before names that the module knows."""
+    found: dict[str, None] = {}
+    for name in tensors:
+        steps = name.split(".")
+        for length in range(1, min(len(steps), _DEEPEST + 1)):
+            if ".".join(steps[length:]) in expected:
+                found[".".join(steps[:length]) + "."] = None
+    return list(found)
+
+
+def _without(tensors: Tensors, notes: tuple[str, ...], prefix: str) -> _View:
+    """Take a prefix off, leaving aside the tensors without it."""
+    kept = {n.removeprefix(prefix): v for n, v in tensors.items() if n.startswith(prefix)}
+    left = [name for name in tensors if not name.startswith(prefix)]
+    said = f"stripped the prefix {prefix!r}"
+    if left:
+        said += f" and left aside {_count(left)} without it: {_list(left)}"
+    return _View(kept, (*notes, said), prefix)
+
+
+def _fits(expected: Tensors, found: Tensors) -> bool:
+    """Return whether every tensor that the module wants is there, in its shape."""
+    tied = _tied(expected, found)
+    return all(
+        found[name].shape == value.shape
+        if name in found
+        else name.endswith(_COUNTER) or name in tied
+        for name, value in expected.items()
     )
 
 
-def _check_total(tensors: dict[str, Tensor], path: Path, max_bytes: int) -> None:
-    """Check the sizes that tensors claim: many can share one storage."""
-    total = sum(_nbytes(tensor) for tensor in tensors.values())
-    if total > max_bytes:
-        raise InputError(
-            f"the tensors in {str(path)!r} take {total} bytes, expected at most {max_bytes}; "
-            "allow more with max_bytes if it is what you want"
-        )
+def _tied(expected: Tensors, found: Tensors) -> dict[str, str]:
+    """Find tensors that are not there under their own name, but are under that of their twin."""
+    there = {_identity(value): name for name, value in expected.items() if name in found}
+    return {
+        name: there[_identity(value)]
+        for name, value in expected.items()
+        if name not in found and value.numel() and _identity(value) in there
+    }
 
 
-def _check_finite(name: str, tensor: Tensor, path: Path) -> None:
-    if not (tensor.is_floating_point() or tensor.is_complex()):
-        return
-    broken = sum(int((~torch.isfinite(part)).sum()) for part in _parts(tensor))
-    if broken:
-        raise InputError(
-            f"tensor {name!r} in {str(path)!r} holds {broken} values that are NaN or infinite; "
-            "use an earlier checkpoint"
-        )
+def _identity(value: Tensor) -> tuple[Any, ...]:
+    return value.device, value.data_ptr(), value.shape, value.stride(), value.dtype
 
 
-def _parts(tensor: Tensor) -> Iterator[Tensor]:
-    """Give the numbers piece by piece, so that a mapped tensor never lies in memory whole."""
-    for part in tensor.reshape(-1).split(_CHUNK):  # type: ignore[no-untyped-call]
-        yield part if part.is_complex() or part.element_size() > 1 else part.float()
+def _converted(expected: Tensors, taken: Tensors, path: str) -> list[str]:
+    """Check shapes and kinds of numbers; say which types are converted."""
+    changes: dict[str, int] = {}
+    for name, value in taken.items():
+        wanted = expected[name]
+        if value.shape != wanted.shape:
+            raise InputError(
+                f"tensor {name!r} in {path!r} has shape {tuple(value.shape)}, the model wants "
+                f"{tuple(wanted.shape)}; make the model with the settings that it was trained with"
+            )
+        if value.dtype == wanted.dtype:
+            continue
+        if _kind(value) != _kind(wanted):
+            raise InputError(
+                f"tensor {name!r} in {path!r} is of type {_dtype(value)}, the model wants "
+                f"{_dtype(wanted)}; make the model with the settings that it was trained with"
+            )
+        if not torch.isfinite(value.to(wanted.dtype)).all():
+            raise InputError(
+                f"tensor {name!r} in {path!r} has values too large for {_dtype(wanted)}; make "
+                f"the model in {_dtype(value)} (model.to(dtype))"
+            )
+        change = f"from {_dtype(value)} to {_dtype(wanted)}"
+        changes[change] = changes.get(change, 0) + 1
+    return [f"converted {count} tensors {change}" for change, count in changes.items()]
 
 
-def _nbytes(tensor: Tensor) -> int:
-    return tensor.numel() * tensor.element_size()
+def _kind(value: Tensor) -> str:
+    if value.is_complex():
+        return "complex"
+    return "floating" if value.is_floating_point() else "whole"
+
+
+def _dtype(value: Tensor) -> str:
+    return str(value.dtype).removeprefix("torch.")
+
+
+def _load(module: nn.Module, taken: Tensors, path: str) -> None:
+    try:
+        module.load_state_dict(taken, strict=False)
+    except Exception as error:  # modules may have hooks of their own here
+        reason = " ".join(str(error).split())
+        raise InputError(f"{type(module).__name__} does not take {path!r}: {reason}") from error
+
+
+def _misfit(
+    path: str,
+    module: nn.Module,
+    expected: Tensors,
+    found: Tensors,
+    missing: list[str],
+    unexpected: list[str],
+) -> str:
+    """Describe which names do not fit, and which are nearest."""
+    said = []
+    if missing:
+        said.append(f"it lacks {_count(missing)}: {_list(missing, unexpected or list(found))}")
+    if unexpected:
+        said.append(f"it holds {_count(unexpected)} too many: {_list(unexpected, missing)}")
+    shared = sum(name in expected for name in found)
+    return (
+        f"{path!r} does not fit {type(module).__name__}, with which it shares {shared} of "
+        f"{len(expected)} tensors: {'; '.join(said)}. Give the model that it was saved from, or "
+        "take what fits with strict=False (--allow-mismatch)"
+    )
+
+
+def _count(names: list[str]) -> str:
+    return "1 tensor" if len(names) == 1 else f"{len(names)} tensors"
+
+
+def _list(names: Any, near: list[str] | None = None) -> str:
+    """List the first names, each with the one that it may be meant to be."""
+    names = list(names)
+    shown = ", ".join(_with_nearest(name, near or []) for name in names[:_SHOWN])
+    return shown + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+
+
+def _with_nearest(name: str, near: list[str]) -> str:
+    found = get_close_matches(name, near[:1000], n=1)
+    return f"{name!r} (nearest: {found[0]!r})" if found else repr(name)

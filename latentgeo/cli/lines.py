@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 LINES = Form("settings", "latentgeo.settings:LinesSettings")
 
-_BENCHMARK = ("mean_distance", "smoothness_paper", "smoothness_corrected", "shortest_arc_rate")
-
 
 @command(app, LINES, OPENING)
 def lines(
@@ -37,6 +35,7 @@ def lines(
 ) -> None:
     """Score how models interpolate between lines, where the right answer is known."""
     from latentgeo.interpolation import score_lines
+    from latentgeo.measures import in_lines
 
     found = score_lines(
         checkpoint or named_by_options(opening),
@@ -47,7 +46,6 @@ def lines(
         force=force,
         progress=not quiet,
     )
-    for label, child in found.tree.children.items():
-        said = (f"{name.replace('_', ' ')} {float(child[name]):.4g}" for name in _BENCHMARK)
-        typer.echo(f"{label}: {', '.join(said)}")
+    for line in in_lines(found):
+        typer.echo(line)
     typer.echo(f"report: {out / 'report.html'}")

@@ -8,10 +8,9 @@ matplotlib's global state.
 from latentgeo.figures._display import Display
 from latentgeo.figures._style import Curve, LineStyle
 from latentgeo.figures.catalogue import (
-    FIGURES,
     FigureFile,
-    FigureRow,
     draw_figures,
+    figure_rows,
     found_figures,
     save_figure,
     undrawn,
@@ -20,11 +19,6 @@ from latentgeo.figures.decoder_metric import DecoderMetricDisplay, MetricSummary
 from latentgeo.figures.interpolation_grid import InterpolationGridDisplay, PathImages
 from latentgeo.figures.intrinsic import IntrinsicDimensionDisplay
 from latentgeo.figures.noise_curves import NoiseCurvesDisplay
-from latentgeo.figures.path_catalogue import (
-    PATH_FIGURES,
-    draw_path_figures,
-    found_path_figures,
-)
 from latentgeo.figures.path_curves import PathCurvesDisplay, PathPanel
 from latentgeo.figures.principal_angles import AngleSeries, PrincipalAngleDisplay
 from latentgeo.figures.rank_histogram import RankHistogramDisplay
@@ -42,15 +36,12 @@ from latentgeo.figures.tsne import Embedding, TsneDisplay
 from latentgeo.figures.units import UnitBars, UnitsDisplay
 
 __all__ = [
-    "FIGURES",
-    "PATH_FIGURES",
     "AngleSeries",
     "Curve",
     "DecoderMetricDisplay",
     "Display",
     "Embedding",
     "FigureFile",
-    "FigureRow",
     "HilbertDimensionBySizeDisplay",
     "InterpolationGridDisplay",
     "IntrinsicDimensionDisplay",
@@ -72,9 +63,8 @@ __all__ = [
     "UnitBars",
     "UnitsDisplay",
     "draw_figures",
-    "draw_path_figures",
+    "figure_rows",
     "found_figures",
-    "found_path_figures",
     "save_figure",
     "transition_table",
     "undrawn",

@@ -18,6 +18,7 @@ from latentgeo.figures._style import (
     shared_legend,
     style,
 )
+from latentgeo.results.levels import level_text
 
 # Where each of the two rank rules cuts, as a share of the largest singular value.
 RULE_LINES = {"spectrum": (0, (4, 2)), "float32-covariance": (0, (1, 1.5))}
@@ -180,7 +181,7 @@ def conditions(tree: xr.DataTree, noise: float) -> dict[str, float]:
     found = {"clean": 0.0}
     if (reading.noise_levels(tree) > 0).any():
         level = reading.noisy_level(tree, noise)
-        found[reading.level_text(tree, level)] = level
+        found[level_text(tree, level)] = level
     return found
 
 

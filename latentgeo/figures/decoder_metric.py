@@ -21,6 +21,7 @@ from latentgeo.figures._style import (
     style,
     wrapped_text,
 )
+from latentgeo.results.levels import level_text
 
 _APART = 0.17  # of a row: the distance of a level from the row's middle
 _SPREAD = 0.05
@@ -104,7 +105,7 @@ class DecoderMetricDisplay(Display):
                 for label, data in found.items()
             },
             styles={label: LineStyle.of(reading.position(tree, label), "mean") for label in found},
-            conditions=[reading.level_text(tree, float(level)) for level in levels],
+            conditions=[level_text(tree, float(level)) for level in levels],
         )
 
     def plot(self, axes: Any = None) -> Self:

@@ -9,9 +9,9 @@ import xarray as xr
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from latentgeo.figures import reading
 from latentgeo.figures._display import Display, given_axes
 from latentgeo.figures._style import new_axes, plain_text, style
-from latentgeo.figures.path_reading import path_models
 
 _GAP, _WIDE_GAP = 2, 8  # pixels between images, and around the decoded ones
 _SHARP = 40  # pixels up to which an image keeps its pixels
@@ -71,7 +71,7 @@ class InterpolationGridDisplay(Display):
         -------
         InterpolationGridDisplay
         """
-        found = path_models(tree, "example_path")
+        found = reading.paths_having(tree, "example_path")
         few = None if len(found) <= _MOST_WITH_ALL else _FEWER
         return cls({label: _images(data, few) for label, data in found.items()})
 

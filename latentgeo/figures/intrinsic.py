@@ -13,6 +13,7 @@ from latentgeo.figures import reading
 from latentgeo.figures._display import Display, given_axes
 from latentgeo.figures._style import Curve, legend_height, new_axes, shared_legend, style
 from latentgeo.figures.noise_curves import level_curve
+from latentgeo.results.levels import perturbation_label
 
 _NAMES = {"two-nn": "two nearest neighbours", "local-pca": "local principal components"}
 
@@ -79,7 +80,7 @@ class IntrinsicDimensionDisplay(Display):
                 for estimator in rows[0].data["estimator"].values
             },
             noise=reading.noise_levels(tree),
-            noise_label=reading.perturbation_label(tree),
+            noise_label=perturbation_label(tree),
         )
 
     def plot(self, axes: Any = None) -> Self:

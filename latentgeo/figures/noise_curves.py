@@ -19,6 +19,7 @@ from latentgeo.figures._style import (
     shared_legend,
     style,
 )
+from latentgeo.results.levels import perturbation_label
 
 _BASELINE = "mean image (PSNR)"
 
@@ -107,7 +108,7 @@ class NoiseCurvesDisplay(Display):
                     if "psnr_baseline_mean" in data
                 }
             ),
-            noise_label=reading.perturbation_label(tree),
+            noise_label=perturbation_label(tree),
         )
 
     def plot(self, axes: Any = None) -> Self:

@@ -20,7 +20,6 @@ from latentgeo.figures._style import (
     style,
     wrapped_axes,
 )
-from latentgeo.figures.path_reading import path_models, style_of
 from latentgeo.figures.reading import MODE_NAMES, NothingToDrawError
 
 _COLUMNS = 3
@@ -96,7 +95,7 @@ class PathCurvesDisplay(Display):
         panels = [_panel(tree, name) for name in PANELS if _has(tree, name)]
         if not panels:
             raise NothingToDrawError("these results hold no measure along paths; interpolate anew")
-        ranked = path_models(tree, "rank_s1") if _has(tree, "rank_s1") else {}
+        ranked = reading.paths_having(tree, "rank_s1") if _has(tree, "rank_s1") else {}
         without = [str(label) for label in tree.children if str(label) not in ranked]
         return cls(panels, left_out=without if ranked else [])
 
@@ -140,7 +139,7 @@ def _has(tree: xr.DataTree, name: str) -> bool:
 
 
 def _panel(tree: xr.DataTree, name: str) -> PathPanel:
-    found = path_models(tree, f"{name}_mean")
+    found = reading.paths_having(tree, f"{name}_mean")
     curves = [
         Curve(
             label,
@@ -148,7 +147,7 @@ def _panel(tree: xr.DataTree, name: str) -> PathPanel:
             data[f"{name}_mean"].values,
             data[f"{name}_ci"].sel(bound="low").values,
             data[f"{name}_ci"].sel(bound="high").values,
-            style_of(tree, label),
+            reading.style_of(tree, label),
         )
         for label, data in found.items()
     ]

@@ -26,6 +26,7 @@ from latentgeo.figures._style import (
     style,
     wrapped_text,
 )
+from latentgeo.results.levels import perturbation_label
 
 _ACROSS = 4
 # The edges keep a band in sight that is narrower than a pixel.
@@ -127,7 +128,7 @@ class PrincipalAngleDisplay(Display):
         return cls(
             [_angle_series(row) for row in rows],
             noise=reading.noise_levels(tree),
-            noise_label=reading.perturbation_label(tree),
+            noise_label=perturbation_label(tree),
         )
 
     def plot(self, axes: Any = None) -> Self:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from latentgeo.figures import reading
 from latentgeo.figures._display import Display, given_axes
 from latentgeo.figures._style import LineStyle, new_axes, style, wrapped_text
+from latentgeo.results.levels import at_noise, level_text
 
 _SHARES = (0.05, 0.25, 1.0)
 _ROOM = 10  # digits that a panel can show side by side
@@ -99,7 +100,7 @@ class RankHistogramDisplay(Display):
         else:
             level = reading.noisy_level(tree, noise)
             noisy = {row.label: _ranks(row, rule, level) for row in rows}
-            name = reading.level_text(tree, level)
+            name = level_text(tree, level)
         return cls(
             clean,
             noisy,
@@ -171,8 +172,9 @@ class RankHistogramDisplay(Display):
 
 def _ranks(row: reading.Series, rule: str, level: float) -> NDArray[np.int64]:
     """Give the ranks of one series as (samples, 3)."""
-    chosen = reading.at_noise(row.data["rank"].sel(rule=rule), level)
-    return chosen.transpose("sample", "mode").values.astype(np.int64)
+    chosen = at_noise(row.data["rank"].sel(rule=rule), level)
+    ranks: NDArray[np.int64] = chosen.transpose("sample", "mode").values.astype(np.int64)
+    return ranks
 
 
 def _bars(ax: Axes, values: NDArray[np.int64], colour: str, width: float) -> None:

@@ -8,6 +8,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from latentgeo.figures import _modes, reading
 from latentgeo.figures._style import Curve
+from latentgeo.results.levels import at_noise
 
 
 class RankToleranceDisplay(_modes.ModesDisplay):
@@ -33,8 +34,8 @@ class RankToleranceDisplay(_modes.ModesDisplay):
     @staticmethod
     def _curve(row: reading.Series, level: float, mode: str) -> Curve:
         """Give mean rank and quantiles at every tolerance."""
-        value = reading.at_noise(row.data["rank_at_tolerance"].sel(mode=mode), level)
-        interval = reading.at_noise(row.data["rank_at_tolerance_ci"].sel(mode=mode), level)
+        value = at_noise(row.data["rank_at_tolerance"].sel(mode=mode), level)
+        interval = at_noise(row.data["rank_at_tolerance_ci"].sel(mode=mode), level)
         return Curve(
             row.label,
             np.asarray(row.data["tolerance"].values, dtype=np.float64),

@@ -3,26 +3,22 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from textwrap import fill
-from typing import TypeVar
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from latentgeo.analysis import nearest_level
 from latentgeo.errors import InputError
 from latentgeo.figures._style import WIDTH, LineStyle, plain_text
+from latentgeo.results import models_of, nearest_level
+from latentgeo.results.model import view_label
 
 MODES = ("S1", "S2", "S3")
 MODE_NAMES = {"S1": "$S_1$ (rows)", "S2": "$S_2$ (columns)", "S3": "$S_3$ (channels)"}
 VIEWS = ("mean", "sample")
-SIGMA = "\N{GREEK SMALL LETTER SIGMA}"
 _MOST_TICKS = 10
 _LETTERS = 15  # of a note, to an inch
-
-
-_Labelled = TypeVar("_Labelled", xr.DataArray, xr.Dataset)
 
 
 class NothingToDrawError(InputError):
@@ -53,7 +49,7 @@ class Series:
 
 
 def models(tree: xr.DataTree) -> dict[str, xr.Dataset]:
-    """Give the data set of every model in the order of the analysis, noise ascending.
+    """Return the data set of every model in the order of the analysis, noise ascending.
 
     Parameters
     ----------
@@ -69,14 +65,14 @@ def models(tree: xr.DataTree) -> dict[str, xr.Dataset]:
     NothingToDrawError
         When there is no model.
     """
-    found = {label: _ascending(tree[label].to_dataset()) for label in _ordered_labels(tree)}
+    found = {model.label: model.data for model in models_of(tree)}
     if not found:
         raise NothingToDrawError("this analysis holds no model; analyse at least one checkpoint")
     return found
 
 
 def series(tree: xr.DataTree, views: Sequence[str], variable: str) -> list[Series]:
-    """Give each model in each of the wanted views that it has, where the variable exists.
+    """Return each model in each of the wanted views that it has, where the variable exists.
 
     Parameters
     ----------
@@ -122,7 +118,7 @@ def left_out(tree: xr.DataTree, variable: str) -> list[str]:
 def left_out_note(
     names: Sequence[str], lack: str = "latents are vectors: no unfoldings", *, inches: float = WIDTH
 ) -> str:
-    """Say in words which models are missing from a figure and why.
+    """Return in words which models are missing from a figure and why.
 
     Parameters
     ----------
@@ -144,7 +140,7 @@ def left_out_note(
 
 
 def noise_levels(tree: xr.DataTree) -> NDArray[np.float64]:
-    """Give the noise levels of the analysis.
+    """Return the noise levels of the analysis.
 
     Parameters
     ----------
@@ -161,7 +157,7 @@ def noise_levels(tree: xr.DataTree) -> NDArray[np.float64]:
 
 
 def noisy_level(tree: xr.DataTree, wanted: float = 0.1) -> float:
-    """Give the level above 0 that is nearest to the wanted one.
+    """Return the level above 0 that is nearest to the wanted one.
 
     Parameters
     ----------
@@ -187,65 +183,6 @@ def noisy_level(tree: xr.DataTree, wanted: float = 0.1) -> float:
     return level
 
 
-def at_noise(data: _Labelled, level: float) -> _Labelled:
-    """Select a noise level; floating-point neighbours count as equal.
-
-    Parameters
-    ----------
-    data : xarray.DataArray or xarray.Dataset
-        Something with the dimension noise, in any order.
-    level : float
-        The level.
-
-    Returns
-    -------
-    xarray.DataArray or xarray.Dataset
-        The same without the dimension.
-    """
-    return data.isel(noise=int(np.abs(data["noise"].values - level).argmin()))
-
-
-def perturbation_label(tree: xr.DataTree) -> str:
-    """Name the axis along which the images are perturbed.
-
-    Parameters
-    ----------
-    tree : xarray.DataTree
-        The analysis.
-
-    Returns
-    -------
-    str
-    """
-    kind = str(tree.attrs.get("perturbation", "gaussian"))
-    if kind.startswith("gaussian"):
-        clipped = " (clipped)" if kind.endswith("clipped") else ""
-        return f"Gaussian noise {SIGMA}{clipped}"
-    return f"{kind.replace('-', ' ')}, level"
-
-
-def level_text(tree: xr.DataTree, level: float) -> str:
-    """Say a noise level in words, short enough for a title.
-
-    Parameters
-    ----------
-    tree : xarray.DataTree
-        The analysis.
-    level : float
-        The level.
-
-    Returns
-    -------
-    str
-        On one line: its spaces do not break.
-    """
-    if level == 0:
-        return "clean"
-    kind = str(tree.attrs.get("perturbation", "gaussian"))
-    said = f"{SIGMA} = {level:g}" if kind.startswith("gaussian") else f"{kind} {level:g}"
-    return said.replace(" ", "\N{NO-BREAK SPACE}")
-
-
 def set_noise_axis(ax: Axes, levels: NDArray[np.float64], label: str) -> None:
     """Space the levels equally, so that 0 has a place beside levels of several decades.
 
@@ -264,36 +201,6 @@ def set_noise_axis(ax: Axes, levels: NDArray[np.float64], label: str) -> None:
     )
     ax.set_xlim(-0.3, max(len(levels) - 0.7, 0.3))
     ax.set_xlabel(f"{label} (levels, not to scale)" if len(levels) > 2 else label)
-
-
-def label_of(model: str, view: str, several: bool) -> str:
-    """Name a model in a view.
-
-    Parameters
-    ----------
-    model, view : str
-        Their names.
-    several : bool
-        Whether the model is shown in several views; only then the view must be said.
-
-    Returns
-    -------
-    str
-    """
-    return f"{model}, {view}" if several or view != "mean" else model
-
-
-def _ascending(result: xr.Dataset) -> xr.Dataset:
-    """Sort by noise, which copies everything, where it is not sorted."""
-    ascending = result["noise"].to_index().is_monotonic_increasing
-    return result if ascending else result.sortby("noise")
-
-
-def _ordered_labels(tree: xr.DataTree) -> list[str]:
-    """Give the labels as the analysis was asked for; a tree from disk has lost their order."""
-    present = [str(label) for label in tree.children]
-    asked = [str(label) for label in tree.attrs.get("models", ())]
-    return sorted(present, key=lambda label: asked.index(label) if label in asked else len(asked))
 
 
 _NEED_TENSORS = ("rank", "rank_at_tolerance", "singular_value")
@@ -316,7 +223,7 @@ _REASONS = {
 
 
 def absence(variable: str) -> str:
-    """Say why no model of an analysis has a variable.
+    """Return why no model of an analysis has a variable.
 
     Parameters
     ----------
@@ -333,7 +240,7 @@ def absence(variable: str) -> str:
 
 
 def having(tree: xr.DataTree, variable: str) -> dict[str, xr.Dataset]:
-    """Give the models that have a variable, whatever the view.
+    """Return the models that have a variable, whatever the view.
 
     Parameters
     ----------
@@ -358,12 +265,12 @@ def having(tree: xr.DataTree, variable: str) -> dict[str, xr.Dataset]:
 
 
 def position(tree: xr.DataTree, model: str) -> int:
-    """Give the place of a model in the analysis, which decides its colour."""
+    """Return the place of a model in the analysis, which decides its colour."""
     return list(models(tree)).index(model)
 
 
 def _nothing(tree: xr.DataTree, views: Sequence[str], variable: str) -> str:
-    """Say why no model can be drawn: it has nothing of the kind, or not in this view."""
+    """Return why no model can be drawn: it has nothing of the kind, or not in this view."""
     found = [data for data in models(tree).values() if variable in data]
     if not found:
         return absence(variable)
@@ -379,9 +286,41 @@ def _series(tree: xr.DataTree, views: Sequence[str], variable: str) -> Iterator[
         present = [view for view in views if view in data["view"].values]
         for view in present:
             yield Series(
-                label_of(model, view, len(present) > 1),
+                view_label(model, view, several=len(present) > 1),
                 model,
                 view,
                 LineStyle.of(index, view),
                 data.sel(view=view),
             )
+
+
+def paths_having(tree: xr.DataTree, variable: str) -> dict[str, xr.Dataset]:
+    """Return the models of results along paths that have a variable.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        Results along paths.
+    variable : str
+        What a figure shows.
+
+    Returns
+    -------
+    dict of str to xarray.Dataset
+
+    Raises
+    ------
+    NothingToDrawError
+        When no model has it.
+    """
+    found = {model.label: model.data for model in models_of(tree) if variable in model.data}
+    if not found:
+        raise NothingToDrawError(
+            f"these results hold no {variable.replace('_', ' ')}; interpolate anew"
+        )
+    return found
+
+
+def style_of(tree: xr.DataTree, label: str) -> LineStyle:
+    """Return the style of a model, by its place among all of them."""
+    return LineStyle.of([model.label for model in models_of(tree)].index(label), "mean")

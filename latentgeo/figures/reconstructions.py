@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from latentgeo.figures import reading
 from latentgeo.figures._display import Display, given_axes
 from latentgeo.figures._style import style, wrapped_axes, wrapped_text
+from latentgeo.results.levels import perturbation_label
 
 _FEW = 4  # levels up to which four examples fit side by side
 _GAP = 2  # pixels between images
@@ -81,7 +82,7 @@ class ReconstructionDisplay(Display):
         return cls(
             _of_one_size({"input": first, **shown}),
             noise=reading.noise_levels(tree),
-            noise_label=reading.perturbation_label(tree),
+            noise_label=perturbation_label(tree),
             left_out=reading.left_out(tree, "example_reconstruction"),
         )
 

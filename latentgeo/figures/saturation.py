@@ -17,6 +17,7 @@ from latentgeo.figures._style import (
     shared_legend,
     style,
 )
+from latentgeo.results.levels import at_noise
 
 _CEILING = "ceiling: images - 1"
 
@@ -129,8 +130,8 @@ class HilbertDimensionBySizeDisplay(Display):
 
 def _curve(row: reading.Series, level: float, share: float) -> Curve:
     """Give the dimension at every size."""
-    value = reading.at_noise(row.data["hilbert_dimension_by_size"].sel(share=share), level)
-    interval = reading.at_noise(row.data["hilbert_dimension_by_size_ci"].sel(share=share), level)
+    value = at_noise(row.data["hilbert_dimension_by_size"].sel(share=share), level)
+    interval = at_noise(row.data["hilbert_dimension_by_size_ci"].sel(share=share), level)
     return Curve(
         row.label,
         row.data["size"].values.astype(np.float64),

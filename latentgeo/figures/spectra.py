@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from latentgeo.figures import _modes, reading
 from latentgeo.figures._style import Curve
+from latentgeo.results.levels import at_noise
 
 
 class SpectrumDisplay(_modes.ModesDisplay):
@@ -34,7 +35,7 @@ class SpectrumDisplay(_modes.ModesDisplay):
     @staticmethod
     def _curve(row: reading.Series, level: float, mode: str) -> Curve:
         """Give median and quantiles of the relative singular values over images."""
-        values = reading.at_noise(row.data["singular_value"].sel(mode=mode), level)
+        values = at_noise(row.data["singular_value"].sel(mode=mode), level)
         relative = _relative(values.transpose("sample", "component").values)
         low, middle, high = np.quantile(relative, (0.05, 0.5, 0.95), axis=0)
         index = np.arange(1, relative.shape[1] + 1, dtype=np.float64)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from latentgeo.figures import reading
 from latentgeo.figures._display import Display, given_axes
 from latentgeo.figures._style import style, wrapped_axes, wrapped_text
+from latentgeo.results.levels import at_noise, level_text
 
 _ACROSS = 3
 _DARK = 0.55
@@ -142,7 +143,7 @@ class StratumTransitionDisplay(Display):
         level = reading.noisy_level(tree, noise)
         return cls(
             [_table(row, rule, level, most) for row in rows],
-            condition=reading.level_text(tree, level),
+            condition=level_text(tree, level),
             left_out=reading.left_out(tree, "rank"),
         )
 
@@ -182,7 +183,7 @@ class StratumTransitionDisplay(Display):
 def _table(row: reading.Series, rule: str, level: float, most: int) -> TransitionTable:
     """Count the transitions of one series."""
     ranks = row.data["rank"].sel(rule=rule).transpose("noise", "sample", "mode")
-    clean, noisy = (reading.at_noise(ranks, at).values.astype(np.int64) for at in (0.0, level))
+    clean, noisy = (at_noise(ranks, at).values.astype(np.int64) for at in (0.0, level))
     return transition_table(row.label, clean, noisy, most=most)
 
 

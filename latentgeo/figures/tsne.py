@@ -21,6 +21,7 @@ from latentgeo.figures._style import (
     style,
     wrapped_text,
 )
+from latentgeo.results.levels import perturbation_label
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ class TsneDisplay(Display):
             {label: _embedding(data, most) for label, data in found.items()},
             seeds=[int(seed) for seed in first["tsne_seed"].values[:most]],
             noise=np.asarray(first["tsne_noise"].values, dtype=np.float64),
-            noise_label=reading.perturbation_label(tree),
+            noise_label=perturbation_label(tree),
         )
 
     def plot(self, axes: Any = None) -> Self:

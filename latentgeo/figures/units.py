@@ -13,7 +13,6 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import NullLocator
 from numpy.typing import NDArray
 
-from latentgeo.analysis import ACTIVE_VARIANCE
 from latentgeo.figures import reading
 from latentgeo.figures._display import Display, given_axes
 from latentgeo.figures._style import (
@@ -24,6 +23,8 @@ from latentgeo.figures._style import (
     style,
     wrapped_text,
 )
+from latentgeo.measures.units import ACTIVE_VARIANCE
+from latentgeo.results.levels import at_noise
 
 _NAMED = 24  # units up to which each bar bears its number
 _STUB = 1.6  # times the foot of the axis: what is seen of a variance of zero on a log axis
@@ -104,7 +105,7 @@ class UnitsDisplay(Display):
         """
         found = reading.having(tree, "unit_variance")
         return cls(
-            {label: _bars(reading.at_noise(data, 0.0)) for label, data in found.items()},
+            {label: _bars(at_noise(data, 0.0)) for label, data in found.items()},
             styles={label: LineStyle.of(reading.position(tree, label), "mean") for label in found},
         )
 

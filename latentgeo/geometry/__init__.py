@@ -15,19 +15,10 @@ from latentgeo.geometry.angles import (
 )
 from latentgeo.geometry.bures import (
     FrechetMean,
-    StratumSummary,
     bures_wasserstein_geodesic,
     frechet_mean,
-    stratum_summaries,
 )
 from latentgeo.geometry.distances import distance, pairwise_distance
-from latentgeo.geometry.features import (
-    ModeGrams,
-    mode_features,
-    mode_grams,
-    pseudo_log_features,
-    pseudo_log_gram,
-)
 from latentgeo.geometry.hilbert import (
     HilbertEmbedding,
     centre_gram,
@@ -50,6 +41,7 @@ from latentgeo.geometry.kernels import (
     is_positive_definite,
     kernel,
 )
+from latentgeo.geometry.metrics import METRICS, Metric, statement
 from latentgeo.geometry.paths import Geodesic, PathRanks, geodesic, path_length, path_ranks
 from latentgeo.geometry.pullback import PullbackStatistics, pullback_metric, pullback_statistics
 from latentgeo.geometry.rank import (
@@ -61,20 +53,20 @@ from latentgeo.geometry.rank import (
     rank_from_singular_values,
     singular_values,
 )
-from latentgeo.geometry.sampling import (
+from latentgeo.geometry.resampling import (
     AngleTest,
     DimensionCurve,
     angle_permutation_test,
     dimension_by_size,
     disjoint_angles,
 )
-from latentgeo.geometry.statements import METRICS, MetricStatement, statement
 from latentgeo.geometry.strata import (
-    StratumTransitions,
+    Stratification,
     product_stratum_dimension,
     strata_counts,
+    stratification,
+    stratification_of_spectra,
     stratum_dimension,
-    stratum_transitions,
 )
 from latentgeo.geometry.streams import (
     PointStream,
@@ -86,11 +78,6 @@ from latentgeo.geometry.streams import (
     stream_spectra,
 )
 from latentgeo.geometry.unfolding import mode_covariances, mode_unfoldings
-from latentgeo.geometry.verdict import (
-    Stratification,
-    stratification,
-    stratification_of_spectra,
-)
 
 if TYPE_CHECKING:
     from latentgeo.geometry.manifolds import BuresWassersteinMetric as BuresWassersteinMetric
@@ -118,15 +105,12 @@ __all__ = [
     "HilbertEmbedding",
     "IndefiniteKernelWarning",
     "LocalDimension",
-    "MetricStatement",
-    "ModeGrams",
+    "Metric",
     "Nystroem",
     "PathRanks",
     "PointStream",
     "PullbackStatistics",
     "Stratification",
-    "StratumSummary",
-    "StratumTransitions",
     "StreamSpectra",
     "StreamSpectrum",
     "angle_permutation_test",
@@ -150,8 +134,6 @@ __all__ = [
     "local_pca_dimension",
     "matrix_rank",
     "mode_covariances",
-    "mode_features",
-    "mode_grams",
     "mode_ranks",
     "mode_singular_values",
     "mode_unfoldings",
@@ -161,8 +143,6 @@ __all__ = [
     "point_distances",
     "principal_angles",
     "product_stratum_dimension",
-    "pseudo_log_features",
-    "pseudo_log_gram",
     "pullback_metric",
     "pullback_statistics",
     "rank_at_tolerance",
@@ -175,8 +155,6 @@ __all__ = [
     "stratification",
     "stratification_of_spectra",
     "stratum_dimension",
-    "stratum_summaries",
-    "stratum_transitions",
     "stream_gram",
     "stream_spectra",
     "two_nn_dimension",

@@ -19,14 +19,14 @@ A = TypeVar("A", bound=Any)
 
 
 def enter(x: A) -> tuple[Tensor, Callable[[Tensor], A]]:
-    """Give x as a float64 tensor on its own device, and the way back to x's kind."""
+    """Return x as a float64 tensor on its own device, and the way back to x's kind."""
     if isinstance(x, Tensor):
         return x.to(torch.float64), _as_torch
     return _from_numpy(x), _as_numpy
 
 
 def enter_raw(x: A) -> tuple[Tensor, Callable[[Tensor], A]]:
-    """Give x as a tensor in its own precision: for functions that convert it tile by tile."""
+    """Return x as a tensor in its own precision: for functions that convert it tile by tile."""
     if isinstance(x, Tensor):
         return (x if x.dtype.is_floating_point else x.to(torch.float64)), _as_torch
     array = np.asarray(x)
@@ -38,7 +38,7 @@ def enter_raw(x: A) -> tuple[Tensor, Callable[[Tensor], A]]:
 def enter_pair(
     x: A, y: Any | None, raw: bool = False
 ) -> tuple[Tensor, Tensor | None, Callable[[Tensor], A]]:
-    """Give two arrays as float64 tensors on the device of the first, and the way back."""
+    """Return two arrays as float64 tensors on the device of the first, and the way back."""
     convert = enter_raw if raw else enter
     inside, back = convert(x)
     if y is None:
@@ -50,12 +50,19 @@ def enter_pair(
 
 
 def epsilon(*sources: Any) -> float:
-    """Give the coarsest machine epsilon among dtypes and arrays; whole numbers count as float64."""
+    """Return the coarsest epsilon among dtypes and arrays; whole numbers count as float64."""
     return max(torch.finfo(_float_dtype(source)).eps for source in sources)
 
 
+def source_epsilon(x: Any, source_dtype: DType | None) -> float:
+    """Return the epsilon of what the numbers were computed in: told, or that of what they are."""
+    if source_dtype is not None:
+        return epsilon(source_dtype)
+    return epsilon(x if hasattr(x, "dtype") else "float64")
+
+
 def is_coarse(eps: float) -> bool:
-    """Say whether float64 squares still resolve what this epsilon can: float32 and below."""
+    """Return whether float64 squares still resolve what this epsilon can: float32 and below."""
     return eps >= torch.finfo(torch.float32).eps
 
 
@@ -85,5 +92,5 @@ def _as_torch(x: Tensor) -> Any:
 
 
 def _as_numpy(x: Tensor) -> Any:
-    """Give an array, or a scalar for zero dimensions, as NumPy's own reductions do."""
+    """Return an array, or a scalar for zero dimensions, as NumPy's own reductions do."""
     return x.detach().cpu().numpy()[()]

@@ -46,6 +46,20 @@ def check_finite(x: Tensor, name: str = "x") -> None:
         )
 
 
+def check_count(value: int, name: str, least: int = 1) -> None:
+    """Require a whole number of at least some value."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(f"{name} is {value!r}; expected a whole number from {least}")
+
+
+def check_floats(z: Tensor, name: str = "z") -> None:
+    """Require a tensor of finite floats, as a decoder takes it."""
+    if not isinstance(z, Tensor) or not z.dtype.is_floating_point:
+        raise TypeError(f"{name} is {type(z).__name__}; expected a tensor of floats for a decoder")
+    check_not_empty(z, name)
+    check_finite(z, name)
+
+
 def check_square(x: Tensor, name: str = "x") -> None:
     """Require square matrices in the last two dimensions."""
     check_matrices(x, name)
@@ -110,16 +124,19 @@ def check_spsd(s: Tensor, values: Tensor, eps: float, name: str = "x") -> None:
         )
 
 
-def check_definite(values: Tensor, rank: Tensor, rows: int, metric: str, name: str) -> None:
+def check_definite(
+    values: Tensor, rank: Tensor, rows: int, metric: str, name: str, start: int = 0
+) -> None:
     """Require full rank, for metrics that have no meaning below it."""
     bad = rank < rows
     if bool(bad.any()):
         i = int(bad.nonzero()[0])
         low, high = _ends(values[i], int(rank[i]))
         raise ValueError(
-            f"{metric} needs definite matrices, and matrix {i} of {name}, {rows}x{rows}, has rank "
-            f"{int(rank[i])} (eigenvalues on its range {low:.3g} to {high:.3g}); use a metric that "
-            "holds at every rank, such as 'bures-wasserstein' or 'pseudo-log', or give ridge="
+            f"{metric} needs definite matrices, and matrix {start + i} of {name}, {rows}x{rows}, "
+            f"has rank {int(rank[i])} (eigenvalues on its range {low:.3g} to {high:.3g}); use a "
+            "metric that holds at every rank, such as 'bures-wasserstein' or 'pseudo-log', or "
+            "give ridge="
         )
 
 
@@ -167,7 +184,7 @@ def check_weights(weights: Sequence[float], count: int) -> None:
 
 
 def describe(values: Tensor, shape: torch.Size, eps: float) -> str:
-    """Say shape, ends of the spectrum and rank of one symmetric matrix in words."""
+    """Write shape, ends of the spectrum and rank of one symmetric matrix in words."""
     rank = int((values > shape[-1] * eps * values.abs().amax()).sum())
     return (
         f"shape {tuple(shape)}, eigenvalues {float(values.amin()):.3g} to "
@@ -176,7 +193,7 @@ def describe(values: Tensor, shape: torch.Size, eps: float) -> str:
 
 
 def _first_words(x: Tensor) -> str:
-    """Say the ends of the spectrum and the rank of the first matrix, for an error message."""
+    """Write the ends of the spectrum and the rank of the first matrix, for an error message."""
     first = x.detach().reshape(-1, *x.shape[-2:])[0].to(torch.float64).cpu()
     values = torch.linalg.svdvals(first)
     rtol = max(first.shape) * torch.finfo(x.dtype).eps

@@ -8,15 +8,13 @@ import torch
 from torch import Tensor
 
 from latentgeo.geometry import _linalg
-from latentgeo.geometry._arrays import DType, epsilon, is_coarse
+from latentgeo.geometry._arrays import is_coarse
 from latentgeo.geometry._checks import check_matrices, check_spsd, check_symmetric
 from latentgeo.geometry._tiles import piece_bytes, tiles
-from latentgeo.geometry.unfolding import centre
+from latentgeo.geometry.unfolding import centre, centring_floor
 
 Form = Literal["unfolding", "factor", "matrix"]
 """How S is given: X with S its covariance, X with S = XXᵀ, or S itself."""
-
-_EPS64 = torch.finfo(torch.float64).eps
 
 
 class RangeFactors(NamedTuple):
@@ -36,11 +34,11 @@ class RangeFactors(NamedTuple):
     rank: Tensor
 
     def take(self, index: Any) -> "RangeFactors":
-        """Give some of the samples."""
+        """Return some of the samples."""
         return RangeFactors(self.basis[index], self.values[index], self.rank[index])
 
     def trimmed(self) -> "RangeFactors":
-        """Give a copy without columns that no sample uses."""
+        """Return a copy without columns that no sample uses."""
         width = _width(self)
         return RangeFactors(
             self.basis[..., :width].contiguous(), self.values[:, :width].contiguous(), self.rank
@@ -55,6 +53,11 @@ class RangeFactors(NamedTuple):
     def half(self) -> Tensor:
         """U√Λ, the factor whose product with its transpose is S."""
         return self.basis * self.values.sqrt()[:, None, :]
+
+    @property
+    def whitening(self) -> Tensor:
+        """UΛ^(-1/2) on the range, the factor that makes S the projector."""
+        return self.basis * torch.where(self.values > 0, self.values, 1.0).rsqrt()[:, None, :]
 
 
 def range_factors(x: Tensor, form: Form, eps: float, name: str = "x") -> RangeFactors:
@@ -140,13 +143,6 @@ def _place(part: RangeFactors, whole: RangeFactors, piece: slice) -> None:
     whole.rank[piece] = part.rank
 
 
-def source_epsilon(x: Any, source_dtype: DType | None) -> float:
-    """Give the epsilon of what the numbers were computed in: told, or that of what they are."""
-    if source_dtype is not None:
-        return epsilon(source_dtype)
-    return epsilon(x if hasattr(x, "dtype") else "float64")
-
-
 def _factoriser(form: Form) -> Any:
     known = {"unfolding": _of_unfoldings, "factor": _of_factors, "matrix": _of_matrices}
     if form not in known:
@@ -155,9 +151,7 @@ def _factoriser(form: Form) -> Any:
 
 
 def _of_unfoldings(x: Tensor, eps: float, _: str) -> RangeFactors:
-    # Centring leaves rounding behind: a constant unfolding is not exactly zero after it.
-    floor = max(x.shape[-2:]) * _EPS64 * x.abs().amax((-2, -1))
-    factors = _cut(centre(x), eps, floor)
+    factors = _cut(centre(x), eps, centring_floor(x))
     return factors._replace(values=factors.values / max(x.shape[-1] - 1, 1))
 
 

@@ -1,11 +1,8 @@
-"""Metrics that are Euclidean in explicit features, and Gram matrices from tiles of features.
+"""Metrics that are Euclidean in explicit features: their Gram matrices and distances, by tiles."""
 
-The features of S = UΛUᵀ are √p·svec(UUᵀ)/√2 beside √w·svec(U log(Λ) Uᵀ): p = 1, w = 0 is the
-projection metric, p = w = 1 projection + pseudo-log, and p = 0, w = 1 log-Euclidean.
-"""
-
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor
@@ -14,71 +11,146 @@ from latentgeo.geometry import _linalg
 from latentgeo.geometry._factors import RangeFactors
 from latentgeo.geometry._tiles import require, require_result, tiles
 
-
-class FlatWeights(NamedTuple):
-    """Weights of the projection and of the logarithm in squared distances."""
-
-    projection: float
-    logarithm: float
+Rows = Callable[[Tensor], Tensor]
+Function = Callable[[RangeFactors, float], Tensor]
 
 
-def features(factors: RangeFactors, weights: FlatWeights) -> Tensor:
-    """Explicit features (samples, D), D = n(n+1)/2 for each part of positive weight."""
-    basis = factors.basis
-    parts = [svec((basis * scale[:, None, :]) @ basis.mT) for scale in _scales(factors, weights)]
-    return torch.cat(parts, -1)
+class Flat(ABC):
+    """A metric that is Euclidean in explicit features; ``weight`` is that of its logarithm."""
+
+    copies = 1
+    """What is held of each sample, in units of its factor."""
+
+    @abstractmethod
+    def width(self, rows: int) -> int:
+        """Count the features of a matrix."""
+
+    @abstractmethod
+    def features(self, factors: RangeFactors, weight: float) -> Tensor:
+        """Compute the features (samples, width)."""
+
+    @abstractmethod
+    def columns(
+        self, a: RangeFactors, b: RangeFactors | None, weight: float, budget: float
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Compute features of both sets a few columns at a time; the same twice for one set.
+
+        The tiles are the caller's own, to overwrite.
+        """
+
+    def gram(self, a: RangeFactors, b: RangeFactors | None, weight: float, budget: float) -> Tensor:
+        """Compute the inner products of the features of all pairs."""
+        out = _table(a, b)
+        with _on_one_thread_if_small(out, a):
+            for left, right in self.columns(a, b, weight, budget):
+                add_product(out, left, right)
+            return out if b is not None else mirror(out)
+
+    def crossed(
+        self, a: RangeFactors, b: RangeFactors | None, weight: float, budget: float
+    ) -> Tensor:
+        """Compute the distances of all pairs."""
+        out, other = _table(a, b), a if b is None else b
+        with _on_one_thread_if_small(out, a):
+            return squared_distances(
+                self.columns(a, b, weight, budget),
+                out,
+                lambda i: self.features(a.take(i), weight),
+                lambda j: self.features(other.take(j), weight),
+            ).sqrt_()
+
+    def aligned(
+        self, a: RangeFactors, b: RangeFactors, i: Tensor, j: Tensor, weight: float
+    ) -> Tensor:
+        """Compute the distances of listed pairs (i, j)."""
+        parts = []
+        for tile in tiles(len(i), 32.0 * a.basis.shape[-2] ** 2):
+            left = self.features(a.take(i[tile]), weight)
+            right = self.features(b.take(j[tile]), weight)
+            parts.append((left - right).square().sum(-1).sqrt())
+        return torch.cat(parts)
 
 
-def width(rows: int, weights: FlatWeights) -> int:
-    """Count the features of a matrix: an upper triangle for each part of positive weight."""
-    parts = max(1, (weights.projection > 0) + (weights.logarithm > 0))
-    return parts * rows * (rows + 1) // 2
+class Spectral(Flat):
+    """Features svec(U f(Λ) Uᵀ) of S = UΛUᵀ, for one or more functions f side by side.
+
+    Parameters
+    ----------
+    *functions : callable
+        Take factors and the weight of the logarithm to f(Λ), (samples, k), zero off the range.
+    """
+
+    def __init__(self, *functions: Function) -> None:
+        self.functions = functions
+
+    def width(self, rows: int) -> int:
+        """Count an upper triangle for each function."""
+        return len(self.functions) * rows * (rows + 1) // 2
+
+    def features(self, factors: RangeFactors, weight: float) -> Tensor:
+        """Compute the features (samples, width)."""
+        basis = factors.basis
+        scales = (function(factors, weight) for function in self.functions)
+        return torch.cat([svec((basis * s[:, None, :]) @ basis.mT) for s in scales], -1)
+
+    def columns(
+        self, a: RangeFactors, b: RangeFactors | None, weight: float, budget: float
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Compute the features of some rows of the upper triangles at a time."""
+        size = a.basis.shape[-2]
+        samples = len(a.basis) + (0 if b is None else len(b.basis))
+        row_bytes = 32.0 * samples * size
+        held = sum(8.0 * f.basis.numel() for f in (a, b) if f is not None)
+        require(held + row_bytes, budget, f"a Gram matrix of {samples} samples", _WAY_OUT)
+        for rows in tiles(size, row_bytes, min(budget - held, row_bytes * max(8, size // 8))):
+            for function in self.functions:
+                left = _tile(a.basis, function(a, weight), rows)
+                yield left, left if b is None else _tile(b.basis, function(b, weight), rows)
 
 
-def gram(
-    first: RangeFactors, second: RangeFactors | None, weights: FlatWeights, budget: float
-) -> Tensor:
-    """Gram matrix, from the products of feature tiles."""
-    other = first if second is None else second
-    out = first.basis.new_zeros(len(first.basis), len(other.basis))
-    with _linalg.on_one_thread_if_small(float(out.numel()) * first.basis.shape[-2] ** 2):
-        for left, right in feature_tiles(first, second, weights, budget):
-            add_product(out, left, right)
-        return out if second is not None else mirror(out)
+class Cholesky(Flat):
+    """Features of the Cholesky factor: its strictly lower part, and the logarithms beside."""
 
+    def width(self, rows: int) -> int:
+        """Count a lower triangle."""
+        return rows * (rows + 1) // 2
 
-def feature_tiles(
-    first: RangeFactors, second: RangeFactors | None, weights: FlatWeights, budget: float
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Give the features of both sets a few columns at a time; the same tensor twice for one set."""
-    size = first.basis.shape[-2]
-    samples = len(first.basis) + (0 if second is None else len(second.basis))
-    row_bytes = 32.0 * samples * size
-    held = sum(8.0 * f.basis.numel() for f in (first, second) if f is not None)
-    require(held + row_bytes, budget, f"a Gram matrix of {samples} samples", _WAY_OUT)
-    for rows in tiles(size, row_bytes, min(budget - held, row_bytes * max(8, size // 8))):
-        for part, scale in enumerate(_scales(first, weights)):
-            left = _tile(first.basis, scale, rows)
-            if second is None:
-                yield left, left
-            else:
-                yield left, _tile(second.basis, _scales(second, weights)[part], rows)
+    def features(self, factors: RangeFactors, _: float) -> Tensor:
+        """Compute the features (samples, width)."""
+        lower = torch.linalg.cholesky(factors.half @ factors.half.mT)
+        size = lower.shape[-1]
+        row, column = torch.tril_indices(size, size, offset=-1, device=lower.device).unbind()
+        diagonal = lower.diagonal(dim1=-2, dim2=-1).log()
+        return torch.cat([lower[..., row, column], diagonal], -1)
+
+    def columns(
+        self, a: RangeFactors, b: RangeFactors | None, weight: float, budget: float
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Compute all features, and hand them out a few columns at a time."""
+        sets = [a] if b is None else [a, b]
+        samples = sum(len(f.basis) for f in sets)
+        width = self.width(a.basis.shape[-2])
+        needed = 8.0 * (sum(f.basis.numel() for f in sets) + samples * width)
+        require(needed, budget, f"Cholesky factors of {samples} matrices", _WAY_OUT)
+        each = 48.0 * a.basis.shape[-2] ** 2
+        made = [
+            torch.cat([self.features(f.take(t), weight) for t in tiles(len(f.basis), each)])
+            for f in sets
+        ]
+        return column_tiles(made[0], None if b is None else made[1])
 
 
 def column_tiles(first: Tensor, second: Tensor | None) -> Iterator[tuple[Tensor, Tensor]]:
-    """Give explicit features (samples, D) a few columns at a time."""
+    """Copy explicit features (samples, D) a few columns at a time."""
     for part in tiles(first.shape[1], 8.0 * len(first)):
         left = first[:, part].clone()
         yield left, left if second is None else second[:, part].clone()
 
 
 def squared_distances(
-    pieces: Iterable[tuple[Tensor, Tensor]],
-    out: Tensor,
-    rows_of_first: Callable[[Tensor], Tensor],
-    rows_of_second: Callable[[Tensor], Tensor],
+    pieces: Iterable[tuple[Tensor, Tensor]], out: Tensor, rows_of_first: Rows, rows_of_second: Rows
 ) -> Tensor:
-    """Squared distances from tiles of features, into ``out`` (zeros); no larger temporaries.
+    """Compute squared distances from tiles of features into ``out`` (zeros).
 
     The mean of all features is taken away first, which leaves distances as they are and keeps
     their digits where the sets are far from the origin. Pairs that are close together beside
@@ -97,32 +169,21 @@ def squared_distances(
         add_product(out, left, right)
     if same:
         mirror(out)
-    _distances_in_place(out, lefts, rights, rows_of_first, rows_of_second, same)
-    return out
-
-
-def _distances_in_place(
-    out: Tensor,
-    lefts: Tensor,
-    rights: Tensor,
-    rows_of_first: Callable[[Tensor], Tensor],
-    rows_of_second: Callable[[Tensor], Tensor],
-    same: bool,
-) -> None:
     for rows in tiles(len(out), 32.0 * out.shape[1]):
         norms = lefts[rows, None] + rights
         block = out[rows].mul_(-2).add_(norms)
         close = block < _CLOSE * norms
         if same:
-            offset = torch.arange(rows.start, rows.stop, device=out.device)
-            close[torch.arange(len(offset), device=out.device), offset] = False
-            block[torch.arange(len(offset), device=out.device), offset] = 0.0
+            own = torch.arange(rows.start, rows.stop, device=out.device)
+            close[own - rows.start, own] = False
+            block[own - rows.start, own] = 0.0
         near = close.nonzero()
         for tile in tiles(len(near), 1.0, 256.0):
-            pairs = near[tile]
-            gap = rows_of_first(pairs[:, 0] + rows.start) - rows_of_second(pairs[:, 1])
-            block[pairs[:, 0], pairs[:, 1]] = gap.square().sum(1)
+            i, j = near[tile].unbind(1)
+            gap = rows_of_first(i + rows.start) - rows_of_second(j)
+            block[i, j] = gap.square().sum(1)
         block.clamp_min_(0)
+    return out
 
 
 def require_table(first: Tensor, second: Tensor | None) -> None:
@@ -132,33 +193,17 @@ def require_table(first: Tensor, second: Tensor | None) -> None:
     require_result(8.0 * len(first) * columns, first, what, _WAY_OUT)
 
 
-def require_features(samples: int, width: int, x: Tensor) -> None:
-    """Refuse, before any work, features that are more than memory."""
-    what = f"a table of {samples} samples x {width} features"
-    require_result(8.0 * samples * width, x, what, _FEATURES_WAY_OUT)
-
-
-def require_factors(samples: int, rows: int, columns: int, budget: float, copies: int = 1) -> None:
-    """Refuse, before any work, sets whose factors (in so many copies) are over the budget."""
-    needed = 8.0 * copies * samples * rows * (min(rows, columns) + 4)
-    require(needed, budget, f"factors of {samples} matrices of {rows} rows", _WAY_OUT)
-
-
 _CLOSE = 1e-5
 """Squared distances below this share of the squared norms have lost digits to cancellation."""
-_FEATURES_WAY_OUT = (
-    "take a Gram matrix, which is made in tiles, use Nystroem features of fewer columns, or work "
-    "in blocks of samples"
-)
 _WAY_OUT = "work in blocks of samples, use Nystroem features of fewer landmarks, or raise budget="
 
 
-def squared_norms(factors: RangeFactors, weights: FlatWeights) -> Tensor:
-    """Squared norms of the features, which need no features."""
-    return (
-        weights.projection * factors.rank / 2
-        + weights.logarithm * factors.logarithms.square().sum(-1)
-    )
+def _table(a: RangeFactors, b: RangeFactors | None) -> Tensor:
+    return a.basis.new_zeros(len(a.basis), len((a if b is None else b).basis))
+
+
+def _on_one_thread_if_small(out: Tensor, a: RangeFactors) -> AbstractContextManager[None]:
+    return _linalg.on_one_thread_if_small(float(out.numel()) * a.basis.shape[-2] ** 2)
 
 
 def svec(x: Tensor) -> Tensor:
@@ -168,17 +213,6 @@ def svec(x: Tensor) -> Tensor:
     scale = torch.full_like(row, 2, dtype=x.dtype).sqrt().masked_fill(row == column, 1.0)
     # One flat index takes half the time of two.
     return x.flatten(-2).index_select(-1, row * size + column) * scale
-
-
-def _scales(factors: RangeFactors, weights: FlatWeights) -> list[Tensor]:
-    """Give what stands between U and Uᵀ in each part of positive weight."""
-    scales = []
-    if weights.projection > 0:
-        kept = (factors.values > 0).to(factors.values.dtype)
-        scales.append(kept * (weights.projection / 2) ** 0.5)
-    if weights.logarithm > 0 or not scales:
-        scales.append(factors.logarithms * weights.logarithm**0.5)
-    return scales
 
 
 def _tile(basis: Tensor, scale: Tensor, rows: slice) -> Tensor:

@@ -171,7 +171,7 @@ def singular_values_by_squares(x: Tensor, count: Tensor, trusted: float) -> Tens
 
 
 def small_gram(x: Tensor) -> Tensor:
-    """Give XXᵀ or XᵀX, whichever is smaller."""
+    """Return XXᵀ or XᵀX, whichever is smaller."""
     return product(x, x.mT) if x.shape[-2] <= x.shape[-1] else product(x.mT, x)
 
 
@@ -187,7 +187,7 @@ def _torch_eigenvalues(x: Any) -> Any:
 
 
 def runs_through_numpy(x: Tensor) -> bool:
-    """Say whether x is on the CPU and wants no gradients."""
+    """Return whether x is on the CPU and wants no gradients."""
     return x.device.type == "cpu" and not x.requires_grad
 
 
@@ -213,7 +213,7 @@ def _mirror_lower(x: Tensor) -> None:
 
 
 def _unit(x: Tensor) -> Tensor:
-    """Give the unit vector along x, and the first of the basis along zero."""
+    """Return the unit vector along x, and the first of the basis along zero."""
     length = x.norm()
     return x / length if length > 0 else torch.eye(1, len(x), dtype=x.dtype, device=x.device)[0]
 

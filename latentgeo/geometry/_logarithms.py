@@ -67,7 +67,7 @@ def _about_centre(diagonals: Tensor, squares: Tensor) -> tuple[Tensor, Tensor, T
 
 
 def _log_determinants(diagonals: Tensor, squares: Tensor, shifts: Tensor) -> Tensor:
-    """Give log det(T + tI) for each shift t of each matrix, (shifts, batch)."""
+    """Return log det(T + tI) for each shift t of each matrix, (shifts, batch)."""
     shifts = shifts[:, None]
     pivots = diagonals[0] + shifts
     product, total, shifted = pivots.clone(), torch.zeros_like(pivots), torch.empty_like(pivots)

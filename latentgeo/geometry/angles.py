@@ -18,7 +18,7 @@ from latentgeo.geometry._checks import (
 )
 from latentgeo.geometry._linalg import product
 from latentgeo.geometry._tiles import piece_bytes, tiles
-from latentgeo.geometry.hilbert import centre_both, dimension_of_energies
+from latentgeo.geometry.hilbert import centre_both, leading_count
 
 _EPS64 = torch.finfo(torch.float64).eps
 _COSINES_RESOLVE = 1e-2
@@ -274,7 +274,7 @@ def _cosines_by_squares(cross: Tensor) -> Tensor:
 
 
 def _squares_lose_digits(cosines: Tensor, count: Tensor) -> Tensor:
-    """Say where a squared cosine leaves an angle uncertain: near 0 and near a right angle."""
+    """Mark where a squared cosine leaves an angle uncertain: near 0 and near a right angle."""
     last = cosines.gather(-1, (count[:, None] - 1).clamp_min(0))[:, 0]
     near_zero = cosines[:, 0] > 1 - _COSINES_RESOLVE**2 / 2
     return (near_zero | (last < _SQUARED_COSINES_RESOLVE)) & (count > 0)
@@ -326,11 +326,7 @@ def _axes(gram: Tensor, share: float, dim: int | None) -> tuple[Tensor, Tensor]:
         return axes.expand(len(gram), -1, -1), count.expand(len(gram))
     values, vectors = _linalg.eigh(gram)
     values, vectors = values.flip(-1), vectors.flip(-1)
-    carrying = (values > values.shape[-1] * _EPS64 * values[:, :1].clamp_min(0)).sum(-1)
-    wanted = dimension_of_energies(values, [share])[:, 0]
-    if dim is not None:
-        wanted = torch.full_like(wanted, dim)
-    count = torch.minimum(wanted, carrying)
+    count = leading_count(values, share, dim)
     width = int(count.max())
     keep = torch.arange(width, device=gram.device) < count[:, None]
     scale = torch.where(keep, values[:, :width], 1.0).rsqrt() * keep
@@ -340,7 +336,7 @@ def _axes(gram: Tensor, share: float, dim: int | None) -> tuple[Tensor, Tensor]:
 def _joint_coordinates(
     clean: Tensor, cross: Tensor, noisy: Tensor, a: Tensor, b: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Give unit axes of both sets in common coordinates, without the rounding of the Gram."""
+    """Return unit axes of both sets in common coordinates, without the rounding of the Gram."""
     joint = torch.cat([torch.cat([clean, cross], -1), torch.cat([cross.mT, noisy], -1)], -2)
     values, vectors = _linalg.eigh(joint)
     keep = values > 4 * len(values) * _EPS64 * values[-1]

@@ -11,11 +11,9 @@ import torch
 from torch import Tensor
 
 from latentgeo.geometry import _linalg
-from latentgeo.geometry._arrays import A, DType, enter, enter_pair, enter_raw
+from latentgeo.geometry._arrays import A, DType, enter_pair, enter_raw, source_epsilon
 from latentgeo.geometry._checks import check_matrices, check_set, check_weights
-from latentgeo.geometry._factors import Form, range_factors, source_epsilon
-from latentgeo.geometry.rank import matrix_rank
-from latentgeo.geometry.strata import Stratum, product_stratum_dimension
+from latentgeo.geometry._factors import Form, range_factors
 
 
 class FrechetMean(NamedTuple):
@@ -36,15 +34,6 @@ class FrechetMean(NamedTuple):
     dispersion: float
     iterations: int
     converged: bool
-
-
-class StratumSummary(NamedTuple):
-    """One stratum of a set of latents: its size, dimension, means of the modes and dispersion."""
-
-    samples: int
-    dimension: int
-    means: tuple[Any, ...]
-    dispersion: float
 
 
 def bures_wasserstein_geodesic(
@@ -141,65 +130,15 @@ def frechet_mean(
     return FrechetMean(back(mean), dispersion, iterations, step <= tolerance)
 
 
-def stratum_summaries(
-    modes: Sequence[Any],
-    *,
-    ranks: Any = None,
-    source_dtype: DType | None = None,
-    max_iterations: int = 200,
-) -> dict[Stratum, StratumSummary]:
-    """Fréchet mean and dispersion of each stratum of a set of latents.
-
-    Parameters
-    ----------
-    modes : sequence of arrays or tensors, each (N, rows, columns)
-        Unfoldings of the same N latents, as `mode_unfoldings` gives them.
-    ranks : array-like of int, shape (N, modes), optional
-        The strata; by default ranks under the spectrum rule.
-    source_dtype : dtype, optional
-        What the latents were computed in; by default the dtype of the modes.
-    max_iterations : int
-        Of each mean.
-
-    Returns
-    -------
-    dict
-        {(7, 7, 48): StratumSummary(samples, dimension, means, dispersion), …}, the most frequent
-        first. ``means`` holds a factor (n, k) for each mode; ``dispersion`` is the mean squared
-        distance in the product.
-
-    Raises
-    ------
-    ValueError
-        If the modes hold different numbers of samples, or as for `frechet_mean`.
-    """
-    sets = [enter(x)[0] for x in modes]
-    if len({len(x) for x in sets}) != 1:
-        raise ValueError(f"the modes hold {[len(x) for x in sets]} samples; expected the same")
-    source = source_dtype if source_dtype is not None else _source(modes[0])
-    if ranks is None:
-        found = [matrix_rank(x, source_dtype=source) for x in sets]
-        triples = torch.stack(found, -1)
-    else:
-        triples = torch.as_tensor(ranks).to(sets[0].device)
-    summaries = {}
-    for stratum in sorted({tuple(row) for row in triples.tolist()}):
-        chosen = (triples == torch.tensor(stratum, device=triples.device)).all(-1)
-        summaries[stratum] = _summary(
-            [x[chosen] for x in sets], stratum, source, max_iterations, enter(modes[0])[1]
-        )
-    return dict(sorted(summaries.items(), key=lambda item: -item[1].samples))
-
-
 def factor_of_rank(s: Tensor, rank: int) -> Tensor:
-    """Give Y (..., n, k) with YYᵀ the best approximation of S of rank k."""
+    """Return Y (..., n, k) with YYᵀ the best approximation of S of rank k."""
     values, vectors = _linalg.eigh((s + s.mT) / 2)
     values, vectors = values[..., -rank:].flip(-1), vectors[..., -rank:].flip(-1)
     return vectors * values.clamp_min(0).sqrt()[..., None, :]
 
 
 def horizontal_lift(tangent: Tensor, factor: Tensor) -> Tensor:
-    """Give Z with YZᵀ + ZYᵀ the tangent vector and YᵀZ symmetric; YᵀY must be diagonal."""
+    """Return Z with YZᵀ + ZYᵀ the tangent vector and YᵀZ symmetric; YᵀY must be diagonal."""
     gram = factor.square().sum(-2)
     across = tangent @ factor
     inner = factor.mT @ across
@@ -234,23 +173,3 @@ def _shares(weights: Sequence[float] | None, count: int) -> Tensor:
     if float(shares.sum()) == 0:
         raise ValueError("all weights are zero; expected a positive one at least")
     return shares / shares.sum()
-
-
-def _summary(
-    sets: list[Tensor], stratum: Stratum, source: DType, max_iterations: int, back: Any
-) -> StratumSummary:
-    means = [
-        frechet_mean(x, form="unfolding", source_dtype=source, max_iterations=max_iterations)
-        for x in sets
-    ]
-    return StratumSummary(
-        len(sets[0]),
-        product_stratum_dimension([x.shape[-2] for x in sets], stratum),
-        tuple(back(mean.factor) for mean in means),
-        sum(mean.dispersion for mean in means),
-    )
-
-
-def _source(x: Any) -> DType:
-    dtype: DType = getattr(x, "dtype", "float64")
-    return dtype

@@ -95,6 +95,17 @@ def dimension_of_energies(energies: Tensor, shares: Sequence[float]) -> Tensor:
     return torch.where(total > 0, counts, 0)
 
 
+def leading_count(energies: Tensor, share: float, most: int | None = None) -> Tensor:
+    """Count the leading energies (..., k), descending, that hold a share, or ``most`` of them.
+
+    Those at the level of rounding carry nothing and are never counted.
+    """
+    noise = energies.shape[-1] * _EPS64 * energies[..., :1].clamp_min(0)
+    carrying = (energies > noise).sum(-1)
+    wanted = dimension_of_energies(energies, [share])[..., 0]
+    return carrying.clamp(max=most) if most is not None else torch.minimum(wanted, carrying)
+
+
 def centre_both(gram: Tensor) -> Tensor:
     """Take row and column means away, each set its own: any block (..., n, m)."""
     rows, columns = gram.mean(-1, keepdim=True), gram.mean(-2, keepdim=True)
@@ -189,7 +200,7 @@ class HilbertEmbedding(
         return self
 
     def transform(self, X: Any) -> npt.NDArray[np.float64]:
-        """Give coordinates of new points on the axes found.
+        """Return coordinates of new points on the axes found.
 
         Parameters
         ----------
@@ -212,7 +223,7 @@ class HilbertEmbedding(
         return np.asarray(coordinates.numpy())
 
     def dimension_(self, share: float = 0.95) -> int:
-        """Give the fewest axes that hold a share of the energy.
+        """Return the fewest axes that hold a share of the energy.
 
         Parameters
         ----------
@@ -258,17 +269,16 @@ class HilbertEmbedding(
         self._axes = _fix_signs(axes.flip(-1)[:, : self.n_components_])
 
     def _count(self, energies: Tensor) -> int:
-        carrying = int((energies > len(energies) * _EPS64 * energies[0]).sum())
         wanted = self.n_components
         if wanted is None:
-            return carrying
+            return int(leading_count(energies, 1.0, len(energies)))
         if isinstance(wanted, float) and 0 < wanted < 1:
             return int(dimension_of_energies(energies, [wanted])[0])
         if wanted != int(wanted) or not 0 < wanted <= len(energies):
             raise ValueError(
                 f"n_components is {wanted}; expected 1 to {len(energies)}, a share, or None"
             )
-        return min(int(wanted), carrying)
+        return int(leading_count(energies, 1.0, int(wanted)))
 
 
 def _to_numpy(x: Any) -> Any:

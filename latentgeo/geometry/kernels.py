@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -13,27 +14,29 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from latentgeo.geometry import _flat, _linalg
-from latentgeo.geometry._arrays import A, DType, enter, enter_pair, enter_raw
-from latentgeo.geometry._checks import check_finite, check_gram, check_set, check_weights
-from latentgeo.geometry._factors import Form
-from latentgeo.geometry._tiles import DEFAULT_BUDGET
-from latentgeo.geometry.distances import (
-    Options,
-    beside_tables,
-    check_factors_for,
-    explicit_features,
-    factor_sets,
-    feature_width,
-    flat_weights,
-    pairwise_distance,
-    require_cholesky,
+from latentgeo.geometry import _linalg
+from latentgeo.geometry._arrays import A, DType, enter, enter_raw, source_epsilon
+from latentgeo.geometry._checks import (
+    check_finite,
+    check_gram,
+    check_matrices,
+    check_set,
+    check_symmetric,
+    check_weights,
 )
-from latentgeo.geometry.statements import METRICS, statement
+from latentgeo.geometry._factors import Form
+from latentgeo.geometry._flat import Flat
+from latentgeo.geometry._tiles import DEFAULT_BUDGET, piece_bytes, require_result, tiles
+from latentgeo.geometry.distances import Options, check_domain, enter_sets, pairwise_distance
+from latentgeo.geometry.metrics import METRICS, statement
 
-LINEAR_KERNELS = tuple(name for name, stated in METRICS.items() if stated.is_flat)
+LINEAR_KERNELS = tuple(name for name, row in METRICS.items() if row.is_flat)
 """Kernels that are inner products of explicit features, by the name of their metric."""
 RADIAL_KERNELS = ("gaussian", "laplacian")
+_FEATURES_WAY_OUT = (
+    "take a Gram matrix, which is made in tiles, use Nystroem features of fewer columns, or work "
+    "in blocks of samples"
+)
 
 
 class IndefiniteKernelWarning(UserWarning):
@@ -83,7 +86,7 @@ def kernel(
     source_dtype: DType | None = None,
     budget: float = DEFAULT_BUDGET,
 ) -> Any:
-    r"""Gram matrix of a kernel on one set, or between two sets.
+    r"""Compute the Gram matrix of a kernel on one set, or between two sets.
 
     Parameters
     ----------
@@ -129,7 +132,7 @@ def kernel(
     """
     options = Options(form, log_weight, ridge, source_dtype, budget)
     if isinstance(x, tuple) and len(x) > 1:
-        options = beside_tables(options, x, y)
+        options = options.beside_tables(x, y)
     told = _Kernel(kernel, metric, _checked_gamma(kernel, gamma), options)
     modes = x if isinstance(x, tuple) else (x,)
     others = (None,) * len(modes) if y is None else y if isinstance(y, tuple) else (y,)
@@ -147,50 +150,75 @@ def feature_map(
     kernel: str = "pseudo-log",
     *,
     form: Form = "matrix",
+    weights: Sequence[float] | None = None,
     log_weight: float = 1.0,
     ridge: float = 0.0,
     source_dtype: DType | None = None,
-    budget: float = DEFAULT_BUDGET,
 ) -> A:
-    """Explicit features of a kernel: linear cost in the number of samples.
+    r"""Compute explicit features of a kernel: linear cost in the number of samples.
+
+    Of "pseudo-log" they are :math:`\phi(S) = (\mathrm{svec}(UU^\top)/\sqrt 2,\ \sqrt w\,
+    \mathrm{svec}(U \log\Lambda\,U^\top))` with svec the upper triangle, its off-diagonal entries
+    times √2. Squared distances between first parts are the chordal distances Σ sin²θ between
+    ranges of one rank.
 
     Parameters
     ----------
-    x : array or tensor, shape (N, n, n), or (N, n, m) for factors and unfoldings
-        One set.
+    x : array or tensor, shape (..., n, n), or (..., n, m) for factors and unfoldings
+        Matrices; or a tuple of such, one for each mode, whose features come side by side, so that
+        kernels add up.
     kernel : {"projection", "pseudo-log", "log-euclidean", "log-cholesky"}
         Its inner product is the kernel, and their Euclidean distance the metric of that name.
-    form, log_weight, ridge, source_dtype, budget
+    weights : sequence of float, optional
+        Weights of the modes in the sum of their kernels; all 1 by default.
+    form, log_weight, ridge, source_dtype
         As for `latentgeo.geometry.distance`.
 
     Returns
     -------
-    array or tensor, shape (N, D), float64
+    array or tensor, shape (..., D), float64
         D = n(n + 1)/2, twice that for "pseudo-log"; the same kind as ``x``.
 
     Raises
     ------
     ValueError
-        If the kernel has no explicit features, or they do not fit the budget, or as for
+        If the kernel has no explicit features, or they do not fit the memory, or as for
         `latentgeo.geometry.distance`.
     """
     if kernel not in LINEAR_KERNELS:
         known = ", ".join(LINEAR_KERNELS)
         raise ValueError(f"kernel is {kernel!r}; explicit features are there for {known}")
-    options = Options(form, log_weight, ridge, source_dtype, budget)
-    inside, back = enter_raw(x)
-    check_set(inside, "x")
-    width = feature_width(kernel, inside.shape[-2], log_weight)
-    _flat.require_features(len(inside), width, inside)
-    factors, _ = factor_sets(inside, None, x, None, options)
-    check_factors_for(kernel, factors, None)
-    return back(explicit_features(factors, kernel, options))
+    options = Options(form, log_weight, ridge, source_dtype)
+    given = x if isinstance(x, tuple) else (x,)
+    weights = [1.0] * len(given) if weights is None else weights
+    check_weights(weights, len(given))
+    modes, backs = zip(*(enter_raw(mode) for mode in given), strict=True)
+    for mode in modes:
+        check_matrices(mode)
+    lead = modes[0].shape[:-2]
+    if any(mode.shape[:-2] != lead for mode in modes):
+        shapes = [tuple(mode.shape) for mode in modes]
+        raise ValueError(f"the modes have shapes {shapes}; expected the same samples in each")
+    computed = _flat(kernel)
+    ends = [0, *accumulate(computed.width(mode.shape[-2]) for mode in modes)]
+    what = f"a table of {lead.numel()} samples x {ends[-1]} features"
+    require_result(8.0 * lead.numel() * ends[-1], modes[0], what, _FEATURES_WAY_OUT)
+    out = modes[0].new_empty(lead.numel(), ends[-1], dtype=torch.float64)
+    for mode, source, weight, (start, stop) in zip(
+        modes, given, weights, pairwise(ends), strict=True
+    ):
+        part = out[:, start:stop]
+        _fill(part, mode.reshape(-1, *mode.shape[-2:]), source, kernel, options)
+        if weight != 1:
+            part *= weight**0.5
+    found: A = backs[0](out.reshape(*lead, -1))
+    return found
 
 
 def is_positive_definite(
     kernel: str, metric: str = "pseudo-log", *, gamma: float | None = None, size: int | None = None
 ) -> bool:
-    """Say whether a kernel is positive definite in theory, on every finite set.
+    """Return whether a kernel is positive definite in theory, on every finite set.
 
     Parameters
     ----------
@@ -218,15 +246,16 @@ def is_positive_definite(
     if kernel in LINEAR_KERNELS:
         return True
     _check_kernel(kernel)
-    if statement(metric).is_flat:
+    row = statement(metric)
+    if row.is_flat:
         return True
-    if metric == "stein" and kernel == "gaussian" and gamma is not None and size is not None:
-        return gamma >= (size - 1) / 2 or (gamma > 0 and float(2 * gamma).is_integer())
-    return False
+    if kernel != "gaussian" or gamma is None or size is None:
+        return False
+    return row.gaussian_is_positive(gamma, size)
 
 
 def gram_diagnostics(gram: A) -> GramDiagnostics:
-    """Smallest eigenvalue and share of negative energy of Gram matrices.
+    """Compute the smallest eigenvalue and the share of negative energy of Gram matrices.
 
     Parameters
     ----------
@@ -348,7 +377,7 @@ class Nystroem(
         return self
 
     def transform(self, X: Any) -> npt.NDArray[np.float64]:
-        """Give features of samples.
+        """Compute features of samples.
 
         Parameters
         ----------
@@ -396,18 +425,31 @@ def _of_one_mode(x: Any, y: Any, told: _Kernel) -> Any:
     return back(distances.pow_(power).mul_(-told.gamma).exp_())
 
 
+def _flat(kernel: str) -> Flat:
+    computed = METRICS[kernel].computed
+    assert isinstance(computed, Flat)
+    return computed
+
+
 def _linear(x: Any, y: Any, told: _Kernel) -> Any:
-    first, second, back = enter_pair(x, y, raw=True)
-    _flat.require_table(first, second)
-    fx, fy = factor_sets(first, second, x, y, told.options)
-    check_factors_for(told.name, fx, fy)
-    if told.name == "log-cholesky":
-        require_cholesky(fx, fy, told.options)
-        left = explicit_features(fx, told.name, told.options)
-        right = left if fy is None else explicit_features(fy, told.name, told.options)
-        return back(left @ right.mT)
-    weights = flat_weights(told.name, told.options.log_weight)
-    return back(_flat.gram(fx, fy, weights, told.options.budget))
+    fx, fy, back = enter_sets(x, y, told.name, told.options)
+    options = told.options
+    return back(_flat(told.name).gram(fx, fy, options.log_weight, options.budget))
+
+
+def _fill(out: Tensor, x: Tensor, source: Any, kernel: str, options: Options) -> None:
+    """Make features of a set a few samples at a time, so that its factors are never held whole."""
+    if options.form == "matrix":
+        check_symmetric(x, source_epsilon(source, options.source_dtype))
+    rows, columns = x.shape[-2:]
+    pieces = tiles(len(x), 8.0 * rows * (6 * rows + columns), piece_bytes(x))
+
+    def features(piece: slice) -> None:
+        factors = options.factors(x[piece], source, "x")
+        check_domain(kernel, factors, None, piece.start)
+        out[piece] = _flat(kernel).features(factors, options.log_weight)
+
+    _linalg.map_tiles(features, pieces, 8.0 * x.numel() * min(rows, columns), x)
 
 
 def _combined(grams: Iterator[Any], combine: str, weights: Sequence[float]) -> Any:

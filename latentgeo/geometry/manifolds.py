@@ -18,7 +18,7 @@ from latentgeo.geometry import _linalg
 from latentgeo.geometry._arrays import enter
 from latentgeo.geometry._checks import check_finite
 from latentgeo.geometry.bures import align, factor_of_rank, horizontal_lift
-from latentgeo.geometry.strata import stratum_dimension
+from latentgeo.geometry.strata import product_stratum_dimension, stratum_dimension
 
 _EPS64 = torch.finfo(torch.float64).eps
 
@@ -69,11 +69,11 @@ class FixedRankPSD(Manifold):  # type: ignore[misc]
 
     @staticmethod
     def default_metric() -> type["BuresWassersteinMetric"]:
-        """Give the metric that the manifold is equipped with by default."""
+        """Return the metric that the manifold is equipped with by default."""
         return BuresWassersteinMetric
 
     def belongs(self, point: Any, atol: float | None = None) -> Any:
-        """Say whether matrices are symmetric, positive semi-definite and of rank k.
+        """Return whether matrices are symmetric, positive semi-definite and of rank k.
 
         Parameters
         ----------
@@ -99,7 +99,7 @@ class FixedRankPSD(Manifold):  # type: ignore[misc]
         return back(symmetric & kept & zero & (largest > 0))
 
     def is_tangent(self, vector: Any, base_point: Any = None, atol: float | None = None) -> Any:
-        """Say whether symmetric matrices vanish on the complement of the base point's range.
+        """Return whether symmetric matrices vanish on the complement of the base point's range.
 
         Parameters
         ----------
@@ -131,7 +131,7 @@ class FixedRankPSD(Manifold):  # type: ignore[misc]
         return back(self._project(v, enter(base_point)[0]))
 
     def projection(self, point: Any) -> Any:
-        """Give the nearest matrices (Frobenius) of rank at most k.
+        """Return the nearest matrices (Frobenius) of rank at most k.
 
         Parameters
         ----------
@@ -210,7 +210,7 @@ class BuresWassersteinMetric(RiemannianMetric):  # type: ignore[misc]
         return back(moved @ moved.mT)
 
     def log(self, point: Any, base_point: Any) -> Any:
-        """Give initial velocities of shortest paths from base points to points.
+        """Return initial velocities of shortest paths from base points to points.
 
         Parameters
         ----------
@@ -265,8 +265,7 @@ def fixed_rank_product(sizes: Sequence[int], ranks: Sequence[int]) -> ProductMan
     ValueError
         If the lengths differ, or a rank is out of range.
     """
-    if len(sizes) != len(ranks):
-        raise ValueError(f"got {len(sizes)} sizes and {len(ranks)} ranks; expected one rank a size")
+    product_stratum_dimension(sizes, ranks)  # refuses what cannot be
     return ProductManifold([FixedRankPSD(n, k) for n, k in zip(sizes, ranks, strict=True)])
 
 

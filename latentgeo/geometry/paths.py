@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from latentgeo.geometry._arrays import A, DType
-from latentgeo.geometry._checks import check_finite, check_not_empty
+from latentgeo.geometry._checks import check_count, check_floats
 from latentgeo.geometry.pullback import Decoder
 from latentgeo.geometry.rank import RankRule, mode_ranks, mode_singular_values
 
@@ -86,7 +86,7 @@ def path_length(decoder: Decoder, path: Tensor, *, substeps: int = 4) -> Tensor:
         If there are fewer than two points, or they are not finite.
     """
     _check_path(path)
-    _check_count(substeps, "substeps", 1)
+    check_count(substeps, "substeps")
     return torch.stack([_length(decoder, one, substeps) for one in path])
 
 
@@ -139,9 +139,9 @@ def geodesic(
        models", arXiv 2105.03663.
     """
     _check_ends(start, end)
-    _check_count(points, "points", 3)
-    _check_count(iterations, "iterations", 1)
-    _check_count(substeps, "substeps", 1)
+    check_count(points, "points", 3)
+    check_count(iterations, "iterations")
+    check_count(substeps, "substeps")
     lines = _lines(start.detach(), end.detach(), points)
     found = [_bend(decoder, line, iterations, tolerance) for line in lines]
     paths = torch.stack([path for path, _ in found])
@@ -246,7 +246,7 @@ def _lines(start: Tensor, end: Tensor, points: int) -> Tensor:
 
 
 def _check_path(path: Tensor) -> None:
-    _check_floats(path, "path")
+    check_floats(path, "path")
     if path.ndim < 3 or path.shape[1] < 2:
         raise ValueError(
             f"path has shape {tuple(path.shape)}; expected (paths, points, ...) of at least 2 "
@@ -255,22 +255,10 @@ def _check_path(path: Tensor) -> None:
 
 
 def _check_ends(start: Tensor, end: Tensor) -> None:
-    _check_floats(start, "start")
-    _check_floats(end, "end")
+    check_floats(start, "start")
+    check_floats(end, "end")
     if start.shape != end.shape or start.ndim < 2:
         raise ValueError(
             f"start has shape {tuple(start.shape)} and end {tuple(end.shape)}; expected the same, "
             "(pairs, ...)"
         )
-
-
-def _check_floats(z: Tensor, name: str) -> None:
-    if not isinstance(z, Tensor) or not z.dtype.is_floating_point:
-        raise TypeError(f"{name} is {type(z).__name__}; expected a tensor of floats for a decoder")
-    check_not_empty(z, name)
-    check_finite(z, name)
-
-
-def _check_count(value: int, name: str, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(f"{name} is {value!r}; expected a whole number from {least}")

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.func import jacrev, jvp, vmap
 
 from latentgeo.geometry import _linalg
-from latentgeo.geometry._checks import check_finite, check_not_empty
+from latentgeo.geometry._checks import check_finite, check_floats
 from latentgeo.geometry._tiles import DEFAULT_BUDGET, require
 
 Decoder = Callable[[Tensor], Tensor]
@@ -103,7 +103,7 @@ def pullback_statistics(
 
 
 def _padded_singular_values(jacobian: Tensor) -> Tensor:
-    """Give one value for each latent direction: those beyond the pixels are not seen."""
+    """Return one value for each latent direction: those beyond the pixels are not seen."""
     values = _linalg.svdvals(jacobian)
     return torch.nn.functional.pad(values, (0, jacobian.shape[1] - len(values)))
 
@@ -160,10 +160,7 @@ def _of_sample(directions: Tensor | None, i: int) -> Tensor | None:
 
 
 def _check(z: Tensor, directions: Tensor | None) -> None:
-    if not isinstance(z, Tensor) or not z.dtype.is_floating_point:
-        raise TypeError(f"z is {type(z).__name__}; expected a tensor of floats for the decoder")
-    check_not_empty(z, "z")
-    check_finite(z, "z")
+    check_floats(z)
     if directions is None:
         return
     check_finite(directions, "directions")

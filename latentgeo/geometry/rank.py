@@ -8,10 +8,18 @@ import torch
 from torch import Tensor
 
 from latentgeo.geometry import _linalg
-from latentgeo.geometry._arrays import A, DType, enter, enter_raw, epsilon, is_coarse
+from latentgeo.geometry._arrays import (
+    A,
+    DType,
+    enter,
+    enter_raw,
+    epsilon,
+    is_coarse,
+    source_epsilon,
+)
 from latentgeo.geometry._checks import check_latents, check_matrices
 from latentgeo.geometry._tiles import piece_bytes, tiles
-from latentgeo.geometry.unfolding import centre, unfold
+from latentgeo.geometry.unfolding import centre, centring_floor, unfold
 
 RankRule = Literal["spectrum", "float32-covariance"] | float
 """How a spectrum becomes an integer: a named rule, or a relative tolerance on singular values."""
@@ -19,7 +27,6 @@ RankRule = Literal["spectrum", "float32-covariance"] | float
 # Rounding moves a float32 eigenvalue by a few eps of the largest, the cut lies at n eps.
 _NEAR_THE_CUT = 0.3
 _MANY_ROWS = 32  # from which on the rounding of a product is far below the cut
-_EPS64 = torch.finfo(torch.float64).eps
 
 
 def default_tolerance(shape: tuple[int, ...], dtype: DType) -> float:
@@ -67,7 +74,7 @@ def singular_values(x: A, centred: bool = True, source_dtype: DType | None = Non
     """
     inside, back = enter_raw(x)
     check_matrices(inside)
-    return back(spectrum(inside, centred, epsilon(_source(x, source_dtype))))
+    return back(spectrum(inside, centred, source_epsilon(x, source_dtype)))
 
 
 def matrix_rank(
@@ -109,7 +116,7 @@ def matrix_rank(
     """
     inside, back = enter_raw(x)
     check_matrices(inside)
-    return back(ranks_by_rule(inside, rule, centred, epsilon(_source(x, source_dtype))))
+    return back(ranks_by_rule(inside, rule, centred, source_epsilon(x, source_dtype)))
 
 
 def mode_singular_values(
@@ -136,7 +143,7 @@ def mode_singular_values(
     """
     inside, back = enter_raw(z)
     check_latents(inside)
-    eps = epsilon(_source(z, source_dtype))
+    eps = source_epsilon(z, source_dtype)
     rows, columns, channels = _over_latents(inside, lambda x: spectrum(x, centred, eps))
     return back(rows), back(columns), back(channels)
 
@@ -173,7 +180,7 @@ def mode_ranks(
     """
     inside, back = enter_raw(z)
     check_latents(inside)
-    eps = epsilon(_source(z, source_dtype))
+    eps = source_epsilon(z, source_dtype)
     if singular_values is None or rule == "float32-covariance":
         ranks = _over_latents(inside, lambda x: ranks_by_rule(x, rule, centred, eps))
     else:
@@ -250,7 +257,7 @@ def _checked_spectra(given: Sequence[Any], modes: Sequence[Tensor]) -> list[Tens
 
 
 def _by_spectrum(x: Tensor, values: Tensor, rule: RankRule, eps: float) -> Tensor:
-    return _count(values, _relative_tolerance(rule, tuple(x.shape), eps), _noise_floor(x))
+    return _count(values, _relative_tolerance(rule, tuple(x.shape), eps), centring_floor(x))
 
 
 def spectrum(x: Tensor, centred: bool, eps: float) -> Tensor:
@@ -289,12 +296,6 @@ def _values_from_gram(x: Tensor) -> Tensor:
     return _linalg.eigvalsh(_linalg.small_gram(x)).flip(-1).clamp_min(0).sqrt()
 
 
-def _source(x: Any, source_dtype: DType | None) -> Any:
-    if source_dtype is not None:
-        return source_dtype
-    return x if hasattr(x, "dtype") else "float64"
-
-
 def _relative_tolerance(rule: RankRule, shape: tuple[int, ...], eps: float) -> float:
     if rule == "spectrum":
         return max(shape[-2:]) * eps
@@ -309,12 +310,6 @@ def _checked_tolerance(rtol: float) -> float:
     if not 0 <= rtol < float("inf"):
         raise ValueError(f"the relative tolerance is {rtol}; expected a number of at least 0")
     return float(rtol)
-
-
-def _noise_floor(x: Tensor) -> Tensor:
-    """Bound what centring itself leaves: a constant matrix is not exactly zero after it."""
-    largest = torch.maximum(x.amax((-2, -1)), -x.amin((-2, -1)))
-    return max(x.shape[-2:]) * _EPS64 * largest.to(torch.float64)
 
 
 def _count(values: Tensor, rtol: float, floor: Tensor | None = None) -> Tensor:

@@ -1,14 +1,56 @@
-"""Strata: the pieces of one rank each that latent sets are made of."""
+"""Strata, the pieces of one rank each that latent sets are made of: which, and how surely."""
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from latentgeo.geometry._arrays import DType, enter, source_epsilon
+from latentgeo.geometry._checks import check_finite, check_not_empty
+from latentgeo.geometry.rank import singular_values
 
 Stratum = tuple[int, ...]
 """One rank per mode."""
+
+
+Verdict = Literal["smooth", "stratified", "undecided"]
+
+
+class Stratification(NamedTuple):
+    """A verdict on a set of latents, with what it rests on.
+
+    Attributes
+    ----------
+    verdict : {"smooth", "stratified", "undecided"}
+        "smooth": all lie on one stratum, each kept singular value clear of the noise floor.
+        "stratified": samples lie on several strata, and clearly so. "undecided": too many
+        spectra pass through the floor without a gap, or too few samples lie elsewhere.
+    strata : dict
+        Samples of each stratum, counting only those with no singular value in doubt.
+    doubtful : float
+        Share of samples with a singular value within ``band`` of the floor, 0 to 1.
+    margins : tuple of float
+        For each mode, how far the smallest kept singular value is above the floor, as a ratio;
+        the 5 % quantile over samples.
+    gaps : tuple of float
+        For each mode, the ratio of the smallest kept to the largest dropped singular value; the
+        median over samples, infinite where nothing is dropped.
+    floors : tuple of float
+        For each mode, the floor as a share of the largest singular value.
+    evidence : str
+        One plain sentence.
+    """
+
+    verdict: Verdict
+    strata: dict[Stratum, int]
+    doubtful: float
+    margins: tuple[float, ...]
+    gaps: tuple[float, ...]
+    floors: tuple[float, ...]
+    evidence: str
 
 
 def stratum_dimension(n: int, k: int) -> int:
@@ -80,56 +122,154 @@ def strata_counts(rank_triples: Any) -> dict[Stratum, int]:
     return dict(sorted(counts.items(), key=lambda item: (-item[1], [-rank for rank in item[0]])))
 
 
-class StratumTransitions(NamedTuple):
-    """How samples move between strata: ``counts[i, j]`` went from ``origins[i]`` to ``targets[j]``.
-
-    ``origins`` and ``targets`` are in descending order of their ranks.
-    """
-
-    origins: list[Stratum]
-    targets: list[Stratum]
-    counts: npt.NDArray[np.int64]
-
-    @property
-    def staying(self) -> float:
-        """Share of the samples that did not change stratum, 0 to 1."""
-        same = sum(
-            int(self.counts[i, self.targets.index(origin)])
-            for i, origin in enumerate(self.origins)
-            if origin in self.targets
-        )
-        return same / int(self.counts.sum())
-
-
-def stratum_transitions(origin_ranks: Any, target_ranks: Any) -> StratumTransitions:
-    """Tabulate the moves of the same samples from one set of ranks to another.
+def stratification(
+    modes: Sequence[Any],
+    *,
+    source_dtype: DType | None = None,
+    band: float = 10.0,
+    share: float = 0.02,
+) -> Stratification:
+    """Decide whether latents lie on one stratum or on several, from their unfoldings.
 
     Parameters
     ----------
-    origin_ranks, target_ranks : array-like of int, shape (samples, modes)
-        Ranks of each sample before and after, such as clean and noisy.
+    modes : sequence of arrays or tensors, each (N, rows, columns)
+        Unfoldings of the same latents, as `mode_unfoldings` gives them.
+    source_dtype : dtype, optional
+        What the latents were computed in; by default the dtype of the modes. It sets the noise
+        floor, max(rows, columns) · eps.
+    band, share
+        As for `stratification_of_spectra`.
 
     Returns
     -------
-    StratumTransitions
-        Named tuple (origins, targets, counts) with the property ``staying``.
+    Stratification
+    """
+    spectra = [singular_values(x, source_dtype=source_dtype) for x in modes]
+    floors = [max(x.shape[-2:]) * source_epsilon(x, source_dtype) for x in modes]
+    return stratification_of_spectra(spectra, floors, band=band, share=share)
+
+
+def stratification_of_spectra(
+    spectra: Sequence[Any],
+    floors: Sequence[float],
+    *,
+    band: float = 10.0,
+    share: float = 0.02,
+) -> Stratification:
+    """Decide whether latents lie on one stratum or on several, from their singular values.
+
+    A sample is in doubt where a singular value of any mode lies within a factor ``band`` of the
+    noise floor: there the integer rank depends on the tolerance. The verdict is "stratified" if
+    at least a ``share`` of all samples, and three, lie without doubt off the largest stratum;
+    "smooth" if none does and at most a ``share`` is in doubt; and "undecided" otherwise.
+
+    Parameters
+    ----------
+    spectra : sequence of arrays or tensors, each (N, k)
+        Singular values of the centred unfoldings, in any order.
+    floors : sequence of float
+        Noise floor of each mode, as a share of the largest singular value.
+    band : float
+        At least 1.
+    share : float
+        In [0, 1).
+
+    Returns
+    -------
+    Stratification
 
     Raises
     ------
     ValueError
-        If the two hold different numbers of samples.
+        If the spectra hold different numbers of samples, or a parameter is out of range.
     """
-    before, after = _triples(origin_ranks), _triples(target_ranks)
-    if len(before) != len(after):
-        raise ValueError(
-            f"got ranks of {len(before)} samples before and {len(after)} after; "
-            "expected the same samples in the same order"
+    sets = [_relative(s) for s in spectra]
+    _check(sets, floors, band, share)
+    ranks, doubts, margins, gaps = zip(
+        *(_judge(s, floor, band) for s, floor in zip(sets, floors, strict=True)), strict=True
+    )
+    doubtful = torch.stack(doubts).any(0)
+    clear = torch.stack(ranks, -1)[~doubtful]
+    strata = strata_counts(clear.tolist()) if len(clear) else {}
+    doubt = float(doubtful.double().mean())
+    elsewhere = sum(list(strata.values())[1:])
+    verdict = _verdict(len(doubtful), strata, elsewhere, doubt, share)
+    words = _words(verdict, len(doubtful), strata, elsewhere, doubt, band, margins)
+    return Stratification(
+        verdict, strata, doubt, tuple(margins), tuple(gaps), tuple(map(float, floors)), words
+    )
+
+
+def _relative(spectrum: Any) -> Tensor:
+    """Sort in descending order and divide by the largest; a zero spectrum stays zero."""
+    s = enter(spectrum)[0].cpu().sort(-1, descending=True).values
+    return s / torch.where(s[..., :1] > 0, s[..., :1], 1.0)
+
+
+def _judge(s: Tensor, floor: float, band: float) -> tuple[Tensor, Tensor, float, float]:
+    """Ranks, doubts, the margin above the floor and the gap at the cut, of one mode."""
+    rank = (s > floor).sum(-1)
+    doubt = ((s > floor / band) & (s <= floor * band)).any(-1)
+    padded = torch.nn.functional.pad(s, (1, 1))
+    padded[:, 0] = float("inf")
+    kept = padded.gather(-1, rank[:, None])[:, 0]
+    dropped = padded.gather(-1, rank[:, None] + 1)[:, 0]
+    gap = torch.where(dropped > 0, kept / dropped.clamp_min(1e-300), float("inf"))
+    return rank, doubt, float((kept / floor).quantile(0.05)), float(gap.median())
+
+
+def _verdict(
+    samples: int, strata: dict[Stratum, int], elsewhere: int, doubt: float, share: float
+) -> Verdict:
+    if elsewhere >= max(3, share * samples):
+        return "stratified"
+    if len(strata) == 1 and doubt <= share:
+        return "smooth"
+    return "undecided"
+
+
+def _words(
+    verdict: Verdict,
+    samples: int,
+    strata: dict[Stratum, int],
+    elsewhere: int,
+    doubt: float,
+    band: float,
+    margins: Sequence[float],
+) -> str:
+    """Write in one sentence what the verdict rests on."""
+    largest = next(iter(strata), None)
+    beside = f"{doubt:.0%} of {samples} samples have a singular value within {band:g}x of the floor"
+    if verdict == "stratified":
+        return (
+            f"stratified: {len(strata)} strata hold samples without doubt, {elsewhere} of them off "
+            f"the largest, {largest}; {beside}"
         )
-    origins, targets = sorted(set(before), reverse=True), sorted(set(after), reverse=True)
-    counts = np.zeros((len(origins), len(targets)), dtype=np.int64)
-    for a, b in zip(before, after, strict=True):
-        counts[origins.index(a), targets.index(b)] += 1
-    return StratumTransitions(origins, targets, counts)
+    if verdict == "smooth":
+        return (
+            f"smooth: all samples without doubt lie on {largest}, the smallest kept singular value "
+            f"at least {min(margins):.3g}x the floor in 95% of samples; {beside}"
+        )
+    return f"undecided: {beside}, and {elsewhere} samples lie without doubt off the largest stratum"
+
+
+def _check(sets: list[Tensor], floors: Sequence[float], band: float, share: float) -> None:
+    if len(sets) != len(floors):
+        raise ValueError(f"got {len(sets)} spectra and {len(floors)} floors; expected one each")
+    for s in sets:
+        if s.ndim != 2:
+            raise ValueError(f"a spectrum has shape {tuple(s.shape)}; expected (samples, values)")
+        check_not_empty(s, "a spectrum")
+        check_finite(s, "a spectrum")
+    if len({len(s) for s in sets}) != 1:
+        raise ValueError(f"the modes hold {[len(s) for s in sets]} samples; expected the same")
+    if any(not 0 < floor < 1 for floor in floors):
+        raise ValueError(f"floors are {tuple(floors)}; expected shares between 0 and 1")
+    if not band >= 1:
+        raise ValueError(f"band is {band}; expected at least 1")
+    if not 0 <= share < 1:
+        raise ValueError(f"share is {share}; expected a share in [0, 1)")
 
 
 def _triples(ranks: Any) -> list[Stratum]:

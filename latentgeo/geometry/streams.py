@@ -16,9 +16,7 @@ from latentgeo.geometry._checks import check_finite, check_shares
 from latentgeo.geometry._flat import add_product, mirror
 from latentgeo.geometry._tiles import require_result
 from latentgeo.geometry.angles import angles_of_bases
-from latentgeo.geometry.hilbert import SHARES, dimension_of_energies
-
-_EPS64 = torch.finfo(torch.float64).eps
+from latentgeo.geometry.hilbert import SHARES, dimension_of_energies, leading_count
 
 
 class PointStream(NamedTuple):
@@ -286,7 +284,7 @@ def _of_scatter(
 
 
 def _moved_to_the_front(matrix: Tensor, place: slice) -> Tensor:
-    """Give a diagonal block, contiguous, in the memory of the matrix, which is lost."""
+    """Return a diagonal block, contiguous, in the memory of the matrix, which is lost."""
     size = place.stop - place.start
     block = matrix.view(-1)[: size * size].view(size, size)
     step = max(1, len(matrix) // 16)
@@ -354,7 +352,5 @@ def _in_coordinates(points: PointStream, coefficients: Tensor) -> Tensor:
 
 
 def _leading(matrix: Tensor, energies: Tensor, share: float) -> tuple[Tensor, Tensor]:
-    """Give the energies (d,) and vectors (…, d) that hold the share, as far as any carry energy."""
-    carrying = energies > len(energies) * _EPS64 * energies[0].clamp_min(0)
-    wanted = dimension_of_energies(energies, [share])[0]
-    return _linalg.eigh_in_place(matrix, min(int(wanted), int(carrying.sum())))
+    """Find the energies (d,) and vectors (…, d) that hold the share, as far as any carry energy."""
+    return _linalg.eigh_in_place(matrix, int(leading_count(energies, share)))

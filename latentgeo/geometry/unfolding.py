@@ -107,6 +107,12 @@ def centre(x: Tensor) -> Tensor:
     return x - x.mean(-1, keepdim=True)
 
 
+def centring_floor(x: Tensor) -> Tensor:
+    """Bound what centring itself leaves: a constant matrix is not exactly zero after it."""
+    largest = torch.maximum(x.amax((-2, -1)), -x.amin((-2, -1)))
+    return max(x.shape[-2:]) * torch.finfo(torch.float64).eps * largest.to(torch.float64)
+
+
 def covariance(x: Tensor) -> Tensor:
     """Covariance of the rows of an unfolding; a single column has none and gives zeros."""
     centred = centre(x)

@@ -2,14 +2,6 @@
 
 from latentgeo.interpolation.benchmark import score_lines
 from latentgeo.interpolation.images import interpolate_images
-from latentgeo.interpolation.lines import DecodedLines, decode_lines, line_scores
-from latentgeo.path_results import PathResults
+from latentgeo.measures.paths.lines import DecodedLines, decode_lines, line_scores
 
-__all__ = [
-    "DecodedLines",
-    "PathResults",
-    "decode_lines",
-    "interpolate_images",
-    "line_scores",
-    "score_lines",
-]
+__all__ = ["DecodedLines", "decode_lines", "interpolate_images", "line_scores", "score_lines"]

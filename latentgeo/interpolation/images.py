@@ -12,15 +12,15 @@ from latentgeo.checkpoints import Card
 from latentgeo.datasets import ImageDataset, SentenceDataset, load
 from latentgeo.errors import InputError
 from latentgeo.features import Features, load_features
-from latentgeo.interpolation.model_paths import measure_paths
-from latentgeo.interpolation.opened import open_all
-from latentgeo.interpolation.variables import per_pair
-from latentgeo.interpolation.writing import check_out, write_results
+from latentgeo.interpolation.job import check_out, measure_paths, open_all, write_paths
+from latentgeo.measures import summarize
+from latentgeo.measures.paths.model_paths import ImagePaths
+from latentgeo.measures.paths.variables import BOUNDS, per_pair
 from latentgeo.models import choose_device
-from latentgeo.path_results import PathResults, summarize_paths
 from latentgeo.pipeline import Checkpoints, name_checkpoints
 from latentgeo.progress import track
 from latentgeo.provenance import provenance
+from latentgeo.results import Analysis
 from latentgeo.settings import InterpolationSettings, resolve
 
 KIND = "interpolation"
@@ -39,7 +39,7 @@ def interpolate_images(
     force: bool = False,
     progress: bool = False,
     **choices: Any,
-) -> PathResults:
+) -> Analysis:
     """Interpolate between the latents of test images, and measure what is on the way.
 
     Models are compared on the same pairs. The latents are those that `analyze` looks at: of a
@@ -77,7 +77,7 @@ def interpolate_images(
 
     Returns
     -------
-    PathResults
+    Analysis
         The numbers and their summary.
 
     Raises
@@ -103,13 +103,15 @@ def interpolate_images(
     models = open_all(named, ends, opening, device)
     space = None if features is None else load_features(features).to(choose_device(device))
     children = {
-        label: measure_paths(label, model, ends, known, chosen, space)
+        label: measure_paths(
+            label, KIND, ImagePaths(model, chosen.seed, ends, known, chosen, space)
+        )
         for label, model in track(list(models.items()), "interpolate", show=progress)
     }
     tree = _tree(children, ends, known, chosen, space)
-    found = PathResults(tree, summarize_paths(tree))
+    found = Analysis(tree, summarize(tree))
     if out is not None:
-        write_results(found, Path(out), KIND)
+        write_paths(found, Path(out))
     return found
 
 
@@ -173,7 +175,7 @@ def _slice(images: ImageDataset, here: slice) -> ImageDataset:
 def _known(
     data: ImageDataset | str | Path, others: ImageDataset | None, size: int | None
 ) -> ImageDataset:
-    """Give the images that decoded ones are compared with."""
+    """Return the images that decoded ones are compared with."""
     if not isinstance(data, ImageDataset):
         return load(data, "train", size=size)
     if others is None:
@@ -225,5 +227,5 @@ def _tree(
             start_label=("pair", labels[0]),
             end_label=("pair", labels[1]),
             **per_pair("classes_differ", differ, settings.seed),
-        ).assign_coords(bound=["low", "high"])
+        ).assign_coords(bound=BOUNDS)
     return xr.DataTree.from_dict({"/": root, **{f"/{name}": c for name, c in children.items()}})

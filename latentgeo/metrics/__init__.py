@@ -29,6 +29,7 @@ from latentgeo.metrics.intervals import (
     bootstrap_mean,
     bootstrap_median,
     bootstrap_ratio,
+    interval_over_seeds,
     jackknife_interval,
 )
 from latentgeo.metrics.line_images import LINE_SIDE, render_lines
@@ -37,7 +38,6 @@ from latentgeo.metrics.mmd import MMDTest, mmd_squared, mmd_test
 from latentgeo.metrics.parzen import Bandwidth, choose_bandwidth, parzen_log_likelihood
 from latentgeo.metrics.probes import ProbeScore, linear_probe
 from latentgeo.metrics.psnr import LEARNED_MARGIN_DB, psnr
-from latentgeo.metrics.seeds import interval_over_seeds
 from latentgeo.metrics.sentences import exact_match, token_accuracy
 from latentgeo.metrics.trigrams import TrigramModel, perplexity
 from latentgeo.metrics.whitening import WhitenedClusters, whitened_kmeans

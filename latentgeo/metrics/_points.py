@@ -40,6 +40,12 @@ def as_points(values: Any, what: str) -> Points:
     return points
 
 
+def check_count(value: int, name: str, least: int = 1) -> None:
+    """Require a whole number of at least some value."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(f"{name} is {value!r}; expected a whole number from {least}")
+
+
 def check_fit(train: Points, test: Points) -> None:
     """Raise `ValueError` unless test points have as many numbers as train points."""
     if train.shape[1] != test.shape[1]:

@@ -40,7 +40,7 @@ def name_clusters(probabilities: Any, labels: Any) -> NDArray[np.int64]:
 
 
 def clustering_error(probabilities: Any, labels: Any, names: Any) -> float:
-    """Give the share of points whose cluster has the name of another class.
+    """Return the share of points whose cluster has the name of another class.
 
     Lower is better.
 
@@ -71,7 +71,7 @@ def clustering_error(probabilities: Any, labels: Any, names: Any) -> float:
 
 
 def matched_clustering_error(clusters: Any, labels: Any) -> float:
-    """Give the share of points that are wrong under the best matching of clusters and classes.
+    """Return the share of points that are wrong under the best matching of clusters and classes.
 
     Each class is matched with at most one cluster and each cluster with at most one class
     (Hungarian algorithm), so with more clusters than classes the points of the clusters that are
@@ -101,7 +101,7 @@ def matched_clustering_error(clusters: Any, labels: Any) -> float:
 def clustering_accuracy(
     clusters: Any, labels: Any, *, seed: int, resamples: int = 2000, level: float = 0.95
 ) -> MeanInterval:
-    """Give the share of points that are right under the best matching, with an interval.
+    """Return the share of points that are right under the best matching, with an interval.
 
     One minus `matched_clustering_error`, and as optimistic. Higher is better; it does not depend
     on how clusters are numbered.
@@ -130,7 +130,7 @@ def clustering_accuracy(
 
 
 def _agrees(clusters: Any, labels: Any) -> NDArray[np.bool_]:
-    """Tell for each point whether its cluster is matched with its class."""
+    """Mark for each point whether its cluster is matched with its class."""
     found, classes = np.asarray(clusters), np.asarray(labels)
     if found.ndim != 1 or found.shape != classes.shape or not len(found):
         raise ValueError(

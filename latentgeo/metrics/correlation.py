@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
+from latentgeo.metrics.intervals import middle
+
 _NOTHING = 1e-12
 _LEAST = 4  # with three pairs a rank correlation takes only four values
 
@@ -38,7 +40,7 @@ def spearman(
     resamples: int = 2000,
     level: float = 0.95,
 ) -> RankCorrelation:
-    """Give Spearman's rank correlation with a percentile bootstrap interval.
+    """Compute Spearman's rank correlation with a percentile bootstrap interval.
 
     It does not change under rising maps of either measure. Ties share their mean rank.
 
@@ -93,8 +95,7 @@ def spearman(
     defined = drawn[~np.isnan(drawn)]
     if 2 * len(defined) < resamples:
         return RankCorrelation(rho, np.nan, np.nan, count)
-    tail = (1 - level) / 2
-    low, high = np.quantile(defined, (tail, 1 - tail))
+    low, high = middle(defined, level)
     return RankCorrelation(rho, float(low), float(high), count)
 
 

@@ -59,7 +59,7 @@ class FeatureStatistics:
 
 
 def frechet_distance(one: FeatureStatistics, other: FeatureStatistics) -> float:
-    r"""Give the squared Fréchet distance of two normal distributions of features.
+    r"""Return the squared Fréchet distance of two normal distributions of features.
 
     .. math:: \|\mu - \mu'\|^2 + \mathrm{tr}(\Sigma + \Sigma' - 2 (\Sigma \Sigma')^{1/2})
 
@@ -100,7 +100,7 @@ def frechet_distance(one: FeatureStatistics, other: FeatureStatistics) -> float:
 def frechet_feature_distance(
     images: Iterable[Tensor], reference: Iterable[Tensor], features: Callable[[Tensor], Any]
 ) -> float:
-    """Give the Fréchet distance of two sets of images in the features of any network.
+    """Return the Fréchet distance of two sets of images in the features of any network.
 
     It is the Fréchet Inception Distance only with the weights of that Inception network, such as
     those of `torchmetrics.image.fid`; with others, report it under the name of the network.

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentgeo.arrays import to_tensor
+from latentgeo.metrics._points import check_count
 from latentgeo.metrics.intervals import MeanInterval, bootstrap_mean
 
 Array = TypeVar("Array", Tensor, NDArray[Any])
@@ -260,7 +261,7 @@ def _described(features: Net, images: Tensor) -> Tensor:
 
 
 def _nearest(found: Tensor, known: Tensor, batch: int) -> Tensor:
-    """Give the distance (b, 2) to the nearest known feature, and its number."""
+    """Return the distance (b, 2) to the nearest known feature, and its number."""
     least = torch.full((len(found),), math.inf, dtype=torch.float64, device=found.device)
     place = torch.zeros_like(least)
     for first in range(0, len(known), batch):
@@ -358,8 +359,7 @@ def _refuse(bad: Tensor, what: str) -> None:
 def _check_ends(start: Tensor, end: Tensor, steps: int, path: str) -> None:
     if path not in get_args(Path):
         raise ValueError(f"path is {path!r}; expected 'linear' or 'spherical'")
-    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 2:
-        raise ValueError(f"steps is {steps!r}; expected a whole number from 2")
+    check_count(steps, "steps", 2)
     if start.shape != end.shape or start.ndim < 2 or start.numel() == 0:
         raise ValueError(
             f"start has shape {tuple(start.shape)} and end {tuple(end.shape)}; expected the same, "
@@ -373,8 +373,7 @@ def _check_ends(start: Tensor, end: Tensor, steps: int, path: str) -> None:
 
 
 def _check_path(path: Tensor, batch: int) -> None:
-    if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
-        raise ValueError(f"batch is {batch!r}; expected a whole number from 1")
+    check_count(batch, "batch")
     if path.ndim < 3 or path.shape[0] < 1 or path.shape[1] < 2:
         raise ValueError(
             f"path has shape {tuple(path.shape)}; expected (pairs, steps, ...) of at least 1 pair "

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import norm
+from scipy.stats import norm, t
 
 _SHARES_AT_A_TIME = 2**23
 
@@ -21,7 +21,7 @@ class MeanInterval(NamedTuple):
 def bootstrap_mean(
     values: ArrayLike, *, seed: int, resamples: int = 2000, level: float = 0.95
 ) -> MeanInterval:
-    """Give the mean over images with a percentile bootstrap interval.
+    """Compute the mean over images with a percentile bootstrap interval.
 
     The same resampled images serve every leading index, so that intervals at several noise
     levels are paired: their differences are as narrow as the images allow.
@@ -48,24 +48,21 @@ def bootstrap_mean(
     ValueError
         When there is no image.
     """
-    samples = np.asarray(values, dtype=np.float64)
-    if samples.ndim == 0 or samples.shape[-1] == 0:
-        raise ValueError(f"values has shape {samples.shape}, expected (..., n) with n at least 1")
+    samples = _samples(values)
     mean = samples.mean(axis=-1)
     low, high = np.full_like(mean, np.nan), np.full_like(mean, np.nan)
     usable = np.isfinite(mean)
     if samples.shape[-1] > 1 and usable.any():
         blocks = _blocks_of_shares(samples.shape[-1], resamples, seed)
         means = np.concatenate([samples[usable] @ shares.T for shares in blocks], axis=-1)
-        tail = (1 - level) / 2
-        low[usable], high[usable] = np.quantile(means, (tail, 1 - tail), axis=-1)
+        low[usable], high[usable] = middle(means, level)
     return MeanInterval(mean, low, high)
 
 
 def bootstrap_median(
     values: ArrayLike, *, seed: int, resamples: int = 2000, level: float = 0.95
 ) -> MeanInterval:
-    """Give the median over images with a percentile bootstrap interval.
+    """Compute the median over images with a percentile bootstrap interval.
 
     Parameters
     ----------
@@ -91,9 +88,7 @@ def bootstrap_median(
     if len(samples) == 1:
         return MeanInterval(median, np.asarray(np.nan), np.asarray(np.nan))
     chosen = np.random.default_rng(seed).integers(0, len(samples), (resamples, len(samples)))
-    tail = (1 - level) / 2
-    low, high = np.quantile(np.median(samples[chosen], axis=-1), (tail, 1 - tail))
-    return MeanInterval(median, low, high)
+    return MeanInterval(median, *middle(np.median(samples[chosen], axis=-1), level))
 
 
 def bootstrap_ratio(
@@ -104,7 +99,7 @@ def bootstrap_ratio(
     resamples: int = 2000,
     level: float = 0.95,
 ) -> MeanInterval:
-    """Give a ratio of two sums over samples with a percentile bootstrap interval.
+    """Compute a ratio of two sums over samples with a percentile bootstrap interval.
 
     Parameters
     ----------
@@ -132,22 +127,63 @@ def bootstrap_ratio(
     ratio = np.asarray(above.sum() / below.sum())
     if len(above) == 1:
         return MeanInterval(ratio, np.asarray(np.nan), np.asarray(np.nan))
-    shares = _shares(len(above), resamples, seed)
-    tail = (1 - level) / 2
-    low, high = np.quantile((shares @ above) / (shares @ below), (tail, 1 - tail))
-    return MeanInterval(ratio, low, high)
+    blocks = _blocks_of_shares(len(above), resamples, seed)
+    ratios = np.concatenate([(shares @ above) / (shares @ below) for shares in blocks])
+    return MeanInterval(ratio, *middle(ratios, level))
 
 
-def _shares(count: int, resamples: int, seed: int) -> NDArray[np.float64]:
-    """Give the share that each image has in each bootstrap sample: (resamples, count).
+def interval_over_seeds(values: ArrayLike, *, level: float = 0.95) -> MeanInterval:
+    """Compute the mean over seeds with Student's interval.
 
-    A product with these is the mean of every sample, and no sample need be gathered.
+    A bootstrap of three values has only ten outcomes and is far too narrow; this interval takes
+    what seeds change to be normal.
+
+    Parameters
+    ----------
+    values : array_like of shape (..., seeds)
+        One number for each seed.
+    level : float, default=0.95
+        Coverage of the interval.
+
+    Returns
+    -------
+    MeanInterval
+        Mean, low and high, each of shape (...). With a single seed the interval is NaN: there is
+        none.
+
+    Raises
+    ------
+    ValueError
+        When there is no seed.
     """
-    return np.concatenate(list(_blocks_of_shares(count, resamples, seed)))
+    samples = _samples(values)
+    mean, seeds = samples.mean(axis=-1), samples.shape[-1]
+    if seeds == 1:
+        return MeanInterval(mean, np.full_like(mean, np.nan), np.full_like(mean, np.nan))
+    error = samples.std(axis=-1, ddof=1) / np.sqrt(seeds)
+    reach = t.ppf(0.5 + level / 2, seeds - 1) * error
+    return MeanInterval(mean, mean - reach, mean + reach)
+
+
+def middle(draws: NDArray[np.float64], level: float) -> NDArray[np.float64]:
+    """Return both ends of the middle share ``level`` of draws (..., k): shape (2, ...)."""
+    ends: NDArray[np.float64] = np.quantile(draws, ((1 - level) / 2, (1 + level) / 2), axis=-1)
+    return ends
+
+
+def _samples(values: ArrayLike) -> NDArray[np.float64]:
+    samples = np.asarray(values, dtype=np.float64)
+    if samples.ndim == 0 or samples.shape[-1] == 0:
+        raise ValueError(f"values has shape {samples.shape}, expected (..., n) with n at least 1")
+    return samples
 
 
 def _blocks_of_shares(count: int, resamples: int, seed: int) -> Iterator[NDArray[np.float64]]:
-    """Give the shares of some samples at a time: of many images all would be too large."""
+    """Compute the share that each image has in each bootstrap sample: blocks (some, count).
+
+    A product with these is the mean of every sample, and no sample need be gathered; of many
+    images all shares at once would be too large.
+    """
     rng = np.random.default_rng(seed)
     most = max(1, _SHARES_AT_A_TIME // count)
     for start in range(0, resamples, most):
@@ -160,7 +196,7 @@ def _blocks_of_shares(count: int, resamples: int, seed: int) -> Iterator[NDArray
 def jackknife_interval(
     estimate: ArrayLike, half_sample_estimates: ArrayLike, *, level: float = 0.95
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    r"""Give an interval from estimates on random halves of the images.
+    r"""Compute an interval from estimates on random halves of the images.
 
     A bootstrap sample repeats images, and a repeated image adds no dimension: dimensions and
     angles of a bootstrap sample are biased far below the estimate. Halves drawn *without*

@@ -99,7 +99,7 @@ def _paper(angles: Tensor) -> Tensor:
 
 
 def _march(end: Tensor, aside: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Give each step along the longer axis, where its interval begins, and how full it is."""
+    """Return each step along the longer axis, where its interval begins, and how full it is."""
     centre = torch.full_like(end, _CENTRE)
     backwards = end < centre
     first, last = torch.minimum(end, centre)[:, None], torch.maximum(end, centre)[:, None]

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from latentgeo.arrays import to_tensor
+from latentgeo.metrics._points import check_count
 from latentgeo.metrics.intervals import bootstrap_mean, bootstrap_median
 from latentgeo.metrics.line_images import LINE_SIDE, render_lines
 
@@ -166,7 +167,7 @@ def _scores(
 
 
 def _pair_smoothness(angle: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give the excess of the largest step over an even one, NaN where the ends are one line."""
+    """Return the excess of the largest step over an even one, NaN where the ends are one line."""
     steps = np.abs(np.diff(angle, axis=-1))
     change = np.abs(angle[:, -1] - angle[:, 0])
     change = np.where(change < _LEAST_CHANGE, np.nan, change)
@@ -177,7 +178,7 @@ def _pair_smoothness(angle: NDArray[np.float64]) -> NDArray[np.float64]:
 def _nearest_lines(
     images: Tensor, references: int, style: str, block: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Give the least cosine distance of each image, and the number of the line that has it."""
+    """Return the least cosine distance of each image, and the number of the line that has it."""
     least = torch.full((len(images),), math.inf, dtype=torch.float64, device=images.device)
     nearest = torch.zeros(len(images), dtype=torch.long, device=images.device)
     for first in range(0, references, block):
@@ -201,9 +202,8 @@ def _directions(images: Tensor) -> Tensor:
 def _check_settings(mode: str, references: int, block: int) -> None:
     if mode not in get_args(Mode):
         raise ValueError(f"mode is {mode!r}; expected 'paper' or 'corrected'")
-    for name, value, least in (("references", references, 2), ("block", block, 1)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ValueError(f"{name} is {value!r}; expected a whole number from {least}")
+    check_count(references, "references", 2)
+    check_count(block, "block")
 
 
 def _checked(images: Any) -> Tensor:

@@ -140,7 +140,7 @@ def mmd_test(
 
 
 def _statistics(gram: Tensor, orders: list[NDArray[np.int64]], n: int) -> NDArray[np.float64]:
-    """Give the U-statistic for each assignment of the first n of an order to one sample."""
+    """Return the U-statistic for each assignment of the first n of an order to one sample."""
     total, m = len(gram), len(gram) - n
     member = torch.zeros(total, len(orders), dtype=gram.dtype)
     for column, order in enumerate(orders):

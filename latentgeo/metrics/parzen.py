@@ -116,7 +116,7 @@ def choose_bandwidth(validation: Any, samples: Any, candidates: Sequence[float])
 def _log_likelihoods(
     points: Tensor, samples: Tensor, bandwidths: Sequence[float]
 ) -> NDArray[np.float64]:
-    """Give the log-density for each bandwidth and point."""
+    """Return the log-density for each bandwidth and point."""
     rows = max(1, min(len(points), 1024))
     columns = max(1, _BLOCK_ENTRIES // rows)
     parts = [_of_block(block, samples, bandwidths, columns) for block in points.split(rows)]  # type: ignore[no-untyped-call]

@@ -4,7 +4,7 @@ from torch import Tensor
 
 
 def token_accuracy(images: Tensor, clean: Tensor) -> Tensor:
-    """Give the share of each sentence's tokens that are likeliest where they should be.
+    """Return the share of each sentence's tokens that are likeliest where they should be.
 
     Higher is better, 1 is best. Words and the end token count, blank places do not. It is no
     metric. It does not change under an increasing function of all channels of a place.
@@ -31,7 +31,7 @@ def token_accuracy(images: Tensor, clean: Tensor) -> Tensor:
 
 
 def exact_match(images: Tensor, clean: Tensor) -> Tensor:
-    """Say of which sentences every token comes back: 1 or 0; see `token_accuracy`.
+    """Mark of which sentences every token comes back: 1 or 0; see `token_accuracy`.
 
     Takes and raises what `token_accuracy` does.
 

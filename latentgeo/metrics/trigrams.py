@@ -102,7 +102,7 @@ class TrigramModel:
         return np.array(nats, np.float64), np.array([len(tokens) for tokens in rows], np.int64)
 
     def probability(self, word: int, context: _Context) -> float:
-        """Give the probability of a word after two others; -1 stands before a sentence."""
+        """Return the probability of a word after two others; -1 stands before a sentence."""
         below = 1 / self.words
         for depth, order in reversed(list(enumerate(self.orders_))):
             below = order.probability(word, context[depth:], below, self.discount)
@@ -137,7 +137,7 @@ class _Order:
 def perplexity(
     model: TrigramModel, sentences: ArrayLike, *, seed: int, resamples: int = 2000
 ) -> MeanInterval:
-    """Give the perplexity of sentences under a language model, with a bootstrap interval.
+    """Return the perplexity of sentences under a language model, with a bootstrap interval.
 
     Lower is better, 1 is least and the number of words that of knowing nothing. Of real sentences
     under a model of samples it is the *reverse* perplexity: high where samples are not like

@@ -98,7 +98,7 @@ def whitened_kmeans(
 
 
 def _whitening(points: Points, tolerance: float) -> Callable[[Points], NDArray[np.float32]]:
-    """Give the map that whitens these points."""
+    """Return the map that whitens these points."""
     mean = points.mean(axis=0, dtype=np.float64)
     covariance = np.atleast_2d(np.cov(points, rowvar=False, dtype=np.float64))
     variances, directions = np.linalg.eigh(covariance)

@@ -1,6 +1,17 @@
-"""An analysis as one self-contained HTML page."""
+"""Results as HTML pages that need no network."""
 
-from latentgeo.report.page import write_path_report, write_report
+from latentgeo.report.folder import FIGURES, REPORT, draw_results, write_page, write_results
+from latentgeo.report.page import Section, write_report
 from latentgeo.report.paths import PathSection, section_of_paths
 
-__all__ = ["PathSection", "section_of_paths", "write_path_report", "write_report"]
+__all__ = [
+    "FIGURES",
+    "REPORT",
+    "PathSection",
+    "Section",
+    "draw_results",
+    "section_of_paths",
+    "write_page",
+    "write_report",
+    "write_results",
+]

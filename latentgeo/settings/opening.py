@@ -133,3 +133,9 @@ class CardSettings(Settings):
         description="Refuse weights that miss keys or hold others than the network's; otherwise "
         "go on, and warn.",
     )
+    trust_code: bool = Field(
+        default=False,
+        description="Run a checkpoint that is a program (TorchScript, torch.export), which can do "
+        "whatever you can; remembered for this file as it is. A card beside a checkpoint cannot "
+        "say so.",
+    )

@@ -7,9 +7,10 @@ from latentgeo.checkpoints import ours
 from latentgeo.errors import InputError
 from latentgeo.figures import found_figures
 from latentgeo.files import check_free, folder_in_place, write_json, write_text
+from latentgeo.measures import read
 from latentgeo.models import Autoencoder
 from latentgeo.models.folder import CONFIG, WEIGHTS
-from latentgeo.results import FIGURES, read_analysis
+from latentgeo.report import FIGURES
 from latentgeo.sharing.model_card import CARD, Measured, model_card
 from latentgeo.sharing.portable import portable
 from latentgeo.training import RunFolder
@@ -68,17 +69,19 @@ def export(
 
 def _measured(analysis: Path, model: Autoencoder, run: Path) -> Measured:
     """Find the model in the analysis, by its weights."""
-    tree, summary = read_analysis(analysis)
+    found = read(analysis)
     digest = str(model.provenance["weights_sha256"])
-    hashes = {label: str(one["weights_sha256"]) for label, one in summary["models"].items()}
-    label = next((label for label, found in hashes.items() if found == digest), None)
+    hashes = {model.label: str(model.attrs["weights_sha256"]) for model in found.models}
+    label = next((label for label, one in hashes.items() if one == digest), None)
     if label is None:
-        listed = ", ".join(f"{label} {found[:12]}…" for label, found in hashes.items())
+        listed = ", ".join(f"{label} {one[:12]}…" for label, one in hashes.items())
         raise InputError(
             f"analysis {str(analysis)!r} is of other weights: run {str(run)!r} has {digest[:12]}… "
             f"(SHA-256), the analysis {listed}; give the analysis of this run"
         )
-    return Measured(label, portable(summary), tuple(found_figures(tree, analysis / FIGURES)))
+    figures = tuple(found_figures(found.tree, analysis / FIGURES))
+    others = [name for name in hashes if name != label]
+    return Measured(found[label], others, portable(found.summary), figures)
 
 
 def _copy_figures(measured: Measured, folder: Path) -> None:

@@ -1,6 +1,6 @@
 """The model card: what a model is, and what was measured of it."""
 
-from collections.abc import Iterator, Mapping
+import math
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -9,7 +9,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from latentgeo.datasets import names
 from latentgeo.figures import FigureFile
+from latentgeo.measures import Measure, Metric, measures_of
 from latentgeo.models import RECIPES, Autoencoder
+from latentgeo.results import ModelResult, level_key, plain
 from latentgeo.sharing.portable import portable
 
 CARD = "README.md"
@@ -24,61 +26,33 @@ class Measured(NamedTuple):
 
     Attributes
     ----------
-    label : str
-        Name of the model in the analysis.
+    model : ModelResult
+        What was measured of it.
+    others : list of str
+        Names of the other models of the analysis.
     summary : dict
         What its `summary.json` holds.
     figures : tuple of FigureFile
         Its figures, which show all of its models.
     """
 
-    label: str
+    model: ModelResult
+    others: list[str]
     summary: Facts
     figures: tuple[FigureFile, ...]
 
     @property
-    def model(self) -> Facts:
+    def facts(self) -> Facts:
         """What the summary says of this model."""
-        found: Facts = self.summary["models"][self.label]
+        found: Facts = self.summary["models"][self.model.label]
         return found
 
     @property
-    def others(self) -> list[str]:
-        """Names of the other models of the analysis."""
-        return [label for label in self.summary["models"] if label != self.label]
-
-
-class Metric(NamedTuple):
-    """One number of the card at one noise level.
-
-    Attributes
-    ----------
-    type : str
-        Its name in the metadata.
-    name : str
-        Its name for readers, the head of its column.
-    value : float or None
-    interval : list of float or None
-        95 %.
-    digits : int
-        Decimals that are shown.
-    """
-
-    type: str
-    name: str
-    value: float | None
-    interval: list[float | None]
-    digits: int = 1
-
-    @property
-    def text(self) -> str:
-        """The value, with its interval in square brackets where it has one."""
-        if self.value is None:
-            return _NONE
-        if None in self.interval:
-            return f"{self.value:.{self.digits}f}"
-        low, high = (f"{end:.{self.digits}f}" for end in self.interval)
-        return f"{self.value:.{self.digits}f} [{low}, {high}]"
+    def notes(self) -> list[str]:
+        """What a reader must know of each measure."""
+        return [
+            note for measure in measures_of("analysis") for note in measure.card_notes(self.model)
+        ]
 
 
 def model_card(
@@ -139,13 +113,13 @@ def _template() -> Any:
 
 
 def _learned(trained: Facts, measured: Measured | None) -> bool | None:
-    """Say whether the model has learned: by the analysis, or else by the run; None if unknown."""
-    judged = trained.get("learned") if measured is None else measured.model["learned"]
+    """Return whether the model has learned, by the analysis or else by the run; None if unknown."""
+    judged = trained.get("learned") if measured is None else measured.facts["learned"]
     return None if judged is None else bool(judged)
 
 
 def _data(model: Autoencoder, trained: Facts) -> str:
-    """Give arguments of `latentgeo.encode` for images that the model takes."""
+    """Return arguments of `latentgeo.encode` for images that the model takes."""
     name, (_, rows, _) = trained.get("data", {}).get("name"), model.config.image_shape
     if name not in names():
         return f'"folder/of/images", size={rows}'
@@ -160,7 +134,7 @@ def _metadata(
     measured: Measured | None,
     licence: str | None,
 ) -> Facts:
-    """Give the front matter."""
+    """Return the front matter."""
     recipe = model.config.recipe
     data = trained.get("data", {}).get("name")
     found: Facts = {"library_name": "latentgeo"}
@@ -178,13 +152,15 @@ def _metadata(
 
 
 def _results(measured: Measured) -> Facts:
-    """Give the numbers as the hub's model index takes them.
+    """Return the numbers as the hub's model index takes them.
 
     Who reads the index does not read the warning in the card: of a model that has not learned
     it holds no geometry.
     """
-    data = str(measured.summary["data"])
-    unlearned = measured.model["learned"] is False
+    data, model = str(measured.summary["data"]), measured.model
+    shown = [
+        measure for measure in _in_order() if model.learned is not False or measure.shown_unlearned
+    ]
     return {
         "task": {"type": _TASK, "name": "Geometry of the latent space"},
         "dataset": {
@@ -194,70 +170,43 @@ def _results(measured: Measured) -> Facts:
         },
         "metrics": [
             {
-                "type": metric.type,
-                "value": metric.value,
-                "name": f"{metric.name}, {measured.summary['perturbation']} {level}",
-                "args": {"noise": float(level), "ci95": metric.interval},
+                "type": metric.key,
+                "value": metric.estimate.value,
+                "name": f"{metric.name}, {measured.summary['perturbation']} {level_key(level)}",
+                "args": {"noise": level, "ci95": metric.estimate.to_json()["ci95"]},
             }
-            for level, metrics in _by_level(measured.model).items()
-            for metric in metrics
-            if metric.value is not None and (metric.type == "psnr" or not unlearned)
+            for level in model.levels
+            for measure in shown
+            for metric in measure.card(model.views[0], level)
+            if metric.key and plain(metric.estimate.value) is not None
         ],
     }
 
 
-def _table(model: Mapping[str, Any]) -> list[list[str]]:
-    """Give the numbers as rows of text, the head first."""
-    by_level = _by_level(model)
-    head = ["Noise", *(metric.name for metric in next(iter(by_level.values())))]
-    rows = [[level, *(metric.text for metric in metrics)] for level, metrics in by_level.items()]
-    if "strata" not in model:
-        return [head, *rows]
-    strata = [_stratum(model["strata"][level]) for level in by_level]
-    return [
-        [*head, "Most frequent ranks (S1, S2, S3)"],
-        *([*row, stratum] for row, stratum in zip(rows, strata, strict=True)),
-    ]
+def _in_order() -> list[Measure]:
+    """Return the measures, those first that say whether the others mean anything."""
+    return sorted(measures_of("analysis"), key=lambda measure: not measure.shown_unlearned)
 
 
-def _by_level(model: Mapping[str, Any]) -> dict[str, list[Metric]]:
-    return {level: list(_metrics(model, level)) for level in model["hilbert_dimension"]}
+def _table(model: ModelResult) -> list[list[str]]:
+    """Return the numbers as rows of text, the head first."""
+    view = model.views[0]
+    rows = {
+        level: [metric for measure in _in_order() for metric in measure.card(view, level)]
+        for level in model.levels
+    }
+    head = ["Noise", *(metric.name for metric in rows[model.levels[0]])]
+    return [head, *([level_key(level), *map(_text, metrics)] for level, metrics in rows.items())]
 
 
-def _metrics(model: Mapping[str, Any], level: str) -> Iterator[Metric]:
-    """Give what the card shows of a noise level."""
-    if model["psnr_db"] is not None:
-        psnr = model["psnr_db"][level]
-        yield Metric("psnr", "PSNR (dB)", psnr["mean"], psnr["ci95"])
-    dimension = model["hilbert_dimension"][level]["0.95"]
-    yield Metric(
-        "hilbert_dimension_95", "Hilbert dimension", dimension["value"], dimension["ci95"], 0
-    )
-    if "intrinsic_dimension" in model:
-        intrinsic = model["intrinsic_dimension"][level]["two-nn"]
-        yield Metric(
-            "intrinsic_dimension_two_nn",
-            "Intrinsic dimension (TwoNN)",
-            intrinsic["value"],
-            intrinsic["ci95"],
-        )
-    angle = model["principal_angles_deg"][level]["mean"]
-    yield Metric("principal_angle_mean", "Mean principal angle (°)", angle["value"], angle["ci95"])
-    if "units" in model:
-        active = model["units"]["by_noise"][level]["active"]
-        yield Metric(
-            "active_units",
-            f"Active units of {model['units']['number']}",
-            active["value"],
-            active["ci95"],
-            0,
-        )
-
-
-def _stratum(strata: Mapping[str, int]) -> str:
-    """Name the most frequent rank triple, and how many images have it."""
-    triple, count = max(strata.items(), key=lambda item: item[1])
-    return f"({triple.replace(',', ', ')}), {count} of {sum(strata.values())} images"
+def _text(metric: Metric) -> str:
+    """Format a number with its interval in square brackets, where it has one."""
+    found, digits = metric.estimate, metric.digits
+    if metric.shown or math.isnan(found.value):
+        return metric.shown or _NONE
+    if math.isnan(found.low) or math.isnan(found.high):
+        return f"{found.value:.{digits}f}"
+    return f"{found.value:.{digits}f} [{found.low:.{digits}f}, {found.high:.{digits}f}]"
 
 
 def _escaped(text: str) -> str:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from latentgeo.checkpoints import factories
+from latentgeo.checkpoints import consent
 from latentgeo.models import ModelConfig, build, save_model
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +27,7 @@ def make():
 
 @pytest.fixture
 def study(tmp_path, monkeypatch):
-    monkeypatch.setattr(factories, "user_config_path", lambda _: tmp_path / "settings")
+    monkeypatch.setattr(consent, "user_config_path", lambda _: tmp_path / "settings")
     monkeypatch.syspath_prepend(str(ROOT / "analyses"))
     import pretrained
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from latentgeo.geometry import gram_dimension, mode_features
+from latentgeo.geometry import feature_map, gram_dimension, mode_unfoldings
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,8 @@ def test_latents_do_not_depend_on_the_shard(scale):
 
 def test_findings_are_those_of_the_gram_matrix(scale):
     found = scale.analyze_once(40, "cpu")
-    features = mode_features(scale.synthetic(40, torch.device("cpu")).read(0, slice(0, 40)))
+    latents = scale.synthetic(40, torch.device("cpu")).read(0, slice(0, 40))
+    features = feature_map(mode_unfoldings(latents), form="unfolding")
     assert found["dimension"] == int(gram_dimension(features @ features.mT, (0.95,))[0])
     assert found["ranks"] == [20]
     assert found["order"] == 40

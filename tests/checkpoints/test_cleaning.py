@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from latentgeo.checkpoints.weights import Weights, fit_weights, read_weights
+from latentgeo.checkpoints.untrusted import Weights
+from latentgeo.checkpoints.weights import fit_weights, read_weights
 from latentgeo.errors import InputError
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from torch import nn
 
-from latentgeo.checkpoints import factories
+from latentgeo.checkpoints import consent
 from latentgeo.checkpoints.factories import (
     allow,
     digest_of_code,
@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
 
 @pytest.fixture(autouse=True)
 def _own_settings(tmp_path, monkeypatch):
-    monkeypatch.setattr(factories, "user_config_path", lambda _: tmp_path / "settings")
+    monkeypatch.setattr(consent, "user_config_path", lambda _: tmp_path / "settings")
 
 
 def test_a_factory_in_a_file():

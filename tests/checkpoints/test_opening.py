@@ -1,5 +1,4 @@
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from latentgeo import encode
 from latentgeo.checkpoints import (
     Card,
     check_round_trip,
-    factories,
+    consent,
     info,
     init_card,
     open_checkpoint,
@@ -35,7 +34,7 @@ SHAPE = (3, 8, 8)
 
 @pytest.fixture(autouse=True)
 def _own_settings(tmp_path, monkeypatch):
-    monkeypatch.setattr(factories, "user_config_path", lambda _: tmp_path / "settings")
+    monkeypatch.setattr(consent, "user_config_path", lambda _: tmp_path / "settings")
 
 
 @pytest.fixture
@@ -282,41 +281,3 @@ def test_a_wrong_range_is_seen_by_the_round_trip():
     assert "no other coding helps" in check_round_trip(blank, data).suspicion
     headless = open_checkpoint(None, model=small(), image_shape=SHAPE, layers=["bottleneck"])
     assert check_round_trip(headless, data) is None
-
-
-@pytest.fixture
-def exported(tmp_path):
-    """Encoder and decoder as two archives, for batches of any size."""
-    net = small().eval()
-    batch = torch.export.Dim("batch")
-    for name, part, example in (
-        ("encoder", nn.Sequential(net.down, net.bottleneck), torch.rand(2, *SHAPE)),
-        ("decoder", net.up, torch.rand(2, 4, 2, 2)),
-    ):
-        program = torch.export.export(part, (example,), dynamic_shapes=({0: batch},))
-        torch.export.save(program, tmp_path / f"{name}.pt2")
-    return tmp_path
-
-
-def test_torch_export_archives(exported, images):
-    model = open_checkpoint(exported / "encoder.pt2", decoder="decoder.pt2", image_shape=SHAPE)
-    _same_latents(model, images)
-    assert encode(model, images, noise=(0.0, 0.1))["psnr"].shape == (2, 6)
-    alone = open_checkpoint(exported / "encoder.pt2", image_shape=SHAPE)
-    assert not alone.decodes
-
-
-def test_torchscript(tmp_path, images):
-    net = torch.jit.trace_module(
-        small().eval(),
-        {"encode": torch.rand(2, *SHAPE), "decode": torch.rand(2, 4, 2, 2)},
-    )
-    net.save(str(tmp_path / "net.ts"))
-    _same_latents(open_checkpoint(tmp_path / "net.ts", image_shape=SHAPE), images)
-
-
-def test_an_archive_that_cannot_be_read(tmp_path):
-    (tmp_path / "net.pt2").write_bytes(b"PK\x03\x04" + os.urandom(200))
-    with pytest.raises(InputError) as caught:
-        open_checkpoint(tmp_path / "net.pt2", image_shape=SHAPE)
-    assert "\n" not in str(caught.value)

@@ -15,9 +15,10 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from latentgeo.checkpoints import _zip, weights
-from latentgeo.checkpoints._pickles import names_of_weights
-from latentgeo.checkpoints.weights import kind_of, read_weights
+from latentgeo.checkpoints.untrusted import reading, zips
+from latentgeo.checkpoints.untrusted.kinds import kind_of
+from latentgeo.checkpoints.untrusted.pickles import names_of_weights
+from latentgeo.checkpoints.weights import read_weights
 from latentgeo.errors import InputError
 
 from .hostile import (
@@ -415,9 +416,9 @@ def test_reads_the_pickles_that_these_tests_write(tmp_path):
 
 
 def test_refuses_pickles_that_are_too_long(tmp_path, monkeypatch):
-    monkeypatch.setattr("latentgeo.checkpoints._pickles._MOST_INSTRUCTIONS", 10)
+    monkeypatch.setattr("latentgeo.checkpoints.untrusted.pickles._MOST_INSTRUCTIONS", 10)
     refused(write_pickle(tmp_path / "w", state_dict(FOUR), s0=FLOATS), "over 10 instructions")
-    monkeypatch.setattr("latentgeo.checkpoints._torch_files.MOST_BYTES", 10)
+    monkeypatch.setattr("latentgeo.checkpoints.untrusted.torch_files.MOST_BYTES", 10)
     refused(write_pickle(tmp_path / "w", state_dict(FOUR), s0=FLOATS), "expected at most 10")
 
 
@@ -464,8 +465,6 @@ def test_refuses_archives_that_unpack_to_more(tmp_path):
     assert bomb.stat().st_size < 1 << 16
     refused(bomb, "unpacks to 16777", max_bytes=1 << 16)
     refused(bomb, "is compressed")
-    with pytest.raises(InputError, match="zip bomb"):
-        _zip.check_zip(bomb, 1 << 30, deflated=True)
 
 
 def test_refuses_tensors_that_take_more_than_the_file(tmp_path):
@@ -476,7 +475,7 @@ def test_refuses_tensors_that_take_more_than_the_file(tmp_path):
 
 
 def test_refuses_many_entries(tmp_path, monkeypatch):
-    monkeypatch.setattr(_zip, "MOST_ENTRIES", 20)
+    monkeypatch.setattr(zips, "MOST_ENTRIES", 20)
     entries = {f"data/{i}": b"" for i in range(1, 20)}
     refused(write_archive(tmp_path / "w", {**good_entries(), **entries}), "22 entries")
 
@@ -611,7 +610,7 @@ def test_reads_the_safetensors_that_these_tests_write(tmp_path):
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64], ids=str)
 def test_refuses_values_that_are_not_finite(tmp_path, monkeypatch, kind, value, dtype):
-    monkeypatch.setattr(weights, "_CHUNK", 5)
+    monkeypatch.setattr(reading, "_CHUNK", 5)
     broken = torch.zeros(4, 6, dtype=dtype)
     broken[0, 0] = broken[3, 5] = value
     SAVERS[kind]({"good": torch.ones(2), "bad": broken}, tmp_path / "w")

@@ -8,7 +8,7 @@ import torch
 import xarray as xr
 from torch import nn
 
-from latentgeo.checkpoints import factories
+from latentgeo.checkpoints import consent
 from latentgeo.cli import main
 
 NET = """
@@ -39,7 +39,7 @@ def run_cli(capsys):
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(factories, "user_config_path", lambda _: tmp_path / "settings")
+    monkeypatch.setattr(consent, "user_config_path", lambda _: tmp_path / "settings")
     monkeypatch.chdir(tmp_path)
     place = tmp_path / "theirs"
     place.mkdir()

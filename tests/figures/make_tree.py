@@ -5,6 +5,7 @@ tolerances agree with each other.
 """
 
 import json
+from hashlib import sha256
 
 import numpy as np
 import xarray as xr
@@ -161,7 +162,7 @@ def _attrs(row, shape, vector):
         "settings": json.dumps({"jitter": 0.01, "halves": 5, "angle_share": 0.95}),
         "source_dtype": "float32",
         "kernel": "linear" if vector else "pseudo-log",
-        "weights_sha256": f"{abs(hash(recipe)) % 10**12:064d}"[:64],
+        "weights_sha256": sha256(recipe.encode()).hexdigest(),
         "checkpoint": label.lower().replace(" ", "-"),
         "provenance": json.dumps(_provenance()),
         "omitted": json.dumps(

@@ -17,12 +17,12 @@ def folder(tmp_path_factory, three):
 
 def test_every_figure_is_written_twice(folder):
     names = {path.name for path in folder.iterdir()}
-    assert names == {f"{name}.{end}" for name in figures.FIGURES for end in ("png", "pdf")}
+    assert names == {f"{name}.{end}" for name in figures.figure_rows() for end in ("png", "pdf")}
 
 
 def test_figures_are_described_with_the_numbers_of_the_analysis(folder, three):
     found = figures.found_figures(three, folder)
-    assert [one.name for one in found] == list(figures.FIGURES)
+    assert [one.name for one in found] == list(figures.figure_rows())
     for one in found:
         assert one.png.is_file()
         assert one.pdf.is_file()
@@ -46,7 +46,7 @@ def test_pictures_are_not_blank_and_fit_a_page(folder):
 
 def test_the_same_analysis_gives_the_same_bytes(folder, tmp_path, three):
     for name in ("noise_curves", "tsne"):
-        display = figures.FIGURES[name].draw(three).plot()
+        display = figures.figure_rows()[name].draw(three).plot()
         figures.save_figure(display.figure_, tmp_path / name)
         for end in ("png", "pdf"):
             again = (tmp_path / f"{name}.{end}").read_bytes()
@@ -62,7 +62,7 @@ def test_a_figure_that_cannot_be_drawn_says_why(vectors, tmp_path):
     missing = figures.undrawn(vectors)
     assert set(missing) == {"rank_histograms", "strata", "spectra", "rank_tolerance"}
     drawn = figures.draw_figures(vectors, tmp_path)
-    assert {one.name for one in drawn} == set(figures.FIGURES) - set(missing)
+    assert {one.name for one in drawn} == set(figures.figure_rows()) - set(missing)
 
 
 def test_nothing_is_left_out_when_all_can_be_drawn(three):

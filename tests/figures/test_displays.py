@@ -13,7 +13,7 @@ from matplotlib.image import AxesImage
 from latentgeo import figures
 from latentgeo.errors import InputError
 
-DISPLAYS = {row.display.__name__: row.display for row in figures.FIGURES.values()}
+DISPLAYS = {row.load().__name__: row.load() for row in figures.figure_rows().values()}
 NEED_TENSORS = {
     "RankHistogramDisplay",
     "StratumTransitionDisplay",
@@ -25,7 +25,7 @@ LAYER = "resnet:layer3.block 1"
 
 
 def test_every_display_is_in_a_table_of_figures():
-    of_paths = {row.display.__name__ for row in figures.PATH_FIGURES.values()}
+    of_paths = {row.load().__name__ for row in figures.figure_rows("interpolation").values()}
     exported = {name for name in figures.__all__ if name.endswith("Display")}
     assert exported - {"Display"} == set(DISPLAYS) | of_paths
 
@@ -98,8 +98,8 @@ def test_draws_one_two_and_many_noise_levels(synthetic, levels):
     missing = figures.undrawn(tree)
     clean_only = set() if len(levels) > 1 else {"strata", "principal_angles"}
     assert set(missing) == clean_only | {"units"}
-    for name in set(figures.FIGURES) - set(missing):
-        assert figures.FIGURES[name].draw(tree).plot().axes_.size
+    for name in set(figures.figure_rows()) - set(missing):
+        assert figures.figure_rows()[name].draw(tree).plot().axes_.size
 
 
 @pytest.mark.parametrize("name", ["StratumTransitionDisplay", "PrincipalAngleDisplay"])

@@ -7,9 +7,6 @@ from latentgeo.geometry import (
     distance,
     frechet_mean,
     matrix_rank,
-    mode_unfoldings,
-    product_stratum_dimension,
-    stratum_summaries,
 )
 
 RNG = np.random.default_rng(0)
@@ -84,30 +81,12 @@ def test_weights_are_shares():
     np.testing.assert_allclose(mean, bures_wasserstein_geodesic(a, b, 0.25), atol=1e-8)
 
 
-def test_strata_are_summed_up_one_by_one():
-    z = RNG.normal(size=(9, 6, 3, 2))
-    z[:4, 0] = 5.0
-    modes = mode_unfoldings(z)
-    found = stratum_summaries(modes)
-    assert {stratum: s.samples for stratum, s in found.items()} == {(3, 2, 5): 9}
-    z[:4, :, 2] = z[:4, :, 1]
-    found = stratum_summaries(mode_unfoldings(z))
-    assert {stratum: s.samples for stratum, s in found.items()} == {(3, 2, 5): 5, (2, 2, 3): 4}
-    summary = found[(2, 2, 3)]
-    assert summary.dimension == product_stratum_dimension((3, 2, 6), (2, 2, 3))
-    assert [m.shape for m in summary.means] == [(3, 2), (2, 2), (6, 3)]
-    modes = mode_unfoldings(z[:4])
-    spread = sum(frechet_mean(x, form="unfolding").dispersion for x in modes)
-    assert summary.dispersion == pytest.approx(spread)
-
-
 @pytest.mark.parametrize(
     ("call", "words"),
     [
         (lambda: frechet_mean(np.eye(3)), "expected a set of matrices"),
         (lambda: frechet_mean(np.eye(3)[None], weights=[0.0]), "all weights are zero"),
         (lambda: frechet_mean(np.eye(3)[None], weights=[1, 2]), "expected 1 numbers"),
-        (lambda: stratum_summaries([np.ones((2, 3, 3)), np.ones((3, 3, 3))]), r"\[2, 3\] samples"),
         (lambda: bures_wasserstein_geodesic(np.ones((2, 3)), np.eye(2), 0.5), "expected square"),
     ],
 )

@@ -17,6 +17,7 @@ from latentgeo.geometry import (
     Nystroem,
     disjoint_angles,
     distance,
+    feature_map,
     gram_dimension,
     kernel,
     local_pca_dimension,
@@ -25,8 +26,6 @@ from latentgeo.geometry import (
     mode_unfoldings,
     pairwise_distance,
     principal_angles,
-    pseudo_log_features,
-    pseudo_log_gram,
     singular_values,
     two_nn_dimension,
 )
@@ -144,8 +143,8 @@ FUNCTIONS = {
     "mode_covariances": (lambda x: mode_covariances(x)[2], LATENTS),
     "mode_singular_values": (lambda x: geometry.mode_singular_values(x)[1], LATENTS),
     "mode_ranks": (lambda x: geometry.mode_ranks(x, source_dtype="float64"), LATENTS),
-    "mode_features": (geometry.mode_features, LATENTS),
-    "mode_grams": (lambda x: geometry.mode_grams(x).product, LATENTS),
+    "mode_features": (lambda x: feature_map(mode_unfoldings(x), form="unfolding"), LATENTS),
+    "mode_kernel": (lambda x: kernel(mode_unfoldings(x), form="unfolding"), LATENTS),
     "singular_values": (singular_values, FACTORS),
     "matrix_rank": (matrix_rank, FACTORS),
     "rank_at_tolerance": (lambda x: geometry.rank_at_tolerance(x[0], [1e-9, 0.5]), FACTORS),
@@ -154,9 +153,7 @@ FUNCTIONS = {
     "product_distance": (lambda x: pairwise_distance((x, x), weights=(1, 2)), MATRICES),
     "kernel": (kernel, MATRICES),
     "product_kernel": (lambda x: kernel((x, x), combine="product"), MATRICES),
-    "features": (lambda x: pseudo_log_features(x, form="matrix"), MATRICES),
-    "feature_map": (geometry.feature_map, MATRICES),
-    "gram": (lambda x: pseudo_log_gram(x, form="matrix"), MATRICES),
+    "feature_map": (feature_map, MATRICES),
     "gram_diagnostics": (lambda x: geometry.gram_diagnostics(x).negative_energy, MATRICES),
     "centre_gram": (geometry.centre_gram, MATRICES),
     "gram_spectrum": (geometry.gram_spectrum, MATRICES),
@@ -214,7 +211,7 @@ class TestFunctionsOnEveryKind:
 
 def test_gradients_flow_through_features_and_distances():
     x = torch.from_numpy(FACTORS[:3]).requires_grad_()
-    loss = pseudo_log_features(x, form="factor").square().sum() + singular_values(x).sum()
+    loss = feature_map(x, form="factor").square().sum() + singular_values(x).sum()
     loss.backward()
     assert torch.isfinite(x.grad).all()
     assert x.grad.abs().sum() > 0

@@ -1,19 +1,16 @@
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 from scipy.linalg import logm, subspace_angles
 
-from latentgeo.geometry import (
-    mode_covariances,
-    mode_features,
-    mode_grams,
-    mode_unfoldings,
-    pseudo_log_features,
-    pseudo_log_gram,
-)
+from latentgeo.geometry import feature_map, kernel, mode_covariances, mode_unfoldings
 from latentgeo.geometry._flat import svec
 
 RNG = np.random.default_rng(0)
+pseudo_log_features = partial(feature_map, form="unfolding")
+pseudo_log_gram = partial(kernel, form="unfolding")
 
 
 def unfoldings(n, rows, columns, rank=None, dtype=np.float64):
@@ -96,14 +93,15 @@ def test_gram_between_sets_with_different_numbers_of_columns():
 def test_modes_add_up_to_the_product():
     z = RNG.normal(size=(6, 10, 3, 4)).astype(np.float32)
     weights = (1.0, 0.5, 2.0)
-    grams = mode_grams(z, weights=weights)
-    for x, gram in zip(mode_unfoldings(z), grams[:3], strict=True):
-        expected = pseudo_log_gram(x, source_dtype="float32")
-        np.testing.assert_allclose(gram, expected, atol=1e-10)
-    features = mode_features(z, weights=weights)
-    np.testing.assert_allclose(grams.product, features @ features.T, rtol=1e-10)
-    cross = mode_grams(z, z[:2], weights=weights)
-    np.testing.assert_allclose(cross.product, grams.product[:, :2], rtol=1e-10)
+    modes = mode_unfoldings(z)
+    gram = pseudo_log_gram(modes, weights=weights)
+    grams = [pseudo_log_gram(x, source_dtype="float32") for x in modes]
+    expected = sum(weight * each for weight, each in zip(weights, grams, strict=True))
+    np.testing.assert_allclose(gram, expected, atol=1e-10)
+    features = pseudo_log_features(modes, weights=weights)
+    np.testing.assert_allclose(gram, features @ features.T, rtol=1e-10)
+    cross = pseudo_log_gram(modes, mode_unfoldings(z[:2]), weights=weights)
+    np.testing.assert_allclose(cross, gram[:, :2], rtol=1e-10)
 
 
 def test_latents_of_a_constant_channel_map_have_rank_one_less():
@@ -134,8 +132,9 @@ def test_the_same_kind_comes_back():
         (lambda: pseudo_log_features(np.eye(3), log_weight=-1), "log_weight is -1"),
         (lambda: pseudo_log_gram(np.eye(3)), "got 2 dimensions"),
         (lambda: pseudo_log_gram(np.ones((2, 3, 4)), np.ones((2, 4, 4))), "of 3 and 4 rows"),
-        (lambda: mode_grams(np.ones((2, 3, 4, 4)), weights=(1, 2)), "expected 3 numbers"),
-        (lambda: mode_grams(np.ones((3, 4))), r"shape \(3, 4\); expected latents"),
+        (lambda: pseudo_log_gram((np.ones((2, 3, 4)),) * 3, weights=(1, 2)), "expected 3 numbers"),
+        (lambda: pseudo_log_features((np.eye(3),) * 3, weights=(1, 2)), "expected 3 numbers"),
+        (lambda: pseudo_log_features((np.eye(3), np.ones((2, 3, 3)))), "the same samples in each"),
     ],
 )
 def test_bad_input_is_named(call, words):

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.linalg import eigvalsh
 
-from latentgeo.geometry import _logarithms, _pairs, _tridiagonal, pairwise_distance
+from latentgeo.geometry import _logarithms, _tridiagonal, metrics, pairwise_distance
 from latentgeo.geometry._logarithms import squared_logarithms
 from latentgeo.geometry._tridiagonal import tridiagonal
 
@@ -84,7 +84,7 @@ def test_matrices_of_no_use_do_no_harm_to_others():
 
 @pytest.mark.parametrize("condition", [1e1, 1e4, 1e6])
 def test_distances_agree_with_the_definition(condition):
-    size = _pairs._SUMS_WITHOUT_EIGENVALUES_FROM + 10
+    size = metrics._SUMS_WITHOUT_EIGENVALUES_FROM + 10
     logarithms = np.random.default_rng(1).uniform(0, np.log(condition), size=(6, size))
     points = of_spectrum(logarithms).numpy()
     points = np.concatenate([points, (1 + 1e-6) * points[:2], 1e6 * points[:1]])

@@ -13,18 +13,14 @@ from latentgeo.geometry import (
     Nystroem,
     _flat,
     _tiles,
-    distances,
     feature_map,
     kernel,
     mode_covariances,
-    mode_features,
-    mode_grams,
     pairwise_distance,
-    pseudo_log_features,
-    pseudo_log_gram,
     unfolding,
 )
 from latentgeo.geometry import distance as pair_distance
+from latentgeo.geometry import mode_unfoldings as modes
 
 MANY = torch.eye(2).expand(10**7, 2, 2)
 LATENTS = torch.ones(1).expand(10**7, 2, 1, 1)
@@ -50,8 +46,7 @@ def test_the_memory_of_the_machine_is_known():
         lambda: kernel(MANY),
         lambda: kernel(MANY, kernel="log-cholesky"),
         lambda: kernel(MANY, kernel="gaussian", metric="stein", gamma=1.0),
-        lambda: pseudo_log_gram(MANY, form="matrix"),
-        lambda: mode_grams(LATENTS),
+        lambda: kernel(modes(LATENTS)[0], form="unfolding"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:the gaussian kernel")
@@ -67,8 +62,14 @@ def test_tables_that_no_machine_holds_are_refused_before_any_work(call):
     [
         (lambda: feature_map(np.ones((2000, 16, 16))), "2000 samples x 272 features takes 4.15 M"),
         (lambda: feature_map(np.ones((2000, 16, 16)), "log-cholesky"), "2000 samples x 136 feat"),
-        (lambda: pseudo_log_features(np.ones((2000, 16, 4))), "272 features .* in tiles, use Ny"),
-        (lambda: mode_features(np.ones((1000, 16, 2, 2))), "1000 samples x 284 features"),
+        (
+            lambda: feature_map(np.ones((2000, 16, 4)), form="factor"),
+            "272 features .* in tiles, use Ny",
+        ),
+        (
+            lambda: feature_map(modes(np.ones((1000, 16, 2, 2))), form="factor"),
+            "1000 samples x 284 features",
+        ),
         (lambda: mode_covariances(np.ones((1000, 16, 2, 2))), "1000 covariances of 16x16"),
         (
             lambda: pair_distance(np.ones((1000, 1, 2, 2)), np.ones((1000, 2, 2))),
@@ -96,7 +97,7 @@ def test_results_beyond_the_device_are_refused_with_the_number_and_a_way_out(cal
         (lambda x: kernel(x, kernel="log-cholesky", budget=3e6), "Cholesky factors of 300"),
         (lambda x: pairwise_distance((x, x), budget=1e6), "product over modes of 300 x 300 pairs"),
         (lambda x: kernel((x, x), (x[:90], x[:90]), budget=1e5), "modes of 300 x 90 pairs"),
-        (lambda x: pseudo_log_gram(x, form="matrix", budget=1e5), "factors of 300 matrices"),
+        (lambda x: kernel(x, budget=1e5), "factors of 300 matrices"),
     ],
 )
 def test_temporaries_beyond_the_budget_are_refused(call, words, monkeypatch):
@@ -113,8 +114,8 @@ def test_results_made_a_few_samples_at_a_time_are_the_same(monkeypatch):
     s = x @ x.swapaxes(-1, -2)
     calls = [
         lambda: mode_covariances(z)[2],
-        lambda: mode_features(z),
-        lambda: pseudo_log_features(x),
+        lambda: feature_map(modes(z), form="unfolding"),
+        lambda: feature_map(x, form="unfolding"),
         lambda: feature_map(s),
         lambda: feature_map(s, "log-cholesky"),
     ]
@@ -125,10 +126,9 @@ def test_results_made_a_few_samples_at_a_time_are_the_same(monkeypatch):
             out[start : start + 5] = function(slice(start, start + 5))
         return out
 
-    for module in (distances, unfolding):
-        monkeypatch.setattr(module, "fill", by_five)
+    monkeypatch.setattr(unfolding, "fill", by_five)
     monkeypatch.setattr(
-        sys.modules["latentgeo.geometry.features"],
+        sys.modules["latentgeo.geometry.kernels"],
         "tiles",
         lambda count, *given: [slice(start, start + 5) for start in range(0, count, 5)],
     )
@@ -151,8 +151,8 @@ definite = np.random.default_rng(0).normal(size=(400, 60, 90))
 definite = definite @ definite.swapaxes(-1, -2)
 budget = 2.0**27
 calls = {
-    "gram": lambda n: geometry.pseudo_log_gram(x[:n], budget=budget),
-    "features": lambda n: geometry.pseudo_log_features(x[:n]),
+    "gram": lambda n: geometry.kernel(x[:n], form="unfolding", budget=budget),
+    "features": lambda n: geometry.feature_map(x[:n], form="unfolding"),
     "distances": lambda n: geometry.pairwise_distance(
         x[:n], metric="pseudo-log", form="unfolding", budget=budget),
     "pairs": lambda n: geometry.pairwise_distance(

@@ -5,7 +5,6 @@ from latentgeo.geometry import (
     product_stratum_dimension,
     strata_counts,
     stratum_dimension,
-    stratum_transitions,
 )
 
 
@@ -27,23 +26,12 @@ def test_strata_are_counted_most_frequent_first():
     assert list(strata_counts(ranks).items()) == [((7, 7, 48), 2), ((7, 7, 40), 1), ((6, 7, 40), 1)]
 
 
-def test_transitions_count_every_sample_once():
-    before = [[7, 48], [7, 48], [6, 40], [7, 41]]
-    after = [[7, 48], [6, 40], [6, 40], [7, 48]]
-    table = stratum_transitions(before, after)
-    assert table.origins == [(7, 48), (7, 41), (6, 40)]
-    assert table.targets == [(7, 48), (6, 40)]
-    assert table.counts.tolist() == [[1, 1], [1, 0], [0, 1]]
-    assert table.staying == 0.5
-
-
 @pytest.mark.parametrize(
     ("call", "words"),
     [
         (lambda: stratum_dimension(3, 4), "the rank is 4; expected 0 to 3"),
         (lambda: product_stratum_dimension((3, 4), (1,)), "2 sizes and 1 ranks"),
         (lambda: strata_counts([]), r"shape \(0,\)"),
-        (lambda: stratum_transitions([[1]], [[1], [2]]), "1 samples before and 2 after"),
     ],
 )
 def test_bad_input_is_named(call, words):

@@ -11,12 +11,10 @@ import xarray as xr
 from matplotlib.image import imread
 from torch import nn
 
-from latentgeo import InputError, results
-from latentgeo.analysis import AnalysisSettings
+from latentgeo import InputError
 from latentgeo.cli import main
 from latentgeo.comparison import compare
 from latentgeo.figures import (
-    PATH_FIGURES,
     InterpolationGridDisplay,
     NothingToDrawError,
     PathCurvesDisplay,
@@ -24,6 +22,7 @@ from latentgeo.figures import (
     catalogue,
 )
 from latentgeo.interpolation import interpolate_images, score_lines
+from latentgeo.measures import AnalysisSettings
 from latentgeo.models import ModelConfig, build, save_model, wrap
 from latentgeo.pipeline import analyze, redraw
 
@@ -62,7 +61,7 @@ def analysis(tmp_path_factory):
     folder = tmp_path_factory.mktemp("analysis")
     settings = AnalysisSettings(tsne_seeds=(), size_fractions=(0.5, 1.0), pullback_images=2)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(results, "draw_analysis", lambda found, folder: None)
+        patch.setattr("latentgeo.report.folder.draw_results", lambda found, folder: None)
         analyze(
             {"cae": model},
             data="lines",
@@ -76,8 +75,11 @@ def analysis(tmp_path_factory):
 
 @pytest.fixture
 def one_figure(monkeypatch):
-    only = {"noise_curves": catalogue.FIGURES["noise_curves"]}
-    monkeypatch.setattr(catalogue, "FIGURES", only)
+    every = catalogue.figure_rows
+    only = {"noise_curves": every()["noise_curves"]}
+    monkeypatch.setattr(
+        catalogue, "figure_rows", lambda kind: only if kind == "analysis" else every(kind)
+    )
 
 
 def test_the_folder_holds_all_and_the_summary_is_what_was_returned(written):
@@ -89,7 +91,7 @@ def test_the_folder_holds_all_and_the_summary_is_what_was_returned(written):
         "report.html",
     }
     assert json.loads((out / "summary.json").read_text()) == json.loads(json.dumps(found.summary))
-    for name in PATH_FIGURES:
+    for name in catalogue.figure_rows("interpolation"):
         pixels = imread(out / "figures" / f"{name}.png")[..., :3]
         assert pixels.std() > 0.02
         assert pixels.shape[1] <= 1080
@@ -100,7 +102,7 @@ def test_the_folder_holds_all_and_the_summary_is_what_was_returned(written):
 def test_the_numbers_come_back_from_disk(written):
     found, out = written
     redraw(out)
-    from latentgeo.tree_files import read_tree
+    from latentgeo.results.storing import read_tree
 
     tree = read_tree(out / "paths.zarr")
     assert list(tree.children) == list(found.tree.children)
@@ -163,7 +165,7 @@ def test_results_go_into_the_report_of_an_analysis(analysis, one_figure, tmp_pat
 def test_nothing_is_left_where_it_fails(analysis, monkeypatch, tmp_path):
     model, _ = analysis
     monkeypatch.setattr(
-        "latentgeo.path_results.write_json", lambda *_: (_ for _ in ()).throw(OSError("full"))
+        "latentgeo.results.storing.write_json", lambda *_: (_ for _ in ()).throw(OSError("full"))
     )
     with pytest.raises(OSError, match="full"):
         score_lines({"cae": model}, out=tmp_path / "out", **SMALL)

@@ -3,11 +3,11 @@ import pytest
 import torch
 from scipy.stats import entropy
 
-from latentgeo.interpolation.strata import measure_strata
+from latentgeo.measures.paths.path_ranks import measure_ranks
 
 
 def test_vectors_have_none():
-    assert measure_strata(torch.ones(2, 3, 4, 1, 1), "float32", 0) is None
+    assert measure_ranks(torch.ones(2, 3, 4, 1, 1), "float32", 0) is None
 
 
 def test_the_effective_rank_of_even_and_of_single_spectra():
@@ -17,7 +17,7 @@ def test_the_effective_rank_of_even_and_of_single_spectra():
         even[row, 2 * row], even[row, 2 * row + 1] = 1, -1
     single = even[:1].repeat(4, 1)
     path = torch.stack([even, single, torch.zeros(4, 8)])[None, :, None]
-    found = measure_strata(path, "float32", 0)
+    found = measure_ranks(path, "float32", 0)
     s1 = found.variables["singular_value_s1"][1][0]
     np.testing.assert_allclose(s1[0], 2**0.5)
     ranks = found.variables["rank"][1][0, 0, :, 0]
@@ -35,7 +35,7 @@ def test_images_that_jump_at_a_crossing_are_told_from_those_that_do_not():
     eye = torch.eye(4)
     start, end = torch.zeros(4, 4), eye * torch.tensor([1.0, -1, 1, -1])
     path = torch.stack([end, end, start, start])[None, :, None].repeat(3, 1, 1, 1, 1)
-    found = measure_strata(path, "float32", 0)
+    found = measure_ranks(path, "float32", 0)
     np.testing.assert_array_equal(found.crossed, [[False, True, False]] * 3)
     moved = np.array([[1.0, 3.0, 1.0], [1.0, 1.0, 1.0], [2.0, 8.0, 2.0]])
     jumps = found.at_crossings(moved, 0)

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from latentgeo.figures import FIGURES, undrawn
+from latentgeo.figures import figure_rows, undrawn
 from latentgeo.report import write_report
+from latentgeo.results import Analysis
 
 _HELPER = Path(__file__).parents[1] / "figures" / "make_tree.py"
 
@@ -14,8 +15,9 @@ _HELPER = Path(__file__).parents[1] / "figures" / "make_tree.py"
 def _draw(tree, folder):
     """Draw what `draw_figures` draws, but small and without PDF: the page takes only the PNG."""
     folder.mkdir()
-    for name in FIGURES.keys() - undrawn(tree).keys():
-        FIGURES[name].draw(tree).plot().figure_.savefig(folder / f"{name}.png", dpi=60)
+    rows = figure_rows()
+    for name in rows.keys() - undrawn(tree).keys():
+        rows[name].draw(tree).plot().figure_.savefig(folder / f"{name}.png", dpi=60)
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +38,8 @@ def write(synthetic, tmp_path_factory):
         if figures:
             _draw(tree, folder / "figures")
         path = folder / "report.html"
-        write_report(tree, synthetic.make_summary(tree), folder / "figures", path)
+        found = Analysis(tree, synthetic.make_summary(tree))
+        write_report(found, folder / "figures", path)
         return path
 
     return written

@@ -110,26 +110,14 @@ def test_warns_of_a_model_that_has_not_learned(synthetic, write):
     page = write(synthetic.make_tree(8, only=["CAE", "CAE seed 1"]))
     words = plain(page)
     assert "1 of 2 models has not learned" in words
-    assert "CAE seed 1: not judged, this model has not learned" in words
     alone = plain(write(synthetic.make_tree(8, only=["CAE seed 1"])))
     assert "This model has not learned" in alone
     assert "not learned" not in plain(write(synthetic.make_tree(3))).replace("has not learned;", "")
 
 
-def test_keeps_the_mark_of_every_statement(page):
-    words = plain(page)
-    assert "An independent re-implementation from the abstract and captions" in words
-    assert "replication" not in words
-    for mark in ("[P]", "[S]", "[D]", "[C]"):
-        assert mark in words
-    assert "S1 5–7, S2 6–7, S3 29–48" in words
-    assert "about 25 dB" in words
-
-
 def test_names_what_was_left_out_for_vectors(synthetic, write):
     words = plain(write(synthetic.make_tree(8, only=["CAE", "CAE-MLP"])))
     assert "CAE-MLP , rank : a vector latent" in re.sub(r"\s*([,:])\s*", r" \1 ", words)
-    assert "CAE-MLP: no ranks, the latents are vectors" in words
 
 
 def test_what_is_left_out_for_several_models_is_said_once(synthetic, write):

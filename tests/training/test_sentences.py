@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from latentgeo import InputError, analyze, encode
-from latentgeo.analysis import AnalysisSettings
 from latentgeo.cli import main
 from latentgeo.datasets import SentenceDataset
+from latentgeo.measures import AnalysisSettings
 from latentgeo.models import load_model, sample_sentences
 from latentgeo.training import train
 

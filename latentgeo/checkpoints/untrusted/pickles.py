@@ -1,0 +1,621 @@
+"""Pickles, read as text and never run.
+
+`pickletools` lists the instructions of a pickle. Here a machine follows them with stand-ins: where
+pickle would import a name or call a function, it writes down which one. So what a file wants is
+known before PyTorch's own restricted reader sees it, down to the size of every tensor.
+"""
+
+import pickletools
+import struct
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from io import BytesIO
+from typing import Any, NamedTuple
+
+import torch
+
+MOST_BYTES = 64 << 20
+_MOST_INSTRUCTIONS = 10_000_000
+_MOST_NESTED = 500
+_MALFORMED = (
+    *(ValueError, IndexError, KeyError, OverflowError, EOFError, struct.error),
+    *(TypeError, AttributeError, RecursionError, MemoryError, Warning),
+)
+
+Value = Any  # None, bool, int, float, str, bytes, or one of the stand-ins below
+
+
+class UnsafePickleError(Exception):
+    """The pickle would import what no weights need. `names` are in the order of the file."""
+
+    def __init__(self, names: list[str]) -> None:
+        super().__init__(", ".join(names))
+        self.names = names
+
+
+class DamagedPickleError(Exception):
+    """The pickle is cut short, makes no sense, or asks for what cannot be."""
+
+
+class Name(NamedTuple):
+    """A function or class that the pickle names."""
+
+    name: str
+
+
+class Storage(NamedTuple):
+    """Numbers that lie outside the pickle, by their key."""
+
+    key: str
+    item_bytes: int
+    numel: int
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all numbers."""
+        return self.item_bytes * self.numel
+
+
+@dataclass(slots=True, eq=False)
+class Group:
+    """A container or the result of a call."""
+
+    kind: str
+    items: list[Value] = field(default_factory=list)
+    depth: int = 0
+
+    def add(self, values: list[Value]) -> None:
+        """Put values in, watching how deep they are nested."""
+        self.items.extend(values)
+        inside = max((v.depth for v in values if isinstance(v, Group)), default=0)
+        self.depth = max(self.depth, inside + 1)
+        if self.depth > _MOST_NESTED:
+            raise DamagedPickleError(f"its values are nested over {_MOST_NESTED} deep")
+
+
+class Outline(NamedTuple):
+    """What a pickle holds.
+
+    Attributes
+    ----------
+    value : Value
+        What it would give, with stand-ins.
+    storages : dict
+        Storages by key.
+    """
+
+    value: Value
+    storages: dict[str, Storage]
+
+
+def outline(stream: BytesIO) -> Outline:
+    """Follow one pickle up to its end, and leave the stream there.
+
+    Parameters
+    ----------
+    stream : io.BytesIO
+        The bytes, at the start of a pickle.
+
+    Returns
+    -------
+    Outline
+        What it holds.
+
+    Raises
+    ------
+    UnsafePickleError
+        When it names something that weights do not need.
+    DamagedPickleError
+        When it is no pickle, or makes no sense.
+    """
+    machine = _Machine()
+    machine.run(stream)
+    if machine.unsafe:  # says more than what else is wrong
+        raise UnsafePickleError(machine.unsafe)
+    if machine.damage is not None:
+        raise DamagedPickleError(machine.damage)
+    return Outline(machine.result, machine.storages)
+
+
+@lru_cache(maxsize=1)
+def names_of_weights() -> frozenset[str]:
+    """Return the names that a pickle of weights may use: part of what PyTorch's reader allows."""
+    dtypes = {str(value) for value in vars(torch).values() if isinstance(value, torch.dtype)}
+    return frozenset({*_CALLS, *_TYPES, *_OF_QUANTISED, *_storage_bytes(), *dtypes})
+
+
+@lru_cache(maxsize=1)
+def _storage_bytes() -> dict[str, int]:
+    """Return the size of a number in each kind of storage."""
+    sizes = {
+        **dict.fromkeys(("Byte", "Char", "Bool"), 1),
+        **dict.fromkeys(("Half", "BFloat16", "Short"), 2),
+        **dict.fromkeys(("Float", "Int"), 4),
+        **dict.fromkeys(("Double", "Long", "ComplexFloat"), 8),
+        "ComplexDouble": 16,
+    }
+    named = {f"torch.{kind}Storage": size for kind, size in sizes.items()}
+    on_gpu = {f"torch.cuda.{kind}Storage": size for kind, size in sizes.items()}
+    return {**named, **on_gpu, "torch.storage.UntypedStorage": 1}
+
+
+class _Machine:
+    """Follows the instructions of one pickle."""
+
+    def __init__(self) -> None:
+        self.stack: list[Value] = []
+        self.below: list[list[Value]] = []
+        self.memo: dict[int, Value] = {}
+        self.storages: dict[str, Storage] = {}
+        self.unsafe: list[str] = []
+        self.damage: str | None = None
+        self.result: Value = None
+
+    def run(self, stream: BytesIO) -> None:
+        """Follow them up to STOP."""
+        instructions = pickletools.genops(stream)
+        for _ in range(_MOST_INSTRUCTIONS):
+            # After a fault too: what it wants to import later is the better message.
+            try:
+                opcode, argument, _ = next(instructions)
+            except StopIteration:
+                return
+            except _MALFORMED as error:
+                self.fault(error)
+                return
+            try:
+                _STEPS[opcode.name](self, argument)
+            except (DamagedPickleError, *_MALFORMED) as error:
+                self.fault(error)
+        self.fault(DamagedPickleError(f"it has over {_MOST_INSTRUCTIONS} instructions"))
+
+    def fault(self, error: Exception) -> None:
+        """Note the first fault."""
+        self.damage = self.damage or str(error) or type(error).__name__
+
+    def pop(self) -> Value:
+        if not self.stack:
+            raise DamagedPickleError("it takes from an empty stack")
+        return self.stack.pop()
+
+    def top(self) -> Value:
+        if not self.stack:
+            raise DamagedPickleError("it takes from an empty stack")
+        return self.stack[-1]
+
+    def to_mark(self) -> list[Value]:
+        if not self.below:
+            raise DamagedPickleError("it goes back to a mark that is not there")
+        items, self.stack = self.stack, self.below.pop()
+        return items
+
+    def group(self, kind: str, items: list[Value]) -> None:
+        made = Group(kind)
+        made.add(items)
+        self.stack.append(made)
+
+    def fill(self, kinds: tuple[str, ...], items: list[Value]) -> None:
+        target = self.top()
+        if not isinstance(target, Group) or target.kind not in kinds:
+            raise DamagedPickleError("it fills what is no container")
+        target.add(items)
+
+    def set_items(self, items: list[Value]) -> None:
+        if len(items) % 2:
+            raise DamagedPickleError("an entry has no value")
+        for key in items[::2]:
+            _check_key(key)
+        self.fill(("dict", "ordered", "counter"), items)
+
+    def name(self, module: Value, name: Value) -> None:
+        if not isinstance(module, str) or not isinstance(name, str):
+            self.refuse("a name that it makes up as it runs")
+            self.stack.append(None)
+            return
+        module = {"__builtin__": "builtins"}.get(module, module)
+        full = f"{module}.{name}"
+        if full not in names_of_weights():
+            self.refuse(full)
+        self.stack.append(Name(full))
+
+    def refuse(self, name: str) -> None:
+        if name not in self.unsafe:
+            self.unsafe.append(name)
+
+    def call(self, function: Value, arguments: Value) -> None:
+        if self.unsafe:  # all that is left to do is to list the names
+            self.stack.append(None)
+            return
+        if not isinstance(function, Name):
+            raise DamagedPickleError("it calls what is no function")
+        if not isinstance(arguments, Group) or arguments.kind != "tuple":
+            raise DamagedPickleError(f"it calls {function.name} without arguments")
+        if function.name not in _CALLS:
+            raise DamagedPickleError(f"it calls {function.name}, which weights do not")
+        self.stack.append(_CALLS[function.name](*arguments.items))
+
+    def build(self) -> None:
+        state, target = self.pop(), self.top()
+        if self.unsafe:
+            return
+        kind = target.kind if isinstance(target, Group) else ""
+        # An ordered dictionary carries the versions of modules in such a state.
+        if kind != "ordered" or not _is_harmless(state, OrderedDict):
+            raise DamagedPickleError("it sets the state of an object that weights do not have")
+
+    def persistent(self, identity: Value) -> None:
+        if self.unsafe:
+            self.stack.append(None)
+            return
+        storage = _storage(identity)
+        known = self.storages.setdefault(storage.key, storage)
+        if known != storage:
+            raise DamagedPickleError(f"storage {storage.key!r} has two sizes")
+        self.stack.append(storage)
+
+
+def _storage(identity: Value) -> Storage:
+    """Read the identity that torch.save gives a storage."""
+    parts = identity.items if isinstance(identity, Group) and identity.kind == "tuple" else []
+    if len(parts) not in (5, 6) or parts[0] != "storage":
+        raise DamagedPickleError("it refers to something other than a storage")
+    _, kind, key, location, numel = parts[:5]
+    if isinstance(kind, Name) and kind.name in _OF_QUANTISED:
+        raise DamagedPickleError(_QUANTISED)
+    if not isinstance(kind, Name) or kind.name not in _storage_bytes():
+        raise DamagedPickleError("a storage has no type")
+    if not isinstance(key, str) or not isinstance(location, str) or not _is_size(numel):
+        raise DamagedPickleError("a storage has no key or no size")
+    if len(parts) == 6 and parts[5] is not None:
+        raise DamagedPickleError("a storage is a part of another one, as in PyTorch before 0.4")
+    return Storage(key, _storage_bytes()[kind.name], numel)
+
+
+def _tensor(storage: Value, offset: Value, size: Value, stride: Value, *rest: Value) -> Group:
+    """Check that a tensor lies within its storage."""
+    item = storage.item_bytes if isinstance(storage, Storage) else 0
+    if len(rest) > 2 and isinstance(rest[2], Name):  # storage of bytes, type of number apart
+        item = _item_bytes(rest[2].name)
+    sizes, strides = _sizes(size), _sizes(stride)
+    if not isinstance(storage, Storage) or not _is_size(offset) or len(sizes) != len(strides):
+        raise DamagedPickleError("a tensor has no storage or no shape")
+    last = sum((n - 1) * step for n, step in zip(sizes, strides, strict=True)) + 1
+    if 0 not in sizes and (offset + last) * item > storage.nbytes:
+        raise DamagedPickleError(
+            f"a tensor of shape {tuple(sizes)} does not fit into its {storage.nbytes} bytes"
+        )
+    return Group("tensor")
+
+
+def _item_bytes(name: str) -> int:
+    dtype = getattr(torch, name.removeprefix("torch."), None)
+    if not isinstance(dtype, torch.dtype):
+        raise DamagedPickleError(f"{name} is no type of number")
+    return dtype.itemsize
+
+
+def _sizes(shape: Value) -> list[int]:
+    items = shape.items if isinstance(shape, Group) and shape.kind in ("tuple", "list") else None
+    if items is None or not all(_is_size(n) for n in items) or len(items) > 64:
+        raise DamagedPickleError("a tensor has no shape")
+    return items
+
+
+def _is_size(value: Value) -> bool:
+    return type(value) is int and 0 <= value < 1 << 63
+
+
+def _is_dict(value: Value) -> bool:
+    return isinstance(value, Group) and value.kind in ("dict", "ordered")
+
+
+def _check_key(key: Value) -> None:
+    # To hash deeply nested tuples overflows the stack of the interpreter.
+    if isinstance(key, Group | Storage):
+        raise DamagedPickleError("an entry is named by something other than a text or a number")
+
+
+def _ordered(*pairs: Value) -> Group:
+    made = Group("ordered")
+    for pair in pairs[0].items if pairs else []:
+        key, value = pair.items
+        _check_key(key)
+        made.add([key, value])
+    return made
+
+
+def _counter(*counts: Value) -> Group:
+    if len(counts) > 1 or not all(_is_dict(count) for count in counts):
+        raise DamagedPickleError("a counter counts something other than a dictionary")
+    return Group("counter")
+
+
+def _parameter(
+    data: Value, requires_grad: Value = True, hooks: Value = None, state: Value = None
+) -> Value:
+    if not _is_harmless(state, torch.Tensor):
+        raise DamagedPickleError("a parameter has a state that replaces parts of itself")
+    return data
+
+
+def _from_type(function: Value, kind: Value, arguments: Value, state: Value) -> Value:
+    if not isinstance(function, Name) or not isinstance(kind, Name):
+        raise DamagedPickleError("a tensor is of a type of its own")
+    if not _is_harmless(state, torch.Tensor):
+        raise DamagedPickleError("a tensor has a state that replaces parts of itself")
+    if function.name not in _TENSORS or kind.name not in _TYPES:
+        raise DamagedPickleError(f"a tensor is of the type {kind.name} of its own")
+    return _CALLS[function.name](*arguments.items)
+
+
+def _is_harmless(state: Value, owner: type) -> bool:
+    """Return whether attributes may be set that a pickle carries: none that the type has itself."""
+    if state is None:
+        return True
+    names = state.items[::2] if _is_dict(state) else [None]
+    return all(isinstance(name, str) and not hasattr(owner, name) for name in names)
+
+
+def _simple(*allowed: type) -> Callable[..., Group]:
+    """Let a call pass whose arguments are all of these types."""
+
+    def check(*arguments: Value) -> Group:
+        if not all(isinstance(argument, allowed) for argument in arguments):
+            raise DamagedPickleError("a value is made from something that it should not be")
+        return Group("value")
+
+    return check
+
+
+def _size(*shape: Value) -> Group:
+    made = Group("tuple")
+    made.add(list(_sizes(shape[0])) if shape else [])
+    return made
+
+
+def _set(*members: Value) -> Group:
+    for member in members[0].items if members else []:
+        _check_key(member)
+    return Group("set")
+
+
+def _bytes(*content: Value) -> Group:
+    # From a number it would take that many bytes of memory.
+    made = all(isinstance(part, bytes | str | Group) for part in content)
+    if not made:
+        raise DamagedPickleError("bytes are made from a number")
+    return Group("value")
+
+
+def _encode(text: Value, encoding: Value) -> Group:
+    if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
+        raise DamagedPickleError("bytes are made from something other than text")
+    return Group("value")
+
+
+def _refused(what: str) -> Callable[..., Group]:
+    def refuse(*_: Value) -> Group:
+        raise DamagedPickleError(what)
+
+    return refuse
+
+
+_TENSORS = (
+    "torch._utils._rebuild_tensor",
+    "torch._utils._rebuild_tensor_v2",
+    "torch._utils._rebuild_tensor_v3",
+)
+_QUANTISED = "it holds quantised tensors; save the weights as floating-point numbers"
+_OF_QUANTISED = (
+    *(f"torch.Q{kind}Storage" for kind in ("UInt8", "Int8", "Int32", "UInt4x2", "UInt2x4")),
+    *(f"torch.per_{scheme}" for scheme in ("tensor_affine", "tensor_symmetric")),
+    *(f"torch.per_channel_{scheme}" for scheme in ("affine", "symmetric")),
+    "torch.per_channel_affine_float_qparams",
+)
+_SPARSE = "it holds sparse tensors; save the weights as dense ones (to_dense)"
+_NO_VALUES = "it holds tensors without values (on the meta device)"
+_CALLS: dict[str, Callable[..., Value]] = {
+    **dict.fromkeys(_TENSORS, _tensor),
+    "torch._utils._rebuild_parameter": _parameter,
+    "torch._utils._rebuild_parameter_with_state": _parameter,
+    "torch._tensor._rebuild_from_type_v2": _from_type,
+    "torch._utils._rebuild_qtensor": _refused(_QUANTISED),
+    "torch._utils._rebuild_sparse_tensor": _refused(_SPARSE),
+    "torch._utils._rebuild_meta_tensor_no_storage": _refused(_NO_VALUES),
+    "torch._utils._rebuild_nested_tensor": _refused("it holds nested tensors"),
+    "torch.serialization._get_layout": _simple(str),
+    "torch.device": _simple(str, int),
+    "torch.Size": _size,
+    "collections.OrderedDict": _ordered,
+    "collections.Counter": _counter,
+    "_codecs.encode": _encode,
+    "builtins.bytearray": _bytes,
+    "builtins.set": _set,
+    "builtins.complex": _simple(float),
+}
+_TYPES = ("torch.Tensor", "torch.nn.parameter.Parameter")
+
+_Step = Callable[[_Machine, Any], None]
+
+
+def _push(machine: _Machine, argument: Value) -> None:
+    machine.stack.append(argument)
+
+
+def _constant(value: Value) -> _Step:
+    return lambda machine, _: machine.stack.append(value)
+
+
+def _empty(kind: str) -> _Step:
+    return lambda machine, _: machine.stack.append(Group(kind))
+
+
+def _marked(kind: str) -> _Step:
+    return lambda machine, _: machine.group(kind, machine.to_mark())
+
+
+def _tuple(length: int) -> _Step:
+    def step(machine: _Machine, _: Any) -> None:
+        items = [machine.pop() for _ in range(length)]
+        machine.group("tuple", items[::-1])
+
+    return step
+
+
+def _mark(machine: _Machine, _: Any) -> None:
+    machine.below.append(machine.stack)
+    machine.stack = []
+
+
+def _dict(machine: _Machine, _: Any) -> None:
+    items = machine.to_mark()
+    machine.stack.append(Group("dict"))
+    machine.set_items(items)
+
+
+def _set_item(machine: _Machine, _: Any) -> None:
+    value, key = machine.pop(), machine.pop()
+    machine.set_items([key, value])
+
+
+def _add_items(machine: _Machine, _: Any) -> None:
+    items = machine.to_mark()
+    for item in items:
+        _check_key(item)
+    machine.fill(("set",), items)
+
+
+def _memoize(machine: _Machine, _: Any) -> None:
+    machine.memo[len(machine.memo)] = machine.top()
+
+
+def _put(machine: _Machine, index: Any) -> None:
+    machine.memo[index] = machine.top()
+
+
+def _get(machine: _Machine, index: Any) -> None:
+    if index not in machine.memo:
+        raise DamagedPickleError("it refers to a value that is not there")
+    machine.stack.append(machine.memo[index])
+
+
+def _global(machine: _Machine, argument: Any) -> None:
+    machine.name(*_split(argument))
+
+
+def _stack_global(machine: _Machine, _: Any) -> None:
+    name, module = machine.pop(), machine.pop()
+    machine.name(module, name)
+
+
+def _instance(machine: _Machine, argument: Any) -> None:
+    items = machine.to_mark()
+    machine.name(*_split(argument))
+    function = machine.pop()
+    machine.group("tuple", items)
+    machine.call(function, machine.pop())
+
+
+def _object(machine: _Machine, _: Any) -> None:
+    function, *items = machine.to_mark()
+    machine.group("tuple", items)
+    machine.call(function, machine.pop())
+
+
+def _reduce(machine: _Machine, _: Any) -> None:
+    arguments, function = machine.pop(), machine.pop()
+    machine.call(function, arguments)
+
+
+def _new_object_ex(machine: _Machine, _: Any) -> None:
+    named, arguments, function = machine.pop(), machine.pop(), machine.pop()
+    if not (_is_dict(named) and not named.items):
+        raise DamagedPickleError("it calls a function with named arguments")
+    machine.call(function, arguments)
+
+
+def _extension(machine: _Machine, code: Any) -> None:
+    machine.refuse(f"extension {code} of copyreg")
+    machine.stack.append(None)
+
+
+def _buffer(_: _Machine, __: Any) -> None:
+    raise DamagedPickleError("it refers to bytes outside itself")
+
+
+def _split(argument: str) -> tuple[str, str]:
+    """Split what pickletools gives for a module and a name."""
+    module, _, name = argument.partition(" ")
+    return module, name
+
+
+def _pop(machine: _Machine, _: Any) -> None:
+    if machine.stack:
+        machine.stack.pop()
+    else:
+        machine.to_mark()
+
+
+def _pop_mark(machine: _Machine, _: Any) -> None:
+    machine.to_mark()
+
+
+def _nothing(_: _Machine, __: Any) -> None:
+    pass
+
+
+def _stop(machine: _Machine, _: Any) -> None:
+    machine.result = machine.pop()
+
+
+_LITERALS = (
+    *("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"),
+    *("STRING", "BINSTRING", "SHORT_BINSTRING"),
+    *("UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"),
+    *("BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"),
+)
+_STEPS: dict[str, _Step] = {
+    **dict.fromkeys(_LITERALS, _push),
+    "NONE": _constant(None),
+    "NEWTRUE": _constant(True),
+    "NEWFALSE": _constant(False),
+    "EMPTY_LIST": _empty("list"),
+    "EMPTY_TUPLE": _empty("tuple"),
+    "EMPTY_DICT": _empty("dict"),
+    "EMPTY_SET": _empty("set"),
+    "LIST": _marked("list"),
+    "TUPLE": _marked("tuple"),
+    "TUPLE1": _tuple(1),
+    "TUPLE2": _tuple(2),
+    "TUPLE3": _tuple(3),
+    "FROZENSET": _marked("value"),
+    "DICT": _dict,
+    "MARK": _mark,
+    "POP": _pop,
+    "POP_MARK": _pop_mark,
+    "DUP": lambda machine, _: machine.stack.append(machine.top()),
+    "APPEND": lambda machine, _: machine.fill(("list",), [machine.pop()]),
+    "APPENDS": lambda machine, _: machine.fill(("list",), machine.to_mark()),
+    "ADDITEMS": _add_items,
+    "SETITEM": _set_item,
+    "SETITEMS": lambda machine, _: machine.set_items(machine.to_mark()),
+    "MEMOIZE": _memoize,
+    **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT"), _put),
+    **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), _get),
+    "GLOBAL": _global,
+    "STACK_GLOBAL": _stack_global,
+    "INST": _instance,
+    "OBJ": _object,
+    "NEWOBJ": _reduce,
+    "NEWOBJ_EX": _new_object_ex,
+    "REDUCE": _reduce,
+    "BUILD": lambda machine, _: machine.build(),
+    "PERSID": lambda machine, identity: machine.persistent(identity),
+    "BINPERSID": lambda machine, _: machine.persistent(machine.pop()),
+    **dict.fromkeys(("EXT1", "EXT2", "EXT4"), _extension),
+    **dict.fromkeys(("NEXT_BUFFER", "READONLY_BUFFER"), _buffer),
+    **dict.fromkeys(("PROTO", "FRAME"), _nothing),
+    "STOP": _stop,
+}

@@ -1,0 +1,169 @@
+"""Weights that others saved: read without ever unpickling, checked before they are trusted."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from latentgeo.checkpoints.untrusted.kinds import (
+    describe_unknown,
+    existing_file,
+    kind_of,
+    read_start,
+)
+from latentgeo.checkpoints.untrusted.safetensors_files import load_safetensors
+from latentgeo.checkpoints.untrusted.torch_files import load_legacy, load_torch, refuse_code
+from latentgeo.checkpoints.untrusted.unwrapping import unwrap
+from latentgeo.errors import InputError
+from latentgeo.files import sha256_of_file
+
+MAX_BYTES = 32 << 30
+_CHUNK = 1 << 22  # numbers that are looked at in one go
+_SMALL = 1 << 20  # an expanded tensor of so many bytes does no harm
+_PROGRAMS = ("torchscript", "torch-export")
+
+
+class Program(NamedTuple):
+    """An archive that is a program: found, and not opened.
+
+    Attributes
+    ----------
+    kind : str
+        "torchscript" or "torch-export".
+    path : pathlib.Path
+        The file.
+    """
+
+    kind: str
+    path: Path
+
+
+class Weights(NamedTuple):
+    """Tensors by name, and how they were found.
+
+    Attributes
+    ----------
+    tensors : dict of str to torch.Tensor
+        On the CPU, in the types of the file, every number finite. They may be mapped: leave the
+        file as it is while they are in use.
+    notes : tuple of str
+        What was done to what the file holds, and what was left aside.
+    sha256 : str
+        Of the file.
+    path : pathlib.Path
+        The file.
+    """
+
+    tensors: dict[str, Tensor]
+    notes: tuple[str, ...]
+    sha256: str
+    path: Path
+
+
+def read_untrusted(
+    path: str | Path, *, max_bytes: int = MAX_BYTES, ema: bool | None = None
+) -> Weights | Program:
+    """Read the weights that a file holds, without running anything, or name it a program.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        A file of safetensors or of torch.save (.pt, .pth, .ckpt, .bin), told apart by content.
+    max_bytes : int, default=32 GiB
+        Most bytes that the file and its tensors may have.
+    ema : bool, optional
+        Take the averaged weights from a checkpoint of training that holds both. Otherwise the
+        plain ones are taken, and the averaged ones only where there are no others; the notes
+        tell.
+
+    Returns
+    -------
+    Weights or Program
+        The tensors, what was done, and the file's hash; or what kind of program it is.
+
+    Raises
+    ------
+    InputError
+        When the file is missing, of another kind, damaged or cut short, lies about its sizes,
+        would import what weights do not need (the message names it), or holds no weights, ones
+        that are sparse or quantised, or numbers that are not finite.
+    """
+    place = existing_file(path)
+    kind = kind_of(place)
+    if kind in _PROGRAMS:
+        return Program(kind, place)
+    size = place.stat().st_size
+    if size > max_bytes:
+        raise InputError(
+            f"{str(place)!r} has {size} bytes, expected at most {max_bytes}; allow more with "
+            "max_bytes if it is what you want"
+        )
+    found, notes = unwrap(_load(place, kind, max_bytes), place, ema)
+    tensors = {name: tensor.detach() for name, tensor in found.items()}
+    for name, tensor in tensors.items():
+        _check_form(name, tensor, place)
+    _check_total(tensors, place, max_bytes)
+    for name, tensor in tensors.items():
+        _check_finite(name, tensor, place)
+    return Weights(tensors, notes, sha256_of_file(place), place)
+
+
+def _load(path: Path, kind: str, max_bytes: int) -> object:
+    if kind == "safetensors":
+        return load_safetensors(path)
+    if kind == "torch":
+        return load_torch(path, max_bytes)
+    if kind == "torch-legacy":
+        return load_legacy(path)
+    refuse_code(path)
+    raise InputError(f"{str(path)!r} is {describe_unknown(read_start(path))}")
+
+
+def _check_form(name: str, tensor: Tensor, path: Path) -> None:
+    if tensor.is_quantized:
+        form = "quantised"
+    elif tensor.is_nested or tensor.layout != torch.strided:
+        form = "sparse or nested"
+    elif tensor.is_meta:
+        form = "without values (on the meta device)"
+    elif _nbytes(tensor) > max(_SMALL, tensor.untyped_storage().nbytes()):
+        form = f"expanded to {_nbytes(tensor)} bytes from fewer"
+    else:
+        return
+    raise InputError(
+        f"tensor {name!r} in {str(path)!r} is {form}, expected a dense one of floating-point "
+        "numbers; convert it where it was saved"
+    )
+
+
+def _check_total(tensors: dict[str, Tensor], path: Path, max_bytes: int) -> None:
+    """Check the sizes that tensors claim: many can share one storage."""
+    total = sum(_nbytes(tensor) for tensor in tensors.values())
+    if total > max_bytes:
+        raise InputError(
+            f"the tensors in {str(path)!r} take {total} bytes, expected at most {max_bytes}; "
+            "allow more with max_bytes if it is what you want"
+        )
+
+
+def _check_finite(name: str, tensor: Tensor, path: Path) -> None:
+    if not (tensor.is_floating_point() or tensor.is_complex()):
+        return
+    broken = sum(int((~torch.isfinite(part)).sum()) for part in _parts(tensor))
+    if broken:
+        raise InputError(
+            f"tensor {name!r} in {str(path)!r} holds {broken} values that are NaN or infinite; "
+            "use an earlier checkpoint"
+        )
+
+
+def _parts(tensor: Tensor) -> Iterator[Tensor]:
+    """Return the numbers piece by piece, so that a mapped tensor never lies in memory whole."""
+    for part in tensor.reshape(-1).split(_CHUNK):  # type: ignore[no-untyped-call]
+        yield part if part.is_complex() or part.element_size() > 1 else part.float()
+
+
+def _nbytes(tensor: Tensor) -> int:
+    return tensor.numel() * tensor.element_size()

@@ -1,0 +1,262 @@
+"""What a finite sample does to dimensions and angles: curves, nulls and tests by resampling."""
+
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple, get_args
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from latentgeo.geometry._arrays import enter
+from latentgeo.geometry._checks import check_count, check_gram, check_shares
+from latentgeo.geometry._tiles import tiles
+from latentgeo.geometry.angles import angle_statistics, rkhs_principal_angles
+from latentgeo.geometry.hilbert import SHARES, gram_dimension
+
+Statistic = Literal["smallest", "largest", "mean", "chordal"]
+
+
+class DimensionCurve(NamedTuple):
+    """Hilbert dimension against sample size; arrays (sizes, shares).
+
+    A curve that still rises at its end says that the sample is too small for the dimension.
+    """
+
+    sizes: npt.NDArray[np.int64]
+    shares: npt.NDArray[np.float64]
+    mean: npt.NDArray[np.float64]
+    low: npt.NDArray[np.float64]
+    high: npt.NDArray[np.float64]
+
+
+class AngleTest(NamedTuple):
+    """A permutation test of the hypothesis that two sets are exchangeable.
+
+    Attributes
+    ----------
+    observed : float
+        The statistic of the two sets; radians, or the chordal distance.
+    p_value : float
+        Share of arrangements, the observed one included, with a statistic at least as high.
+    null : ndarray, shape (permutations,)
+        The statistic under random arrangements.
+    """
+
+    observed: float
+    p_value: float
+    null: npt.NDArray[np.float64]
+
+
+def dimension_by_size(
+    gram: Any,
+    sizes: Sequence[int],
+    shares: Sequence[float] = SHARES,
+    *,
+    resamples: int = 50,
+    level: float = 0.95,
+    centred: bool = True,
+    seed: int = 0,
+) -> DimensionCurve:
+    """Hilbert dimension of random subsamples, for a list of sizes.
+
+    Parameters
+    ----------
+    gram : array or tensor, shape (n, n)
+        Gram matrix of the whole sample.
+    sizes : sequence of int
+        Subsample sizes, 2 to n; drawn without replacement.
+    shares : sequence of float
+        Shares of energy in (0, 1].
+    resamples : int
+        Subsamples of each size.
+    level : float
+        The interval between ``low`` and ``high`` holds this share of the subsamples.
+    centred : bool
+        Centre each subsample in feature space first.
+    seed : int
+        Draws the subsamples.
+
+    Returns
+    -------
+    DimensionCurve
+        Named tuple (sizes, shares, mean, low, high).
+
+    Raises
+    ------
+    ValueError
+        If a size is out of range, or the Gram matrix is not one.
+    """
+    inside, _ = enter(gram)
+    check_gram(inside)
+    check_shares(shares)
+    for size in sizes:
+        if not 2 <= size <= len(inside):
+            raise ValueError(f"a size is {size}; expected 2 to the {len(inside)} samples there are")
+    check_count(resamples, "resamples")
+    generator = np.random.default_rng(seed)
+    tails = [(1 - level) / 2, (1 + level) / 2]
+    mean, low, high = [], [], []
+    for size in sizes:
+        picks = [generator.permutation(len(inside))[:size] for _ in range(resamples)]
+        found = _dimensions(inside, np.stack(picks), shares, centred)
+        mean.append(found.mean(0))
+        low.append(np.quantile(found, tails[0], axis=0))
+        high.append(np.quantile(found, tails[1], axis=0))
+    return DimensionCurve(
+        np.asarray(sizes), np.asarray(shares), np.stack(mean), np.stack(low), np.stack(high)
+    )
+
+
+def disjoint_angles(
+    gram: Any,
+    *,
+    splits: int = 50,
+    share: float = 0.95,
+    dims: int | tuple[int, int] | None = None,
+    centred: bool = True,
+    seed: int = 0,
+) -> npt.NDArray[np.float64]:
+    """Principal angles between random disjoint halves of one set: what sampling alone makes.
+
+    Angles between a clean and a noisy set of n/2 samples mean something only beyond these.
+
+    Parameters
+    ----------
+    gram : array or tensor, shape (n, n)
+        Gram matrix of the set, n at least 4.
+    splits : int
+        Random splits into halves.
+    share, dims, centred
+        As for `latentgeo.geometry.rkhs_principal_angles`.
+    seed : int
+        Draws the splits.
+
+    Returns
+    -------
+    ndarray, shape (splits, d), float64
+        Radians, ascending, NaN padded.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than 4 samples, or the Gram matrix is not one.
+    """
+    inside, _ = enter(gram)
+    check_gram(inside)
+    check_count(splits, "splits")
+    half = len(inside) // 2
+    if half < 2:
+        raise ValueError(f"the set has {len(inside)} samples; expected at least 4 to split")
+    generator = np.random.default_rng(seed)
+    orders = np.stack([generator.permutation(len(inside)) for _ in range(splits)])
+    return _arranged_angles(
+        inside, orders[:, :half], orders[:, half : 2 * half], share, dims, centred
+    )
+
+
+def angle_permutation_test(
+    k_cc: Any,
+    k_cn: Any,
+    k_nn: Any,
+    *,
+    statistic: Statistic = "mean",
+    permutations: int = 200,
+    paired: bool = False,
+    share: float = 0.95,
+    dims: int | tuple[int, int] | None = None,
+    centred: bool = True,
+    seed: int = 0,
+) -> AngleTest:
+    """Test whether the angles between two sets are larger than between random re-divisions.
+
+    Parameters
+    ----------
+    k_cc, k_cn, k_nn : arrays or tensors, shapes (n, n), (n, m), (m, m)
+        Kernel blocks of the two sets.
+    statistic : {"smallest", "largest", "mean", "chordal"}
+        Of the angles; high speaks against exchangeability.
+    permutations : int
+        Random re-divisions.
+    paired : bool
+        The two sets hold the same images in the same order: exchange only within pairs.
+    share, dims, centred
+        As for `latentgeo.geometry.rkhs_principal_angles`. Fixed ``dims`` keep the statistic
+        comparable between arrangements.
+    seed : int
+        Draws the re-divisions.
+
+    Returns
+    -------
+    AngleTest
+        Named tuple (observed, p_value, null).
+
+    Raises
+    ------
+    ValueError
+        If the statistic is not known, or ``paired`` sets differ in size.
+
+    References
+    ----------
+    B. Phipson and G. Smyth, "Permutation p-values should never be zero", Stat. Appl. Genet. Mol.
+    Biol. 9 (2010).
+    """
+    if statistic not in get_args(Statistic):
+        known = ", ".join(map(repr, get_args(Statistic)))
+        raise ValueError(f"statistic is {statistic!r}; expected one of {known}")
+    check_count(permutations, "permutations")
+    clean, cross, noisy = (enter(k)[0] for k in (k_cc, k_cn, k_nn))
+    angles = rkhs_principal_angles(clean, cross, noisy, share=share, dims=dims, centred=centred)
+    observed = float(getattr(angle_statistics(angles), statistic))
+    joint = torch.cat([torch.cat([clean, cross], 1), torch.cat([cross.mT, noisy], 1)], 0)
+    first, second = _redivisions(len(clean), len(noisy), permutations, paired, seed)
+    null_angles = _arranged_angles(joint, first, second, share, dims, centred)
+    null = np.asarray(getattr(angle_statistics(null_angles), statistic))
+    p_value = (1 + int((null >= observed * (1 - 1e-12)).sum())) / (1 + permutations)
+    return AngleTest(observed, p_value, null)
+
+
+def _redivisions(
+    n: int, m: int, count: int, paired: bool, seed: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    generator = np.random.default_rng(seed)
+    if not paired:
+        orders = np.stack([generator.permutation(n + m) for _ in range(count)])
+        return orders[:, :n], orders[:, n:]
+    if n != m:
+        raise ValueError(f"paired sets have {n} and {m} samples; expected the same images")
+    swap = generator.integers(0, 2, size=(count, n)).astype(bool)
+    own, other = np.arange(n), np.arange(n) + n
+    return np.where(swap, other, own), np.where(swap, own, other)
+
+
+def _arranged_angles(
+    gram: Tensor,
+    first: npt.NDArray[np.int64],
+    second: npt.NDArray[np.int64],
+    share: float,
+    dims: int | tuple[int, int] | None,
+    centred: bool,
+) -> npt.NDArray[np.float64]:
+    parts = []
+    for tile in tiles(len(first), 64.0 * first.shape[1] * max(first.shape[1], second.shape[1])):
+        a, b = torch.from_numpy(first[tile]), torch.from_numpy(second[tile])
+        blocks = [gram[i[:, :, None], j[:, None, :]] for i, j in ((a, a), (a, b), (b, b))]
+        found = rkhs_principal_angles(*blocks, share=share, dims=dims, centred=centred)
+        parts.append(found.cpu().numpy())
+    width = max(part.shape[1] for part in parts)
+    padded = [
+        np.pad(part, ((0, 0), (0, width - part.shape[1])), constant_values=np.nan) for part in parts
+    ]
+    return np.concatenate(padded)
+
+
+def _dimensions(
+    gram: Tensor, picks: npt.NDArray[np.int64], shares: Sequence[float], centred: bool
+) -> npt.NDArray[np.int64]:
+    parts = []
+    for tile in tiles(len(picks), 24.0 * picks.shape[1] ** 2):
+        index = torch.from_numpy(picks[tile])
+        found = gram_dimension(gram[index[:, :, None], index[:, None, :]], shares, centred)
+        parts.append(found.cpu().numpy())
+    return np.concatenate(parts)

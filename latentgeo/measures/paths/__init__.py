@@ -1,0 +1,1 @@
+"""Measures along paths between latents."""

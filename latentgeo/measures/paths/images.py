@@ -1,0 +1,69 @@
+"""The images along a few paths, and how much of them lies outside their range."""
+
+from typing import Any
+
+import xarray as xr
+
+from latentgeo.measures.measure import FigureRow, Measure, Statement
+from latentgeo.measures.paths.model_paths import ImagePaths, LinePaths
+from latentgeo.measures.paths.variables import entry, per_pair, readouts
+
+READOUTS = readouts(pairs=["ends_apart"])
+
+
+def compute(paths: ImagePaths | LinePaths) -> xr.Dataset:
+    """Keep the images of a few paths, and count the pixels outside their range."""
+    pairs, steps = paths.path.shape[:2]
+    clamped = paths.clamped()
+    examples = paths.examples()
+    pixels = examples["example_start"][1][0].size
+    variables: dict[str, Any] = {"clamped_share": ((), clamped / (pairs * steps * pixels))}
+    if isinstance(paths, ImagePaths):
+        pixels = paths.targets[0].numel()  # the examples may be smaller
+        variables = {
+            "clamped_share": ((), clamped / pixels / pairs / steps),
+            "image_step": (("pair", "gap"), paths.moved),
+            **per_pair("ends_apart", paths.apart, paths.seed),
+        }
+    else:
+        variables["clamped"] = ((), clamped)
+    return paths.dataset(variables | examples)
+
+
+MEASURE = Measure(
+    "path_images",
+    compute,
+    Statement("neither", "bootstrap over pairs", "one pass of the decoder an image"),
+    kinds=("interpolation", "lines"),
+    readouts=READOUTS,
+    entry=entry(READOUTS),
+    sentences=lambda model: [],
+    tables=lambda models, between: [],
+    figures=(
+        FigureRow(
+            "interpolation_grid",
+            "latentgeo.figures.interpolation_grid:InterpolationGridDisplay",
+            "Images along the paths",
+            "Decoded images along {path} paths between the latents of some of the {pairs} pairs, "
+            "in {steps} steps; outermost, the real images, whose reconstructions stand beside "
+            "them. Orange bars: the rank triple changes from one step to the next, under the "
+            "spectrum rule.",
+            "A path that stays among real images shows one at every step; two images that fade "
+            "into each other, blur or break in the middle do not. If strata broke images, breaks "
+            "would stand at the bars.",
+            "from_paths",
+        ),
+        FigureRow(
+            "path_curves",
+            "latentgeo.figures.path_curves:PathCurvesDisplay",
+            "Measures along the paths",
+            "Mean over {pairs} pairs at each step, band: 95 % bootstrap interval over pairs; "
+            "dotted: sharpness of the real images at the ends. Ranks under the spectrum rule.",
+            "A sag of the sharpness is blur; a hump of the distance to real images, or of the "
+            "cycle consistency, tells that the middle is none the model knows; a change of the "
+            "ranks "
+            "is a change of stratum.",
+            "from_paths",
+        ),
+    ),
+)

@@ -1,0 +1,361 @@
+"""How far noise turns the subspace of the embedded latents: principal angles, and their null."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from numpy.typing import NDArray
+from torch import Tensor
+
+from latentgeo.geometry import angle_statistics, disjoint_angles
+from latentgeo.measures.embedding import Embedding, Grams, angles_of, padded
+from latentgeo.measures.encoding import Encoding
+from latentgeo.measures.hilbert_dimension import DIMENSION
+from latentgeo.measures.measure import FigureRow, Measure, Metric, Statement, by_level
+from latentgeo.measures.settings import AnalysisSettings
+from latentgeo.metrics import jackknife_interval
+from latentgeo.results import Column, ModelResult, Readout, Table, nearest_level, table_of
+from latentgeo.results.words import NONE, mean_and_range, number
+
+STATISTICS = ("smallest", "largest", "mean", "chordal")
+ANGLE = Readout(
+    "principal_angle",
+    "principal_angle_statistic",
+    "principal_angle_ci",
+    unit="degree",
+    at={"statistic": "mean"},
+)
+_DISJOINT = "disjoint clean sets"
+_NULLS = {
+    _DISJOINT: "exchanging the images",
+    "two draws": "drawing again from the posterior",
+}
+
+
+def compute(encoding: Encoding) -> xr.Dataset:
+    """Compute the angles between clean and noisy subspaces, and those that chance gives."""
+    return angle_variables(encoding.embeddings, encoding.redraw, encoding.halves, encoding.settings)
+
+
+def angle_variables(
+    embeddings: Sequence[Embedding],
+    redraw: Grams | None,
+    halves: Tensor,
+    settings: AnalysisSettings,
+) -> xr.Dataset:
+    """Measure principal angles between clean and noisy subspaces, and what they mean by chance.
+
+    The subspaces hold `settings.angle_share` of the centred variance of each set.
+
+    Parameters
+    ----------
+    embeddings : sequence over views of Embedding
+        From `embed`.
+    redraw : Grams, optional
+        Two draws of a stochastic posterior at the clean level, as if they were two levels.
+    halves : torch.Tensor of shape (k, m // 2)
+        Halves of the compared images. A clean half against itself made noisy is what is compared
+        with the null: two disjoint clean halves.
+    settings : AnalysisSettings
+        Share of the variance.
+
+    Returns
+    -------
+    xarray.Dataset
+        In degrees.
+    """
+    share = settings.angle_share
+    grams = [view.grams for view in embeddings]
+    angles = torch.stack(padded([view.angles for view in embeddings]))
+    statistic = _statistics(angles)
+    halved = torch.stack([_half_statistics(view, halves, share) for view in grams])
+    low, high = jackknife_interval(statistic.numpy(), halved.movedim(1, -1).numpy())
+    null = {"disjoint clean sets": torch.stack([_null(view, settings) for view in grams])}
+    if redraw is not None:
+        mean = _half_statistics(redraw, halves, share)[:, 1, STATISTICS.index("mean")]
+        filler = torch.full_like(mean, torch.nan)
+        null["two draws"] = torch.stack([filler, mean])
+    return xr.Dataset(
+        {
+            "principal_angle": (("view", "noise", "angle"), angles.numpy()),
+            "principal_angle_statistic": (("view", "noise", "statistic"), statistic.numpy()),
+            "principal_angle_ci": (
+                ("view", "noise", "statistic", "bound"),
+                _possible(np.stack([low, high], axis=-1), angles),
+            ),
+            "principal_angle_split_mean": (
+                ("view", "noise", "split"),
+                halved[..., STATISTICS.index("mean")].movedim(1, -1).numpy(),
+            ),
+            "principal_angle_null_mean": (
+                ("view", "null", "split"),
+                torch.stack(list(null.values()), dim=1).numpy(),
+            ),
+        },
+        coords={"statistic": list(STATISTICS), "null": list(null)},
+    )
+
+
+def _statistics(angles: Tensor) -> Tensor:
+    """Summarise angles (..., angle) in degrees; the chordal distance has no unit."""
+    found = angle_statistics(torch.deg2rad(angles))
+    degrees = [torch.rad2deg(value) for value in (found.smallest, found.largest, found.mean)]
+    return torch.stack([*degrees, found.chordal], dim=-1)
+
+
+def _half_statistics(view: Grams, halves: Tensor, share: float) -> Tensor:
+    """Give the statistics of every half against itself made noisy: (halves, noise, statistic)."""
+    return torch.stack([_statistics(angles_of(_subset(view, half), share)) for half in halves])
+
+
+def _subset(view: Grams, images: Tensor) -> Grams:
+    rows = images[:, None]
+    return Grams(view.within[:, rows, images], view.cross[:, rows, images])
+
+
+def _null(view: Grams, settings: AnalysisSettings) -> Tensor:
+    """Give the mean angle in degrees between disjoint clean halves: (halves,)."""
+    angles = disjoint_angles(
+        view.within[0],
+        splits=settings.halves,
+        share=settings.angle_share,
+        seed=settings.seed,
+    )
+    return torch.rad2deg(torch.from_numpy(angles).nanmean(dim=-1))
+
+
+def _possible(interval: NDArray[np.float64], angles: Tensor) -> NDArray[np.float64]:
+    """Cut intervals to what is possible: angles to [0, 90], the chordal distance to [0, √d]."""
+    largest = np.full(interval.shape, 90.0)
+    number = (~angles.isnan()).sum(dim=-1, keepdim=True)
+    largest[..., STATISTICS.index("chordal"), :] = number.sqrt().numpy()
+    return interval.clip(0, largest)
+
+
+def half_angles(view: ModelResult, level: float) -> NDArray[np.float64]:
+    """Return the mean angle of a clean half to itself made noisy, per split, in degrees."""
+    values: NDArray[np.float64] = view.at(level)["principal_angle_split_mean"].values
+    return values
+
+
+def nulls(view: ModelResult) -> dict[str, NDArray[np.float64]]:
+    """Return the mean angle of the null pairs, per split, in degrees, where they exist."""
+    values = view.data["principal_angle_null_mean"]
+    found = {str(name): values.sel(null=name).values for name in values["null"].values}
+    return {name: angles for name, angles in found.items() if np.isfinite(angles).any()}
+
+
+def against_null(view: ModelResult) -> str:
+    """Return how the angle under noise compares with what chance gives, in words.
+
+    Parameters
+    ----------
+    view : ModelResult
+        One model in one view, with a noisy level.
+
+    Returns
+    -------
+    str
+        A clause without a full stop.
+    """
+    found = nulls(view)
+    if view.noisy is None or not found:
+        return "no null to compare with"
+    angle = float(np.nanmean(half_angles(view, view.noisy)))
+    clauses = [
+        f"{_beside(angle, found[name])} {deed} does"
+        for name, deed in _NULLS.items()
+        if name in found
+    ]
+    return "noise turns the subspace " + ", and ".join(clauses)
+
+
+def _beside(angle: float, null: NDArray[np.float64]) -> str:
+    """Return whether an angle lies below, within or above the range of a null."""
+    if angle < np.nanmin(null):
+        return "less than"
+    return "more than" if angle > np.nanmax(null) else "as much as"
+
+
+def _entry(view: ModelResult) -> dict[str, Any]:
+    null = view.data["principal_angle_null_mean"].dropna("null")
+    return {
+        "principal_angles_deg": by_level(
+            view,
+            lambda level: {
+                str(name): view.estimate(ANGLE, level, statistic=name).to_json()
+                for name in view.data["statistic"].values
+                if name != "chordal"
+            },
+        ),
+        "principal_angles_null_deg": {
+            "mean_angle_between": {
+                str(name): _range(null.sel(null=name).values) for name in null["null"].values
+            },
+            "mean_angle_of_a_clean_half_to_itself_noisy": by_level(
+                view, lambda level: _range(half_angles(view, level))
+            ),
+        },
+    }
+
+
+def _range(values: np.ndarray) -> dict[str, Any]:
+    low, high = np.quantile(values, [0.025, 0.975])
+    return {"mean": float(values.mean()), "range95": [float(low), float(high)]}
+
+
+def _sentences(model: ModelResult) -> list[str]:
+    level = nearest_level(model.data["noise"].values)
+    if level is None:
+        return []
+    view = model.views[0]
+    compared = model.attrs["compared_images"]
+    every = compared == model.data.sizes["sample"]
+    half = "half the images" if every else f"half of {compared} images"
+    return [
+        f"At noise {level:g} the mean principal angle between clean and noisy subspaces is "
+        f"{half_angles(view, level).mean():.1f}° on {half}; two disjoint clean halves differ by "
+        f"{nulls(view)[_DISJOINT].mean():.1f}°."
+    ]
+
+
+def _points(model: ModelResult, noisy: str) -> list[str]:
+    return [_point(view, view.noisy, noisy) for view in model.views if view.noisy is not None]
+
+
+def _point(view: ModelResult, level: float, noisy: str) -> str:
+    null = nulls(view).get(_DISJOINT)
+    text = (
+        f"Mean principal angle of the {view.what} at {noisy}: "
+        f"{view.estimate(ANGLE, level).text()} degrees on all images"
+    )
+    if null is None:
+        return f"{text}.{_shared_directions(view, level)}"
+    return (
+        f"{text}; on halves {number(float(np.nanmean(half_angles(view, level))))}, against "
+        f"{number(float(np.nanmean(null)))} between two disjoint clean halves: "
+        f"{against_null(view)}.{_shared_directions(view, level)}"
+    )
+
+
+def _shared_directions(view: ModelResult, noisy: float) -> str:
+    """Warn where a short vector leaves the subspaces no room to differ."""
+    if not view.is_vector:
+        return ""
+    numbers = int(view.attrs["latent_shape"][0])
+    clean, moved = (int(view.estimate(DIMENSION, level).value) for level in (0.0, noisy))
+    shared = clean + moved - numbers
+    if shared <= 0:
+        return ""
+    return (
+        f" Of {numbers} numbers, subspaces of {clean} and {moved} dimensions share at least "
+        f"{shared} directions whatever happens: so many angles are 0 by themselves."
+    )
+
+
+def _glance(noisy: str) -> Sequence[Column]:
+    return [
+        Column(
+            f"Mean angle, {noisy}",
+            lambda model, view: (
+                NONE if view.noisy is None else mean_and_range(half_angles(view, view.noisy))
+            ),
+        ),
+        Column("Its null", lambda model, view: mean_and_range(nulls(view).get(_DISJOINT))),
+    ]
+
+
+def _statistic(name: str) -> Column:
+    return Column(
+        f"{name.capitalize()} angle (°)",
+        lambda view, level: view.estimate(ANGLE, level, statistic=name).text(),
+    )
+
+
+def _card(view: ModelResult, level: float) -> list[Metric]:
+    found = view.estimate(ANGLE, level)
+    return [Metric("principal_angle_mean", "Mean principal angle (°)", found)]
+
+
+def _tables(models: Sequence[ModelResult], noisy: str) -> list[Table]:
+    """Return the table of the mean angle under noise beside what chance alone gives."""
+    views = [view for model in models for view in model.views if view.noisy is not None]
+    if not views:
+        return []
+    columns = (
+        Column("Model", lambda view: view.label),
+        Column(
+            f"Clean half against itself at {noisy}",
+            lambda view: mean_and_range(half_angles(view, view.noisy)),
+        ),
+        Column(
+            "Two disjoint clean halves", lambda view: mean_and_range(nulls(view).get(_DISJOINT))
+        ),
+        Column(
+            "Two posterior draws of one clean half",
+            lambda view: mean_and_range(nulls(view).get("two draws")),
+        ),
+        Column("In words", against_null),
+    )
+    return [
+        table_of(
+            "Principal angles against their null",
+            columns,
+            [(view,) for view in views],
+            "Mean principal angle in degrees, mean over random halves of the images with the range "
+            "over halves in brackets.",
+            section="controls",
+        )
+    ]
+
+
+def _card_notes(model: ModelResult) -> list[str]:
+    between = [
+        f" {name.capitalize()}: {angles.mean():.1f}° on halves of the images."
+        for name, angles in nulls(model.views[0]).items()
+    ]
+    text = "Principal angle: between the subspaces of clean and of noisy latents."
+    return [text + "".join(between)]
+
+
+MEASURE = Measure(
+    "principal_angles",
+    compute,
+    Statement(
+        "neither",
+        "delete-half jackknife over images, about the angle at this number of images",
+        "one singular value decomposition of the two subspaces a level",
+        ("image order", "mirroring"),
+    ),
+    readouts=(ANGLE,),
+    view_entry=_entry,
+    sentences=_sentences,
+    points=_points,
+    glance=_glance,
+    glance_note="Angle in degrees: a clean half of the images against itself made noisy, mean "
+    "and range over random halves; its null: two disjoint clean halves.",
+    by_level=tuple(_statistic(name) for name in ("smallest", "mean", "largest")),
+    tables=_tables,
+    card=_card,
+    card_notes=_card_notes,
+    figures=(
+        FigureRow(
+            "principal_angles",
+            "latentgeo.figures.principal_angles:PrincipalAngleDisplay",
+            "Principal angles between clean and noisy latents",
+            "Above: all principal angles in the Hilbert space, one line per noise level. Below: "
+            "their mean, for all images and for halves of them; the grey bands are what two halves "
+            "of the clean images show with no noise at all. Counterpart of the paper's figure 5.",
+            "Compare the dashed line with the bands, both have the same number of images: below "
+            "the bands noise turns the subspace less than exchanging the images does.",
+        ),
+    ),
+    meanings={
+        "Principal angles": "Angles between the subspace of the clean latents and that of the "
+        "noisy ones in the same Hilbert space: 0° if noise leaves the subspace as it is, 90° for "
+        "directions that are new. They depend on the number of images, so they are judged on "
+        "halves, against two disjoint halves of clean images."
+    },
+)

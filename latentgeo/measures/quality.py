@@ -1,0 +1,206 @@
+"""Has the model learned at all? PSNR against noise, and against the mean image."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from latentgeo.measures.encoding import Encoding
+from latentgeo.measures.measure import Measure, Metric, Statement, by_level, on_both
+from latentgeo.metrics import LEARNED_MARGIN_DB, bootstrap_mean, psnr
+from latentgeo.results import Column, ModelResult, Omission, Readout, plain
+from latentgeo.results.words import NONE, number
+
+_BATCH = 4096
+PSNR = Readout("psnr", "psnr_mean", "psnr_ci", unit="dB")
+GAIN = Readout("psnr_gain", "psnr_gain", "psnr_gain_ci", unit="dB")
+BASELINE = Readout("psnr_mean_image", "psnr_baseline_mean", unit="dB")
+
+
+class Quality(NamedTuple):
+    """PSNR variables, and whether the model has learned."""
+
+    variables: xr.Dataset
+    learned: bool
+
+
+class ImageArray(Protocol):
+    """An array of images (n, C, H, W), or what gives slices of it."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, images: slice, /) -> NDArray[np.float32]: ...
+
+
+def mean_image_psnr(images: ImageArray) -> NDArray[np.floating]:
+    """Return the PSNR in dB of the images' own mean as a reconstruction of each: (n,).
+
+    Parameters
+    ----------
+    images : numpy.ndarray of shape (n, C, H, W), or what gives slices of it
+        In [0, 1], float32. Read some at a time, twice.
+    """
+    mean = _weighted_mean(images[some] for some in _batches(len(images)))
+    decibels = []
+    for some in _batches(len(images)):
+        batch = images[some]
+        repeated = np.broadcast_to(mean, batch.shape).copy()
+        decibels.append(psnr(repeated, batch, data_range=1.0))
+    return np.concatenate(decibels)
+
+
+def _weighted_mean(batches: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Return the mean image of batches that may differ in size."""
+    total, count = np.zeros(()), 0
+    for batch in batches:
+        total = total + batch.mean(axis=0) * np.float64(len(batch))
+        count += len(batch)
+    return (total / count).astype(np.float32)
+
+
+def _batches(count: int) -> list[slice]:
+    return [slice(start, min(start + _BATCH, count)) for start in range(0, count, _BATCH)]
+
+
+def measure_quality(
+    decibels: xr.DataArray, baseline: NDArray[np.floating], *, seed: int
+) -> Quality:
+    """Summarise PSNR per noise level, and compare the clean one with the mean image.
+
+    Parameters
+    ----------
+    decibels : xarray.DataArray with dimensions (noise, sample)
+        PSNR per image, in dB; the first level is the clean one.
+    baseline : numpy.ndarray of shape (n,)
+        PSNR of the mean image on the same images, in dB.
+    seed : int
+        Seeds the bootstrap over images.
+
+    Returns
+    -------
+    Quality
+        A model has learned when the interval of its gain over the mean image, image by
+        image, lies above `LEARNED_MARGIN_DB`.
+    """
+    interval = bootstrap_mean(decibels.values, seed=seed)
+    gain = bootstrap_mean(decibels.values[0] - baseline, seed=seed)
+    variables = xr.Dataset(
+        {
+            "psnr": decibels,
+            "psnr_mean": ("noise", interval.mean),
+            "psnr_ci": (("noise", "bound"), np.stack([interval.low, interval.high], axis=-1)),
+            "psnr_baseline_mean": ((), baseline.mean()),
+            "psnr_gain": ((), gain.mean),
+            "psnr_gain_ci": ("bound", np.stack([gain.low, gain.high])),
+        }
+    )
+    lowest = gain.low if np.isfinite(gain.low) else gain.mean
+    learned = bool(lowest > LEARNED_MARGIN_DB)
+    return Quality(variables, learned)
+
+
+def compute(encoding: Encoding) -> xr.Dataset:
+    """Compute PSNR against noise, and judge by it whether the model has learned."""
+    found = measure_quality(encoding.held["psnr"], encoding.baseline, seed=encoding.settings.seed)
+    return found.variables.assign_attrs(learned=int(found.learned))
+
+
+def evidence(model: ModelResult) -> str:
+    """Return what a model's reconstructions reach beside the mean image."""
+    gain = model.estimate(GAIN)
+    return (
+        f"its reconstructions reach {model.estimate(PSNR).value:.1f} dB, the mean image "
+        f"{model.estimate(BASELINE).value:.1f} dB: a gain of {gain.value:.1f} dB "
+        f"[{gain.low:.1f}, {gain.high:.1f}] per image"
+    )
+
+
+def _decodes(model: ModelResult) -> bool:
+    return PSNR.value in model.data
+
+
+def _entry(model: ModelResult) -> dict[str, Any]:
+    if not _decodes(model):
+        return {"psnr_db": None, "psnr_mean_image_db": None}
+    has_baseline = BASELINE.value in model.data
+    return {
+        "psnr_db": by_level(model, lambda level: _json(model, level)),
+        "psnr_mean_image_db": plain(model.estimate(BASELINE).value) if has_baseline else None,
+    }
+
+
+def _json(model: ModelResult, level: float) -> dict[str, Any]:
+    found = model.estimate(PSNR, level).to_json()
+    return {"mean": found["value"], "ci95": found["ci95"]}
+
+
+def _points(model: ModelResult, noisy: str) -> list[str]:
+    if not _decodes(model):
+        return []
+    text = f"PSNR: {model.estimate(PSNR).text()} dB on clean images"
+    if model.noisy is not None:
+        text += f", {model.estimate(PSNR, model.noisy).text()} dB at {noisy}"
+    return [f"{text}; the mean image has {number(model.estimate(BASELINE).value)} dB."]
+
+
+def _psnr(view: ModelResult, level: float) -> str:
+    return view.estimate(PSNR, level).text() if _decodes(view) else NONE
+
+
+def _glance(noisy: str) -> Sequence[Column]:
+    return [
+        *on_both("PSNR", noisy, _psnr),
+        Column(
+            "PSNR, mean image",
+            lambda model, view: number(model.estimate(BASELINE).value) if _decodes(model) else NONE,
+        ),
+    ]
+
+
+def _card(view: ModelResult, level: float) -> list[Metric]:
+    return [Metric("psnr", "PSNR (dB)", view.estimate(PSNR, level))] if _decodes(view) else []
+
+
+def _card_notes(model: ModelResult) -> list[str]:
+    text = "PSNR: of the decoded latent against the clean image, peak 1."
+    if BASELINE.value not in model.data:
+        return [text]
+    return [f"{text} The mean image has {model.estimate(BASELINE).value:.1f} dB."]
+
+
+MEASURE = Measure(
+    "psnr",
+    compute,
+    Statement(
+        "higher is better",
+        "bootstrap over images",
+        "linear in n and in the size of an image",
+        ("image order",),
+    ),
+    needs=("decoder",),
+    absences={
+        "decoder": Omission(
+            "PSNR, reconstructions and whether the model has learned",
+            "this model has no decoder, so nothing is reconstructed",
+        )
+    },
+    readouts=(PSNR, GAIN, BASELINE),
+    entry=_entry,
+    view_entry=lambda view: {},
+    sentences=lambda model: [],  # the verdict begins with them
+    points=_points,
+    glance=_glance,
+    glance_note="PSNR in dB; learned is unknown where a model has no decoder.",
+    by_level=(Column("PSNR (dB)", _psnr),),
+    tables=lambda models, noisy: [],
+    card=_card,
+    card_notes=_card_notes,
+    shown_unlearned=True,
+    meanings={
+        "PSNR": "Peak signal-to-noise ratio of the reconstruction against the clean image, per "
+        "image, then averaged, in dB with peak 1; higher is better. The mean image as the "
+        "reconstruction of everything is the mark to beat. Without a decoder there is none, and "
+        "whether the model has learned stays unknown."
+    },
+)

@@ -1,0 +1,669 @@
+"""Ranks of the unfoldings, their spectra, and what decides them."""
+
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+import xarray as xr
+from numpy.typing import NDArray
+from torch import Tensor
+
+from latentgeo import processes
+from latentgeo.datasets import seeded_normal
+from latentgeo.geometry import (
+    Stratification,
+    default_tolerance,
+    mode_ranks,
+    mode_singular_values,
+    product_stratum_dimension,
+    rank_at_tolerance,
+    strata_counts,
+    stratification_of_spectra,
+)
+from latentgeo.measures.encoding import Encoding
+from latentgeo.measures.latents import MODES, LatentReader
+from latentgeo.measures.measure import (
+    FigureRow,
+    Measure,
+    Metric,
+    Statement,
+    both,
+    by_level,
+    on_both,
+)
+from latentgeo.measures.settings import AnalysisSettings
+from latentgeo.results import (
+    Column,
+    Estimate,
+    ModelResult,
+    Omission,
+    Readout,
+    Table,
+    at_noise,
+    table_of,
+)
+from latentgeo.results.words import NONE, share, span
+
+RankRule = Literal["spectrum", "float32-covariance"]
+RANK_RULES: tuple[RankRule, ...] = ("spectrum", "float32-covariance")
+_JITTER = 2  # the stream of these draws
+_STRATUM_SHARE = 0.99
+_MOST_STRATA = 8
+DEAD = Readout("dead_channels", "dead_channels")
+DOUBT = Readout("rank_in_doubt", "rank_in_doubt")
+Triple = tuple[int, ...]
+
+
+class _Level(NamedTuple):
+    """What one level of one view comes to, in arrays that begin with the images."""
+
+    ranks: NDArray[np.int16]  # (rule, n, mode)
+    spectra: NDArray[np.float64]  # (n, mode, component), NaN beyond the shorter ones
+    counts: Tensor  # (mode, tolerance, rank), images that have the rank
+    stratification: Stratification
+    dead: int
+
+
+def compute(encoding: Encoding) -> xr.Dataset:
+    """Compute the ranks of the three unfoldings of every latent."""
+    return rank_variables(
+        encoding.readers,
+        encoding.latents["sample"].values,
+        encoding.source_dtype,
+        encoding.settings,
+    )
+
+
+def rank_variables(
+    readers: dict[str, LatentReader],
+    sample: NDArray[np.int64],
+    source_dtype: str,
+    settings: AnalysisSettings,
+) -> xr.Dataset:
+    """Rank the three unfoldings of every latent, with the spectra beside the integers.
+
+    Parameters
+    ----------
+    readers : dict of str to LatentReader
+        The latent, and a sample of the posterior where there is one.
+    sample : numpy.ndarray of shape (n,)
+        Original numbers of the images; they seed the jitter.
+    source_dtype : str
+        What the latents were computed in; it sets the default tolerance.
+    settings : AnalysisSettings
+        Tolerances and jitter.
+
+    Returns
+    -------
+    xarray.Dataset
+        `rank`, `singular_value`, `rank_at_tolerance` with its 5 to 95 % band over images,
+        `rank_with_jitter`, `dead_channels`, and `stratification`: whether the ranks lie on one
+        stratum or on several clear of the noise floor, with the share of images `in_doubt`.
+    """
+    levels = next(iter(readers.values())).levels
+    each = processes.do_all(
+        [
+            partial(_measure, reader, level, source_dtype, settings)
+            for reader in readers.values()
+            for level in range(levels)
+        ],
+        at_once=min(reader.levels_at_once for reader in readers.values()),
+    )
+    found = [each[start : start + levels] for start in range(0, len(each), levels)]
+    counts = torch.stack([torch.stack([one.counts for one in view]) for view in found])
+    ends = [_quantile(counts, share) for share in (0.05, 0.95)]
+    return xr.Dataset(
+        {
+            "rank": (
+                ("rule", "view", "noise", "sample", "mode"),
+                np.stack([[one.ranks for one in view] for view in found]).transpose(2, 0, 1, 3, 4),
+            ),
+            "singular_value": (
+                ("view", "noise", "sample", "mode", "component"),
+                np.stack([[one.spectra for one in view] for view in found]),
+            ),
+            "rank_at_tolerance": (("view", "noise", "mode", "tolerance"), _mean(counts).numpy()),
+            "rank_at_tolerance_ci": (
+                ("view", "noise", "mode", "tolerance", "bound"),
+                torch.stack(ends, dim=-1).numpy(),
+            ),
+            "rank_with_jitter": (
+                ("noise", "sample", "mode"),
+                _ranks_with_jitter(next(iter(readers.values())), sample, source_dtype, settings),
+            ),
+            "stratification": (
+                ("view", "noise"),
+                np.array(
+                    [[one.stratification.verdict for one in view] for view in found], dtype=object
+                ),
+            ),
+            "rank_in_doubt": (
+                ("view", "noise"),
+                np.array([[one.stratification.doubtful for one in view] for view in found]),
+            ),
+            "dead_channels": (
+                ("view", "noise"),
+                np.array([[one.dead for one in view] for view in found]),
+            ),
+        },
+        coords={
+            "rule": list(RANK_RULES),
+            "view": list(readers),
+            "mode": list(MODES),
+            "tolerance": list(settings.tolerances),
+        },
+    )
+
+
+def _measure(
+    reader: LatentReader, level: int, source_dtype: str, settings: AnalysisSettings
+) -> _Level:
+    """Rank the latents of one level, shard by shard."""
+    shapes = _unfolded(reader.shape)
+    lengths = [min(shape) for shape in shapes]
+    ranks = np.empty((len(RANK_RULES), reader.samples, len(MODES)), dtype=np.int16)
+    spectra = np.full((reader.samples, len(MODES), max(lengths)), np.nan)
+    counts = torch.zeros(len(MODES), len(settings.tolerances), 1 + max(lengths), dtype=torch.int64)
+    lowest = torch.full((reader.shape[0],), torch.inf, device=reader.device)
+    highest = -lowest
+    for shard in reader.shards():
+        latents = reader.read(level, shard)
+        by_channel = latents.transpose(0, 1).flatten(1)
+        lowest = torch.minimum(lowest, by_channel.amin(dim=-1))
+        highest = torch.maximum(highest, by_channel.amax(dim=-1))
+        values = mode_singular_values(latents, source_dtype=source_dtype)
+        for index, rule in enumerate(RANK_RULES):
+            found = mode_ranks(latents, rule, source_dtype=source_dtype, singular_values=values)
+            ranks[index, shard] = found.cpu()
+        for place, (length, value) in enumerate(zip(lengths, values, strict=True)):
+            spectra[shard, place, :length] = value.cpu()
+            above = rank_at_tolerance(value.cpu(), settings.tolerances)
+            counts[place] += _counts(above, max(lengths))
+    dead = lowest == highest
+    floors = [default_tolerance(shape, source_dtype) for shape in shapes]
+    kept = [torch.from_numpy(spectra[:, place, :k]) for place, k in enumerate(lengths)]
+    strata = stratification_of_spectra(kept, floors)
+    return _Level(ranks, spectra, counts, strata, int(dead.sum()))
+
+
+def _unfolded(shape: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
+    """Return the shapes of the three unfoldings."""
+    channels, rows, columns = shape
+    return (rows, channels * columns), (columns, channels * rows), (channels, rows * columns)
+
+
+def _counts(ranks: Tensor, highest: int) -> Tensor:
+    """Count the images of each rank: (n, tolerance) to (tolerance, 1 + highest)."""
+    tolerances = ranks.shape[1]
+    cell = ranks + (1 + highest) * torch.arange(tolerances)
+    return torch.bincount(cell.flatten(), minlength=tolerances * (1 + highest)).reshape(
+        tolerances, -1
+    )
+
+
+def _mean(counts: Tensor) -> Tensor:
+    """Return the mean rank of counts (..., rank)."""
+    ranks = torch.arange(counts.shape[-1])
+    return (counts * ranks).sum(-1).double() / counts.sum(-1)
+
+
+def _quantile(counts: Tensor, share: float) -> Tensor:
+    """Return a quantile of the ranks behind counts (..., rank), linear between neighbours."""
+    place = share * (int(counts.flatten(0, -2)[0].sum()) - 1)
+    below, above = (
+        (counts.cumsum(-1) <= at).sum(-1).double() for at in (np.floor(place), np.ceil(place))
+    )
+    return torch.lerp(below, above, place - np.floor(place))
+
+
+def _ranks_with_jitter(
+    reader: LatentReader, sample: NDArray[np.int64], source_dtype: str, settings: AnalysisSettings
+) -> NDArray[np.int16]:
+    """Rank the latents with a little noise added to them: what a density alone does to ranks."""
+    reach = settings.jitter * _spread(reader)
+    ranks = np.empty((reader.levels, reader.samples, len(MODES)), dtype=np.int16)
+    for shard in reader.shards():
+        noise = seeded_normal(
+            tuple(reader.shape), seed=settings.seed, indices=sample[shard], stream=_JITTER
+        )
+        for level in range(reader.levels):
+            latents = reader.read(level, shard)
+            jittered = latents + (reach * noise).to(latents)
+            ranks[level, shard] = mode_ranks(jittered, source_dtype=source_dtype).cpu()
+    return ranks
+
+
+def _spread(reader: LatentReader) -> float:
+    """Return the standard deviation of all numbers of all levels, from those of the shards."""
+    count, mean, squares = 0, 0.0, 0.0
+    for level in range(reader.levels):
+        for shard in reader.shards():
+            values = reader.read(level, shard).double()
+            own, size = float(values.mean()), values.numel()
+            gap, count = own - mean, count + size
+            mean += gap * size / count
+            squares += float((values - own).square().sum()) + gap**2 * size * (1 - size / count)
+    return float(np.sqrt(squares / max(count - 1, 1)))
+
+
+def is_ranked(model: ModelResult) -> bool:
+    """Return whether the latents are tensors, which have ranks."""
+    return "rank" in model.data
+
+
+def stratification(model: ModelResult) -> str:
+    """Return what the spectra say of the clean latents: smooth, stratified, undecided; or ""."""
+    if "stratification" not in model.data:
+        return ""
+    clean = model.at(0.0)["stratification"]
+    return str(clean.values if clean.ndim == 0 else clean.values[0])
+
+
+def triples(view: ModelResult, level: float | None = None, rule: str = "spectrum") -> list[Triple]:
+    """Return the rank triples of the images at one level, or at all of them."""
+    ranks = view.data["rank"].sel(rule=rule).transpose("noise", "sample", "mode")
+    chosen = ranks if level is None else at_noise(ranks, level)
+    return [tuple(row) for row in chosen.values.reshape(-1, len(MODES)).tolist()]
+
+
+def strata(
+    view: ModelResult, level: float | None = None, rule: str = "spectrum"
+) -> Counter[Triple]:
+    """Count the images on each stratum, the most frequent first."""
+    return Counter(dict(Counter(sorted(triples(view, level, rule))).most_common()))
+
+
+def kept(view: ModelResult) -> int:
+    """Count the images that have the same rank triple clean and noisy."""
+    if view.noisy is None:
+        return len(triples(view, 0.0))
+    pairs = zip(triples(view, 0.0), triples(view, view.noisy), strict=True)
+    return sum(clean == noisy for clean, noisy in pairs)
+
+
+def in_brackets(ranks: Sequence[int]) -> str:
+    """Format a rank triple; its spaces do not break."""
+    return "(" + ",\N{NO-BREAK SPACE}".join(str(rank) for rank in ranks) + ")"
+
+
+def _ranked(models: Sequence[ModelResult]) -> list[ModelResult]:
+    return [view for model in models if is_ranked(model) for view in model.views]
+
+
+def _entry(model: ModelResult) -> dict[str, Any]:
+    if not is_ranked(model):
+        return {}
+    jitter = model.data["rank_with_jitter"]
+    return {
+        "ranks_with_jitter": by_level(model, lambda level: _by_mode(at_noise(jitter, level))),
+        "strata_dimension": _strata_dimension(model),
+    }
+
+
+def _view_entry(view: ModelResult) -> dict[str, Any]:
+    if not is_ranked(view):
+        return {}
+    rule = view.attrs["rank_rule"]
+
+    def ranks_by(other: str) -> dict[str, Any]:
+        ranks = view.data["rank"].sel(rule=other)
+        return by_level(view, lambda level: _by_mode(at_noise(ranks, level)))
+
+    return {
+        "ranks": ranks_by(rule),
+        "strata": by_level(view, lambda level: _strata(view, level, rule)),
+        "ranks_by_other_rules": {
+            str(other): ranks_by(other) for other in view.data["rule"].values if other != rule
+        },
+        "stratification": by_level(
+            view,
+            lambda level: {
+                "verdict": str(view.at(level)["stratification"].values),
+                "share_in_doubt": view.estimate(DOUBT, level).value,
+            },
+        ),
+        "dead_channels": by_level(view, lambda level: int(view.estimate(DEAD, level).value)),
+    }
+
+
+def _by_mode(ranks: xr.DataArray) -> dict[str, dict[str, int]]:
+    found = {}
+    for mode in ranks["mode"].values:
+        values, counts = np.unique(ranks.sel(mode=mode).values, return_counts=True)
+        found[str(mode)] = {
+            str(value): int(count) for value, count in zip(values, counts, strict=True)
+        }
+    return found
+
+
+def _strata(view: ModelResult, level: float, rule: str) -> dict[str, int]:
+    ranks = at_noise(view.data["rank"].sel(rule=rule), level).transpose("sample", "mode")
+    return {_key(one): int(count) for one, count in strata_counts(ranks.values).items()}
+
+
+def _strata_dimension(model: ModelResult) -> dict[str, int]:
+    found = np.unique(model.data["rank"].values.reshape(-1, len(MODES)), axis=0)
+    return {_key(one): _dimension(model, tuple(one)) for one in found.tolist()}
+
+
+def _dimension(model: ModelResult, one: Triple) -> int:
+    """Return the dimension of a stratum: rows, columns and channels are the sizes."""
+    channels, rows, columns = (int(size) for size in model.attrs["latent_shape"])
+    return int(product_stratum_dimension((rows, columns, channels), one))
+
+
+def _key(one: Sequence[int]) -> str:
+    return ",".join(str(int(rank)) for rank in one)
+
+
+def _sentences(model: ModelResult) -> list[str]:
+    if not is_ranked(model):
+        return []
+    name = "The posterior mean" if len(model.views) > 1 else "The latent"
+    said = [_in_words(model.views[0], name), _clear(model)]
+    if len(model.views) > 1:
+        said += [
+            _in_words(model.views[1], "A sample of the posterior"),
+            "A sample has a density, so it has full rank whatever was learned; "
+            "the mean is what the network computes.",
+        ]
+    return said
+
+
+def _in_words(view: ModelResult, name: str) -> str:
+    levels = [strata_counts(np.array(triples(view, level))) for level in view.levels]
+    most, count = max(levels[0].items(), key=lambda item: item[1])
+    part = count / view.data.sizes["sample"]
+    text = f"({', '.join(map(str, most))})"
+    every = {stratum for level in levels for stratum in level}
+    if len(every) == 1:
+        return f"{name} keeps the one rank triple {text} on all images at all noise levels."
+    if part >= _STRATUM_SHARE:
+        return (
+            f"{name} has the rank triple {text} on {100 * part:.1f} % of the clean images, "
+            f"and {len(every)} triples over all noise levels."
+        )
+    return (
+        f"{name} meets {len(levels[0])} rank triples on clean images (most often {text}, "
+        f"{100 * part:.0f} %) and {len(every)} over all noise levels."
+    )
+
+
+def _clear(model: ModelResult) -> str:
+    words = {
+        "smooth": "one stratum, and no image lies near a rank change",
+        "stratified": "several strata, and clearly so",
+        "undecided": "neither one stratum nor several can be told",
+    }[stratification(model)]
+    doubt = model.estimate(DOUBT).value
+    return (
+        f"Based on the full spectrum: {words} ({100 * doubt:.0f} % of the clean "
+        "images have a singular value within ten times the noise floor)."
+    )
+
+
+def _points(model: ModelResult, noisy: str) -> list[str]:
+    return [_point(view, noisy) for view in _ranked([model])]
+
+
+def _point(view: ModelResult, noisy: str) -> str:
+    clean = strata(view, 0.0)
+    most, count = next(iter(clean.items()))
+    images = sum(clean.values())
+    ranges = ", ".join(
+        f"{mode} {span(one[index] for one in clean)}" for index, mode in enumerate(MODES)
+    )
+    text = f"Ranks of the {view.what} on clean images: {ranges}; "
+    if len(clean) == 1:
+        text += f"one stratum, {in_brackets(most)}, for all {images} images."
+    else:
+        text += (
+            f"{len(clean)} strata, the most frequent {in_brackets(most)} with "
+            f"{share(count, images)}."
+        )
+    if view.noisy is None:
+        return text
+    return f"{text} At {noisy}, {share(kept(view), images)} keep their rank triple."
+
+
+def _ranges(found: Sequence[Triple]) -> str:
+    """Format the ranges of the three ranks."""
+    return ", ".join(span(one[index] for one in found) for index in range(len(MODES)))
+
+
+def _glance(noisy: str) -> Sequence[Column]:
+    return on_both(
+        "Ranks",
+        noisy,
+        lambda view, level: _ranges(triples(view, level)) if is_ranked(view) else NONE,
+    )
+
+
+def _tables(models: Sequence[ModelResult], noisy: str) -> list[Table]:
+    views = _ranked(models)
+    if not views:
+        return []
+    return [
+        _overview(views, noisy),
+        *(_of_view(view, noisy) for view in views),
+        _two_rules(views, noisy),
+        _sample_or_mean([model for model in models if is_ranked(model)]),
+        _dead_channels([model for model in models if is_ranked(model)], noisy),
+    ]
+
+
+def _overview(views: Sequence[ModelResult], noisy: str) -> Table:
+    rows = tuple(
+        (
+            view.label,
+            *both(view, lambda view, level: str(len(strata(view, level)))),
+            NONE if view.noisy is None else f"{kept(view)} of {view.data.sizes['sample']}",
+        )
+        for view in views
+    )
+    return Table(
+        "Strata",
+        ("Model", "Strata, clean", f"Strata, {noisy}", "Images that keep their stratum"),
+        rows,
+        "Number of different rank triples, under the spectrum rule.",
+        section="glance",
+    )
+
+
+def _of_view(view: ModelResult, noisy: str) -> Table:
+    """List the most frequent strata of one model; the others are pooled in a last row."""
+    clean = strata(view, 0.0)
+    moved = strata(view, view.noisy) if view.noisy is not None else Counter()
+    ordered = [one for one, _ in Counter(sorted((clean + moved).elements())).most_common()]
+    shown = ordered if len(ordered) <= _MOST_STRATA + 1 else ordered[:_MOST_STRATA]
+    rows: list[tuple[str, ...]] = [
+        (",".join(map(str, one)), str(_dimension(view, one)), str(clean[one]), str(moved[one]))
+        for one in shown
+    ]
+    if rest := ordered[len(shown) :]:
+        counts = [str(sum(some[one] for one in rest)) for some in (clean, moved)]
+        rows.append((f"other ({len(rest)} strata)", NONE, *counts))
+    columns = ("Stratum", "Its dimension", "Images, clean", f"Images, {noisy}")
+    width = 3 if view.noisy is None else 4
+    cut = tuple(row[:width] for row in rows)
+    return Table(view.label, columns[:width], cut, section="strata")
+
+
+def _two_rules(views: Sequence[ModelResult], noisy: str) -> Table:
+    def ranks(rule: RankRule) -> Column:
+        return Column(
+            f"S1, S2, S3: {rule} rule", lambda view, level: _ranges(triples(view, level, rule))
+        )
+
+    def number(rule: RankRule) -> Column:
+        return Column("Strata", lambda view, level: str(len(strata(view, level, rule))))
+
+    columns = (
+        Column("Model", lambda view, level: view.label),
+        Column("Images", lambda view, level: "clean" if level == 0 else noisy),
+        *(column(rule) for rule in RANK_RULES for column in (ranks, number)),
+    )
+    return table_of(
+        "Ranks under two rules",
+        columns,
+        [(view, level) for view in views for level in view.compared_levels],
+        "Spectrum: singular values of the centred unfolding in float64, cut at max(rows, "
+        "columns) times the epsilon of the dtype that the latents were computed in. "
+        "float32-covariance: the default of matrix_rank on the float32 covariance, which cuts "
+        "the squares of the singular values and so much earlier.",
+        section="rules",
+    )
+
+
+def _sample_or_mean(models: Sequence[ModelResult]) -> Table:
+    def sampled(model: ModelResult) -> str:
+        return _ranges(triples(model.views[1], 0.0)) if len(model.views) > 1 else "deterministic"
+
+    columns = (
+        Column("Model", lambda model: model.label),
+        Column("Mean or latent", lambda model: _ranges(triples(model.views[0], 0.0))),
+        Column("Sample of the posterior", sampled),
+        Column("Latent with jitter", _jittered),
+    )
+    return table_of(
+        "Mean, sample and jitter: ranks on clean images",
+        columns,
+        [(model,) for model in models],
+        "A sample has a density and so has full rank almost surely, whatever was learned; a "
+        "little Gaussian jitter on any latent does the same. Only the first column is a "
+        "statement about the model.",
+        section="controls",
+    )
+
+
+def _jittered(model: ModelResult) -> str:
+    if "rank_with_jitter" not in model.data:
+        return NONE
+    ranks = model.at(0.0)["rank_with_jitter"].transpose("sample", "mode")
+    return _ranges([tuple(row) for row in ranks.values.tolist()])
+
+
+def _dead_channels(models: Sequence[ModelResult], noisy: str) -> Table:
+    rows = tuple(
+        (
+            model.label,
+            str(model.attrs["latent_shape"][0]),
+            *both(model, lambda model, level: f"{model.estimate(DEAD, level).value:.0f}"),
+        )
+        for model in models
+    )
+    return Table(
+        "Dead channels",
+        ("Model", "Channels", "Dead, clean", f"Dead, {noisy}"),
+        rows,
+        "A dead channel has one value on all images and at all positions; each lowers the rank "
+        "that S3 can have where there are fewer channels than positions.",
+        section="controls",
+    )
+
+
+def _rules(model: ModelResult) -> dict[str, Any]:
+    return {f"rank rule of {model.attrs['latent_kind']}s": model.attrs["rank_rule"]}
+
+
+def _card(view: ModelResult, level: float) -> list[Metric]:
+    """Return the most frequent rank triple, and how many images have it."""
+    if not is_ranked(view):
+        return []
+    counts = strata(view, level)
+    most, count = next(iter(counts.items()))
+    text = f"({', '.join(map(str, most))}), {count} of {sum(counts.values())} images"
+    return [Metric("", "Most frequent ranks (S1, S2, S3)", Estimate(np.nan), shown=text)]
+
+
+def _card_notes(model: ModelResult) -> list[str]:
+    if not is_ranked(model):
+        return []
+    return [
+        "Ranks: of the unfoldings of the latent by rows, columns and channels, rule "
+        f"`{model.attrs['rank_rule']}`."
+    ]
+
+
+MEASURE = Measure(
+    "ranks",
+    compute,
+    Statement(
+        "neither",
+        "none: a rank is counted image by image; shares of images have Wilson's",
+        "one singular value decomposition of each unfolding, linear in n",
+        ("image order", "scale", "channel order", "mirroring"),
+    ),
+    needs=("tensor",),
+    absences={
+        "tensor": Omission(
+            "ranks, strata and spectra",
+            "a vector has no rows and columns to unfold, so there is nothing to rank",
+        )
+    },
+    readouts=(DEAD, DOUBT),
+    entry=_entry,
+    view_entry=_view_entry,
+    sentences=_sentences,
+    points=_points,
+    glance=_glance,
+    glance_note="Ranks S1, S2, S3: ranges over images, under the spectrum rule; a vector has none.",
+    tables=_tables,
+    card=_card,
+    card_notes=_card_notes,
+    rules=_rules,
+    figures=(
+        FigureRow(
+            "rank_histograms",
+            "latentgeo.figures.rank_histogram:RankHistogramDisplay",
+            "Ranks of the three unfoldings",
+            "Ranks of S1, S2 and S3 over {samples} images, clean and at {noisy}, under the "
+            "spectrum rule; the range is printed in each panel. Counterpart of the paper's figure "
+            "3.",
+            "One bar means that all images lie on one stratum; several bars mean a stratified set, "
+            "and bars that move from left to right block mean that noise changes the stratum.",
+        ),
+        FigureRow(
+            "strata",
+            "latentgeo.figures.strata:StratumTransitionDisplay",
+            "From clean stratum to noisy stratum",
+            "Number of images by rank triple (S1,S2,S3), clean (down) and at {noisy} (across). The "
+            "five most frequent strata of each side are named, all others are pooled in 'other', "
+            "with their number in brackets.",
+            "Counts where row and column bear the same name are images that keep their stratum; "
+            "everything else was moved by the noise.",
+        ),
+        FigureRow(
+            "spectra",
+            "latentgeo.figures.spectra:SpectrumDisplay",
+            "Spectra of the unfoldings",
+            "Singular values of the centred unfoldings, relative to the largest: median over "
+            "{samples} images and 5 to 95 % band (left out where more than five curves meet); "
+            "grey: where each rank rule cuts.",
+            "A cliff that falls through a grey line gives a rank that the rule hardly changes; a "
+            "slope that crosses it gently gives a rank that the tolerance decides.",
+        ),
+        FigureRow(
+            "rank_tolerance",
+            "latentgeo.figures.rank_tolerance:RankToleranceDisplay",
+            "Rank against tolerance",
+            "Mean rank over {samples} images if singular values below the tolerance (relative to "
+            "the largest) count as zero, with the 5 to 95 % band (left out where more than five "
+            "curves meet); grey: the two rank rules.",
+            "A plateau around a grey line means a rank one can trust; where the curve falls, the "
+            "two rules give different ranks for the same latents.",
+        ),
+    ),
+    meanings={
+        "Ranks S1, S2, S3": "The latent tensor of an image (channels × rows × columns) is unfolded "
+        "along rows, columns and channels; each unfolding is centred, and its covariance S has as "
+        "many directions as its rank says. Ranks are integers that a tolerance decides: see the "
+        "spectra and the curve of rank against tolerance.",
+        "Stratum": "All latents with one rank triple. Covariances of fixed ranks form a smooth "
+        "manifold; where the triple changes from image to image, the set as a whole is only "
+        "stratified.",
+    },
+)

@@ -1,0 +1,148 @@
+"""What was measured of several models, with typed access."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from latentgeo.errors import InputError
+from latentgeo.results.estimate import Readout, readouts_of
+from latentgeo.results.model import ModelResult, models_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_COLUMNS = ("model", "view", "noise", "measure", "statistic", "value", "low", "high")
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What `analyze`, `compare`, `interpolate` or `lines` found.
+
+    ``found["vae"]`` returns the `ModelResult` of a model; iterating yields the names.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        Every number: one child per model.
+    summary : dict
+        What `summary.json` holds.
+    """
+
+    tree: xr.DataTree
+    summary: dict[str, Any]
+
+    @property
+    def kind(self) -> str:
+        """What was measured: "analysis" of latents, or paths: "interpolation" or "lines"."""
+        return str(self.tree.attrs.get("kind", "analysis"))
+
+    @property
+    def models(self) -> list[ModelResult]:
+        """The models in the order in which they were asked for."""
+        return models_of(self.tree)
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Time, command, versions, machine, hashes and settings."""
+        found: dict[str, Any] = json.loads(self.tree.attrs["provenance"])
+        return found
+
+    def __getitem__(self, label: str) -> ModelResult:
+        found = {model.label: model for model in self.models}
+        if label not in found:
+            raise InputError(
+                f"there is no model {label!r} in these results; expected one of "
+                f"{', '.join(map(repr, found))}"
+            )
+        return found[label]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(model.label for model in self.models)
+
+    def __len__(self) -> int:
+        return len(self.tree.children)
+
+    def __contains__(self, label: object) -> bool:
+        return label in self.tree.children
+
+    def to_xarray(self) -> xr.DataTree:
+        """Return every number, one data set per model, as it is saved."""
+        return self.tree
+
+    def to_dataframe(self) -> "pd.DataFrame":
+        """Return every estimate as one row of a tidy table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns model, view, noise, measure, statistic (what else it is read at, as
+            "share=0.95"), value, low and high (ends of the 95 % interval, NaN where there is none).
+        """
+        import pandas as pd
+
+        rows = [
+            row
+            for model in self.models
+            for readout in readouts_of(model.data).values()
+            for row in _rows(model, readout)
+        ]
+        return pd.DataFrame(rows, columns=list(_COLUMNS))
+
+    def _repr_html_(self) -> str:
+        """Return the models with their verdicts as HTML, for notebooks."""
+        rows = "".join(
+            f"<tr><th>{escape(model.label)}</th><td>{_LEARNED[model.learned]}</td>"
+            f"<td style='text-align:left'>{escape(str(model.attrs.get('verdict', '')))}</td></tr>"
+            for model in self.models
+            if "learned" in model.attrs
+        )
+        head = (
+            f"<p><b>{escape(self.kind.capitalize())}</b> of {len(self)} "
+            f"model{'s' * (len(self) != 1)} on {escape(str(self.tree.attrs.get('data', '')))}</p>"
+        )
+        columns = "<tr><th>Model</th><th>Learned</th><th>Verdict</th></tr>"
+        return f"{head}<table>{columns}{rows}</table>" if rows else head
+
+
+_LEARNED = {True: "yes", False: "no", None: "unknown"}
+
+
+def _rows(model: ModelResult, readout: Readout) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of one estimate, over every coordinate that it has."""
+    values = model.data[readout.value]
+    ends = model.data.get(readout.interval)
+    for place in np.ndindex(values.shape):
+        at = dict(zip(map(str, values.dims), place, strict=True))
+        where = {
+            name: values[name].values[index] if name in values.coords else index
+            for name, index in at.items()
+        }
+        low = high = np.nan
+        if ends is not None and _is_at_default(readout, where, ends):
+            own = ends.isel({name: index for name, index in at.items() if name in ends.dims})
+            low, high = (float(own.isel(bound=bound)) for bound in (0, 1))
+        statistic = ", ".join(
+            f"{name}={value}" for name, value in where.items() if name not in ("view", "noise")
+        )
+        yield (
+            model.label,
+            str(where.get("view", "mean")),
+            float(where["noise"]) if "noise" in where else np.nan,
+            readout.name,
+            statistic,
+            float(values.values[place]),
+            low,
+            high,
+        )
+
+
+def _is_at_default(readout: Readout, where: dict[str, Any], ends: xr.DataArray) -> bool:
+    """Return whether the interval is of this value, which may have dimensions that it lacks."""
+    return all(
+        value == readout.at.get(name) for name, value in where.items() if name not in ends.dims
+    )

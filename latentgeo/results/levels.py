@@ -1,0 +1,84 @@
+"""Noise levels: which one stands for the noisy ones, and what they are called."""
+
+from typing import TypeVar
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+SIGMA = "\N{GREEK SMALL LETTER SIGMA}"
+
+_Labelled = TypeVar("_Labelled", xr.DataArray, xr.Dataset)
+
+
+def nearest_level(levels: NDArray[np.float64], wanted: float = 0.1) -> float | None:
+    """Return the level above 0 that is nearest to the wanted one.
+
+    Parameters
+    ----------
+    levels : numpy.ndarray of shape (levels,)
+        Noise levels, in any order.
+    wanted : float, default=0.1
+        The level that one would like to see.
+
+    Returns
+    -------
+    float or None
+        None where there is none above 0.
+    """
+    above = levels[levels > 0]
+    return float(above[np.abs(above - wanted).argmin()]) if above.size else None
+
+
+def at_noise(data: _Labelled, level: float) -> _Labelled:
+    """Select a noise level; floating-point neighbours count as equal.
+
+    Parameters
+    ----------
+    data : xarray.DataArray or xarray.Dataset
+        Something with the dimension noise, in any order.
+    level : float
+        The level.
+
+    Returns
+    -------
+    xarray.DataArray or xarray.Dataset
+        The same without the dimension.
+    """
+    return data.isel(noise=int(np.abs(data["noise"].values - level).argmin()))
+
+
+def level_key(level: float) -> str:
+    """Return a noise level as JSON writes it, as short as possible."""
+    return f"{float(level):g}"
+
+
+def perturbation_label(tree: xr.DataTree) -> str:
+    """Return the name of the axis along which the images are perturbed."""
+    kind = str(tree.attrs.get("perturbation", "gaussian"))
+    if kind.startswith("gaussian"):
+        clipped = " (clipped)" if kind.endswith("clipped") else ""
+        return f"Gaussian noise {SIGMA}{clipped}"
+    return f"{kind.replace('-', ' ')}, level"
+
+
+def level_text(tree: xr.DataTree, level: float) -> str:
+    """Return a noise level in words, short enough for a title.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        The analysis.
+    level : float
+        The level.
+
+    Returns
+    -------
+    str
+        On one line: its spaces do not break.
+    """
+    if level == 0:
+        return "clean"
+    kind = str(tree.attrs.get("perturbation", "gaussian"))
+    text = f"{SIGMA} = {level:g}" if kind.startswith("gaussian") else f"{kind} {level:g}"
+    return text.replace(" ", "\N{NO-BREAK SPACE}")

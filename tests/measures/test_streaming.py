@@ -1,0 +1,174 @@
+"""What an analysis finds does not depend on how many images are in memory at a time."""
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+from latentgeo.errors import InputError
+from latentgeo.measures import AnalysisSettings, analyze_latents, check_size, summarize
+from latentgeo.measures import latents as views
+
+SAMPLES = 40
+BASELINE = np.full(SAMPLES, 12.0)
+SETTINGS = AnalysisSettings(halves=4, tsne_seeds=(), size_fractions=(0.5, 1.0))
+EXACT = ("rank", "rank_with_jitter", "stratification", "dead_channels", "hilbert_dimension")
+
+
+def posterior(make_latents, mean):
+    rng = np.random.default_rng(1)
+    sampled = mean + 0.1 * rng.normal(size=(2, *mean.shape))
+    return make_latents(mean, sampled=sampled, log_variance=np.full_like(mean, np.log(0.01)))
+
+
+@pytest.fixture(scope="module")
+def tensors(make_latents, tensor_latents):
+    return posterior(make_latents, tensor_latents)
+
+
+@pytest.fixture(scope="module")
+def vectors(make_latents, vector_latents):
+    return posterior(make_latents, vector_latents)
+
+
+def in_shards(monkeypatch, latents, images, settings=SETTINGS):
+    """Analyse with so many images in a shard."""
+    view = views.reader_of(latents["mean"])
+    monkeypatch.setattr(views, "SHARD_BYTES", int(views.SHARD_BYTES / view.step * (images + 0.5)))
+    assert view.step == images
+    return analyze_latents(latents, BASELINE, settings)
+
+
+def check_same(found, expected):
+    for name in EXACT:
+        if name in expected:
+            np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
+    assert found.attrs["verdict"] == expected.attrs["verdict"]
+    xr.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("kind", "images"), [("tensors", 13), ("tensors", 39), ("vectors", 3), ("vectors", 39)]
+)
+def test_shards_of_any_size_give_the_same(monkeypatch, request, kind, images):
+    latents = request.getfixturevalue(kind)
+    expected = analyze_latents(latents, BASELINE, SETTINGS)
+    check_same(in_shards(monkeypatch, latents, images), expected)
+
+
+@pytest.mark.parametrize("images", [13, None])
+def test_latents_on_disk_give_the_same(monkeypatch, tensors, tmp_path, images):
+    tensors.to_zarr(tmp_path / "latents", consolidated=False)
+    on_disk = xr.open_zarr(tmp_path / "latents", consolidated=False, chunks=None)
+    expected = analyze_latents(tensors, BASELINE, SETTINGS)
+    found = (
+        analyze_latents(on_disk, BASELINE, SETTINGS)
+        if images is None
+        else in_shards(monkeypatch, on_disk, images)
+    )
+    check_same(found, expected)
+
+
+@pytest.mark.parametrize("kind", ["tensors", "vectors"])
+def test_levels_side_by_side_give_the_same(monkeypatch, request, kind):
+    latents, threads = request.getfixturevalue(kind), torch.get_num_threads()
+    assert views.reader_of(latents["mean"]).levels_at_once > 1
+    try:
+        torch.set_num_threads(2)
+        found = analyze_latents(latents, BASELINE, SETTINGS)
+        monkeypatch.setattr(views.LatentReader, "levels_at_once", 1)
+        torch.set_num_threads(1)
+        expected = analyze_latents(latents, BASELINE, SETTINGS)
+    finally:
+        torch.set_num_threads(threads)
+    check_same(found, expected)
+
+
+def test_levels_side_by_side_take_no_more_than_a_shard(monkeypatch, tensors):
+    view = views.reader_of(tensors["mean"])
+    monkeypatch.setattr(views, "SHARD_BYTES", int(views.SHARD_BYTES / view.step * SAMPLES * 2.5))
+    assert view.levels_at_once == 2
+    assert view.take(np.arange(SAMPLES // 2)).levels_at_once == 5
+    assert view._replace(device=torch.device("cuda")).levels_at_once == 1
+
+
+def test_latents_are_read_once_where_they_are_small(monkeypatch, tensors, tmp_path):
+    tensors.to_zarr(tmp_path / "latents", consolidated=False)
+    on_disk = xr.open_zarr(tmp_path / "latents", consolidated=False, chunks=None)
+    held = views.held_if_small(on_disk)
+    assert not on_disk["mean"].variable._in_memory
+    assert held["mean"].variable._in_memory
+    monkeypatch.setattr(views, "SHARD_BYTES", tensors.nbytes - 1)
+    assert views.held_if_small(on_disk) is on_disk
+
+
+def test_comparing_some_images_leaves_what_rests_on_all(tensors):
+    some = SETTINGS.model_copy(update={"compared_images": 16})
+    whole, found = (analyze_latents(tensors, BASELINE, each) for each in (SETTINGS, some))
+    assert (whole.attrs["compared_images"], found.attrs["compared_images"]) == (SAMPLES, 16)
+    assert found.attrs["angle_images"] == SAMPLES
+    own = ["intrinsic", "_by_size", "principal_angle_split", "principal_angle_null"]
+    for name in whole:
+        if str(name).endswith("_ci") and "unit" not in str(name) and "psnr" not in str(name):
+            continue
+        if not any(part in str(name) for part in own):
+            xr.testing.assert_allclose(found[name], whole[name])
+    assert found["size"].values.tolist() == [8, 16, SAMPLES]
+    dimension = whole["hilbert_dimension"].sel(part="product", centring="centred")
+    np.testing.assert_array_equal(found["hilbert_dimension_by_size"].isel(size=-1), dimension)
+    assert (found["hilbert_dimension_by_size"].isel(size=-2) < 16).all()
+    assert (found["intrinsic_points"] == 16).all()
+    assert "half of 16 images" in found.attrs["verdict"]
+
+
+def test_compared_images_are_those_of_an_analysis_of_them_alone(tensors):
+    some = SETTINGS.model_copy(update={"compared_images": 16})
+    found = analyze_latents(tensors, BASELINE, some)
+    chosen = views.choose_images(SAMPLES, 16, SETTINGS.seed)
+    alone = analyze_latents(tensors.isel(sample=chosen), BASELINE[chosen], SETTINGS)
+    for name in ("intrinsic_dimension", "principal_angle_split_mean", "principal_angle_null_mean"):
+        xr.testing.assert_allclose(found[name], alone[name], rtol=1e-10)
+    curve = found["hilbert_dimension_by_size"].isel(size=slice(2))
+    np.testing.assert_array_equal(curve, alone["hilbert_dimension_by_size"])
+
+
+def test_large_subspaces_are_those_of_the_compared_images(tensors):
+    few = SETTINGS.model_copy(update={"compared_images": 16, "angle_order": SAMPLES - 1})
+    found = analyze_latents(tensors, BASELINE, few)
+    chosen = views.choose_images(SAMPLES, 16, SETTINGS.seed)
+    alone = analyze_latents(tensors.isel(sample=chosen), BASELINE[chosen], SETTINGS)
+    assert found.attrs["angle_images"] == 16
+    names = ["principal_angle", "principal_angle_ci"]
+    xr.testing.assert_allclose(found[names], alone[names], rtol=1e-10)
+    dimension = analyze_latents(tensors, BASELINE, SETTINGS)["hilbert_dimension"]
+    xr.testing.assert_identical(found["hilbert_dimension"].drop_attrs(), dimension.drop_attrs())
+
+
+def test_a_map_shows_the_compared_images(tensors):
+    from latentgeo.figures import TsneDisplay
+
+    settings = SETTINGS.model_copy(update={"compared_images": 16, "tsne_seeds": (0,)})
+    found = analyze_latents(tensors, BASELINE, settings)
+    mapped = found["tsne"].notnull().all(["tsne_seed", "tsne_noise", "axis"])
+    np.testing.assert_array_equal(np.flatnonzero(mapped), views.choose_images(SAMPLES, 16, 0))
+    tree = xr.DataTree.from_dict(
+        {"/": xr.Dataset(attrs={"perturbation": "gaussian"}), "/vae": found}
+    )
+    (embedding,) = TsneDisplay.from_analysis(tree).embeddings.values()
+    assert embedding.points.shape == (1, 3, 16, 2)
+    assert embedding.labels.shape == (16,)
+
+
+def test_the_summary_says_how_many_images_are_compared(tensors):
+    settings = SETTINGS.model_copy(update={"compared_images": 16})
+    result = analyze_latents(tensors, BASELINE, settings)
+    facts = {"data": "x", "samples": SAMPLES, "seed": 0, "perturbation": "p", "provenance": "{}"}
+    tree = xr.DataTree.from_dict({"/": xr.Dataset(attrs=facts), "/vae": result})
+    found = summarize(tree)["models"]["vae"]
+    assert (found["compared_images"], found["angle_images"]) == (16, SAMPLES)
+
+
+def test_more_than_memory_is_refused_beforehand():
+    check_size((128, 7, 7), 10**6, torch.device("cpu"))
+    with pytest.raises(InputError, match="the memory of this device is"):
+        check_size((10**4, 7, 7), 10**9, torch.device("cpu"))
