@@ -21,7 +21,7 @@ from latentgeo.measures.paths.variables import BOUNDS
 from latentgeo.metrics import LineScores, interpolate, line_interpolation_scores
 from latentgeo.metrics.interpolation import Net
 from latentgeo.models import Autoencoder, device_of
-from latentgeo.settings import InterpolationSettings
+from latentgeo.settings import InterpolationSettings, LinesSettings
 
 #: Pairs of which the images are kept, and pixels of their longer side.
 EXAMPLES, THUMBNAIL = 4, 64
