@@ -19,11 +19,11 @@ import numpy as np
 import torch
 
 from latentgeo import encode, load, train
-from latentgeo.measures import AnalysisSettings, analyze_latents
-from latentgeo.measures.quality import mean_image_psnr
 from latentgeo.datasets import load as load_images
 from latentgeo.files import write_text
 from latentgeo.latents import Sweep, make_sweep
+from latentgeo.measures import AnalysisSettings, analyze_latents
+from latentgeo.measures.quality import mean_image_psnr
 from latentgeo.models import Autoencoder
 from latentgeo.provenance import provenance
 

@@ -57,10 +57,10 @@ def analyze_once(size: int, name: str, channels: int = CHANNELS) -> dict[str, An
     """Give seconds, bytes and findings of one size."""
     import torch
 
-    from latentgeo.measures import AnalysisSettings
-    from latentgeo.measures.ranks import rank_variables
-    from latentgeo.measures.latents import feature_width, point_streams
     from latentgeo.geometry import stream_spectra
+    from latentgeo.measures import AnalysisSettings
+    from latentgeo.measures.latents import feature_width, point_streams
+    from latentgeo.measures.ranks import rank_variables
     from latentgeo.models import choose_device
 
     place = choose_device(name)

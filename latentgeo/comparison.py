@@ -139,7 +139,11 @@ def _facts(found: Analysis) -> Facts:
         "noise": summary.get("noise"),
         "number of images": summary.get("samples"),
         "seed": summary.get("seed"),
-        **_settings(recorded.get("settings", {})),
+        **{
+            f"setting {name}": value
+            for name, value in _settings(recorded.get("settings", {})).items()
+            if name not in presentation
+        },
         **_images(found.tree),
         "SHA-256 of the images (their size, split, pixels and labels)": recorded["data_sha256"],
     }
@@ -151,9 +155,8 @@ def _settings(recorded: Facts) -> Facts:
     What a setting was before there was such a setting is its default.
     """
     known = AnalysisSettings().model_dump(mode="json") | recorded
-    presentation = {name for measure in measures_of("analysis") for name in measure.presentation}
-    apart = presentation | set(EncodingSettings.model_fields) - {"draws"}
-    return {f"setting {name}": value for name, value in known.items() if name not in apart}
+    compared = set(EncodingSettings.model_fields) - {"draws"}
+    return {name: value for name, value in known.items() if name not in compared}
 
 
 def _images(tree: xr.DataTree) -> Facts:

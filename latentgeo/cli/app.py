@@ -92,6 +92,7 @@ OPENING = Form(
             "and the spread, as in 1,2, where an encoder gives several things.",
         ),
         "posterior.items": None,  # the places of --posterior
+        "trust_code": Spelling("--trust-code"),
         "strict": Spelling("--strict/--allow-mismatch"),
     },
     "A model that others trained",

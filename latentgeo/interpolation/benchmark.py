@@ -69,7 +69,7 @@ def score_lines(
     for label, model in track(list(models.items()), "lines", show=progress):
         for row, sampled in _rows(label, model).items():
             decoded = decode_lines(model, sampled=sampled, settings=chosen)
-            paths = LinePaths(model, chosen.seed, decoded, chosen.references, chosen.style)
+            paths = LinePaths(model, chosen.seed, decoded, chosen)
             children[row] = measure_paths(row, KIND, paths)
     attrs = {
         "kind": KIND,

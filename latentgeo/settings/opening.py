@@ -138,6 +138,6 @@ class CardSettings(Settings):
     trust_code: bool = Field(
         default=False,
         description="Run a checkpoint that is a program (TorchScript, torch.export), which can do "
-        "whatever you can; remembered for this file as it is. A card that lies beside a "
-        "checkpoint cannot say so.",
+        "whatever you can; remembered for this file as it is. A card beside a checkpoint cannot "
+        "say so.",
     )

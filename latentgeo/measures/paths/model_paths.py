@@ -21,7 +21,7 @@ from latentgeo.measures.paths.variables import BOUNDS
 from latentgeo.metrics import LineScores, interpolate, line_interpolation_scores
 from latentgeo.metrics.interpolation import Net
 from latentgeo.models import Autoencoder, device_of, dtype_of
-from latentgeo.settings import InterpolationSettings
+from latentgeo.settings import InterpolationSettings, LinesSettings
 
 #: Pairs of which the images are kept, and pixels of their longer side.
 EXAMPLES, THUMBNAIL = 4, 64
@@ -108,7 +108,8 @@ class ImagePaths(ModelPaths):
     real : ImageDataset
         Images that decoded ones are compared with.
     settings : InterpolationSettings
-        How paths are laid, and what is measured.
+    from latentgeo.models import Autoencoder, device_of, dtype_of
+    from latentgeo.settings import InterpolationSettings, LinesSettings
     features : callable, optional
         Images to the space where distances to real images are taken; the pixels if left out.
     """
@@ -228,15 +229,12 @@ class LinePaths(ModelPaths):
     ----------
     decoded : DecodedLines
         Latents and images along the paths.
-    references : int
-        Lines that decoded ones are compared with.
-    style : {"paper", "smooth"}
-        How lines are drawn.
+    settings : LinesSettings
+        How they are scored.
     """
 
     decoded: DecodedLines
-    references: int
-    style: str
+    settings: LinesSettings
 
     @property
     def path(self) -> Tensor:
@@ -249,8 +247,8 @@ class LinePaths(ModelPaths):
         return line_interpolation_scores(
             self.decoded.images,
             "corrected",
-            references=self.references,
-            style=self.style,
+            references=self.settings.references,
+            style=self.settings.style,
             seed=self.seed,
         )
 
