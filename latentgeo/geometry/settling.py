@@ -68,7 +68,7 @@ def settling(
 
     The interval at this size is that of the delete-a-group jackknife: samples without one of
     ``groups`` random groups, which repeat no image. Its coverage is tabled in
-    benchmarks/results/calibration-settling.md.
+    benchmarks/results/calibration-dimension.md.
 
     Parameters
     ----------
