@@ -39,12 +39,14 @@ from latentgeo.metrics.parzen import Bandwidth, choose_bandwidth, parzen_log_lik
 from latentgeo.metrics.probes import ProbeScore, linear_probe
 from latentgeo.metrics.psnr import LEARNED_MARGIN_DB, psnr
 from latentgeo.metrics.sentences import exact_match, token_accuracy
+from latentgeo.metrics.similarity import SIMILARITIES, Similarity, SimilarityScore, similarity
 from latentgeo.metrics.trigrams import TrigramModel, perplexity
 from latentgeo.metrics.whitening import WhitenedClusters, whitened_kmeans
 
 __all__ = [
     "LEARNED_MARGIN_DB",
     "LINE_SIDE",
+    "SIMILARITIES",
     "Bandwidth",
     "FeatureStatistics",
     "LineScores",
@@ -54,6 +56,8 @@ __all__ = [
     "PathScores",
     "ProbeScore",
     "RankCorrelation",
+    "Similarity",
+    "SimilarityScore",
     "TrigramModel",
     "WhitenedClusters",
     "bootstrap_mean",
@@ -82,6 +86,7 @@ __all__ = [
     "psnr",
     "render_lines",
     "sharpness",
+    "similarity",
     "spearman",
     "token_accuracy",
     "whitened_kmeans",
