@@ -61,9 +61,13 @@ from latentgeo.geometry.rank import (
 from latentgeo.geometry.resampling import (
     AngleTest,
     DimensionCurve,
+    MatchedAngles,
     angle_permutation_test,
+    angles_by_dimension,
     dimension_by_size,
     disjoint_angles,
+    held_out_variance,
+    matched_angles,
 )
 from latentgeo.geometry.settling import Settling, angle_settling, dimension_settling, settling
 from latentgeo.geometry.strata import (
@@ -111,6 +115,7 @@ __all__ = [
     "HilbertEmbedding",
     "IndefiniteKernelWarning",
     "LocalDimension",
+    "MatchedAngles",
     "Metric",
     "Nystroem",
     "PathRanks",
@@ -123,6 +128,7 @@ __all__ = [
     "angle_permutation_test",
     "angle_settling",
     "angle_statistics",
+    "angles_by_dimension",
     "axes_angles",
     "bures_wasserstein_geodesic",
     "centre_gram",
@@ -139,9 +145,11 @@ __all__ = [
     "gram_diagnostics",
     "gram_dimension",
     "gram_spectrum",
+    "held_out_variance",
     "is_positive_definite",
     "kernel",
     "local_pca_dimension",
+    "matched_angles",
     "matrix_rank",
     "mode_covariances",
     "mode_ranks",

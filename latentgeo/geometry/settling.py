@@ -1,7 +1,7 @@
 """Whether a number has settled at this sample size, and intervals that name what they are of."""
 
 from collections.abc import Callable
-from math import nan
+from math import hypot, nan
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -38,7 +38,9 @@ class Settling(NamedTuple):
         2 v(n) − v(n/2), an estimate of the *population's* number whose bias falls faster than
         1/n; NaN where the number has not settled, for nothing justifies it there.
     population_low, population_high : float
-        Ends of the interval of the population's number; NaN where it has not settled.
+        Ends of the interval of the population's number, which allows half of the step from n/2 to
+        n for the bias that is left, so that it mostly holds more than its level; NaN where the
+        number has not settled.
     word : {"settled", "still rising", "still falling", "bounded by n"}
         "settled": from n/2 to n it changed by less than the tolerance. A number that still rises
         is a lower bound.
@@ -68,7 +70,7 @@ def settling(
 
     The interval at this size is that of the delete-a-group jackknife: samples without one of
     ``groups`` random groups, which repeat no image. Its coverage is tabled in
-    benchmarks/results/calibration-settling.md.
+    benchmarks/results/calibration-dimension.md.
 
     Parameters
     ----------
@@ -118,14 +120,15 @@ def settling(
     before = float(np.mean(halves))
     word = _word(value, before, bound, tolerance)
     better = 2 * value - before if word == "settled" else nan
+    farther = hypot(_EXTRAPOLATED * reach, (value - before) / 2)
     return Settling(
         (quarter, half, samples),
         (float(np.mean(quarters)), before, value),
         value - reach,
         value + reach,
         better,
-        better - _EXTRAPOLATED * reach,
-        better + _EXTRAPOLATED * reach,
+        better - farther,
+        better + farther,
         word,
     )
 
