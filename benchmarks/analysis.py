@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def measure(run: Path, data: str, samples: int, out: Path) -> dict[str, list[float]]:
-    """Give the seconds of each piece of work, once per repeat."""
+    """Return the seconds of each piece of work, once per repeat."""
     model = load(run)
     images = load_images(data).take(samples, seed=0)
     latents = encode(model, images, noise=NOISE, draws=2)

@@ -54,7 +54,7 @@ def measure(size: int, chosen: argparse.Namespace) -> dict[str, Any]:
 
 
 def analyze_once(size: int, name: str, channels: int = CHANNELS) -> dict[str, Any]:
-    """Give seconds, bytes and findings of one size."""
+    """Return seconds, bytes and findings of one size."""
     import torch
 
     from latentgeo.geometry import stream_spectra
@@ -90,7 +90,7 @@ def analyze_once(size: int, name: str, channels: int = CHANNELS) -> dict[str, An
 
 
 def synthetic(size: int, device: Any, channels: int = CHANNELS) -> Any:
-    """Give latents that are drawn when they are read, the same ones each time and in each shard."""
+    """Return latents that are drawn when they are read, the same each time and in each shard."""
     import torch
 
     from latentgeo.measures.latents import View

@@ -95,7 +95,7 @@ def section_of(found: Analysis) -> Section:
 
 
 def concerns(models: Sequence[ModelResult]) -> bool:
-    """Tell whether the paper speaks of any of these models."""
+    """Return whether the paper speaks of any of these models."""
     recipes = {recipe for statement in STATEMENTS for recipe in statement.recipes}
     return any(_recipe(model) in recipes for model in models)
 

@@ -74,12 +74,12 @@ def measure(
 
 
 def category_probabilities(model: Autoencoder, images: ImageDataset) -> NDArray[np.float64]:
-    """Give how surely each image belongs to each category: (n, K)."""
+    """Return how surely each image belongs to each category: (n, K)."""
     return _codes(model, images, "category")
 
 
 def validation_error(model: Autoencoder, validation: ImageDataset) -> float:
-    """Give the share of validation images that are in a wrong category.
+    """Return the share of validation images that are in a wrong category.
 
     Clusters have their names from the same images.
     """
@@ -91,7 +91,7 @@ def validation_error(model: Autoencoder, validation: ImageDataset) -> float:
 
 
 def finds_clusters(model: Autoencoder) -> bool:
-    """Tell whether the model's categories are clusters, and not classes that it was shown."""
+    """Return whether the model's categories are clusters, and not classes that it was shown."""
     options: Any = model.config.recipe_options
     return options.labels_seen is None
 
@@ -144,7 +144,7 @@ def _follows_prior(model: Autoencoder, images: ImageDataset, seed: int) -> Facts
 
 
 def _continuous_prior(model: Autoencoder) -> tuple[str, Prior]:
-    """Give the code that follows a prior which is no category."""
+    """Return the code that follows a prior which is no category."""
     recipe = RECIPES[model.config.recipe]
     priors = recipe.priors(model.config.recipe_options, model.latent_shape)
     name = "latent" if "latent" in priors else "style"

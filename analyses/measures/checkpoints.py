@@ -146,7 +146,7 @@ def show(found: Facts) -> Facts:
 
 
 def reasons(refused: list[dict[str, Any]]) -> list[str]:
-    """Say why each checkpoint was left out, once for all data that it was left out for."""
+    """Return why each checkpoint was left out, once for all data that it was left out for."""
     data: dict[tuple[str, str], list[str]] = {}
     for row in refused:
         data.setdefault((row["checkpoint"], row["refused"]), []).append(row["data"])

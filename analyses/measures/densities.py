@@ -98,7 +98,7 @@ def fit_mixture(
 
 
 def maker_of_mixture(model: Autoencoder, mixture: GaussianMixture) -> Maker:
-    """Give what a model makes when its latents are drawn from a mixture."""
+    """Return what a model makes when its latents are drawn from a mixture."""
 
     def draw(n: int, seed: int) -> Tensor:
         mixture.set_params(random_state=seed)
@@ -179,7 +179,7 @@ def finish_second_stage(
 
 
 def maker_of_two_stages(model: Autoencoder, second: SecondStage) -> Maker:
-    """Give what a model makes when its latents are drawn from a second stage."""
+    """Return what a model makes when its latents are drawn from a second stage."""
 
     def draw(n: int, seed: int) -> Tensor:
         return _decode(model, second.draw(n, seed))

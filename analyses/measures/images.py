@@ -40,7 +40,7 @@ class Maker(NamedTuple):
 
 
 def maker_of(model: Autoencoder, *, samples: bool = True) -> Maker:
-    """Give what a model makes: of its latents, and of draws of its prior."""
+    """Return what a model makes: of its latents, and of draws of its prior."""
     device = device_of(model)
 
     def encode(images: Tensor) -> Tensor:
@@ -64,7 +64,7 @@ def maker_of(model: Autoencoder, *, samples: bool = True) -> Maker:
 
 
 def maker_of_stacked(model: Autoencoder) -> Maker:
-    """Give what a stacked autoencoder makes; paths lie in its second code."""
+    """Return what a stacked autoencoder makes; paths lie in its second code."""
     device = device_of(model)
 
     def code(images: Tensor) -> Tensor:
@@ -130,7 +130,7 @@ def realism_of_images(
 
 
 def pictures(maker: Maker, test: ImageDataset, *, seed: int) -> dict[str, NDArray[np.float32]]:
-    """Give a few reconstructions, paths and samples to look at."""
+    """Return a few reconstructions, paths and samples to look at."""
     few = test.batch(slice(_SHOWN))
     start, end = test.batch(slice(_PAIRS)), test.batch(slice(_PAIRS, 2 * _PAIRS))
     shown = {

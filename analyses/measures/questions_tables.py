@@ -156,7 +156,7 @@ def _compare(runs: Mapping[str, Sequence[Measures]], name: str, better: str) -> 
 
 
 def _verdict(paired: MeanInterval, sides: Mapping[str, MeanInterval], better: str) -> str:
-    """Say what an interval of differences says."""
+    """Return what an interval of differences says."""
     if np.isnan(paired.low):
         return "one seed, no interval"
     if paired.low <= 0 <= paired.high:

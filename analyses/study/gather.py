@@ -70,7 +70,7 @@ def _gather_model(measures: Mapping[str, Measure], seeds: Sequence[Facts]) -> Fa
 
 
 def is_sound(runs: Iterable[Facts]) -> bool:
-    """Tell whether every run has learned and none ended in trouble."""
+    """Return whether every run has learned and none ended in trouble."""
     return all(run["learned"] and not run["trouble"] for run in runs)
 
 

@@ -67,7 +67,7 @@ def seconds_of(runs: Iterable[Run]) -> int:
 
 
 def is_measured(run: Run, file: str) -> bool:
-    """Tell whether a run was measured, with the weights that it has now if measures name them."""
+    """Return whether a run was measured, with the weights that it has now if measures name them."""
     path = run.folder / file
     if not path.is_file():
         return False

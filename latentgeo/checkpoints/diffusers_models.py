@@ -169,7 +169,7 @@ def _is_taesd(tensors: Tensors) -> bool:
 
 
 def _is_half(tensors: Tensors, half: str) -> bool:
-    """Tell TAESD's halves by their first convolution, after which come blocks of three."""
+    """Return TAESD's halves by their first convolution, after which come blocks of three."""
     first, block = {
         "encoder": ("0.weight", "1.conv.0.weight"),
         "decoder": ("1.weight", "3.conv.0.weight"),

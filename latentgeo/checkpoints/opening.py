@@ -132,7 +132,7 @@ def is_ours(path: Path) -> bool:
 
 
 def _is_our_config(folder: Path) -> bool:
-    """Tell our `config.json` from others of that name; a broken one by the weights beside it."""
+    """Return our `config.json` from others of that name; a broken one by the weights beside it."""
     try:
         values = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     except OSError:

@@ -155,7 +155,7 @@ def perturb(images: Tensor, kind: str, level: float, *, seed: int, indices: Indi
 
 
 def find_perturbation(kind: str) -> Perturbation:
-    """Give the perturbation of that name, or raise an `InputError` that lists them."""
+    """Return the perturbation of that name, or raise an `InputError` that lists them."""
     if kind not in PERTURBATIONS:
         raise InputError(
             f"perturbation {kind!r} is not known: expected one of {', '.join(PERTURBATIONS)}"

@@ -189,7 +189,7 @@ def register_dataset(name: str, info: DatasetInfo, *, replace: bool = False) -> 
 
 
 def names() -> dict[str, DatasetInfo]:
-    """Give the datasets that `load` knows by name."""
+    """Return the datasets that `load` knows by name."""
     return dict(TABLE)
 
 
@@ -245,7 +245,7 @@ def training_images(
     size: int | None = None,
     root: str | os.PathLike[str] | None = None,
 ) -> ImageDataset | ImageStream:
-    """Give what a model trains on: the split "train", or images without end where there are.
+    """Return what a model trains on: the split "train", or images without end where there are.
 
     Parameters
     ----------

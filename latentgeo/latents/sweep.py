@@ -42,7 +42,7 @@ class Sweep(NamedTuple):
     seed: int
 
     def images(self, clean: Tensor, indices: NDArray[np.int64]) -> Iterator[Tensor]:
-        """Give the images (b, C, H, W) at each level; one draw per image serves all levels."""
+        """Return the images (b, C, H, W) at each level; one draw per image serves all levels."""
         draw = self.perturbation.draw(tuple(clean.shape[1:]), seed=self.seed, indices=indices)
         for level in self.levels:
             yield self.perturbation.apply(clean, draw, level)
@@ -181,7 +181,7 @@ def make_sweep(settings: EncodingSettings) -> Sweep:
 
 
 def split_parts(latents: xr.Dataset, parts: Mapping[str, Shape]) -> dict[str, xr.Dataset]:
-    """Give each layer its own latents, where several were encoded in one pass.
+    """Return each layer its own latents, where several were encoded in one pass.
 
     Parameters
     ----------

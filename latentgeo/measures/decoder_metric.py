@@ -267,7 +267,7 @@ def _json(median: Estimate) -> dict[str, Any]:
 
 
 def _points(model: ModelResult, noisy: str) -> list[str]:
-    """Say how evenly the decoder stretches, and whether the strata let expect it."""
+    """Return how evenly the decoder stretches, and whether the strata let expect it."""
     if not _measured([model]):
         return []
     clean = model.estimate(CONDITION)

@@ -107,7 +107,7 @@ def dimension_variables(
 
 
 def _dimensions_of_subsets(gram: Tensor, subsets: Tensor) -> Tensor:
-    """Give centred dimensions (..., k, share) of subsets (k, m) of Gram matrices (..., n, n)."""
+    """Return centred dimensions (..., k, share) of subsets (k, m) of Gram matrices (..., n, n)."""
     # One subset at a time: all of them together would need k times the memory.
     return torch.stack(
         [

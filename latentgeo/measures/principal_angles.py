@@ -106,7 +106,7 @@ def _statistics(angles: Tensor) -> Tensor:
 
 
 def _half_statistics(view: Grams, halves: Tensor, share: float) -> Tensor:
-    """Give the statistics of every half against itself made noisy: (halves, noise, statistic)."""
+    """Return the statistics of every half against itself made noisy: (halves, noise, statistic)."""
     return torch.stack([_statistics(angles_of(_subset(view, half), share)) for half in halves])
 
 
@@ -116,7 +116,7 @@ def _subset(view: Grams, images: Tensor) -> Grams:
 
 
 def _null(view: Grams, settings: AnalysisSettings) -> Tensor:
-    """Give the mean angle in degrees between disjoint clean halves: (halves,)."""
+    """Return the mean angle in degrees between disjoint clean halves: (halves,)."""
     angles = disjoint_angles(
         view.within[0],
         splits=settings.halves,

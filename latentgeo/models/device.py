@@ -63,5 +63,5 @@ def dtype_of(model: Autoencoder) -> str:
 
 
 def device_of(module: nn.Module) -> torch.device:
-    """Give the device that a module's weights lie on; the CPU where it has none."""
+    """Return the device that a module's weights lie on; the CPU where it has none."""
     return next((weight.device for weight in module.parameters()), torch.device("cpu"))

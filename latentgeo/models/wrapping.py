@@ -47,7 +47,7 @@ class AsGiven(Bottleneck):
 
 
 class Seeing(nn.Module):
-    """Give images in [0, 1] to an encoder that takes them preprocessed.
+    """Return images in [0, 1] to an encoder that takes them preprocessed.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ class Seeing(nn.Module):
 
 
 class _Decoding(nn.Module):
-    """Give latents (b, C, H, W) to a decoder in the form that the encoder gave them in."""
+    """Return latents (b, C, H, W) to a decoder in the form that the encoder gave them in."""
 
     def __init__(
         self, decoder: nn.Module, dimensions: int, image_shape: Shape, dtype: torch.dtype
