@@ -14,12 +14,13 @@ from latentgeo.checkpoints.untrusted.kinds import (
     read_start,
 )
 from latentgeo.checkpoints.untrusted.safetensors_files import load_safetensors
-from latentgeo.checkpoints.untrusted.torch_files import load_legacy, load_torch, refuse_code
+from latentgeo.checkpoints.untrusted.torch_files import Loaded, load_legacy, load_torch, refuse_code
 from latentgeo.checkpoints.untrusted.unwrapping import unwrap
 from latentgeo.errors import InputError
 from latentgeo.files import sha256_of_file
 
 MAX_BYTES = 32 << 30
+_SHOWN = 5
 _CHUNK = 1 << 22  # numbers that are looked at in one go
 _SMALL = 1 << 20  # an expanded tensor of so many bytes does no harm
 _PROGRAMS = ("torchscript", "torch-export")
@@ -100,7 +101,12 @@ def read_untrusted(
             f"{str(place)!r} has {size} bytes, expected at most {max_bytes}; allow more with "
             "max_bytes if it is what you want"
         )
-    found, notes = unwrap(_load(place, kind, max_bytes), place, ema)
+    content, skipped = _load(place, kind, max_bytes)
+    found, notes = unwrap(content, place, ema)
+    if skipped:
+        shown = ", ".join(map(repr, skipped[:_SHOWN]))
+        more = f" and {len(skipped) - _SHOWN} more" if len(skipped) > _SHOWN else ""
+        notes = (*notes, f"passed over, without running it, what needs {shown}{more}")
     tensors = {name: tensor.detach() for name, tensor in found.items()}
     for name, tensor in tensors.items():
         _check_form(name, tensor, place)
@@ -110,9 +116,9 @@ def read_untrusted(
     return Weights(tensors, notes, sha256_of_file(place), place)
 
 
-def _load(path: Path, kind: str, max_bytes: int) -> object:
+def _load(path: Path, kind: str, max_bytes: int) -> Loaded:
     if kind == "safetensors":
-        return load_safetensors(path)
+        return load_safetensors(path), []
     if kind == "torch":
         return load_torch(path, max_bytes)
     if kind == "torch-legacy":
