@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from latentgeo.checkpoints.untrusted.indices import is_index, read_index
 from latentgeo.checkpoints.untrusted.kinds import (
     describe_unknown,
     existing_file,
@@ -55,12 +56,15 @@ class Weights(NamedTuple):
         Of the file.
     path : pathlib.Path
         The file.
+    files : tuple of pathlib.Path
+        All files that were read; those of an index, where `path` is one.
     """
 
     tensors: dict[str, Tensor]
     notes: tuple[str, ...]
     sha256: str
     path: Path
+    files: tuple[Path, ...] = ()
 
 
 def read_untrusted(
@@ -71,7 +75,8 @@ def read_untrusted(
     Parameters
     ----------
     path : str or pathlib.Path
-        A file of safetensors or of torch.save (.pt, .pth, .ckpt, .bin), told apart by content.
+        A file of safetensors or of torch.save (.pt, .pth, .ckpt, .bin), told apart by content;
+        or the index (.index.json) of such files, into which the weights are split.
     max_bytes : int, default=32 GiB
         Most bytes that the file and its tensors may have.
     ema : bool, optional
@@ -92,6 +97,8 @@ def read_untrusted(
         that are sparse or quantised, or numbers that are not finite.
     """
     place = existing_file(path)
+    if is_index(place):
+        return _read_split(place, max_bytes, ema)
     kind = kind_of(place)
     if kind in _PROGRAMS:
         return Program(kind, place)
@@ -113,7 +120,27 @@ def read_untrusted(
     _check_total(tensors, place, max_bytes)
     for name, tensor in tensors.items():
         _check_finite(name, tensor, place)
-    return Weights(tensors, notes, sha256_of_file(place), place)
+    return Weights(tensors, notes, sha256_of_file(place), place, (place,))
+
+
+def _read_split(index: Path, max_bytes: int, ema: bool | None) -> Weights:
+    """Read the files that an index lists, each with the tensors that it lists for it."""
+    tensors: dict[str, Tensor] = {}
+    files: list[Path] = [index]
+    notes: list[str] = []
+    for name, listed in read_index(index).items():
+        part = read_untrusted(index.parent / name, max_bytes=max_bytes, ema=ema)
+        if isinstance(part, Program) or set(part.tensors) != set(listed):
+            raise InputError(
+                f"{name!r} does not hold the tensors that {str(index)!r} lists for it; copy both "
+                "again from where they came"
+            )
+        tensors |= part.tensors
+        files += part.files
+        notes += part.notes
+    _check_total(tensors, index, max_bytes)
+    joined = f"joined {len(files) - 1} files of {index.name!r}"
+    return Weights(tensors, (joined, *notes), sha256_of_file(index), index, tuple(files))
 
 
 def _load(path: Path, kind: str, max_bytes: int) -> Loaded:
