@@ -113,7 +113,7 @@ def _filled(
     weights = weights._replace(tensors=renamed)
     fit = fit_weights(net, weights, strict=card.strict, prefix=card.prefix, path=path)
     known = Card(name=name, preprocessing=_IN_MINUS_ONE_TO_ONE)
-    return Source("diffusers", net, known, (path,), facts={"class": name, **fit.facts()})
+    return Source("diffusers", net, known, weights.files, facts={"class": name, **fit.facts()})
 
 
 def _build(name: str, options: Mapping[str, Any]) -> Any:
@@ -152,7 +152,7 @@ def _import() -> Any:
 
 def _find_weights(folder: Path) -> Path:
     files = [path for path in folder.iterdir() if path.name.startswith(_STEM)]
-    for suffix in (".safetensors", ".bin"):
+    for suffix in (".safetensors", ".bin", ".safetensors.index.json", ".bin.index.json"):
         plain = folder / f"{_STEM}{suffix}"
         if plain in files:
             return plain

@@ -1,6 +1,7 @@
 """Open a checkpoint, whoever made it."""
 
 import json
+import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -33,6 +34,18 @@ from latentgeo.training import RunFolder
 Model = str | nn.Module | Callable[..., nn.Module]
 
 _SAYS_NOTHING = ("model", "weights", "checkpoint", "best", "last", "pytorch_model")
+_SPLIT = re.compile(r"-\d{5}-of-\d{5}\.")  # one of several files, which an index lists
+_TO_TORCH = (
+    "of another framework, which is not read; write the network in PyTorch, convert its weights to "
+    "safetensors and give both (--model)"
+)
+_OTHERS = {
+    "saved_model.pb": f"a SavedModel of TensorFlow, {_TO_TORCH}",
+    "keras_metadata.pb": f"a model of Keras, {_TO_TORCH}",
+    "_METADATA": f"a checkpoint of orbax (JAX), {_TO_TORCH}",
+    "_CHECKPOINT_METADATA": f"a checkpoint of orbax (JAX), {_TO_TORCH}",
+    "checkpoint": f"a checkpoint of TensorFlow, {_TO_TORCH}",
+}
 _SAID = ("dtype", "flat_input", "not_a_function")  # what was found out by running it
 _SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt", ".bin")
 
@@ -229,10 +242,16 @@ def _single_file(folder: Path, card: Card) -> Path:
                 f"weights {str(path)!r} do not exist; mend {CARD}, or give another file"
             )
         return path
-    files = sorted(p for p in folder.iterdir() if p.suffix in (*_SUFFIXES, ".pt2"))
+    names = sorted(path.name for path in folder.iterdir())
+    indices = [name for name in names if re.search(r"\.index(\.\w+)?\.json$", name)]
+    whole = [n for n in names if Path(n).suffix in (*_SUFFIXES, ".pt2") and not _SPLIT.search(n)]
+    files = [folder / name for name in indices + whole]
     if len(files) == 1:
         return files[0]
     if not files:
+        for name, what in _OTHERS.items():
+            if name in names:
+                raise InputError(f"folder {str(folder)!r} is {what}")
         raise InputError(
             f"folder {str(folder)!r} holds no weights; expected a run folder that `latentgeo "
             "train` made (model.safetensors and config.json), or weights that others saved"
@@ -265,11 +284,10 @@ def _open_module(path: Path | None, model: Model | None, card: Card) -> Source:
     if path is None:
         return Source("module", net, Card(name=type(net).__name__), (), facts=facts)
     file = path if path.is_file() else _single_file(path, card)
-    fit = fit_weights(
-        net, read_weights(file, ema=card.ema), strict=card.strict, prefix=card.prefix, path=file
-    )
+    weights = read_weights(file, ema=card.ema)
+    fit = fit_weights(net, weights, strict=card.strict, prefix=card.prefix, path=file)
     known = Card(name=name_of(path))
-    return Source("module", net, known, (file,), facts={**facts, **fit.facts()})
+    return Source("module", net, known, weights.files, facts={**facts, **fit.facts()})
 
 
 def _allowed_code(path: Path | None, model: str | None, card: Card) -> tuple[str, Path]:

@@ -105,7 +105,9 @@ def fit_weights(
     InputError
         When names or shapes do not fit.
     """
-    return _fit(module, weights.tensors, str(path or weights.path), strict=strict, prefix=prefix)
+    name = str(path or weights.path)
+    fit = _fit(module, weights.tensors, name, strict=strict, prefix=prefix)
+    return fit._replace(notes=(*weights.notes, *fit.notes))
 
 
 def _fit(
