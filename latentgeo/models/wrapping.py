@@ -75,8 +75,8 @@ class Seeing(nn.Module):
         return self.net(values.flatten(1) if self.form.flat else values)
 
 
-class _Decoding(nn.Module):
-    """Return latents (b, C, H, W) to a decoder in the form that the encoder gave them in."""
+class Decoding(nn.Module):
+    """Pass latents (b, C, H, W) to a decoder in the form that the encoder returned."""
 
     def __init__(
         self, decoder: nn.Module, dimensions: int, image_shape: Shape, dtype: torch.dtype
@@ -88,6 +88,7 @@ class _Decoding(nn.Module):
         self.dtype = dtype
 
     def forward(self, latents: Tensor) -> Any:
+        """Return the images (b, C, H, W) of latents (b, C, H, W)."""
         images = read_image(self.net(as_given(latents, self.dimensions).to(self.dtype)))
         if not isinstance(images, Tensor):
             return images
@@ -158,7 +159,7 @@ def wrap(
     decoding = None
     if decoder is not None:
         dtypes = dict.fromkeys([raw.dtype, *_dtypes(decoder)])
-        decodings = [_Decoding(decoder.eval(), raw.ndim, seen, dtype) for dtype in dtypes]
+        decodings = [Decoding(decoder.eval(), raw.ndim, seen, dtype) for dtype in dtypes]
         decoding, decoded = _first("decoder", decoder, decodings, _single(found.mean))
         _check_images(decoder, decoded, seen)
     model = Autoencoder(
