@@ -103,7 +103,7 @@ def main() -> None:
     chosen = parser.parse_args()
     if chosen.measured:
         found = [measure(CASES[case], batch) for case in chosen.cases for batch in chosen.batches]
-        if processes.first():
+        if processes.is_rank_zero():
             print(json.dumps(found))
         return
     before = os.getloadavg()

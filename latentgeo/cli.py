@@ -181,7 +181,7 @@ def train(
             typer.echo(f"run: {folder}")
         return
     folder = train(recipe, seed=seed, tensorboard=tensorboard, profile=profile, **settings)
-    if profile and processes.first():
+    if profile and processes.is_rank_zero():
         typer.echo((folder / "profile" / "summary.txt").read_text(encoding="utf-8"), nl=False)
     typer.echo(f"run: {folder}")
 
@@ -565,7 +565,7 @@ def main(arguments: list[str] | None = None) -> None:
     """
     warnings.showwarning = _show_warning
     try:
-        with processes.first_speaks():
+        with processes.rank_zero_speaks():
             code = app(args=arguments, standalone_mode=False)
     except typer.TyperException as error:
         code = _refuse(error.format_message(), 2)
@@ -583,7 +583,7 @@ def main(arguments: list[str] | None = None) -> None:
 def _refuse(message: str, code: int) -> int:
     line = " ".join(message.split())
     processes.tell_launcher(line)
-    if processes.first():
+    if processes.is_rank_zero():
         typer.echo(f"latentgeo: {line}", err=True)
     return code
 

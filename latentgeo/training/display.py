@@ -43,7 +43,7 @@ def training_bar(label: str, epochs: int, total: int, done: int, *, show: bool) 
         TextColumn("{task.fields[loss]}"),
         TimeRemainingColumn(),
     )
-    shown = show and processes.first()
+    shown = show and processes.is_rank_zero()
     with Bar(*columns, console=Console(stderr=True), disable=not shown) as bar:
         task = bar.add_task(label, total=total, completed=done, loss="")
 

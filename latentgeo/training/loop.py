@@ -29,7 +29,7 @@ from latentgeo.training.profiling import Watch, unwatched
 from latentgeo.training.progress import Progress, Row
 from latentgeo.training.run_folder import Facts, RunFolder
 from latentgeo.training.schedule import learning_rate_factor
-from latentgeo.training.sharded import ShardedNets, take_from_first
+from latentgeo.training.sharded import ShardedNets, take_from_rank_zero
 
 # Epochs in a row: adversaries and codes need some until they have found each other.
 _PATIENCE_WITH_TROUBLE = 3
@@ -107,7 +107,7 @@ class Loop:
         self._known = self._find_known_labels()
         self.pretraining = recipe.pretraining(options, shapes_of(model))
         self.optimiser = self._adam()
-        devices = [processes.place_here()] if device.type == "cuda" else 1
+        devices = [processes.local_rank()] if device.type == "cuda" else 1
         self.fabric = Fabric(accelerator=device.type, devices=devices, precision=config.precision)
         self._run_model, self._run_optimiser = self.fabric.setup(self.model, self.optimiser)
         self.nets = ShardedNets(self.model)
@@ -445,7 +445,7 @@ class Loop:
         row |= {f"train_{name}": value for name, value in self.progress.means().items()}
         with self.phase("validation"):
             # Of one process: what differs in its last bits could end the run in some of them.
-            validation = processes.from_first(self._validate())
+            validation = processes.from_rank_zero(self._validate())
         row |= {f"validation_{name}": value for name, value in validation.items()}
         self._check_weights()
         self._look_for_trouble(validation)
@@ -453,7 +453,7 @@ class Loop:
         better = self.progress.close_epoch(row, always=bool(self.adversaries))
         self.progress.finished = self._is_last()
         with self.phase("saving"):
-            if processes.first():
+            if processes.is_rank_zero():
                 self._save_epoch(better=better)
 
     def _save_epoch(self, *, better: bool) -> None:
@@ -548,7 +548,7 @@ class Loop:
     def _agree(self) -> None:
         """Let the weights be the same in all processes, to the last bit."""
         nets = self._all_nets()
-        take_from_first([each for net in nets for each in net.state_dict().values()])
+        take_from_rank_zero([each for net in nets for each in net.state_dict().values()])
 
     def _check_weights(self) -> None:
         weights = [weight for net in self._all_nets() for weight in net.parameters()]
@@ -578,7 +578,7 @@ class Loop:
     def _write_state(self) -> None:
         self._check_weights()
         self._agree()
-        if processes.first():
+        if processes.is_rank_zero():
             self._write_state_here()
         self._saved_step = self.progress.step
 

@@ -190,17 +190,17 @@ def train(
     if tensorboard:
         check_tensorboard()
     folder = RunFolder(Path(out))
-    processes.once(lambda: check_folder(folder, config, data, resume=resume, force=force))
+    processes.on_rank_zero(lambda: check_folder(folder, config, data, resume=resume, force=force))
     with processes.machine_by_machine():
         parts = load_parts(data, config)
     processes.check_same(parts.facts(), "data")
-    with forked(place), memory_said(place), processes.first_warns():
+    with forked(place), memory_said(place), processes.rank_zero_warns():
         torch.manual_seed(config.seed)
         loop = Loop(config, fresh_model(config, parts), parts, folder, place)
         if resume:
-            loop.restore(*processes.once(lambda: take_up(folder, parts.facts())))
+            loop.restore(*processes.on_rank_zero(lambda: take_up(folder, parts.facts())))
         else:
-            processes.once(lambda: folder.begin(config, parts.facts(), force=force))
+            processes.on_rank_zero(lambda: folder.begin(config, parts.facts(), force=force))
         _run(loop, show=progress, tensorboard=tensorboard, profile=profile, then=on_epoch)
     processes.wait()  # until everything is written
     return folder.path
@@ -277,9 +277,9 @@ def _run(
     baseline = mean_image_psnr(loop.parts.train, loop.parts.validation)
     bar = training_bar(config.recipe, config.epochs, loop.total_steps, progress.step, show=show)
     log = tensorboard_writer(
-        folder.tensorboard, progress.step, wanted=tensorboard and processes.first()
+        folder.tensorboard, progress.step, wanted=tensorboard and processes.is_rank_zero()
     )
-    watched = _profiled(loop, wanted=profile and processes.first())
+    watched = _profiled(loop, wanted=profile and processes.is_rank_zero())
     with bar as on_bar, log as writer, watched as on_profile:
 
         def on_step(progress: Progress, losses: Row) -> None:
@@ -287,7 +287,7 @@ def _run(
             on_profile()
 
         def on_epoch(progress: Progress) -> None:
-            if not processes.first():
+            if not processes.is_rank_zero():
                 return
             write_json(folder.provenance, run_facts(loop, baseline))
             if writer is not None:
