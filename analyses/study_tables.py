@@ -1,6 +1,5 @@
 """How studies say numbers: a mean over seeds with its interval, tables, where they come from."""
 
-import json
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -61,8 +60,8 @@ def say_where_from(facts: Facts) -> str:
 
 def facts_of_run(folder: Path) -> Facts:
     """Give what a run wrote of itself."""
-    facts: Facts = json.loads(RunFolder(folder).provenance.read_text(encoding="utf-8"))
-    return facts
+    facts = RunFolder(folder).facts()
+    return {**facts, "trouble": facts["diagnostics"]}  # as the studies' own files call them
 
 
 def is_sound(runs: Iterable[Facts]) -> bool:

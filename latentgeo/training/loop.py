@@ -32,7 +32,7 @@ from latentgeo.training.schedule import learning_rate_factor
 from latentgeo.training.sharded import ShardedNets, take_from_rank_zero
 
 # Epochs in a row: adversaries and codes need some until they have found each other.
-_PATIENCE_WITH_TROUBLE = 3
+_PATIENCE_WITH_WARNINGS = 3
 
 #: Called after each step with the progress and the step's losses.
 OnStep = Callable[[Progress, Row], None]
@@ -448,7 +448,7 @@ class Loop:
             validation = processes.from_rank_zero(self._validate())
         row |= {f"validation_{name}": value for name, value in validation.items()}
         self._check_weights()
-        self._look_for_trouble(validation)
+        self._diagnose(validation)
         # An adversary's measure moves with the adversary, so epochs cannot be compared by it.
         better = self.progress.close_epoch(row, always=bool(self.adversaries))
         self.progress.finished = self._is_last()
@@ -463,21 +463,21 @@ class Loop:
             if self.probe is not None:
                 save_probe(self.probe, self.folder.path)
 
-    def _look_for_trouble(self, validation: Row) -> None:
-        """Let the terms say what is wrong; warn when it does not pass."""
-        before, now = self.progress.trouble_epochs, {}
-        self.progress.trouble = {}
+    def _diagnose(self, validation: Row) -> None:
+        """Diagnose each term; warn where a diagnosis stays."""
+        before, now = self.progress.diagnostics_epochs, {}
+        self.progress.diagnostics = {}
         for term in self.terms:
-            said = term.trouble(_signs_of(term, validation))
+            said = term.diagnose(_diagnostics_of(term, validation))
             if said is None:
                 continue
-            self.progress.trouble[term.name] = said
+            self.progress.diagnostics[term.name] = said
             now[term.name] = before.get(term.name, 0) + 1
-            if now[term.name] == _PATIENCE_WITH_TROUBLE:
-                self._warn_of_trouble(said)
-        self.progress.trouble_epochs = now
+            if now[term.name] == _PATIENCE_WITH_WARNINGS:
+                self._warn_of(said)
+        self.progress.diagnostics_epochs = now
 
-    def _warn_of_trouble(self, said: str) -> None:
+    def _warn_of(self, said: str) -> None:
         warnings.warn(
             f"epoch {self.progress.epoch + 1} of the {self.config.recipe} in "
             f"{str(self.folder.path)!r}: {said}",
@@ -519,14 +519,14 @@ class Loop:
     def _measure(self, batch: Batch) -> Row:
         pass_ = self._pass(batch)
         decibels = psnr_in_decibels(self.model.to_image(pass_.logits), batch.images)
-        signs = {
-            f"{term.name}_{sign}": value
+        diagnostics = {
+            f"{term.name}_{name}": value
             for term in self.terms
-            for sign, value in term.signs(pass_, batch).items()
+            for name, value in term.diagnostics(pass_, batch).items()
         }
         losses = self._losses(pass_, batch, 1.0)
         probed = self._measure_probe(pass_, batch)
-        return _values({**losses, "psnr": decibels.mean(), **signs, **probed})
+        return _values({**losses, "psnr": decibels.mean(), **diagnostics, **probed})
 
     def _measure_probe(self, pass_: Pass, batch: Batch) -> dict[str, Tensor]:
         if self.probe is None or batch.probe_labels is None:
@@ -616,8 +616,8 @@ def _values(losses: dict[str, Tensor]) -> Row:
     return dict(zip(losses, numbers, strict=True))
 
 
-def _signs_of(term: Term, validation: Row) -> Row:
-    """Pick what the signs of a term were, by their own names."""
+def _diagnostics_of(term: Term, validation: Row) -> Row:
+    """Pick the diagnostics of a term, by their own names."""
     prefix = f"{term.name}_"
     return {
         name.removeprefix(prefix): value

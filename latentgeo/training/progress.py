@@ -1,6 +1,7 @@
 """Where a run stands."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 Row = dict[str, float]
 
@@ -27,9 +28,9 @@ class Progress:
         The metrics of each complete epoch.
     best_epoch : int
         The epoch of the lowest validation loss; 0 before the first.
-    trouble : dict of str to str
+    diagnostics : dict of str to str
         What is wrong after the last epoch, a line for each term that found something.
-    trouble_epochs : dict of str to int
+    diagnostics_epochs : dict of str to int
         For how many epochs in a row each of them has found something.
     seconds : float
         Time spent, over all sessions.
@@ -47,11 +48,16 @@ class Progress:
     sums: Row = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
     best_epoch: int = 0
-    trouble: dict[str, str] = field(default_factory=dict)
-    trouble_epochs: dict[str, int] = field(default_factory=dict)
+    diagnostics: dict[str, str] = field(default_factory=dict)
+    diagnostics_epochs: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
     micro_batch: int | None = None
     finished: bool = False
+
+    @classmethod
+    def read(cls, saved: dict[str, Any]) -> "Progress":
+        """Read what was saved, also before diagnostics were called so."""
+        return cls(**{name.replace("trouble", "diagnostics"): saved[name] for name in saved})
 
     @property
     def best(self) -> Row:

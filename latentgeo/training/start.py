@@ -331,7 +331,7 @@ def run_facts(loop: Loop, baseline: float) -> Facts:
         baseline_psnr_db=baseline,
         learned=has_learned(best["validation_psnr"], baseline),
         micro_batch=progress.micro_batch,
-        trouble=list(progress.trouble.values()),
+        diagnostics=list(progress.diagnostics.values()),
         finished=progress.finished,
         seconds=round(progress.seconds, 1),
     )
@@ -347,7 +347,7 @@ def warn_of_collapse(loop: Loop, baseline: float) -> None:
             f"{baseline:.2f} dB; try more epochs or another learning rate",
             stacklevel=4,
         )
-    for said in loop.progress.trouble.values():
+    for said in loop.progress.diagnostics.values():
         warnings.warn(
             f"the {loop.config.recipe} in {str(loop.folder.path)!r} ended in trouble: {said}",
             stacklevel=4,

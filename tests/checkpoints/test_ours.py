@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 import torch
@@ -11,6 +12,17 @@ from latentgeo.files import sha256_of_file
 from latentgeo.models import save_model
 from latentgeo.training import train
 from latentgeo.training.loop import Loop
+
+
+def test_what_went_wrong_is_read_from_runs_that_called_it_trouble(run, tmp_path):
+    old = tmp_path / "old"
+    shutil.copytree(run, old)
+    path = old / "provenance.json"
+    facts = json.loads(path.read_text())
+    assert facts.pop("diagnostics") == []
+    path.write_text(json.dumps({**facts, "trouble": ["the codes have collapsed"]}))
+    assert info(old)["diagnostics"] == ["the codes have collapsed"]
+    assert "trouble" not in load(old).provenance
 
 
 def refused(path, message):

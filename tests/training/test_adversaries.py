@@ -35,10 +35,10 @@ class Guess(AdversarialTerm):
         noise = torch.randn_like(pass_.latent)
         return (self.adversary(noise) - self.adversary(pass_.latent) - 1).square().mean()
 
-    def signs(self, pass_, batch):
+    def diagnostics(self, pass_, batch):
         return {"size": pass_.latent.square().mean()}
 
-    def trouble(self, signs):
+    def diagnose(self, signs):
         return f"codes are {'large' if signs['size'] > 0 else 'gone'}, try smaller ones"
 
 
@@ -141,8 +141,8 @@ def test_trouble_is_said_and_kept(run):
     assert lines[0].startswith("epoch 3 of the guess in ")
     assert "ended in trouble: codes are large" in lines[1]
     facts = json.loads((folder / "provenance.json").read_text())
-    assert facts["trouble"] == ["codes are large, try smaller ones"]
+    assert facts["diagnostics"] == ["codes are large, try smaller ones"]
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message=".*codes are")
         other = run("other", recipe="cae")
-    assert json.loads((other / "provenance.json").read_text())["trouble"] == []
+    assert json.loads((other / "provenance.json").read_text())["diagnostics"] == []

@@ -82,6 +82,23 @@ def test_stopped_twice(run, stop_at, monkeypatch, assert_same_run):
     assert_same_run(run("stopped", resume=True), run("unbroken"))
 
 
+def test_a_state_from_before_diagnostics_were_called_so_goes_on(
+    run, stop_at, monkeypatch, assert_same_run
+):
+    stopped = stop_at(10)
+    with pytest.raises(stopped):
+        run("old")
+    monkeypatch.undo()
+    path = run.folder / "old" / "state" / "last.pt"
+    state = torch.load(path, weights_only=True)
+    progress = state["progress"]
+    renamed = {"diagnostics": "trouble", "diagnostics_epochs": "trouble_epochs"}
+    assert set(renamed) < set(progress)
+    state["progress"] = {renamed.get(name, name): progress[name] for name in progress}
+    torch.save(state, path)
+    assert_same_run(run("old", resume=True), run("unbroken"))
+
+
 def test_leftovers_of_a_killed_write_are_swept_away(run, stop_at, monkeypatch):
     stopped = stop_at(9)
     with pytest.raises(stopped):
