@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from latentgeo.metrics import LEARNED_MARGIN_DB, bootstrap_mean, psnr
+from latentgeo.metrics import bootstrap_mean, judge_learned, psnr
 
 _BATCH = 4096
 
@@ -74,11 +74,10 @@ def measure_quality(
     Returns
     -------
     Quality
-        A model has learned when the interval of its gain over the mean image, image by
-        image, lies above `LEARNED_MARGIN_DB`.
+        Whether the model has learned is judged by `latentgeo.metrics.judge_learned`.
     """
     interval = bootstrap_mean(decibels.values, seed=seed)
-    gain = bootstrap_mean(decibels.values[0] - baseline, seed=seed)
+    learned, gain = judge_learned(decibels.values[0], baseline, seed=seed)
     variables = xr.Dataset(
         {
             "psnr": decibels,
@@ -89,8 +88,6 @@ def measure_quality(
             "psnr_gain_ci": ("bound", np.stack([gain.low, gain.high])),
         }
     )
-    lowest = gain.low if np.isfinite(gain.low) else gain.mean
-    learned = bool(lowest > LEARNED_MARGIN_DB)
     evidence = (
         f"its reconstructions reach {interval.mean[0]:.1f} dB, the mean image "
         f"{baseline.mean():.1f} dB: a gain of {gain.mean:.1f} dB "

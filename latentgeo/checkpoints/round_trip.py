@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentgeo.datasets import ImageDataset
-from latentgeo.metrics import LEARNED_MARGIN_DB, bootstrap_mean, psnr
+from latentgeo.metrics import judge_learned, psnr
 from latentgeo.models import Autoencoder, Preprocessing, device_of
 from latentgeo.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 
@@ -80,11 +80,12 @@ def check_round_trip(model: Autoencoder, images: ImageDataset) -> RoundTrip | No
     better = [
         name
         for name, decibels in others.items()
-        if min(_gain(decibels, found), _gain(decibels, baseline)) > LEARNED_MARGIN_DB
+        if all(judge_learned(decibels, other).learned for other in (found, baseline))
     ]
     best = max(better, key=lambda name: means[name], default=None)
     trip = RoundTrip(float(found.mean()), float(baseline.mean()), means, None)
-    return trip._replace(suspicion=_suspicion(trip, best))
+    learned = judge_learned(found, baseline).learned
+    return trip._replace(suspicion=_suspicion(trip, best, learned=learned))
 
 
 def _recoded(preprocessing: Preprocessing, coding: dict[str, Any]) -> Preprocessing:
@@ -111,13 +112,7 @@ def _psnr(images: Tensor, target: Tensor) -> NDArray[np.float64]:
     return capped
 
 
-def _gain(decibels: NDArray[np.float64], found: NDArray[np.float64]) -> float:
-    """Give the least that a coding gains, image by image: the lower end of the 95 % interval."""
-    gain = bootstrap_mean(decibels - found, seed=0)
-    return float(gain.low if np.isfinite(gain.low) else gain.mean)
-
-
-def _suspicion(trip: RoundTrip, best: str | None) -> str | None:
+def _suspicion(trip: RoundTrip, best: str | None, *, learned: bool) -> str | None:
     if best is not None:
         return (
             "the range or the normalisation of the input is probably wrong: decode(encode(x)) "
@@ -125,7 +120,7 @@ def _suspicion(trip: RoundTrip, best: str | None) -> str | None:
             f"{trip.alternatives_db[best]:.1f} dB with images coded as {best} (the images' mean: "
             f"{trip.baseline_db:.1f} dB); try {_WAY_OUT[best]}"
         )
-    if trip.psnr_db < trip.baseline_db + LEARNED_MARGIN_DB:
+    if not learned:
         others = ", ".join(f"{name} {value:.1f} dB" for name, value in trip.alternatives_db.items())
         return (
             f"decode(encode(x)) reaches {trip.psnr_db:.1f} dB, the images' own mean "

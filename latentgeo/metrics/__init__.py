@@ -31,12 +31,13 @@ from latentgeo.metrics.intervals import (
     bootstrap_ratio,
     jackknife_interval,
 )
+from latentgeo.metrics.learned import LEARNED_MARGIN_DB, Learned, judge_learned
 from latentgeo.metrics.line_images import LINE_SIDE, render_lines
 from latentgeo.metrics.lines import LineScores, line_interpolation_scores
 from latentgeo.metrics.mmd import MMDTest, mmd_squared, mmd_test
 from latentgeo.metrics.parzen import Bandwidth, choose_bandwidth, parzen_log_likelihood
 from latentgeo.metrics.probes import ProbeScore, linear_probe
-from latentgeo.metrics.psnr import LEARNED_MARGIN_DB, psnr
+from latentgeo.metrics.psnr import psnr
 from latentgeo.metrics.seeds import interval_over_seeds
 from latentgeo.metrics.sentences import exact_match, token_accuracy
 from latentgeo.metrics.trigrams import TrigramModel, perplexity
@@ -47,6 +48,7 @@ __all__ = [
     "LINE_SIDE",
     "Bandwidth",
     "FeatureStatistics",
+    "Learned",
     "LineScores",
     "MMDTest",
     "MeanInterval",
@@ -69,6 +71,7 @@ __all__ = [
     "interpolate",
     "interval_over_seeds",
     "jackknife_interval",
+    "judge_learned",
     "line_interpolation_scores",
     "linear_probe",
     "matched_clustering_error",

@@ -12,10 +12,11 @@ from latentgeo import processes
 from latentgeo.datasets import ImageDataset
 from latentgeo.errors import InputError
 from latentgeo.files import check_free, sha256_of_file, write_json
+from latentgeo.metrics import judge_learned
 from latentgeo.models import Autoencoder, ModelConfig, build, choose_device, parse
 from latentgeo.models.folder import WEIGHTS
 from latentgeo.provenance import provenance
-from latentgeo.training.baseline import has_learned, mean_image_psnr
+from latentgeo.training.baseline import mean_image_psnr
 from latentgeo.training.config import TrainConfig
 from latentgeo.training.data import Parts, load_parts
 from latentgeo.training.display import (
@@ -329,7 +330,7 @@ def run_facts(loop: Loop, baseline: float) -> Facts:
         validation_loss=best["validation_loss"],
         validation_psnr_db=best["validation_psnr"],
         baseline_psnr_db=baseline,
-        learned=has_learned(best["validation_psnr"], baseline),
+        learned=judge_learned(best["validation_psnr"], baseline).learned,
         micro_batch=progress.micro_batch,
         diagnostics=list(progress.diagnostics.values()),
         finished=progress.finished,
@@ -340,7 +341,7 @@ def run_facts(loop: Loop, baseline: float) -> Facts:
 def warn_of_collapse(loop: Loop, baseline: float) -> None:
     """Warn who called the caller's caller when a run has not learned, or ended in trouble."""
     reached = loop.progress.best["validation_psnr"]
-    if not has_learned(reached, baseline):
+    if not judge_learned(reached, baseline).learned:
         warnings.warn(
             f"the {loop.config.recipe} in {str(loop.folder.path)!r} has not learned: its "
             f"validation PSNR is {reached:.2f} dB, predicting the mean image gives "
