@@ -31,7 +31,7 @@ from latentgeo.files import write_text
 from latentgeo.provenance import provenance
 from latentgeo.training import RunFolder
 from latentgeo.training.batched import BatchedLoop, Member
-from latentgeo.training.data import Parts
+from latentgeo.training.data import Splits
 from latentgeo.training.loop import Loop
 
 SEEDS = tuple(range(8))
@@ -157,8 +157,8 @@ def given(case: Case, images: Images, device: str, seed: int, folder: Path) -> G
         device=device,
     )
     validation = ImageDataset.from_array(images.take(2, seed=0).batch(slice(None)).numpy())
-    parts = Parts(images, validation)
-    return config, seeded_model(config, parts), parts, RunFolder(folder), torch.device(device)
+    splits = Splits(images, validation)
+    return config, seeded_model(config, splits), splits, RunFolder(folder), torch.device(device)
 
 
 def seconds_of(stamps: list[float]) -> float:

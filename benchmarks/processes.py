@@ -41,7 +41,7 @@ from latentgeo.files import write_text
 from latentgeo.models import Autoencoder
 from latentgeo.provenance import provenance
 from latentgeo.training import RunFolder
-from latentgeo.training.data import Parts
+from latentgeo.training.data import Splits
 from latentgeo.training.loop import Loop
 from latentgeo.training.sharded import all_rows
 
@@ -154,12 +154,12 @@ def measure(case: Case, batch: int) -> dict[str, Any]:
         seed=SEED,
         device="cpu",
     )
-    parts = Parts(images, images.take(2))
-    model = seeded_model(config, parts)
+    splits = Splits(images, images.take(2))
+    model = seeded_model(config, splits)
     stamps, losses = [], []
     with tempfile.TemporaryDirectory() as folder:
         place = RunFolder(Path(folder))
-        loop = Loop(config, model, parts, place, torch.device("cpu"))
+        loop = Loop(config, model, splits, place, torch.device("cpu"))
 
         def on_step(progress: Any, row: dict[str, float]) -> None:
             stamps.append(perf_counter())

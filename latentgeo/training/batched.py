@@ -76,7 +76,7 @@ class Member(Loop):
 
     def batch(self, images: Images, positions: NDArray[np.int64]) -> Batch:
         """Give a batch of images of the present epoch, with the labels for the probe."""
-        return self._show_to_probe(self._batch(images, positions), self.parts.train, positions)
+        return self._show_to_probe(self._batch(images, positions), self.splits.train, positions)
 
     def corrupted(self, images: Tensor) -> Tensor:
         """Give what the encoder sees."""
@@ -165,7 +165,7 @@ class BatchedLoop:
     def _descend(self, group: Sequence[Member], until: int | None, on_step: OnStep) -> None:
         """Descend to the end of the epoch, or to the step `until`."""
         stacked, first = StackedStep(group), group[0]
-        images = [member.parts.train.at_epoch(member.progress.epoch) for member in group]
+        images = [member.splits.train.at_epoch(member.progress.epoch) for member in group]
         for positions in zip(*(member.positions_left() for member in group), strict=True):
             batches = [
                 member.batch(own, chosen)
@@ -371,9 +371,9 @@ def _why_not_alike(members: Sequence[Member]) -> str | None:
 def _why_a_try_fails(members: Sequence[Member]) -> str | None:
     """Pass two images of each member, and leave no trace of it."""
     states = [copy(member.random) for member in members]
-    few = np.arange(min(2, len(members[0].parts.train)))
+    few = np.arange(min(2, len(members[0].splits.train)))
     try:
-        StackedStep(members).measure([each.batch(each.parts.train, few) for each in members])
+        StackedStep(members).measure([each.batch(each.splits.train, few) for each in members])
     except torch.OutOfMemoryError:
         raise
     except RuntimeError as error:

@@ -20,10 +20,10 @@ from latentgeo.models import RECIPES, Autoencoder, Pass, objective, save_model, 
 from latentgeo.objectives import UNLABELLED, AdversarialTerm, Batch, Labelled, Term
 from latentgeo.training.baseline import psnr_in_decibels
 from latentgeo.training.config import TrainConfig
-from latentgeo.training.data import Images, Parts
+from latentgeo.training.data import Images, Splits
 from latentgeo.training.labels import all_labels, known_labels, probe_labels
 from latentgeo.training.memory import freed_memory_kept
-from latentgeo.training.micro_batches import Part, join, split, why_not_in_parts
+from latentgeo.training.micro_batches import MicroBatch, join, split, why_not_in_parts
 from latentgeo.training.probe import make_probe, save_probe
 from latentgeo.training.profiling import Watch, unwatched
 from latentgeo.training.progress import Progress, Row
@@ -69,7 +69,7 @@ class Loop:
         The settings.
     model : Autoencoder
         The model; it is moved to the device.
-    parts : Parts
+    splits : Splits
         The images.
     folder : RunFolder
         Where checkpoints and metrics go.
@@ -81,7 +81,7 @@ class Loop:
         self,
         config: TrainConfig,
         model: Autoencoder,
-        parts: Parts,
+        splits: Splits,
         folder: RunFolder,
         device: torch.device,
     ) -> None:
@@ -90,14 +90,14 @@ class Loop:
         self.config = config
         # Channels last: these nets train 20 to 100 % faster in it on a CPU.
         self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.parts = parts
+        self.splits = splits
         self.folder = folder
         self.progress = Progress()
         self.terms = objective(model)
         self.adversaries = [term for term in self.terms if isinstance(term, AdversarialTerm)]
         for term in self.adversaries:
             term.to(device)
-        self.probe = make_probe(model, parts, config.probe_rate) if config.probe else None
+        self.probe = make_probe(model, splits, config.probe_rate) if config.probe else None
         if self.probe is not None:
             self.probe.to(device)
         self._check_patience()
@@ -112,9 +112,9 @@ class Loop:
         self._run_model, self._run_optimiser = self.fabric.setup(self.model, self.optimiser)
         self.nets = ShardedNets(self.model)
         self._warn_of_whole_nets()
-        self.steps_per_epoch = _steps_per_epoch(len(parts.train), config.batch_size)
+        self.steps_per_epoch = _steps_per_epoch(len(splits.train), config.batch_size)
         self.total_steps = self.steps_per_epoch * config.epochs
-        self._copies = parts.copies_on(self.fabric.device)
+        self._copies = splits.copies_on(self.fabric.device)
         self._saved_step = 0
         #: Told of each phase of the run, to see where the time goes.
         self.phase: Watch = unwatched
@@ -191,7 +191,7 @@ class Loop:
         optimiser = self._adam()
         self.set_mode(training=True)
         for positions in self._pretraining_batches(steps):
-            batch = self._batch(self.parts.train, positions)
+            batch = self._batch(self.splits.train, positions)
             posterior = self.model.posterior(self._corrupt(batch.images))
             loss = term(Pass(posterior, posterior.sample(), batch.images, self.model), batch)
             self.check_finite({term.name: loss.item()})
@@ -203,7 +203,7 @@ class Loop:
 
     def _pretraining_batches(self, steps: int) -> Iterator[NDArray[np.int64]]:
         rng = np.random.default_rng((self.config.seed, 0, 2))
-        count = len(self.parts.train)
+        count = len(self.splits.train)
         for _ in range(steps):
             yield rng.choice(count, min(count, self.config.batch_size), replace=False)
 
@@ -218,16 +218,16 @@ class Loop:
         """Give the labels of the training images, those hidden that the recipe may not see."""
         if self.supervision is None:
             return None
-        all_labels(self.parts.validation, self.supervision)
-        return known_labels(self.parts.train, self.supervision, self.config.seed)
+        all_labels(self.splits.validation, self.supervision)
+        return known_labels(self.splits.train, self.supervision, self.config.seed)
 
     def _descend_epoch(self, on_step: OnStep) -> None:
         self.set_mode(training=True)
-        images = self.parts.train.at_epoch(self.progress.epoch)
+        images = self.splits.train.at_epoch(self.progress.epoch)
         for positions in self._batches(self.progress.epoch, self.progress.batch):
             with self.phase("data"):
                 batch = self._batch(images, positions)
-                batch = self._show_to_probe(batch, self.parts.train, positions)
+                batch = self._show_to_probe(batch, self.splits.train, positions)
             losses = self._step(batch)
             self.progress.add(losses, len(batch.images))
             on_step(self.progress, losses)
@@ -237,7 +237,7 @@ class Loop:
 
     def _batches(self, epoch: int, first: int) -> Iterator[NDArray[np.int64]]:
         """Give the positions of each batch; they depend on seed and epoch alone."""
-        order = np.random.default_rng((self.config.seed, epoch)).permutation(len(self.parts.train))
+        order = np.random.default_rng((self.config.seed, epoch)).permutation(len(self.splits.train))
         size = self.config.batch_size
         for batch in range(first, self.steps_per_epoch):
             yield order[batch * size : (batch + 1) * size]
@@ -263,10 +263,10 @@ class Loop:
         return Batch(images, labels, Labelled(seen, self._labels(known, chosen)))
 
     def _validation_batch(self, positions: NDArray[np.int64]) -> Batch:
-        images = self._images(self.parts.validation, positions)
+        images = self._images(self.splits.validation, positions)
         if self.supervision is None:
             return Batch(images)
-        labels = all_labels(self.parts.validation, self.supervision)
+        labels = all_labels(self.splits.validation, self.supervision)
         return Batch(images, self._labels(labels, positions))
 
     def _show_to_probe(self, batch: Batch, dataset: Images, positions: NDArray[np.int64]) -> Batch:
@@ -323,7 +323,7 @@ class Loop:
             # The next try begins after this error is gone, which holds what filled the memory.
             return None
 
-    def _differentiate_part(self, batch: Batch, share: float) -> Part:
+    def _differentiate_part(self, batch: Batch, share: float) -> MicroBatch:
         done = self.progress.step / self.total_steps
         with self.phase("forward and loss"):
             pass_ = self._pass(batch)
@@ -331,7 +331,7 @@ class Loop:
         with self.phase("backward"):
             self.fabric.backward(losses["loss"] if share == 1 else share * losses["loss"])
         detached = {name: loss.detach() for name, loss in losses.items()}
-        return Part(share, pass_.detached(), detached)
+        return MicroBatch(share, pass_.detached(), detached)
 
     def _halve(self, images: int) -> None:
         """Let the next try pass half as many images at once."""
@@ -501,12 +501,12 @@ class Loop:
         sums: Row = {}
         with forked(self.fabric.device):
             torch.manual_seed(self.config.seed)
-            for positions in self._walk(self.parts.validation):
+            for positions in self._walk(self.splits.validation):
                 batch = self._validation_batch(positions)
-                batch = self._show_to_probe(batch, self.parts.validation, positions)
+                batch = self._show_to_probe(batch, self.splits.validation, positions)
                 for name, value in self._measure(batch).items():
                     sums[name] = sums.get(name, 0.0) + value * len(positions)
-        means = {name: value / len(self.parts.validation) for name, value in sums.items()}
+        means = {name: value / len(self.splits.validation) for name, value in sums.items()}
         self.check_finite(means)
         return means
 

@@ -11,7 +11,7 @@ from latentgeo.errors import InputError
 from latentgeo.objectives import AdversarialTerm, Batch, Pass, Posterior, Term
 
 
-class Part(NamedTuple):
+class MicroBatch(NamedTuple):
     """What came of a part of a batch.
 
     Attributes
@@ -40,7 +40,7 @@ def split(batch: Batch, size: int | None) -> list[Batch]:
     ]
 
 
-def join(parts: Sequence[Part]) -> tuple[Pass, dict[str, Tensor]]:
+def join(parts: Sequence[MicroBatch]) -> tuple[Pass, dict[str, Tensor]]:
     """Give the pass and the losses of the whole batch; of several posteriors, the means alone."""
     if len(parts) == 1:
         return parts[0].pass_, parts[0].losses

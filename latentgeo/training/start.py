@@ -18,7 +18,7 @@ from latentgeo.models.folder import WEIGHTS
 from latentgeo.provenance import provenance
 from latentgeo.training.baseline import mean_image_psnr
 from latentgeo.training.config import TrainConfig
-from latentgeo.training.data import Parts, load_parts
+from latentgeo.training.data import Splits, load_splits
 from latentgeo.training.display import (
     check_tensorboard,
     log_row,
@@ -193,15 +193,15 @@ def train(
     folder = RunFolder(Path(out))
     processes.on_rank_zero(lambda: check_folder(folder, config, data, resume=resume, force=force))
     with processes.machine_by_machine():
-        parts = load_parts(data, config)
-    processes.check_same(parts.facts(), "data")
+        splits = load_splits(data, config)
+    processes.check_same(splits.facts(), "data")
     with forked(place), memory_said(place), processes.rank_zero_warns():
         torch.manual_seed(config.seed)
-        loop = Loop(config, fresh_model(config, parts), parts, folder, place)
+        loop = Loop(config, fresh_model(config, splits), splits, folder, place)
         if resume:
-            loop.restore(*processes.on_rank_zero(lambda: take_up(folder, parts.facts())))
+            loop.restore(*processes.on_rank_zero(lambda: take_up(folder, splits.facts())))
         else:
-            processes.on_rank_zero(lambda: folder.begin(config, parts.facts(), force=force))
+            processes.on_rank_zero(lambda: folder.begin(config, splits.facts(), force=force))
         _run(loop, show=progress, tensorboard=tensorboard, profile=profile, then=on_epoch)
     processes.wait()  # until everything is written
     return folder.path
@@ -246,14 +246,14 @@ def check_folder(
         check_free(folder.path, holds="a training run", force=force, reads=(data,))
 
 
-def fresh_model(config: TrainConfig, parts: Parts) -> Autoencoder:
+def fresh_model(config: TrainConfig, splits: Splits) -> Autoencoder:
     """Build the model of the settings; its weights are drawn from torch's global generator."""
     values = {
         "recipe": config.recipe,
         "backbone": config.backbone,
-        "image_shape": parts.train.shape,
+        "image_shape": splits.train.shape,
         "options": config.options,
-        "vocabulary": parts.vocabulary,
+        "vocabulary": splits.vocabulary,
     }
     return build(parse(ModelConfig, values, "setting"))
 
@@ -275,7 +275,7 @@ def _run(
     then: Callable[[Autoencoder, int], None] | None,
 ) -> None:
     config, progress, folder = loop.config, loop.progress, loop.folder
-    baseline = mean_image_psnr(loop.parts.train, loop.parts.validation)
+    baseline = mean_image_psnr(loop.splits.train, loop.splits.validation)
     bar = training_bar(config.recipe, config.epochs, loop.total_steps, progress.step, show=show)
     log = tensorboard_writer(
         folder.tensorboard, progress.step, wanted=tensorboard and processes.is_rank_zero()
@@ -319,7 +319,7 @@ def run_facts(loop: Loop, baseline: float) -> Facts:
     return provenance(
         **loop.model.config.model_dump(mode="json", exclude={"vocabulary"}),
         weights_sha256=sha256_of_file(loop.folder.path / WEIGHTS),
-        data=loop.parts.facts(),
+        data=loop.splits.facts(),
         seed=loop.config.seed,
         device=loop.fabric.device.type,
         precision=loop.config.precision,

@@ -17,7 +17,7 @@ from latentgeo.models import RECIPES, Autoencoder, parse
 from latentgeo.training.baseline import mean_image_psnr
 from latentgeo.training.batched import BatchedLoop, Member, check_batched
 from latentgeo.training.config import TrainConfig
-from latentgeo.training.data import Parts, load_parts
+from latentgeo.training.data import Splits, load_splits
 from latentgeo.training.display import training_bar
 from latentgeo.training.loop import forked
 from latentgeo.training.micro_batches import memory_said
@@ -144,18 +144,18 @@ def train_together(
     folders = {name: RunFolder(Path(out) / name) for name in configs}
     for name, folder in folders.items():
         check_folder(folder, configs[name], data, resume=resume, force=force)
-    parts = _load(data, configs.values())
+    splits = _load(data, configs.values())
     with forked(place), memory_said(place):
         members = [
             _member(config, own, folders[name], place)
-            for (name, config), own in zip(configs.items(), parts, strict=True)
+            for (name, config), own in zip(configs.items(), splits, strict=True)
         ]
         check_batched(members)
         if resume:
             members = _restored(members)
         else:
             for member in members:
-                member.folder.begin(member.config, member.parts.facts(), force=force)
+                member.folder.begin(member.config, member.splits.facts(), force=force)
         _run(members, list(configs), show=progress, then=on_epoch)
     return [folder.path for folder in folders.values()]
 
@@ -225,21 +225,21 @@ def _say(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def _load(data: ImageDataset | str | Path, configs: Iterable[TrainConfig]) -> list[Parts]:
+def _load(data: ImageDataset | str | Path, configs: Iterable[TrainConfig]) -> list[Splits]:
     """Load the images of each run: those of a seed are the same, and all, unless it chooses."""
-    found: dict[int | None, Parts] = {}
-    parts = []
+    found: dict[int | None, Splits] = {}
+    splits = []
     for config in configs:
         chosen_by = None if config.train_samples is None else config.seed
         if chosen_by not in found:
-            found[chosen_by] = load_parts(data, config)
-        parts.append(found[chosen_by])
-    return parts
+            found[chosen_by] = load_splits(data, config)
+        splits.append(found[chosen_by])
+    return splits
 
 
-def _member(config: TrainConfig, parts: Parts, folder: RunFolder, place: torch.device) -> Member:
+def _member(config: TrainConfig, splits: Splits, folder: RunFolder, place: torch.device) -> Member:
     torch.manual_seed(config.seed)
-    return Member(config, fresh_model(config, parts), parts, folder, place)
+    return Member(config, fresh_model(config, splits), splits, folder, place)
 
 
 def _restored(members: Sequence[Member]) -> list[Member]:
@@ -256,7 +256,7 @@ def _restored(members: Sequence[Member]) -> list[Member]:
 def _restore(member: Member) -> bool:
     """Say whether there was something to go on with."""
     try:
-        member.restore(*take_up(member.folder, member.parts.facts()))
+        member.restore(*take_up(member.folder, member.splits.facts()))
     except InputError:
         if not member.folder.finished:
             raise
@@ -286,6 +286,8 @@ def _run(members: Sequence[Member], names: list[str], *, show: bool, then: OnEpo
 
 def _baselines(members: Sequence[Member]) -> dict[int, float]:
     """Give what the mean image reaches for each seed, once for those that share their images."""
-    found = {id(member.parts): member.parts for member in members}
-    reached = {key: mean_image_psnr(parts.train, parts.validation) for key, parts in found.items()}
-    return {member.config.seed: reached[id(member.parts)] for member in members}
+    found = {id(member.splits): member.splits for member in members}
+    reached = {
+        key: mean_image_psnr(splits.train, splits.validation) for key, splits in found.items()
+    }
+    return {member.config.seed: reached[id(member.splits)] for member in members}

@@ -16,7 +16,7 @@ from latentgeo.errors import InputError
 from latentgeo.models import load_model
 from latentgeo.objectives import UNLABELLED
 from latentgeo.training import TrainConfig, load_probe, probe_accuracy
-from latentgeo.training.data import load_parts
+from latentgeo.training.data import load_splits
 from latentgeo.training.loop import Loop
 
 pytestmark = [
@@ -136,7 +136,7 @@ def test_the_probe_that_is_kept_is_that_of_the_epoch_that_is_kept(run, images, m
     validate, losses = Loop._validate, iter([3.0, 1.0, 2.0])
     monkeypatch.setattr(Loop, "_validate", lambda self: {**validate(self), "loss": next(losses)})
     folder = run(recipe="cae", probe=True, probe_rate=0.05)
-    held_out = load_parts(images, TrainConfig(recipe="cae", data="blobs")).validation
+    held_out = load_splits(images, TrainConfig(recipe="cae", data="blobs")).validation
     with torch.no_grad():
         latents = load_model(folder).encode(held_out.batch(np.arange(6)))
         logits = load_probe(folder)(latents.flatten(1))

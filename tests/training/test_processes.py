@@ -14,7 +14,7 @@ from latentgeo.datasets import load
 from latentgeo.errors import InputError
 from latentgeo.models import ModelConfig, build, choose_device
 from latentgeo.training import RunFolder, TrainConfig, train
-from latentgeo.training.data import Parts
+from latentgeo.training.data import Splits
 from latentgeo.training.loop import Loop
 
 from .runs_of_two import KILLED_AT, RUNS, settings
@@ -194,7 +194,7 @@ class TestRefused:
         images = load("digits", "train").take(8, seed=0)
         model = build(ModelConfig(recipe="cae", image_shape=images.shape, options=config.options))
         place = torch.device("cpu")
-        loop = Loop(config, model, Parts(images, images), RunFolder(tmp_path), place)
+        loop = Loop(config, model, Splits(images, images), RunFolder(tmp_path), place)
         launched(2)
         with pytest.raises(InputError, match="with 8 images at once, shared by 2 processes; start"):
             loop._halve(8)

@@ -10,7 +10,7 @@ from latentgeo.errors import InputError
 from latentgeo.files import sha256_of_file
 from latentgeo.models import load_model
 from latentgeo.training import TrainConfig, train
-from latentgeo.training.data import Parts, copied
+from latentgeo.training.data import Splits, copied
 from latentgeo.training.loop import Loop
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*has not learned")
@@ -231,7 +231,7 @@ def test_bfloat16_trains_and_keeps_float32_weights(run):
 def test_training_from_copies_on_the_device_is_the_same(run, monkeypatch):
     host = run("host", recipe="dae")
     monkeypatch.setattr(
-        Parts, "copies_on", lambda parts, device: copied([parts.train], device, 10**6)
+        Splits, "copies_on", lambda splits, device: copied([splits.train], device, 10**6)
     )
     asked = []
     batch = ImageDataset.batch

@@ -9,7 +9,7 @@ import torch
 from latentgeo.datasets import ImageStream
 from latentgeo.datasets.lines import line_stream
 from latentgeo.training import start
-from latentgeo.training.data import Parts
+from latentgeo.training.data import Splits
 from latentgeo.training.loop import Loop
 
 CONFIG = {"recipe": "cae", "data": "lines"}
@@ -28,13 +28,13 @@ def lines(run, monkeypatch):
         return line_stream().make(numbers)
 
     stream = ImageStream("lines", "train", (1, 32, 32), 40, make, "noted lines")
-    load = start.load_parts
+    load = start.load_splits
 
     def few(data, config):
-        parts = load(data, config)
-        return Parts(stream, parts.validation.take(8))
+        splits = load(data, config)
+        return Splits(stream, splits.validation.take(8))
 
-    monkeypatch.setattr(start, "load_parts", few)
+    monkeypatch.setattr(start, "load_splits", few)
     monkeypatch.setattr(start, "mean_image_psnr", lambda train, validation: 50.0)
 
     def train(name, **settings):
@@ -74,6 +74,6 @@ def test_named_lines_are_a_stream(run):
     folder = run("named", recipe="cae", data="lines", train_samples=16, epochs=1)
     facts = json.loads((folder / "run.json").read_text())["data"]
     assert facts["train"]["samples"] == 16
-    parts = start.load_parts("lines", start.parse(start.TrainConfig, CONFIG, "setting"))
-    assert isinstance(parts.train, ImageStream)
-    assert torch.equal(parts.train.batch([5]), parts.train.at_epoch(0).batch([5]))
+    splits = start.load_splits("lines", start.parse(start.TrainConfig, CONFIG, "setting"))
+    assert isinstance(splits.train, ImageStream)
+    assert torch.equal(splits.train.batch([5]), splits.train.at_epoch(0).batch([5]))
