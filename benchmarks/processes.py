@@ -43,6 +43,7 @@ from latentgeo.provenance import provenance
 from latentgeo.training import RunFolder
 from latentgeo.training.data import Splits
 from latentgeo.training.loop import Loop
+from latentgeo.training.run import Run
 from latentgeo.training.sharded import all_rows
 
 SEED = 0
@@ -158,14 +159,13 @@ def measure(case: Case, batch: int) -> dict[str, Any]:
     model = seeded_model(config, splits)
     stamps, losses = [], []
     with tempfile.TemporaryDirectory() as folder:
-        place = RunFolder(Path(folder))
-        loop = Loop(config, model, splits, place, torch.device("cpu"))
+        run = Run(config, model, splits, RunFolder(Path(folder)), torch.device("cpu"))
 
         def on_step(progress: Any, row: dict[str, float]) -> None:
             stamps.append(perf_counter())
             losses.append(row["loss"])
 
-        loop.run(on_step, lambda progress: None)
+        Loop([run]).run(on_step, lambda run: None)
     sizes = sent_per_step(model, images, batch)
     return {
         "title": case.title,

@@ -43,6 +43,7 @@ from latentgeo.training import RunFolder, TrainConfig
 from latentgeo.training.data import Splits
 from latentgeo.training.display import training_bar
 from latentgeo.training.loop import Loop
+from latentgeo.training.run import Run
 
 FLOAT32 = "32-true"
 SEED = 0
@@ -169,9 +170,9 @@ def ours(
     config = settings(case, images, device, precision)
     model, splits = fresh(case, images), Splits(images, images.take(2))
     with tempfile.TemporaryDirectory() as folder:
-        loop = Loop(config, model, splits, RunFolder(Path(folder)), torch.device(device))
-        with training_bar(config.recipe, 1, loop.total_steps, 0, show=False) as show:
-            loop.run(lambda *given: (show(*given), on_step())[0], lambda progress: None)
+        run = Run(config, model, splits, RunFolder(Path(folder)), torch.device(device))
+        with training_bar(config.recipe, 1, run.total_steps, 0, show=False) as show:
+            Loop([run]).run(lambda *given: (show(*given), on_step())[0], lambda run: None)
     return model.state_dict()
 
 

@@ -1,5 +1,6 @@
 """Where a run stands."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,11 +74,11 @@ class Progress:
         self.step += 1
 
     def means(self) -> Row:
-        """Give each loss, its mean over the images of the present epoch."""
+        """Return each loss, its mean over the images of the present epoch."""
         return {name: value / self.samples for name, value in self.sums.items()}
 
     def close_epoch(self, row: Row, *, always: bool = False) -> bool:
-        """Keep the metrics of an epoch; say whether its validation loss is the lowest so far.
+        """Keep the metrics of an epoch; return whether its validation loss is the lowest so far.
 
         With `always`, the last epoch counts as the best whatever its loss.
         """
@@ -90,3 +91,7 @@ class Progress:
         if better:
             self.best_epoch = self.epoch
         return better
+
+
+#: Called after each step with the progress of a run and the step's mean losses.
+OnStep = Callable[[Progress, Row], None]

@@ -11,7 +11,7 @@ from latentgeo.errors import InputError
 from latentgeo.files import sha256_of_file
 from latentgeo.models import save_model
 from latentgeo.training import train
-from latentgeo.training.loop import Loop
+from latentgeo.training.step import Step
 
 
 def test_what_went_wrong_is_read_from_runs_that_called_it_trouble(run, tmp_path):
@@ -112,7 +112,7 @@ def test_a_run_that_stopped_before_its_first_epoch(tmp_path, images, monkeypatch
     def stop(self, batch):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Loop, "_step", stop)
+    monkeypatch.setattr(Step, "descend", stop)
     with pytest.raises(KeyboardInterrupt):
         train("cae", data=images, out=tmp_path / "run", device="cpu", progress=False)
     refused(tmp_path / "run", "go on with it with --resume")

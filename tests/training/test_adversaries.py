@@ -13,7 +13,6 @@ from latentgeo.errors import TrainingDivergedError
 from latentgeo.models import RECIPES
 from latentgeo.models.recipes import CAEOptions, Recipe
 from latentgeo.objectives import AdversarialTerm
-from latentgeo.training.loop import Loop
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*has not learned"),
@@ -95,7 +94,8 @@ def test_resumed_is_bit_for_bit_the_unbroken_run(
 def test_the_last_epoch_is_kept_for_an_adversary_moves(run, monkeypatch):
     losses = iter([1.0, 2.0, 3.0])
     monkeypatch.setattr(
-        Loop, "_validate", lambda self: {"loss": next(losses), "guess_size": 1.0, "psnr": 1.0}
+        "latentgeo.training.loop.validate",
+        lambda run: {"loss": next(losses), "guess_size": 1.0, "psnr": 1.0},
     )
     folder = run(recipe="guess")
     best, last = load_file(folder / "model.safetensors"), state(folder)["model"]

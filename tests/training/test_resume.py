@@ -21,18 +21,18 @@ import os, signal, sys
 import numpy as np, torch
 from latentgeo.datasets import ImageDataset
 from latentgeo.training import train
-from latentgeo.training.loop import Loop
+from latentgeo.training.step import Step
 
 out, recipe, step, threads = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 torch.set_num_threads(threads)
-descend = Loop._step
+descend = Step.descend
 
-def until(self, batch):
-    if self.progress.step == step:
+def until(self, batches):
+    if self.run.progress.step == step:
         os.kill(os.getpid(), signal.SIGKILL)
-    return descend(self, batch)
+    return descend(self, batches)
 
-Loop._step = until
+Step.descend = until
 images = ImageDataset.from_array(np.load(sys.argv[5]), name="blobs")
 train(recipe, data=images, out=out, options={"widths": (2, 3, 4)}, epochs=3, batch_size=8,
       device="cpu", checkpoint_steps=3, progress=False)

@@ -7,8 +7,8 @@ from latentgeo.metrics import psnr
 from latentgeo.models import parse
 from latentgeo.training import TrainConfig
 from latentgeo.training.baseline import mean_image_psnr, psnr_in_decibels
+from latentgeo.training.batches import steps_per_epoch
 from latentgeo.training.data import Splits, copied, load_splits
-from latentgeo.training.loop import _steps_per_epoch
 from latentgeo.training.schedule import learning_rate_factor
 
 
@@ -84,7 +84,7 @@ def test_cosine_schedule_falls_by_half_in_the_middle():
     [(54, 8, 7), (56, 8, 7), (57, 8, 7), (58, 8, 8), (1, 8, 1), (3, 1, 3)],
 )
 def test_a_last_batch_of_one_image_is_left_out(samples, size, steps):
-    assert _steps_per_epoch(samples, size) == steps
+    assert steps_per_epoch(samples, size) == steps
 
 
 CPU = torch.device("cpu")

@@ -8,12 +8,12 @@ import torch
 
 from latentgeo.datasets import ImageStream
 from latentgeo.datasets.lines import line_stream
-from latentgeo.training import start
+from latentgeo.training import records, start
 from latentgeo.training.data import Splits
-from latentgeo.training.loop import Loop
+from latentgeo.training.step import Step
 
 CONFIG = {"recipe": "cae", "data": "lines"}
-STEP = Loop._step
+DESCEND = Step.descend
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*has not learned")
 
@@ -35,7 +35,7 @@ def lines(run, monkeypatch):
         return Splits(stream, splits.validation.take(8))
 
     monkeypatch.setattr(start, "load_splits", few)
-    monkeypatch.setattr(start, "mean_image_psnr", lambda train, validation: 50.0)
+    monkeypatch.setattr(records, "mean_image_psnr", lambda train, validation: 50.0)
 
     def train(name, **settings):
         return run(name, recipe="cae", data="lines", **settings)
@@ -63,7 +63,7 @@ def test_resumed_is_bit_for_bit_the_unbroken_run(lines, run, stop_at, monkeypatc
     with pytest.raises(stopped):
         train("stopped")
     with monkeypatch.context() as patch:
-        patch.setattr(Loop, "_step", STEP)
+        patch.setattr(Step, "descend", DESCEND)
         resumed = train("stopped", resume=True)
     assert np.array_equal(drawn[-1], whole[-8:])
     for name in ("model.safetensors", "metrics.csv"):
