@@ -56,7 +56,7 @@ def join() -> None:
     import torch
 
     # Its functions keep, as a default, the group that there is when they are imported: were that
-    # later, by Fabric, ours would live as long as they do, and so to the end of Python.
+    # later, ours would live as long as they do, and so to the end of Python.
     import torch.distributed.nn
     from torch import distributed
 
