@@ -110,27 +110,18 @@ def intrinsic_variables(
 def _estimate(latents: Tensor, half: Tensor, settings: AnalysisSettings) -> _Estimate:
     """Estimate the dimension of one set of latents (n, ...)."""
     distances = point_distances(latents)
+    local = _local_pca(distances, settings)
     try:
         found = two_nn_dimension(distances, metric="precomputed")
     except ValueError as error:
-        local = _local_pca(distances, len(distances), settings)
         return _Estimate(np.array([_NOTHING, local]), np.nan, 0, str(error))
-    local = _local_pca(distances, found.points, settings)
     half_way = _at_half(distances, half)
     return _Estimate(np.array([found[:3], local]), half_way, found.points, "")
 
 
-def _local_pca(
-    distances: Tensor, points: int, settings: AnalysisSettings
-) -> tuple[float, float, float]:
-    """Return the mean over latents; 0 for a point, NaN where too few are distinct."""
-    if not bool(distances.any()):
-        return (0.0, 0.0, 0.0)
-    neighbours = min(settings.neighbours, points - 1)
-    try:
-        each = local_pca_dimension(distances, neighbours=neighbours, metric="precomputed").each
-    except ValueError:
-        return _NOTHING
+def _local_pca(distances: Tensor, settings: AnalysisSettings) -> tuple[float, float, float]:
+    neighbours = min(settings.neighbours, len(distances) - 1)
+    each = local_pca_dimension(distances, neighbours=neighbours, metric="precomputed").each
     mean, low, high = bootstrap_mean(each.numpy(), seed=settings.seed)
     return float(mean), float(low), float(high)
 
