@@ -326,12 +326,10 @@ def test_a_broken_image(trained, refused, tmp_path):
 
 
 def test_a_full_disk(trained, refused, tmp_path, monkeypatch):
-    import latentgeo.results
-
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "summary.json"))
 
-    monkeypatch.setattr(latentgeo.results, "write_json", full)
+    monkeypatch.setattr("latentgeo.results.storing.write_json", full)
     line = refused(
         *("analyze", trained / "cae", "--data", "digits", "--samples", "8", "--noise", "0,0.1"),
         *("--no-tsne", "--quiet", "--out", tmp_path / "x"),
