@@ -8,175 +8,102 @@ test images are only counted against. What is already there is kept and what was
 on, so the same command finishes a study that was cut off.
 """
 
-import json
 import sys
-import time
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, replace
+from functools import partial
 
-from aae_measures import measure, parzen
-from aae_tables import draw, gather, to_markdown
-from aae_variants import VARIANTS
-from study_command import run_command
-from study_runs import finish_run, for_each
-from study_tables import facts_of_run
+import measures.aae as measures
+from measures import aae_tables as tables
+from models.aae import VARIANTS
+from study import Facts, Request, Run, Study, run_command, train_settings
 
 from latentgeo.datasets import load
 from latentgeo.figures import save_figure
 from latentgeo.figures.variants import draw_variant
-from latentgeo.files import write_json, write_text
-from latentgeo.models import Autoencoder, choose_device, load_model
-from latentgeo.provenance import provenance
+from latentgeo.models import Autoencoder
 
 MEASURES = "aae.json"
 _SHOWN = 2000  # images by which a figure shows a model
+_WEIGHTS = ("discriminator_rate", "adversarial_weight", "classification_weight", "input_noise")
 
 
 @dataclass(frozen=True)
 class Scale:
     """How large the study is; all of it is written into its results."""
 
-    hidden: tuple[int, ...]
-    epochs: int
-    seeds: int
-    samples: int
-    tested: int
-    input_noise: float
+    hidden: tuple[int, ...] = (400, 400)
+    epochs: int = 5
+    seeds: int = 3
+    samples: int = 10_000
+    tested: int = 1000
+    input_noise: float = 0.0
     learning_rate: float = 1e-3
     discriminator_rate: float = 5e-4
     adversarial_weight: float = 1.0
-    classification_weight: float = 1.0
+    classification_weight: float = 10.0
     batch_size: int = 100
     schedule: str = "steps"
     beta1: float = 0.5
     data: str = "mnist"
 
 
+_SMOKE = Scale((16, 16), epochs=1, seeds=1, samples=100, tested=60, data="digits")
 SCALES = {
-    "smoke": Scale(
-        (16, 16), epochs=1, seeds=1, samples=100, tested=60, input_noise=0.1, data="digits"
-    ),
+    "smoke": replace(_SMOKE, input_noise=0.1, classification_weight=1.0),
     # The settings that did best in aae_search.py.
-    "laptop": Scale(
-        (400, 400),
-        epochs=5,
-        seeds=3,
-        samples=10_000,
-        tested=1000,
-        input_noise=0.0,
-        classification_weight=10.0,
-    ),
-    "paper": Scale((1000, 1000), epochs=200, seeds=5, samples=10_000, tested=1000, input_noise=0.3),
+    "laptop": Scale(),
+    "paper": Scale((1000, 1000), 200, seeds=5, input_noise=0.3, classification_weight=1.0),
 }
 
 
-@dataclass(frozen=True)
-class Job:
-    """One run."""
-
-    name: str
-    seed: int
-    scale: Scale
-    out: Path
-    device: str
-
-    @property
-    def folder(self) -> Path:
-        """Its run folder."""
-        return self.out / "runs" / f"seed-{self.seed}" / self.name
+def settings(run: Run) -> Facts:
+    """Return the settings of training."""
+    nets = {"hidden": run.scale.hidden, "discriminator": run.scale.hidden}
+    chosen = {name: getattr(run.scale, name) for name in _WEIGHTS}
+    return train_settings(run, backbone="mlp", options={**nets, **chosen, **run.options})
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the study; 0 when done, 2 for input that cannot be used."""
-    return run_command("aae", __doc__, SCALES, run_study, arguments)
-
-
-def run_study(scale_name: str, scale: Scale, out: Path, *, workers: int, device: str) -> None:
-    """Train, measure and draw every variant at every seed, and set the whole beside the paper."""
-    start = time.perf_counter()
-    load(scale.data)  # data that cannot be had is an error now
-    jobs = [Job(name, seed, scale, out, device) for name in VARIANTS for seed in range(scale.seeds)]
-    for_each(run, jobs, workers)
-    found = gather({name: [_read(job) for job in jobs if job.name == name] for name in VARIANTS})
-    facts = provenance(
-        scale=scale_name,
-        **asdict(scale),
-        workers=workers,
-        training_images_as_samples=_ceiling(scale),
-        training_seconds=round(sum(facts_of_run(job.folder)["seconds"] for job in jobs)),
-        seconds_of_this_command=round(time.perf_counter() - start),
+def measure(run: Run) -> Facts:
+    """Measure what a variant is for, and draw the figures of seed 0."""
+    model, scale = run.trained(), run.scale
+    if run.seed == 0:
+        _draw(run, model)
+    validation, test = (load(run.data, split) for split in ("validation", "test"))
+    return measures.measure(
+        model, validation, test, samples=scale.samples, tested=scale.tested, seed=run.seed
     )
-    study = out / "study"
-    write_json(study / "study.json", {"provenance": facts, "variants": found})
-    write_text(study / "study.md", to_markdown(found, facts))
-    draw(found, study)
-    print(f"study: {study / 'study.md'}")
 
 
-def run(job: Job) -> None:
-    """Train one variant, measure it and draw its figures, unless that is done."""
-    model = trained(job)
-    if not (job.folder / MEASURES).exists():
-        _measure(job, model)
-        print(f"{job.name}, seed {job.seed}: measured", flush=True)
+def _draw(run: Run, model: Autoencoder) -> None:
+    test = load(run.data, "test")
+    shown = draw_variant(model, test.take(min(_SHOWN, len(test))))
+    for kind, display in shown.items():
+        save_figure(display.plot().figure_, run.out / "study" / f"{run.name}-{kind}")
 
 
-def trained(job: Job) -> Autoencoder:
-    """Train one variant, unless that is done, and give it."""
-    scale = job.scale
-    finish_run(
-        "aae",
-        job.folder,
-        backbone="mlp",
-        data=scale.data,
-        options={
-            "hidden": scale.hidden,
-            "discriminator": scale.hidden,
-            "discriminator_rate": scale.discriminator_rate,
-            "adversarial_weight": scale.adversarial_weight,
-            "classification_weight": scale.classification_weight,
-            "input_noise": scale.input_noise,
-            **VARIANTS[job.name].options,
-        },
-        epochs=scale.epochs,
-        batch_size=scale.batch_size,
-        learning_rate=scale.learning_rate,
-        beta1=scale.beta1,
-        schedule=scale.schedule,
-        seed=job.seed,
-        device=job.device,
-        progress=False,
-    )
-    return load_model(job.folder).eval().to(choose_device(job.device))
-
-
-def _measure(job: Job, model: Autoencoder) -> None:
-    scale = job.scale
-    validation, test = (load(scale.data, split) for split in ("validation", "test"))
-    if job.seed == 0:
-        shown = draw_variant(model, test.take(min(_SHOWN, len(test))))
-        for kind, display in shown.items():
-            folder = job.out / "study"
-            save_figure(display.plot().figure_, folder / f"{job.name}-{kind}")
-    found = measure(
-        model, validation, test, samples=scale.samples, tested=scale.tested, seed=job.seed
-    )
-    write_json(job.folder / MEASURES, found)
-
-
-def _read(job: Job) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((job.folder / MEASURES).read_text(encoding="utf-8"))
-    facts = facts_of_run(job.folder)
-    return found | {key: facts[key] for key in ("validation_psnr_db", "learned", "trouble")}
-
-
-def _ceiling(scale: Scale) -> dict[str, Any]:
+def ceiling(request: Request) -> Facts:
     """Measure what training images themselves would reach in the place of samples."""
-    train, validation, test = (load(scale.data, split) for split in ("train", "validation", "test"))
-    drawn = train.take(min(scale.samples, len(train)), seed=0).batch(slice(None))
-    return parzen(drawn, validation, test)
+    train, *others = (load(request.data, split) for split in ("train", "validation", "test"))
+    drawn = train.take(min(request.scale.samples, len(train)), seed=0).batch(slice(None))
+    return {"training_images_as_samples": measures.parzen(drawn, *others)}
 
+
+STUDY = Study(
+    "aae",
+    __doc__,
+    SCALES,
+    models=VARIANTS,
+    settings=settings,
+    measure=measure,
+    measured=MEASURES,
+    gather=partial(tables.gather_runs, MEASURES),
+    prepare=lambda request: load(request.data),  # data that cannot be had is an error now
+    facts=ceiling,
+    show=tables.show,
+    page="aae",
+    draw=tables.draw,
+)
+main = partial(run_command, STUDY)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -9,24 +9,16 @@ cut off.
 """
 
 import sys
-import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
-import numpy as np
-from acai_lines_tables import Evaluations, draw, gather, to_markdown
-from acai_models import BACKBONE, SEVEN, Sizes, options_of
-from study_command import run_command
-from study_runs import finish_run, for_each
-from study_tables import facts_of_run, without_nan
+from measures import lines
+from measures.lines import Evaluations, read_scores, write_scores
+from models.acai import BACKBONE, SEVEN, Sizes, options_of
+from study import Facts, Request, Run, Study, run_command, train_settings
 
-from latentgeo.files import write_atomically, write_json, write_text
 from latentgeo.interpolation import line_scores
 from latentgeo.models import Autoencoder
-from latentgeo.provenance import provenance
-
-SCORES = "lines.npz"
 
 
 @dataclass(frozen=True)
@@ -76,101 +68,45 @@ SCALES = {
 }
 
 
-@dataclass(frozen=True)
-class Job:
-    """One run."""
-
-    name: str
-    seed: int
-    scale: Scale
-    out: Path
-    device: str
-
-    @property
-    def folder(self) -> Path:
-        """Its run folder."""
-        return self.out / "runs" / f"seed-{self.seed}" / self.name
+def runs(request: Request) -> list[Run]:
+    """Return the dearest first, so that no worker is left alone with it at the end."""
+    return request.runs(dict(reversed(SEVEN.items())))
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the study; 0 when done, 2 for input that cannot be used."""
-    return run_command("acai-lines", __doc__, SCALES, run_study, arguments)
+def settings(run: Run) -> Facts:
+    """Return the settings of training; each epoch ends with a score."""
+    options = options_of(run.name, run.scale.sizes)
+    score = partial(score_epoch, run)
+    return train_settings(run, data="lines", backbone=BACKBONE, options=options, on_epoch=score)
 
 
-def run_study(scale_name: str, scale: Scale, out: Path, *, workers: int, device: str) -> None:
-    """Train and score every model at every seed, and set the whole beside the paper."""
-    start = time.perf_counter()
-    # The dearest first, so that no worker is left alone with it at the end.
-    jobs = [
-        Job(name, seed, scale, out, device)
-        for name in reversed(SEVEN)
-        for seed in range(scale.seeds)
-    ]
-    for_each(run, jobs, workers)
-    folders = {name: [job.folder for job in jobs if job.name == name] for name in SEVEN}
-    models = gather(
-        {name: [_read(folder) for folder in found] for name, found in folders.items()},
-        {name: [facts_of_run(folder) for folder in found] for name, found in folders.items()},
-        scale.last_evaluations,
-    )
-    facts = provenance(
-        scale=scale_name,
-        **asdict(scale),
-        workers=workers,
-        training_seconds=round(sum(sum(found["seconds"]) for found in models.values())),
-        seconds_of_this_command=round(time.perf_counter() - start),
-    )
-    study = out / "study"
-    write_json(study / "study.json", {"provenance": facts, "models": without_nan(models)})
-    write_text(study / "study.md", to_markdown(models, facts))
-    draw(models, study)
-    print(f"study: {study / 'study.md'}")
-
-
-def run(job: Job) -> None:
-    """Train one model and score it after each epoch."""
-    scale = job.scale
-    finish_run(
-        SEVEN[job.name].recipe,
-        job.folder,
-        backbone=BACKBONE,
-        data="lines",
-        options=options_of(job.name, scale.sizes),
-        epochs=scale.epochs,
-        batch_size=scale.batch_size,
-        learning_rate=scale.learning_rate,
-        train_samples=scale.train_samples,
-        seed=job.seed,
-        device=job.device,
-        progress=False,
-        on_epoch=partial(_score, job),
-    )
-
-
-def _score(job: Job, model: Autoencoder, epoch: int) -> None:
-    found = line_scores(model, pairs=job.scale.pairs, references=job.scale.references)
-    scores = Evaluations.of(
-        found.distance.mean(axis=1), found.pair_smoothness, found.pair_shortest_arc
-    )
+def score_epoch(run: Run, model: Autoencoder, epoch: int) -> None:
+    """Score a model, and put it behind the scores of earlier epochs."""
+    found = line_scores(model, pairs=run.scale.pairs, references=run.scale.references)
+    distance = found.distance.mean(axis=1)
+    scores = Evaluations.of(distance, found.pair_smoothness, found.pair_shortest_arc)
     if epoch > 1:
-        scores = _read(job.folder).up_to(epoch - 1).and_then(scores)
-    write_atomically(job.folder / SCORES, partial(_write, scores))
+        scores = read_scores(run.folder).up_to(epoch - 1).and_then(scores)
+    write_scores(run.folder, scores)
     print(
-        f"{job.name}, seed {job.seed}, epoch {epoch}: mean distance {found.mean_distance:.5f}, "
+        f"{run.name}, seed {run.seed}, epoch {epoch}: mean distance {found.mean_distance:.5f}, "
         f"smoothness {found.smoothness:.3f}, undefined {found.undefined}",
         flush=True,
     )
 
 
-def _write(scores: Evaluations, path: Path) -> None:
-    with path.open("wb") as file:  # of a name, numpy would make another
-        np.savez(file, **scores._asdict())
-
-
-def _read(folder: Path) -> Evaluations:
-    with np.load(folder / SCORES) as saved:
-        return Evaluations(**saved)
-
+STUDY = Study(
+    "acai-lines",
+    __doc__,
+    SCALES,
+    runs=runs,
+    settings=settings,
+    gather=lines.gather_runs,
+    show=lines.show,
+    page="acai_lines",
+    draw=lines.draw,
+)
+main = partial(run_command, STUDY)
 
 if __name__ == "__main__":
     sys.exit(main())

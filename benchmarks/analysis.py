@@ -19,11 +19,11 @@ import numpy as np
 import torch
 
 from latentgeo import encode, load, train
-from latentgeo.measures import AnalysisSettings, analyze_latents
-from latentgeo.measures.quality import mean_image_psnr
 from latentgeo.datasets import load as load_images
 from latentgeo.files import write_text
 from latentgeo.latents import Sweep, make_sweep
+from latentgeo.measures import AnalysisSettings, analyze_latents
+from latentgeo.measures.quality import mean_image_psnr
 from latentgeo.models import Autoencoder
 from latentgeo.provenance import provenance
 
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def measure(run: Path, data: str, samples: int, out: Path) -> dict[str, list[float]]:
-    """Give the seconds of each piece of work, once per repeat."""
+    """Return the seconds of each piece of work, once per repeat."""
     model = load(run)
     images = load_images(data).take(samples, seed=0)
     latents = encode(model, images, noise=NOISE, draws=2)

@@ -54,13 +54,13 @@ def measure(size: int, chosen: argparse.Namespace) -> dict[str, Any]:
 
 
 def analyze_once(size: int, name: str, channels: int = CHANNELS) -> dict[str, Any]:
-    """Give seconds, bytes and findings of one size."""
+    """Return seconds, bytes and findings of one size."""
     import torch
 
-    from latentgeo.measures import AnalysisSettings
-    from latentgeo.measures.ranks import rank_variables
-    from latentgeo.measures.latents import feature_width, point_streams
     from latentgeo.geometry import stream_spectra
+    from latentgeo.measures import AnalysisSettings
+    from latentgeo.measures.latents import feature_width, point_streams
+    from latentgeo.measures.ranks import rank_variables
     from latentgeo.models import choose_device
 
     place = choose_device(name)
@@ -90,7 +90,7 @@ def analyze_once(size: int, name: str, channels: int = CHANNELS) -> dict[str, An
 
 
 def synthetic(size: int, device: Any, channels: int = CHANNELS) -> Any:
-    """Give latents that are drawn when they are read, the same ones each time and in each shard."""
+    """Return latents that are drawn when they are read, the same each time and in each shard."""
     import torch
 
     from latentgeo.measures.latents import View

@@ -101,7 +101,7 @@ def main() -> None:
 
 
 def compare(repeats: int, cases: list[str], device: str) -> dict[str, dict[str, list[float]]]:
-    """Give the seconds of a step of each case and side, once per repeat."""
+    """Return the seconds of a step of each case and side, once per repeat."""
     found: dict[str, dict[str, list[float]]] = {case: {} for case in cases}
     for _ in range(repeats):
         for side in SIDES:
@@ -113,7 +113,7 @@ def compare(repeats: int, cases: list[str], device: str) -> dict[str, dict[str, 
 
 
 def measure(side: str, cases: list[str], device: str) -> dict[str, float]:
-    """Give the seconds of a step of one side, for each case."""
+    """Return the seconds of a step of one side, for each case."""
     found = {}
     for name in cases:
         case = CASES[name]
@@ -145,7 +145,7 @@ def at_once(case: Case, images: Images, device: str, seeds: tuple[int, ...] = SE
 
 
 def given(case: Case, images: Images, device: str, seed: int, folder: Path) -> Given:
-    """Give what a loop takes: the settings of one epoch, and a model with the weights of a seed."""
+    """Return what a loop takes: settings of one epoch, and a model with weights of a seed."""
     config = one_epoch(
         images,
         recipe=case.recipe,
@@ -162,7 +162,7 @@ def given(case: Case, images: Images, device: str, seed: int, folder: Path) -> G
 
 
 def seconds_of(stamps: list[float]) -> float:
-    """Give the seconds of a step after the warm-up, from the times when the steps ended."""
+    """Return the seconds of a step after the warm-up, from the times when the steps ended."""
     timed = stamps[min(WARMUP, len(stamps) - 2) :]
     return (timed[-1] - timed[0]) / (len(timed) - 1)
 

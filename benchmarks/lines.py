@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def measure() -> dict[str, tuple[float, int]]:
-    """Give the best seconds of each piece of work, and how many images it was."""
+    """Return the best seconds of each piece of work, and how many images it was."""
     angles = np.random.default_rng(0).uniform(0, 2 * np.pi, LINES)
     images = render_lines(angles[: PAIRS * STEPS]).reshape(PAIRS, STEPS, 1, 32, 32)
     return {
@@ -49,7 +49,7 @@ def measure() -> dict[str, tuple[float, int]]:
 
 
 def seconds_of(work: Callable[[], object]) -> float:
-    """Give the best time of some work, after one run that does not count."""
+    """Return the best time of some work, after one run that does not count."""
     work()
     found = []
     for _ in range(REPEATS):

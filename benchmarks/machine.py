@@ -6,7 +6,7 @@ from typing import Any
 
 
 def say_machine(facts: Mapping[str, Any], before: tuple[float, ...], settings: str = "") -> str:
-    """Say where was measured, and how busy it was.
+    """Return where was measured, and how busy it was.
 
     Parameters
     ----------

@@ -27,5 +27,5 @@ def run_alone(command: Sequence[str], environment: Mapping[str, str] | None = No
 
 
 def peak_bytes() -> int:
-    """Give the largest memory that this process has had (maximum resident set)."""
+    """Return the largest memory that this process has had (maximum resident set)."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

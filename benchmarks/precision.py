@@ -131,7 +131,7 @@ def _commonest(counts: Mapping[str, int]) -> float:
 
 
 def agree(one: list[float], other: list[float]) -> bool:
-    """Say whether two means lie no farther apart than the seeds of the first."""
+    """Return whether two means lie no farther apart than the seeds of the first."""
     return bool(abs(np.mean(one) - np.mean(other)) <= np.ptp(one))
 
 

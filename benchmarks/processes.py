@@ -74,14 +74,14 @@ class Layout:
     threads: int
 
     def __str__(self) -> str:
-        """Say it in words."""
+        """Return it in words."""
         return (
             f"{self.processes} process{'es' * (self.processes > 1)}, "
             f"{self.threads} thread{'s' * (self.threads > 1)} each"
         )
 
     def command(self, *arguments: str) -> list[str]:
-        """Give the command that starts this script so."""
+        """Return the command that starts this script so."""
         if self.processes == 1:
             return [sys.executable, __file__, *arguments]
         launcher = ["-m", "torch.distributed.run", "--standalone"]
@@ -194,7 +194,7 @@ def sent_per_step(model: Autoencoder, images: ImageDataset, batch: int) -> dict[
 
 
 def time_sending(sizes: dict[str, int]) -> float:
-    """Give the seconds that the sendings of a step take by themselves."""
+    """Return the seconds that the sendings of a step take by themselves."""
     rows = [
         torch.zeros(2, size // 8 // processes.count())
         for name, size in sizes.items()
@@ -222,7 +222,7 @@ def fit(points: Sequence[dict[str, Any]]) -> tuple[float, float, float]:
 
 
 def predict(point: dict[str, Any], terms: tuple[float, float, float]) -> float:
-    """Give the seconds of a step by the model."""
+    """Return the seconds of a step by the model."""
     fixed, nets, replicated = terms
     per_image = nets / point["processes"] + replicated
     return float(fixed + per_image * point["batch"] + point["sent"])

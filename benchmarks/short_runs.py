@@ -12,7 +12,7 @@ from latentgeo.training.start import fresh_model
 
 
 def one_epoch(images: ImageDataset | ImageStream, **settings: Any) -> TrainConfig:
-    """Give the settings of a run of one epoch that saves its state at the end alone."""
+    """Return the settings of a run of one epoch that saves its state at the end alone."""
     return TrainConfig(data=images.name, epochs=1, checkpoint_steps=len(images), **settings)
 
 

@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def measure(repeats: int) -> dict[str, list[float]]:
-    """Give the seconds of each process, once per repeat."""
+    """Return the seconds of each process, once per repeat."""
     found: dict[str, list[float]] = {work: [] for work in WORK}
     for _ in range(repeats):
         for work, arguments in WORK.items():

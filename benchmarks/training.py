@@ -107,7 +107,7 @@ def main() -> None:
 
 
 def compare(case: str, turns: int, pythae: str, device: str) -> dict[str, list[float]]:
-    """Give the seconds of each turn of a case, by side."""
+    """Return the seconds of each turn of a case, by side."""
     given = ["--cases", case, "--turns", str(turns), "--device", device]
     commands = {
         side: [pythae if side == "pythae" else sys.executable, __file__, "--side", side, *given]
@@ -143,7 +143,7 @@ def matrix_product(case: Case, images: ImageDataset, device: str, on_step: OnSte
 def settings(
     case: Case, images: ImageDataset, device: str = "cpu", precision: str = FLOAT32
 ) -> TrainConfig:
-    """Give the settings of a run of one epoch."""
+    """Return the settings of a run of one epoch."""
     return one_epoch(
         images,
         recipe=case.recipe,
@@ -193,7 +193,7 @@ def bare(case: Case, images: ImageDataset, device: str, on_step: OnStep) -> Weig
 
 
 def bare_step(case: Case, model: Autoencoder) -> Step:
-    """Give what takes one step of a model."""
+    """Return what takes one step of a model."""
     critics = [term for term in objective(model) if isinstance(term, AdversarialTerm)]
     for term in critics:
         term.to(next(model.parameters()).device)
@@ -201,13 +201,13 @@ def bare_step(case: Case, model: Autoencoder) -> Step:
 
 
 def nets_of(model: Autoencoder) -> Nets:
-    """Give encoder and decoder as plain nets."""
+    """Return encoder and decoder as plain nets."""
     point = model.bottleneck
     return nn.Sequential(model.encoder, point.project, point.activation), model.decoder
 
 
 def adam(net: nn.Module, rate: float, beta1: float) -> Adam:
-    """Give the optimiser."""
+    """Return the optimiser."""
     return Adam(net.parameters(), lr=rate, betas=(beta1, 0.999), fused=True)
 
 
@@ -219,7 +219,7 @@ def descend(optimiser: Adam, loss: Tensor) -> None:
 
 
 def squared(given: Tensor, images: Tensor) -> Tensor:
-    """Give the squared error per image, the mean over the batch."""
+    """Return the squared error per image, the mean over the batch."""
     return (given - images).square().flatten(1).sum(dim=1).mean()
 
 

@@ -15,6 +15,10 @@ _HOMES = {
     "analyze": ("latentgeo.pipeline", "analyze"),
     "read": ("latentgeo.measures", "read"),
     "register_measure": ("latentgeo.measures", "register_measure"),
+    "register_recipe": ("latentgeo.models", "register_recipe"),
+    "register_backbone": ("latentgeo.models", "register_backbone"),
+    "register_dataset": ("latentgeo.datasets", "register_dataset"),
+    "register_perturbation": ("latentgeo.datasets", "register_perturbation"),
     "interpolate": ("latentgeo.interpolation", "interpolate_images"),
     "lines": ("latentgeo.interpolation", "score_lines"),
     "compare": ("latentgeo.comparison", "compare"),
@@ -27,12 +31,16 @@ _HOMES = {
 if TYPE_CHECKING:
     from latentgeo.checkpoints import open_checkpoint as load
     from latentgeo.comparison import compare as compare
+    from latentgeo.datasets import register_dataset as register_dataset
+    from latentgeo.datasets import register_perturbation as register_perturbation
     from latentgeo.errors import InputError as InputError
     from latentgeo.interpolation import interpolate_images as interpolate
     from latentgeo.interpolation import score_lines as lines
     from latentgeo.latents import encode as encode
     from latentgeo.measures import read as read
     from latentgeo.measures import register_measure as register_measure
+    from latentgeo.models import register_backbone as register_backbone
+    from latentgeo.models import register_recipe as register_recipe
     from latentgeo.pipeline import analyze as analyze
     from latentgeo.sharing import export as export
     from latentgeo.sharing import from_hub as from_hub
@@ -52,7 +60,11 @@ __all__ = [
     "load",
     "push_to_hub",
     "read",
+    "register_backbone",
+    "register_dataset",
     "register_measure",
+    "register_perturbation",
+    "register_recipe",
     "train",
 ]
 

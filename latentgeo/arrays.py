@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def to_tensor(values: Any) -> Tensor:
-    """Give an array as a tensor of its dtype, copied only where torch cannot share its memory.
+    """Return an array as a tensor of its dtype, copied only where torch cannot share its memory.
 
     Parameters
     ----------

@@ -132,7 +132,6 @@ def _facts(found: Analysis) -> Facts:
     What a user chose comes before what follows from it, so that a message names the cause.
     """
     summary, recorded = found.summary, found.provenance
-    presentation = {name for measure in measures_of("analysis") for name in measure.presentation}
     return {
         "schema version": summary.get("schema_version"),
         "data": summary.get("data"),
@@ -143,7 +142,6 @@ def _facts(found: Analysis) -> Facts:
         **{
             f"setting {name}": value
             for name, value in _settings(recorded.get("settings", {})).items()
-            if name not in presentation
         },
         **_images(found.tree),
         "SHA-256 of the images (their size, split, pixels and labels)": recorded["data_sha256"],
@@ -156,8 +154,9 @@ def _settings(recorded: Facts) -> Facts:
     What a setting was before there was such a setting is its default.
     """
     known = AnalysisSettings().model_dump(mode="json") | recorded
-    compared = set(EncodingSettings.model_fields) - {"draws"}
-    return {name: value for name, value in known.items() if name not in compared}
+    presentation = {name for measure in measures_of("analysis") for name in measure.presentation}
+    apart = presentation | set(EncodingSettings.model_fields) - {"draws"}
+    return {name: value for name, value in known.items() if name not in apart}
 
 
 def _images(tree: xr.DataTree) -> Facts:
@@ -229,7 +228,7 @@ def _join(sources: list[_Source]) -> Analysis:
 
 
 def _provenance(sources: list[_Source]) -> Facts:
-    """Say what was joined, and what all of it has in common."""
+    """Return what was joined, and what all of it has in common."""
     own = [source.found.provenance for source in sources]
     settings = [one.get("settings", {}) for one in own]
     return provenance(

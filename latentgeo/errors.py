@@ -26,6 +26,6 @@ class ProcessesError(Exception):
 
 
 def reason_of(error: Exception, otherwise: str | None = None) -> str:
-    """Give the first line of what an error says; its type, or `otherwise`, if it says nothing."""
+    """Return the first line of what an error says; its type, or `otherwise`, if it says nothing."""
     said = str(error).strip() or otherwise or type(error).__name__
     return said.splitlines()[0]

@@ -109,7 +109,7 @@ def claim_folder(folder: Path, *, holds: str, force: bool = False) -> None:
 
 @contextmanager
 def folder_in_place(folder: Path) -> Iterator[Path]:
-    """Give a temporary sibling folder that takes the place of `folder` when the block succeeds."""
+    """Yield a temporary sibling folder that takes the place of `folder` when the block succeeds."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:

@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from importlib.metadata import entry_points
 from typing import Generic, TypeVar
 
@@ -63,16 +62,6 @@ class Registry(Mapping[str, Row], Generic[Row]):
     def unregister(self, name: str) -> None:
         """Remove a row."""
         del self._rows[name]
-
-    def find(self, name: str) -> Row:
-        """Return the row of a name; `InputError` names the nearest one where there is none."""
-        if name not in self:
-            near = get_close_matches(str(name), list(self), n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise InputError(
-                f"unknown {self.kind} {name!r}; expected one of {', '.join(self)}{hint}"
-            )
-        return self[name]
 
     def __getitem__(self, name: str) -> Row:
         self._load()

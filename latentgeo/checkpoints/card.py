@@ -12,6 +12,7 @@ from latentgeo.models import PosteriorLayout, Preprocessing
 from latentgeo.settings import CardSettings, parse, read_yaml
 
 CARD = "latentgeo.yaml"
+NO_DECODER = "none"
 _VERSION = 1
 
 

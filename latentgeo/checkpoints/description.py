@@ -19,7 +19,17 @@ _FROM_TRAINING = (
     "trouble",
     "finished",
 )
-_FROM_OTHERS = ("kind", "files_sha256", "weights", "card", "model", "model_sha256", "class")
+_FROM_OTHERS = (
+    "kind",
+    "files_sha256",
+    "weights",
+    "mismatch",
+    "not_a_function",
+    "card",
+    "model",
+    "model_sha256",
+    "class",
+)
 
 
 def info(

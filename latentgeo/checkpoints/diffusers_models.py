@@ -14,9 +14,7 @@ from latentgeo.checkpoints.untrusted import Weights
 from latentgeo.checkpoints.weights import fit_weights, read_weights
 from latentgeo.errors import InputError, reason_of
 from latentgeo.models import Preprocessing
-from latentgeo.settings import unknown
 
-KNOWN = ("AutoencoderKL", "AutoencoderTiny", "VQModel")
 _CONFIG = "config.json"
 _STEM = "diffusion_pytorch_model"
 _IN_MINUS_ONE_TO_ONE = Preprocessing(range=(-1.0, 1.0))  # all of diffusers' autoencoders
@@ -60,8 +58,6 @@ def open_folder(folder: Path, card: Card) -> Source:
         For another class, missing weights, or weights that do not fit.
     """
     name = class_in(folder) or ""
-    if name not in KNOWN:
-        raise unknown("diffusers class", name, KNOWN)
     path = folder / card.weights if card.weights else _find_weights(folder)
     config = json.loads((folder / _CONFIG).read_text(encoding="utf-8"))
     options = {key: value for key, value in config.items() if not key.startswith("_")}
@@ -112,17 +108,29 @@ def _filled(
 ) -> Source:
     """Build one of diffusers' classes and fill in the weights."""
     net = _build(name, options)
+    renamed = dict(weights.tensors)
+    net._fix_state_dict_keys_on_load(renamed)  # the names of attention before diffusers 0.18
+    weights = weights._replace(tensors=renamed)
     fit = fit_weights(net, weights, strict=card.strict, prefix=card.prefix, path=path)
     known = Card(name=name, preprocessing=_IN_MINUS_ONE_TO_ONE)
-    return Source(
-        "diffusers", net, known, (path,), facts={"class": name, "weights": list(fit.notes)}
-    )
+    return Source("diffusers", net, known, weights.files, facts={"class": name, **fit.facts()})
 
 
-def _build(name: str, options: Mapping[str, Any]) -> nn.Module:
+def _build(name: str, options: Mapping[str, Any]) -> Any:
     diffusers = _import()
+    found = getattr(diffusers, name, None)
+    if not (isinstance(found, type) and issubclass(found, diffusers.ModelMixin)):
+        raise InputError(
+            f"diffusers class {name!r} is unknown to diffusers {diffusers.__version__}; expected "
+            "an autoencoder such as AutoencoderKL, or install a newer diffusers"
+        )
+    if not (hasattr(found, "encode") and hasattr(found, "decode")):
+        raise InputError(
+            f"diffusers class {name!r} is unknown as an autoencoder, having no encode and decode; "
+            "give the folder of a vae, or open the network by its code (--model)"
+        )
     try:
-        net: nn.Module = getattr(diffusers, name).from_config(dict(options))
+        net: nn.Module = found.from_config(dict(options))  # type: ignore[attr-defined] # of diffusers
     except Exception as error:  # a configuration is anybody's text
         raise InputError(
             f"{_CONFIG} describes no {name} that diffusers {diffusers.__version__} can build: "
@@ -144,7 +152,7 @@ def _import() -> Any:
 
 def _find_weights(folder: Path) -> Path:
     files = [path for path in folder.iterdir() if path.name.startswith(_STEM)]
-    for suffix in (".safetensors", ".bin"):
+    for suffix in (".safetensors", ".bin", ".safetensors.index.json", ".bin.index.json"):
         plain = folder / f"{_STEM}{suffix}"
         if plain in files:
             return plain
@@ -161,7 +169,7 @@ def _is_taesd(tensors: Tensors) -> bool:
 
 
 def _is_half(tensors: Tensors, half: str) -> bool:
-    """Tell TAESD's halves by their first convolution, after which come blocks of three."""
+    """Return TAESD's halves by their first convolution, after which come blocks of three."""
     first, block = {
         "encoder": ("0.weight", "1.conv.0.weight"),
         "decoder": ("1.weight", "3.conv.0.weight"),

@@ -30,6 +30,7 @@ class Member(nn.Module):
         super().__init__()
         self.net = net
         self.name = name
+        self.described = f"{type(net).__name__}.{name}"
 
     def forward(self, values: Tensor) -> Any:
         """Call it."""
@@ -66,6 +67,7 @@ class Tapped(nn.Module):
         self.net = net
         self.layers = tuple(layers)
         self.call = call
+        self.described = f"{type(net).__name__}.{call}"
         self.shapes: dict[str, Shape] = {}
 
     def forward(self, images: Tensor) -> Tensor:

@@ -1,6 +1,8 @@
 """Open a checkpoint, whoever made it."""
 
 import json
+import re
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from latentgeo.checkpoints import archives, diffusers_models, ours, pythae_runs
-from latentgeo.checkpoints.card import CARD, Card, read_card
+from latentgeo.checkpoints.card import CARD, NO_DECODER, Card, read_card
 from latentgeo.checkpoints.factories import (
     allow,
     digest_of_code,
@@ -19,6 +21,7 @@ from latentgeo.checkpoints.factories import (
     same_code,
 )
 from latentgeo.checkpoints.members import Tapped, find_decoder, find_encoder
+from latentgeo.checkpoints.repeats import check_repeats, describe_unsteady
 from latentgeo.checkpoints.source import Source
 from latentgeo.checkpoints.untrusted import Program, read_untrusted
 from latentgeo.checkpoints.weights import fit_weights, read_weights
@@ -31,6 +34,19 @@ from latentgeo.training import RunFolder
 Model = str | nn.Module | Callable[..., nn.Module]
 
 _SAYS_NOTHING = ("model", "weights", "checkpoint", "best", "last", "pytorch_model")
+_SPLIT = re.compile(r"-\d{5}-of-\d{5}\.")  # one of several files, which an index lists
+_TO_TORCH = (
+    "of another framework, which is not read; write the network in PyTorch, convert its weights to "
+    "safetensors and give both (--model)"
+)
+_OTHERS = {
+    "saved_model.pb": f"a SavedModel of TensorFlow, {_TO_TORCH}",
+    "keras_metadata.pb": f"a model of Keras, {_TO_TORCH}",
+    "_METADATA": f"a checkpoint of orbax (JAX), {_TO_TORCH}",
+    "_CHECKPOINT_METADATA": f"a checkpoint of orbax (JAX), {_TO_TORCH}",
+    "checkpoint": f"a checkpoint of TensorFlow, {_TO_TORCH}",
+}
+_SAID = ("dtype", "flat_input", "not_a_function")  # what was found out by running it
 _SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt", ".bin")
 
 
@@ -129,7 +145,7 @@ def is_ours(path: Path) -> bool:
 
 
 def _is_our_config(folder: Path) -> bool:
-    """Tell our `config.json` from others of that name; a broken one by the weights beside it."""
+    """Return our `config.json` from others of that name; a broken one by the weights beside it."""
     try:
         values = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     except OSError:
@@ -226,10 +242,16 @@ def _single_file(folder: Path, card: Card) -> Path:
                 f"weights {str(path)!r} do not exist; mend {CARD}, or give another file"
             )
         return path
-    files = sorted(p for p in folder.iterdir() if p.suffix in (*_SUFFIXES, ".pt2"))
+    names = sorted(path.name for path in folder.iterdir())
+    indices = [name for name in names if re.search(r"\.index(\.\w+)?\.json$", name)]
+    whole = [n for n in names if Path(n).suffix in (*_SUFFIXES, ".pt2") and not _SPLIT.search(n)]
+    files = [folder / name for name in indices + whole]
     if len(files) == 1:
         return files[0]
     if not files:
+        for name, what in _OTHERS.items():
+            if name in names:
+                raise InputError(f"folder {str(folder)!r} is {what}")
         raise InputError(
             f"folder {str(folder)!r} holds no weights; expected a run folder that `latentgeo "
             "train` made (model.safetensors and config.json), or weights that others saved"
@@ -243,6 +265,11 @@ def _single_file(folder: Path, card: Card) -> Path:
 def _open_module(path: Path | None, model: Model | None, card: Card) -> Source:
     """Build the network by the user's own code, and fill in the weights."""
     facts: dict[str, Any] = {}
+    if card.decoder is not None:
+        raise InputError(
+            f"decoder {card.decoder!r} names a second file, which a network that code makes "
+            "(model, --model) does not take; give one file that holds both, or leave it out"
+        )
     if isinstance(model, nn.Module):
         net = model
     elif model is not None and not isinstance(model, str):
@@ -257,11 +284,10 @@ def _open_module(path: Path | None, model: Model | None, card: Card) -> Source:
     if path is None:
         return Source("module", net, Card(name=type(net).__name__), (), facts=facts)
     file = path if path.is_file() else _single_file(path, card)
-    fit = fit_weights(
-        net, read_weights(file, ema=card.ema), strict=card.strict, prefix=card.prefix, path=file
-    )
+    weights = read_weights(file, ema=card.ema)
+    fit = fit_weights(net, weights, strict=card.strict, prefix=card.prefix, path=file)
     known = Card(name=name_of(path))
-    return Source("module", net, known, (file,), facts={**facts, "weights": list(fit.notes)})
+    return Source("module", net, known, weights.files, facts={**facts, **fit.facts()})
 
 
 def _allowed_code(path: Path | None, model: str | None, card: Card) -> tuple[str, Path]:
@@ -294,9 +320,9 @@ def _autoencoder(
             "on the command line --image-shape 3,64,64"
         )
     encoder = find_encoder(source.net, card.encode, card.layers)
-    decoder = source.decoder
-    if decoder is None:
-        decoder = find_decoder(source.net, card.decode, card.layers)
+    decoder = None
+    if card.decode != NO_DECODER:
+        decoder = source.decoder or find_decoder(source.net, card.decode, card.layers)
     model = wrap(
         encoder,
         decoder,
@@ -307,6 +333,9 @@ def _autoencoder(
     )
     if isinstance(encoder, Tapped) and len(card.layers) > 1:
         model.parts = dict(encoder.shapes)
+    if unsteady := check_repeats(model):
+        model.identity["not_a_function"] = unsteady
+        warnings.warn(describe_unsteady(model.config.recipe, unsteady), stacklevel=3)
     model.identity |= {
         "encode": card.encode,
         "layers": list(card.layers),
@@ -317,6 +346,7 @@ def _autoencoder(
         "files_sha256": {file.name: sha256_of_file(file) for file in source.files},
         "card": card.model_dump(mode="json", exclude_unset=True, exclude={"trust_code"}),
         **source.facts,
+        **{name: model.identity[name] for name in _SAID if name in model.identity},
         "weights_sha256": model.weights_sha256(),
     }
     return model

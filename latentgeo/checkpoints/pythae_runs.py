@@ -56,7 +56,7 @@ def open_run(folder: Path, card: Card) -> Source:
         # The whole model has no encode of its own that gives a posterior; its encoder does.
         Card(encode="encoder", decode="decoder").updated(Card.of(name=_name(config), **known)),
         (folder / _CONFIG, path),
-        facts={"class": _name(config), "weights": list(fit.notes)},
+        facts={"class": _name(config), **fit.facts()},
     )
 
 

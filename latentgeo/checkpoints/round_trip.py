@@ -7,10 +7,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from latentgeo.checkpoints.own_forward import OwnForward, check_forward
 from latentgeo.datasets import ImageDataset
 from latentgeo.metrics import LEARNED_MARGIN_DB, bootstrap_mean, psnr
 from latentgeo.models import Autoencoder, Preprocessing, device_of
 from latentgeo.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+from latentgeo.models.wrapping import Seeing
 
 _IMAGES = 16
 _EXACT_DB = 100.0  # JSON knows no infinity
@@ -40,12 +42,16 @@ class RoundTrip(NamedTuple):
         Under other codings of the input: "[0, 1]", "[-1, 1]", "ImageNet".
     suspicion : str or None
         What is probably wrong, with the evidence and the way out.
+    own_forward : dict or None
+        How far decode(encode(x)) is from the network's own forward pass (`OwnForward`), where it
+        has one.
     """
 
     psnr_db: float
     baseline_db: float
     alternatives_db: dict[str, float]
     suspicion: str | None
+    own_forward: dict[str, Any] | None = None
 
 
 def check_round_trip(model: Autoencoder, images: ImageDataset) -> RoundTrip | None:
@@ -63,15 +69,16 @@ def check_round_trip(model: Autoencoder, images: ImageDataset) -> RoundTrip | No
     RoundTrip or None
         None for a model without a decoder, and for our own, which were trained by this package.
     """
-    preprocessing = getattr(model.encoder, "preprocessing", None)
-    if preprocessing is None or not model.decodes:
+    encoder = model.encoder
+    if not isinstance(encoder, Seeing) or not model.decodes:
         return None
+    preprocessing = encoder.preprocessing
     batch = images.batch(slice(0, min(_IMAGES, len(images))))
     target = model.target(batch)
-    found = _decibels(model, preprocessing, batch, target)
+    found = _decibels(model, encoder, preprocessing, batch, target)
     baseline = _psnr(target.mean(dim=0, keepdim=True).expand_as(target), target)
     others = {
-        name: _decibels(model, _recoded(preprocessing, coding), batch, target)
+        name: _decibels(model, encoder, _recoded(preprocessing, coding), batch, target)
         for name, coding in _CODINGS.items()
         if _fits(coding, target) and _recoded(preprocessing, coding) != preprocessing
     }
@@ -84,7 +91,11 @@ def check_round_trip(model: Autoencoder, images: ImageDataset) -> RoundTrip | No
     ]
     best = max(better, key=lambda name: means[name], default=None)
     trip = RoundTrip(float(found.mean()), float(baseline.mean()), means, None)
-    return trip._replace(suspicion=_suspicion(trip, best))
+    forward = check_forward(model, batch)
+    if forward is None:
+        return trip._replace(suspicion=_suspicion(trip, best))
+    said = _of_forward(forward) or _suspicion(trip, best)
+    return trip._replace(suspicion=said, own_forward=forward._asdict())
 
 
 def _recoded(preprocessing: Preprocessing, coding: dict[str, Any]) -> Preprocessing:
@@ -97,11 +108,14 @@ def _fits(coding: dict[str, Any], target: Tensor) -> bool:
 
 @torch.inference_mode()
 def _decibels(
-    model: Autoencoder, preprocessing: Preprocessing, images: Tensor, target: Tensor
+    model: Autoencoder,
+    encoder: Seeing,
+    preprocessing: Preprocessing,
+    images: Tensor,
+    target: Tensor,
 ) -> NDArray[np.float64]:
     seen = preprocessing.normalise(preprocessing.see(images)).to(device_of(model))
-    net = model.encoder.get_submodule("net")
-    latents = model.bottleneck(net(seen)).mean
+    latents = model.bottleneck(encoder.encode(seen)).mean
     return _psnr(preprocessing.to_image(model.decode_logits(latents)).float().cpu(), target)
 
 
@@ -115,6 +129,17 @@ def _gain(decibels: NDArray[np.float64], found: NDArray[np.float64]) -> float:
     """Return the least that a coding gains, image by image: the lower end of the 95 % interval."""
     gain = bootstrap_mean(decibels - found, seed=0)
     return float(gain.low if np.isfinite(gain.low) else gain.mean)
+
+
+def _of_forward(forward: OwnForward) -> str | None:
+    if forward.better is None:
+        return None
+    return (
+        "the layout of the posterior or the output of the decoder is probably wrong: "
+        f"decode(encode(x)) is {forward.distance:.3g} (root mean square) from what the network's "
+        f"own forward pass gives, and {forward.alternatives[forward.better]:.3g} with "
+        f"{forward.better}; try that"
+    )
 
 
 def _suspicion(trip: RoundTrip, best: str | None) -> str | None:

@@ -14,7 +14,9 @@ from latentgeo.checkpoints.untrusted import MAX_BYTES, Program, Weights, read_un
 from latentgeo.errors import InputError
 
 _EMA = re.compile(r"(^|[._])ema([._]|$)", re.IGNORECASE)
-_COMPILED = "_orig_mod."
+# What torch.compile, FSDP and activation checkpointing put before the names of what they wrap,
+# the whole or a part.
+_INSERTED = ("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")
 _WRAPPERS = ("module.", "model.", "net.", "network.")
 _COUNTER = "num_batches_tracked"
 _SHOWN = 3
@@ -34,11 +36,21 @@ class Fit(NamedTuple):
         Tensors that the module has no place for.
     notes : tuple of str
         What was done: prefixes that were taken off, numbers that were converted.
+    strict : bool
+        Whether it went as torch's own strict loading would: nothing was let through.
     """
 
     missing: tuple[str, ...]
     unexpected: tuple[str, ...]
     notes: tuple[str, ...]
+    strict: bool = True
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the provenance of a model tells of its weights."""
+        if self.strict:
+            return {"weights": list(self.notes)}
+        let_through = {"missing": list(self.missing), "unexpected": list(self.unexpected)}
+        return {"weights": list(self.notes), "mismatch": let_through}
 
 
 def read_weights(
@@ -93,7 +105,9 @@ def fit_weights(
     InputError
         When names or shapes do not fit.
     """
-    return _fit(module, weights.tensors, str(path or weights.path), strict=strict, prefix=prefix)
+    name = str(path or weights.path)
+    fit = _fit(module, weights.tensors, name, strict=strict, prefix=prefix)
+    return fit._replace(notes=(*weights.notes, *fit.notes))
 
 
 def _fit(
@@ -105,8 +119,11 @@ def _fit(
     missing = [name for name in expected if name not in view.tensors and name not in tied]
     unexpected = [name for name in view.tensors if name not in expected]
     lacking = [name for name in missing if not name.endswith(_COUNTER)]
-    if strict and (lacking or unexpected):
-        raise InputError(_misfit(path, module, expected, view.tensors, lacking, unexpected))
+    if lacking or unexpected:
+        if (own := _by_own_loading(module, tensors, prefix)) is not None:
+            return own
+        if strict:
+            raise InputError(_misfit(path, module, expected, view.tensors, lacking, unexpected))
     taken = {name: value for name, value in view.tensors.items() if name in expected}
     if not taken:
         raise InputError(_misfit(path, module, expected, view.tensors, lacking, unexpected))
@@ -116,12 +133,55 @@ def _fit(
         notes.append(f"{_count(missing)} missing and left as they were: {_list(missing)}")
     if unexpected:
         notes.append(f"{_count(unexpected)} not used: {_list(unexpected)}")
-    _load(module, taken, path)
+    _load(module, expected, taken, path)
     if lacking or unexpected:
         warnings.warn(
             _misfit(path, module, expected, view.tensors, lacking, unexpected), stacklevel=3
         )
-    return Fit(tuple(missing), tuple(unexpected), tuple(notes))
+    return Fit(tuple(missing), tuple(unexpected), tuple(notes), not (lacking or unexpected))
+
+
+def _by_own_loading(module: nn.Module, tensors: Tensors, prefix: str | None) -> Fit | None:
+    """Load as torch's strict loading does where a module renames tensors; or change nothing.
+
+    Weight normalisation and many projects keep old files readable by hooks that rename what is
+    loaded, which only the loading itself can run.
+    """
+    if not any(_loads_itself(part) for part in module.modules()):
+        return None
+    plain = _View(tensors) if prefix is None else _without(tensors, (), prefix)
+    bare = _bare(plain.tensors, plain.notes)
+    stripped = [_without(*bare[:2], wrapper) for wrapper in _WRAPPERS]
+    views = [plain, bare, *(view for view in stripped if len(view.tensors) == len(tensors))]
+    before = {name: value.detach().clone() for name, value in _tensors(module).items()}
+    for view in views:
+        try:
+            module.load_state_dict(dict(view.tensors), strict=True)
+        except Exception:  # noqa: S112 - a module's hooks may raise anything; then it is not this
+            continue
+        if all(map(_is_finite, _tensors(module).values())):
+            return Fit((), (), (*view.notes, "renamed by the module's own loading"))
+    with torch.no_grad():
+        for name, value in _tensors(module).items():
+            value.copy_(before[name])
+    return None
+
+
+def _loads_itself(module: nn.Module) -> bool:
+    plain = (nn.Module._load_from_state_dict, nn.Module.load_state_dict)
+    return bool(module._load_state_dict_pre_hooks) or plain != (
+        type(module)._load_from_state_dict,
+        type(module).load_state_dict,
+    )
+
+
+def _tensors(module: nn.Module) -> Tensors:
+    state = module.state_dict(keep_vars=True)
+    return {name: value for name, value in state.items() if isinstance(value, Tensor)}
+
+
+def _is_finite(value: Tensor) -> bool:
+    return not value.is_floating_point() or bool(torch.isfinite(value).all())
 
 
 class _View(NamedTuple):
@@ -134,7 +194,7 @@ class _View(NamedTuple):
 
 def _expected(module: nn.Module, path: str) -> Tensors:
     """Return the tensors that a module wants."""
-    wanted = {n: v for n, v in module.state_dict(keep_vars=True).items() if isinstance(v, Tensor)}
+    wanted = _tensors(module)
     lazy = [name for name, value in wanted.items() if is_lazy(value)]
     if lazy:
         raise InputError(
@@ -154,8 +214,8 @@ def _choose(expected: Tensors, tensors: Tensors, path: str, prefix: str | None) 
                 f"no tensor of {path!r} has the prefix {prefix!r}; its names are {_list(tensors)}"
             )
         return view
-    views = [_View(tensors), _compiled(tensors)]
-    for view in views:  # names as they are, but for what torch.compile adds
+    views = [_View(tensors), _bare(tensors)]
+    for view in views:  # names as they are, but for what was put in between
         if _fits(expected, view.tensors) and set(view.tensors) <= set(expected):
             return view
     views += [_without(*views[1][:2], found) for found in _prefixes(expected, views[1].tensors)]
@@ -174,12 +234,13 @@ def _choose(expected: Tensors, tensors: Tensors, path: str, prefix: str | None) 
     return max(known, key=lambda view: sum(name in expected for name in view.tensors))
 
 
-def _compiled(tensors: Tensors) -> _View:
-    """Take off what torch.compile adds, to the whole or to a part."""
-    if not any(_COMPILED in name for name in tensors):
-        return _View(tensors)
-    renamed = {name.replace(_COMPILED, ""): value for name, value in tensors.items()}
-    return _View(renamed, (f"stripped {_COMPILED!r}",))
+def _bare(tensors: Tensors, notes: tuple[str, ...] = ()) -> _View:
+    """Take off what wrappers of torch put in between, around the whole or a part."""
+    for inserted in _INSERTED:
+        if any(inserted in name for name in tensors):
+            tensors = {name.replace(inserted, ""): value for name, value in tensors.items()}
+            notes = (*notes, f"stripped {inserted!r}")
+    return _View(tensors, notes)
 
 
 def _prefixes(expected: Tensors, tensors: Tensors) -> list[str]:
@@ -225,7 +286,8 @@ def _tied(expected: Tensors, found: Tensors) -> dict[str, str]:
 
 
 def _identity(value: Tensor) -> tuple[Any, ...]:
-    return value.device, value.data_ptr(), value.shape, value.stride(), value.dtype
+    place = id(value) if value.is_meta else value.data_ptr()
+    return value.device, place, value.shape, value.stride(), value.dtype
 
 
 def _converted(expected: Tensors, taken: Tensors, path: str) -> list[str]:
@@ -245,7 +307,7 @@ def _converted(expected: Tensors, taken: Tensors, path: str) -> list[str]:
                 f"tensor {name!r} in {path!r} is of type {_dtype(value)}, the model wants "
                 f"{_dtype(wanted)}; make the model with the settings that it was trained with"
             )
-        if not torch.isfinite(value.to(wanted.dtype)).all():
+        if not _is_finite(value.to(wanted.dtype)):
             raise InputError(
                 f"tensor {name!r} in {path!r} has values too large for {_dtype(wanted)}; make "
                 f"the model in {_dtype(value)} (model.to(dtype))"
@@ -265,9 +327,17 @@ def _dtype(value: Tensor) -> str:
     return str(value.dtype).removeprefix("torch.")
 
 
-def _load(module: nn.Module, taken: Tensors, path: str) -> None:
+def _load(module: nn.Module, expected: Tensors, taken: Tensors, path: str) -> None:
+    if empty := [name for name, value in expected.items() if value.is_meta]:
+        # On the meta device there is nothing to copy into: the tensors themselves are put in.
+        if lost := [name for name in empty if name not in taken]:
+            raise InputError(
+                f"{type(module).__name__} was made on the meta device, and {path!r} has no values "
+                f"for {_list(lost)}; make it on the CPU"
+            )
+        taken = {n: value.to(expected[n].dtype, copy=True) for n, value in taken.items()}
     try:
-        module.load_state_dict(taken, strict=False)
+        module.load_state_dict(taken, strict=False, assign=bool(empty))
     except Exception as error:  # modules may have hooks of their own here
         reason = " ".join(str(error).split())
         raise InputError(f"{type(module).__name__} does not take {path!r}: {reason}") from error
@@ -290,8 +360,10 @@ def _misfit(
     shared = sum(name in expected for name in found)
     return (
         f"{path!r} does not fit {type(module).__name__}, with which it shares {shared} of "
-        f"{len(expected)} tensors: {'; '.join(said)}. Give the model that it was saved from, or "
-        "take what fits with strict=False (--allow-mismatch)"
+        f"{len(expected)} tensors: {'; '.join(said)}. Most likely it was saved from another "
+        "variant (more blocks, other channels, a head): give the model that it was saved from and "
+        "its arguments. Only if you know that what differs does not matter, take what fits with "
+        "strict=False (--allow-mismatch)"
     )
 
 

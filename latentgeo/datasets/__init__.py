@@ -28,10 +28,17 @@ from latentgeo.datasets.perturbations import (
     Perturbation,
     find_perturbation,
     perturb,
+    register_perturbation,
 )
 from latentgeo.datasets.sentences import SentenceDataset, to_sentences
 from latentgeo.datasets.streams import seeded_normal
-from latentgeo.datasets.table import DatasetInfo, load, names, training_images
+from latentgeo.datasets.table import (
+    DatasetInfo,
+    load,
+    names,
+    register_dataset,
+    training_images,
+)
 from latentgeo.metrics.line_images import render_lines
 
 __all__ = [
@@ -47,6 +54,8 @@ __all__ = [
     "load",
     "names",
     "perturb",
+    "register_dataset",
+    "register_perturbation",
     "render_lines",
     "seeded_normal",
     "to_sentences",

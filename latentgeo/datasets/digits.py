@@ -13,7 +13,7 @@ _PARTS = {"train": slice(0, 1257), "validation": slice(1257, 1437), "test": slic
 
 
 def read_digits(folder: Path, split: str, size: int | None) -> tuple[Pixels, Labels]:
-    """Give scikit-learn's 1,797 digits, enlarged from 8×8 to 28×28.
+    """Return scikit-learn's 1,797 digits, enlarged from 8×8 to 28×28.
 
     They lie in the order in which they were written, so test images are mostly by other
     writers than training images.

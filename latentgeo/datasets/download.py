@@ -46,7 +46,7 @@ class RemoteFile:
 
 
 def cache_folder(root: str | os.PathLike[str] | None = None) -> Path:
-    """Give the folder under which each dataset has a folder of its own.
+    """Return the folder under which each dataset has a folder of its own.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def fetch(file: RemoteFile, folder: Path) -> Path:
 
 
 def _is_cached(path: Path, file: RemoteFile) -> bool:
-    """Say whether the file is there; a wrong one is an error, for it may be the user's own."""
+    """Return whether the file is there; a wrong one is an error, for it may be the user's own."""
     try:
         found = sha256_of_file(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -133,7 +133,7 @@ def _download(file: RemoteFile, path: Path) -> None:
 
 
 def _in_turn(mirrors: tuple[str, ...]) -> Iterator[str]:
-    """Give all mirrors, and after a pause all of them again."""
+    """Return all mirrors, and after a pause all of them again."""
     yield from mirrors
     for _ in range(1, _ROUNDS):
         time.sleep(_PAUSE_S)
@@ -168,7 +168,7 @@ def _download_from(mirror: str, file: RemoteFile, path: Path) -> None:
 
 
 def _make_readable(path: Path) -> None:
-    """Give the file the permissions of any new file; pooch leaves those of a private one."""
+    """Return the file the permissions of any new file; pooch leaves those of a private one."""
     path.chmod(0o644)
 
 

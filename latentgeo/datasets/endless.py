@@ -68,7 +68,7 @@ class ImageStream:
         return hashlib.sha256(repr(facts).encode()).hexdigest()
 
     def at_epoch(self, epoch: int) -> "ImageStream":
-        """Give the images of an epoch, from 0; see `ImageDataset.at_epoch`."""
+        """Return the images of an epoch, from 0; see `ImageDataset.at_epoch`."""
         return replace(self, epoch=epoch)
 
     def batch(self, indices: Any) -> Tensor:
@@ -107,6 +107,6 @@ class ImageStream:
             yield self.batch(positions), self.epoch * self.samples + positions
 
     def take(self, n: int, seed: int | None = None) -> ImageDataset:
-        """Give the first `n` images as a finite data set; see `ImageDataset.take`."""
+        """Return the first `n` images as a finite data set; see `ImageDataset.take`."""
         pixels = self.make(np.arange(self.samples)).numpy()
         return ImageDataset.from_array(pixels, name=self.name, split=self.split).take(n, seed)

@@ -81,7 +81,7 @@ def read_folder(
 
 
 def split_of(path: PurePosixPath) -> str:
-    """Give the split of an image from its path below the folder."""
+    """Return the split of an image from its path below the folder."""
     return split_of_name(path.as_posix())
 
 

@@ -125,7 +125,7 @@ class ImageDataset:
         return digest.hexdigest()
 
     def batch(self, indices: Any) -> Tensor:
-        """Give images as a tensor.
+        """Return images as a tensor.
 
         Parameters
         ----------
@@ -195,14 +195,14 @@ class ImageDataset:
         return self._walk(size)
 
     def at_epoch(self, epoch: int) -> "ImageDataset":
-        """Give the images that an epoch of training sees: these, in every epoch.
+        """Return the images that an epoch of training sees: these, in every epoch.
 
         An `ImageStream` gives others.
         """
         return self
 
     def take(self, n: int, seed: int | None = None) -> "ImageDataset":
-        """Give a subset that remembers which images it holds.
+        """Return a subset that remembers which images it holds.
 
         Parameters
         ----------

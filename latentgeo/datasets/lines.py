@@ -66,7 +66,7 @@ def line_angles(n: int, seed: int, start: int = 0) -> NDArray[np.float64]:
 
 
 def line_stream(style: str = "paper", seed: int = 0, samples: int = EPOCH) -> ImageStream:
-    """Give lines without end, to train on: no two epochs share an image.
+    """Return lines without end, to train on: no two epochs share an image.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def _numbered_lines(numbers: NDArray[np.int64], *, style: str, seed: int) -> Ten
 
 
 def _numbered_angles(numbers: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
-    """Give the angles of these numbers of the stream: all between the ends, of which some are."""
+    """Return the angles of these numbers of the stream: all between the ends, of which some are."""
     if not len(numbers):
         return np.empty(0)
     first = int(numbers.min())

@@ -20,6 +20,7 @@ from torch import Tensor
 from latentgeo.datasets.streams import Indices, seeded_normal, streams
 from latentgeo.datasets.word_noise import draw_words, forget_words, replace_words
 from latentgeo.errors import InputError
+from latentgeo.registry import Registry
 
 #: What was drawn for a batch: tensors with one row for each image.
 Draw = tuple[Tensor, ...]
@@ -154,7 +155,7 @@ def perturb(images: Tensor, kind: str, level: float, *, seed: int, indices: Indi
 
 
 def find_perturbation(kind: str) -> Perturbation:
-    """Give the perturbation of that name, or raise an `InputError` that lists them."""
+    """Return the perturbation of that name, or raise an `InputError` that lists them."""
     if kind not in PERTURBATIONS:
         raise InputError(
             f"perturbation {kind!r} is not known: expected one of {', '.join(PERTURBATIONS)}"
@@ -237,8 +238,7 @@ def _check_images(images: Tensor, n: int) -> None:
         raise InputError(f"{n} indices came with {len(images)} images: expected one for each")
 
 
-#: Name → perturbation.
-PERTURBATIONS = {
+_ROWS = {
     row.name: row
     for row in (
         Perturbation(
@@ -313,3 +313,24 @@ PERTURBATIONS = {
         ),
     )
 }
+
+#: Every perturbation by name.
+PERTURBATIONS: Registry[Perturbation] = Registry("perturbations", "perturbation", _ROWS)
+
+
+def register_perturbation(perturbation: Perturbation, *, replace: bool = False) -> None:
+    """Add a perturbation, which ``--perturbation`` then knows by its name.
+
+    Parameters
+    ----------
+    perturbation : Perturbation
+        What it draws and does to images.
+    replace : bool, default=False
+        Replace a perturbation of the same name.
+
+    Raises
+    ------
+    InputError
+        When the name is taken and `replace` is false.
+    """
+    PERTURBATIONS.register(perturbation.name, perturbation, replace=replace)

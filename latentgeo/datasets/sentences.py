@@ -127,7 +127,7 @@ class SentenceDataset(ImageDataset):
         return one_hot(kept[:, 0, :, 0], len(self.vocabulary))
 
     def sentences(self) -> list[str]:
-        """Give the sentences as a model sees them, with "<unk>" and cut to T places."""
+        """Return the sentences as a model sees them, with "<unk>" and cut to T places."""
         return [to_sentence(row, self.vocabulary) for row in self.tokens]
 
 
@@ -154,7 +154,7 @@ def one_hot(tokens: Tensor, words: int) -> Tensor:
 
 
 def most_likely_tokens(images: Tensor) -> Tensor:
-    """Give the tokens that sentences most likely are.
+    """Return the tokens that sentences most likely are.
 
     Parameters
     ----------
@@ -173,7 +173,7 @@ def most_likely_tokens(images: Tensor) -> Tensor:
 
 
 def to_sentences(images: Tensor, vocabulary: Sequence[str]) -> list[str]:
-    """Give images of sentences as text.
+    """Return images of sentences as text.
 
     Parameters
     ----------
@@ -201,7 +201,7 @@ def to_sentences(images: Tensor, vocabulary: Sequence[str]) -> list[str]:
 
 
 def to_sentence(tokens: Iterable[int], vocabulary: Sequence[str]) -> str:
-    """Give tokens as text, up to the end token or the first blank place."""
+    """Return tokens as text, up to the end token or the first blank place."""
     words = []
     for token in tokens:
         if token <= END:

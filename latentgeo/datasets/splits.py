@@ -26,7 +26,7 @@ def check_split(split: Any) -> None:
 
 
 def split_of_name(name: str) -> str:
-    """Give the split of a thing from its name alone: "train" for 8 of 10."""
+    """Return the split of a thing from its name alone: "train" for 8 of 10."""
     # One name has one form here, however a file system writes its accents.
     form = unicodedata.normalize("NFC", name)
     tenth = int(hashlib.sha256(form.encode()).hexdigest(), 16) % 10

@@ -17,7 +17,7 @@ _LARGEST_SEED = 2**64 - 1
 
 
 def streams(seed: int, indices: Indices, stream: int = 0) -> Iterator[Generator]:
-    """Give each image its own random generator.
+    """Return each image its own random generator.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def seeded_normal(
 
 
 def checked_indices(indices: Indices) -> NDArray[np.int64]:
-    """Give indices as an array, or raise an `InputError`."""
+    """Return indices as an array, or raise an `InputError`."""
     array = np.asarray(indices)
     if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer) or (array < 0).any():
         raise InputError(

@@ -24,6 +24,7 @@ from latentgeo.datasets.splits import Labels, check_split
 from latentgeo.datasets.text import MULTI30K_FILES, is_text, read_multi30k, read_text
 from latentgeo.errors import InputError
 from latentgeo.metrics.line_images import LINE_SIDE
+from latentgeo.registry import Registry
 
 Reader = Callable[[Path, str, int | None], tuple[NDArray[Any], Labels] | SentenceDataset]
 
@@ -83,8 +84,8 @@ def _lines(style: str, drawn: str) -> DatasetInfo:
     )
 
 
-#: Name → dataset. A new one is a row here and the function that it names.
-TABLE = {
+# A new one is a row here and the function that it names.
+_ROWS = {
     "digits": DatasetInfo(
         summary="handwritten digits bundled with scikit-learn, 8x8 enlarged to 28x28",
         image_shape=(1, 28, 28),
@@ -163,9 +164,32 @@ TABLE = {
     ),
 }
 
+#: Every data set by name.
+TABLE: Registry[DatasetInfo] = Registry("datasets", "data set", _ROWS)
+
+
+def register_dataset(name: str, info: DatasetInfo, *, replace: bool = False) -> None:
+    """Add a data set, which ``--data`` and `load` then know by its name.
+
+    Parameters
+    ----------
+    name : str
+        Its name.
+    info : DatasetInfo
+        What there is to know of it, and the function that reads it.
+    replace : bool, default=False
+        Replace a data set of the same name.
+
+    Raises
+    ------
+    InputError
+        When the name is taken and `replace` is false.
+    """
+    TABLE.register(name, info, replace=replace)
+
 
 def names() -> dict[str, DatasetInfo]:
-    """Give the datasets that `load` knows by name."""
+    """Return the datasets that `load` knows by name."""
     return dict(TABLE)
 
 
@@ -221,7 +245,7 @@ def training_images(
     size: int | None = None,
     root: str | os.PathLike[str] | None = None,
 ) -> ImageDataset | ImageStream:
-    """Give what a model trains on: the split "train", or images without end where there are.
+    """Return what a model trains on: the split "train", or images without end where there are.
 
     Parameters
     ----------

@@ -63,7 +63,7 @@ def read_multi30k(folder: Path, split: str, size: int | None) -> SentenceDataset
 
 
 def is_text(path: Path) -> bool:
-    """Say whether a path is that of a text: a file, or a folder of files of which one is "train…".
+    """Return whether a path is a text: a file, or a folder of files, one of which is "train…".
 
     Images are told from texts by the ending of the name; a folder that has subfolders is one of
     images, for lists of names may lie beside them.

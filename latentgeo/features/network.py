@@ -69,7 +69,7 @@ class Classifier(nn.Module):
         self.head = nn.Linear(config.features, config.classes)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Give the logits (b, classes) of images (b, C, H, W) in [0, 1]."""
+        """Return the logits (b, classes) of images (b, C, H, W) in [0, 1]."""
         logits: Tensor = self.head(self.features(images))
         return logits
 
@@ -124,7 +124,7 @@ class Features(nn.Module):
         return float(self.provenance["accuracy"]["test"])
 
     def forward(self, images: Tensor) -> Tensor:
-        """Give features.
+        """Return features.
 
         Parameters
         ----------

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import torch
 import xarray as xr
 from matplotlib.axes import Axes
 
@@ -151,7 +152,7 @@ class ModesDisplay(Display, ABC):
 
     @abstractmethod
     def _axis_names(self) -> tuple[str, str]:
-        """Give the names of the two axes."""
+        """Return the names of the two axes."""
 
     def _name_axes(self) -> None:
         """Name the axes at the rim only."""
@@ -177,7 +178,7 @@ def _cut_label(rule: str) -> str:
 
 
 def conditions(tree: xr.DataTree, noise: float) -> dict[str, float]:
-    """Give the clean level and the noisy one nearest to what is wanted, by their names."""
+    """Return the clean level and the noisy one nearest to what is wanted, by their names."""
     found = {"clean": 0.0}
     if (reading.noise_levels(tree) > 0).any():
         level = reading.noisy_level(tree, noise)
@@ -186,7 +187,7 @@ def conditions(tree: xr.DataTree, noise: float) -> dict[str, float]:
 
 
 def cuts(rows: Sequence[reading.Series]) -> dict[tuple[str, str], list[float]]:
-    """Give where each rank rule cuts, relative to the largest singular value.
+    """Return where each rank rule cuts, relative to the largest singular value.
 
     The spectrum rule cuts at max(rows, columns) of the unfolding times the epsilon of the dtype
     that the latents were computed in. A float32 covariance cuts its own singular values, the
@@ -198,18 +199,18 @@ def cuts(rows: Sequence[reading.Series]) -> dict[tuple[str, str], list[float]]:
     for row in rows:
         source = str(row.data.attrs.get("source_dtype", "float32"))
         for mode, (down, across) in zip(reading.MODES, _unfolded(row.data), strict=True):
-            epsilon = float(np.finfo(source).eps)
+            epsilon = float(torch.finfo(getattr(torch, source)).eps)
             found["spectrum", mode].add(max(down, across) * epsilon)
             found["float32-covariance", mode].add(float(np.sqrt(down * np.finfo("float32").eps)))
     return {key: sorted(values) for key, values in found.items()}
 
 
 def line_colour() -> str:
-    """Give the colour of everything that is not a model."""
+    """Return the colour of everything that is not a model."""
     return NULL_COLOUR
 
 
 def _unfolded(data: xr.Dataset) -> list[tuple[int, int]]:
-    """Give the shapes of the three unfoldings: rows, columns, channels first."""
+    """Return the shapes of the three unfoldings: rows, columns, channels first."""
     channels, height, width = (int(size) for size in data.attrs["latent_shape"])
     return [(height, channels * width), (width, channels * height), (channels, height * width)]

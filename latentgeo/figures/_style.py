@@ -67,7 +67,7 @@ class LineStyle:
 
     @classmethod
     def of(cls, index: int, view: str) -> "LineStyle":
-        """Give the style of the model at a position of the analysis, seen in a view."""
+        """Return the style of the model at a position of the analysis, seen in a view."""
         return cls(
             PALETTE[index % len(PALETTE)],
             MARKERS[index % len(MARKERS)],
@@ -178,12 +178,12 @@ def shared_legend(
 
 
 def legend_height(labels: Sequence[str], width: float = WIDTH) -> float:
-    """Tell how many inches a shared legend needs below the panels."""
+    """Return how many inches a shared legend needs below the panels."""
     return 0.18 * _legend_shape(labels, width)[1] + 0.05
 
 
 def _legend_shape(labels: Sequence[str], width: float) -> tuple[int, int]:
-    """Give columns and rows of a legend; rows are filled evenly."""
+    """Return columns and rows of a legend; rows are filled evenly."""
     lengths = np.array([_ENTRY + _LETTER * len(label) for label in labels])
     for rows in range(1, len(labels)):
         columns = ceil(len(labels) / rows)
@@ -193,6 +193,6 @@ def _legend_shape(labels: Sequence[str], width: float) -> tuple[int, int]:
 
 
 def steps(levels: NDArray[np.float64]) -> tuple[ListedColormap, BoundaryNorm]:
-    """Give one colour to each level: light to dark, legible in grey, for any number of levels."""
+    """Return one colour to each level: light to dark, legible in grey, for any number of levels."""
     shades = matplotlib.colormaps["viridis_r"](np.linspace(0.08, 1.0, len(levels)))
     return ListedColormap(shades), BoundaryNorm(np.arange(len(levels) + 1) - 0.5, len(levels))

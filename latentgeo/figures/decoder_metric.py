@@ -174,7 +174,7 @@ class DecoderMetricDisplay(Display):
         return 0.0 if len(self.conditions) == 1 else (-_APART if level == 0 else _APART)
 
     def _mark_infinite(self, ax: Axes) -> None:
-        """Say at the rim how many images have a direction that the decoder does not see."""
+        """Return at the rim how many images have a direction that the decoder does not see."""
         for row, one in enumerate(self.condition.values()):
             for level, values in enumerate(one.each):
                 if unseen := int(np.isinf(values).sum()):
@@ -189,7 +189,7 @@ class DecoderMetricDisplay(Display):
                     )
 
     def _handles(self) -> list[Artist]:
-        """Tell levels apart by the filling, which is the same for every model."""
+        """Return levels apart by the filling, which is the same for every model."""
         fillings = (NULL_COLOUR, "white")
         return [
             Line2D([], [], linestyle="-", marker="o", color=NULL_COLOUR, markerfacecolor=f, label=n)

@@ -99,7 +99,7 @@ class InterpolationGridDisplay(Display):
         return self
 
     def _new_axes(self) -> NDArray[np.object_]:
-        """Give each panel the height that its rows have at the figure's width."""
+        """Return each panel the height that its rows have at the figure's width."""
         shape = next(iter(self.paths.values())).images.shape
         across = shape[1] + 2
         row = 6.6 * shape[0] / across * shape[-2] / shape[-1]

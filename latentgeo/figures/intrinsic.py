@@ -116,7 +116,7 @@ class IntrinsicDimensionDisplay(Display):
         return self
 
     def _scale(self, ax: Axes) -> None:
-        """Give the panels one scale, on which a sample's dimension leaves room for the others."""
+        """Return the panels one scale, on which a sample's dimension leaves room for the others."""
         ends = [
             end[np.isfinite(end) & (end > 0)]
             for curves in self.curves.values()

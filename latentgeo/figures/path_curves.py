@@ -155,7 +155,7 @@ def _panel(tree: xr.DataTree, name: str) -> PathPanel:
 
 
 def _real(found: Mapping[str, xr.Dataset]) -> float | None:
-    """Give the sharpness of the real images where all models see them alike."""
+    """Return the sharpness of the real images where all models see them alike."""
     seen = {float(data["real_sharpness"]) for data in found.values() if "real_sharpness" in data}
     return seen.pop() if len(seen) == 1 else None
 

@@ -185,7 +185,7 @@ class PrincipalAngleDisplay(Display):
         ax.tick_params(axis="x", labelrotation=90 if len(self.noise) > 4 else 0)
 
     def _ceiling(self) -> float:
-        """Give all lower panels one scale."""
+        """Return all lower panels one scale."""
         tops = [
             np.nanmax([np.nanmax(one.mean.high), np.nanmax(one.halves.high), *_ends(one)])
             for one in self.series
@@ -193,7 +193,7 @@ class PrincipalAngleDisplay(Display):
         return min(92.0, max(1.0, 1.1 * float(max(tops))))
 
     def _add_scale(self) -> None:
-        """Tell which colour is which noise level."""
+        """Return which colour is which noise level."""
         colours, norm = steps(self.noise)
         upper = list(self.axes_[0, :_ACROSS])
         bar = self.figure_.colorbar(
@@ -205,7 +205,7 @@ class PrincipalAngleDisplay(Display):
         bar.ax.set_ylim(0.5, len(self.noise) - 0.5)
 
     def _handles(self) -> list[Artist]:
-        """Give what the legend names: the curves once, then the nulls that occur."""
+        """Return what the legend names: the curves once, then the nulls that occur."""
         first = self.axes_[1, 0].get_lines()
         named = {name for one in self.series for name in one.nulls}
         patches = [
@@ -256,7 +256,7 @@ def _angle_series(row: reading.Series) -> AngleSeries:
 
 
 def _over_splits(values: xr.DataArray, positions: NDArray[np.float64]) -> Curve:
-    """Give the mean over the splits and their range."""
+    """Return the mean over the splits and their range."""
     return Curve(
         "half of the images (band: range over splits)",
         positions,
@@ -268,7 +268,7 @@ def _over_splits(values: xr.DataArray, positions: NDArray[np.float64]) -> Curve:
 
 
 def _nulls(values: xr.DataArray) -> dict[str, tuple[float, float]]:
-    """Give the range over splits of each null that this view has."""
+    """Return the range over splits of each null that this view has."""
     found = {}
     for name in values["null"].values:
         means = values.sel(null=name).values
@@ -278,7 +278,7 @@ def _nulls(values: xr.DataArray) -> dict[str, tuple[float, float]]:
 
 
 def _ends(one: AngleSeries) -> list[float]:
-    """Give the upper ends of the null bands."""
+    """Return the upper ends of the null bands."""
     return [high for _, high in one.nulls.values()]
 
 

@@ -156,7 +156,7 @@ class RankHistogramDisplay(Display):
                 ax.tick_params(labelleft=False)
 
     def _limits(self, mode: int) -> tuple[float, float]:
-        """Give all panels of a mode one range, so that they compare by eye."""
+        """Return all panels of a mode one range, so that they compare by eye."""
         blocks = [*self.clean.values(), *self.noisy.values()]
         values = np.concatenate([block[:, mode] for block in blocks])
         low, high = values.min(), values.max()
@@ -171,7 +171,7 @@ class RankHistogramDisplay(Display):
 
 
 def _ranks(row: reading.Series, rule: str, level: float) -> NDArray[np.int64]:
-    """Give the ranks of one series as (samples, 3)."""
+    """Return the ranks of one series as (samples, 3)."""
     chosen = at_noise(row.data["rank"].sel(rule=rule), level)
     ranks: NDArray[np.int64] = chosen.transpose("sample", "mode").values.astype(np.int64)
     return ranks

@@ -33,7 +33,7 @@ class RankToleranceDisplay(_modes.ModesDisplay):
 
     @staticmethod
     def _curve(row: reading.Series, level: float, mode: str) -> Curve:
-        """Give mean rank and quantiles at every tolerance."""
+        """Return mean rank and quantiles at every tolerance."""
         value = at_noise(row.data["rank_at_tolerance"].sel(mode=mode), level)
         interval = at_noise(row.data["rank_at_tolerance_ci"].sel(mode=mode), level)
         return Curve(

@@ -136,7 +136,7 @@ class ReconstructionDisplay(Display):
 
 
 def _images(data: xr.Dataset, variable: str, examples: int) -> NDArray[np.floating]:
-    """Give images as (levels, examples, channels, height, width)."""
+    """Return images as (levels, examples, channels, height, width)."""
     ordered = data[variable].transpose(
         "noise", "example", "image_channel", "image_row", "image_column"
     )

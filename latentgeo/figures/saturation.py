@@ -124,12 +124,12 @@ class HilbertDimensionBySizeDisplay(Display):
         ax.set_ylim(0, top)
 
     def _highest(self) -> float:
-        """Give both panels one scale."""
+        """Return both panels one scale."""
         return max(float(np.nanmax(one.high)) for group in self.curves.values() for one in group)
 
 
 def _curve(row: reading.Series, level: float, share: float) -> Curve:
-    """Give the dimension at every size."""
+    """Return the dimension at every size."""
     value = at_noise(row.data["hilbert_dimension_by_size"].sel(share=share), level)
     interval = at_noise(row.data["hilbert_dimension_by_size_ci"].sel(share=share), level)
     return Curve(

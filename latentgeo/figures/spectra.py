@@ -34,7 +34,7 @@ class SpectrumDisplay(_modes.ModesDisplay):
 
     @staticmethod
     def _curve(row: reading.Series, level: float, mode: str) -> Curve:
-        """Give median and quantiles of the relative singular values over images."""
+        """Return median and quantiles of the relative singular values over images."""
         values = at_noise(row.data["singular_value"].sel(mode=mode), level)
         relative = _relative(values.transpose("sample", "component").values)
         low, middle, high = np.quantile(relative, (0.05, 0.5, 0.95), axis=0)

@@ -151,7 +151,7 @@ class TsneDisplay(Display):
                 _plot_classes(row[len(self.seeds) + index], one.points[index], one.labels)
 
     def _name_columns(self) -> None:
-        """Say above each column how it is coloured and which seed it has."""
+        """Return above each column how it is coloured and which seed it has."""
         for column, ax in enumerate(self.axes_[0]):
             by = "by noise" if column < len(self.seeds) else "by class"
             ax.set_title(f"{by}, seed {self.seeds[column % len(self.seeds)]}", fontsize=7.5)
@@ -162,7 +162,7 @@ class TsneDisplay(Display):
             ax.spines[:].set_color("#BBBBBB")
 
     def _add_keys(self, labelled: bool, *, legend: bool) -> None:
-        """Tell which colour is which level and which class."""
+        """Return which colour is which level and which class."""
         colours, norm = steps(self.noise)
         bar = self.figure_.colorbar(
             ScalarMappable(norm, colours),
@@ -204,7 +204,7 @@ def _plot_classes(ax: Axes, points: NDArray[np.float64], labels: NDArray[np.int6
 
 
 def _class_colour(label: int) -> str:
-    """Give a class its colour; beyond ten they repeat, which the caption says."""
+    """Return a class its colour; beyond ten they repeat, which the caption says."""
     return CLASS_COLOURS[label % len(CLASS_COLOURS)]
 
 

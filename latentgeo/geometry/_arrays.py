@@ -69,12 +69,12 @@ def is_coarse(eps: float) -> bool:
 def _float_dtype(source: Any) -> torch.dtype:
     dtype = source if isinstance(source, type) else getattr(source, "dtype", source)
     if not isinstance(dtype, torch.dtype):
-        name = np.dtype(dtype).name
+        name = dtype if isinstance(dtype, str) else np.dtype(dtype).name
         dtype = getattr(torch, name) if name in _TORCH_FLOATS else torch.float64
     return dtype if dtype.is_floating_point else torch.float64
 
 
-_TORCH_FLOATS = frozenset({"float16", "float32", "float64"})
+_TORCH_FLOATS = frozenset({"bfloat16", "float16", "float32", "float64"})
 
 
 def _from_numpy(x: Any) -> Tensor:

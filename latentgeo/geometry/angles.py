@@ -127,7 +127,7 @@ def rkhs_principal_angles(
     clean, cross, back = enter_pair(k_cc, k_cn)
     noisy = enter(k_nn)[0].to(clean.device)
     assert cross is not None
-    _check_blocks(clean, cross, noisy)
+    check_blocks(clean, cross, noisy)
     check_shares([share])
     lead = _broadcast(clean.shape[:-2], cross.shape[:-2], noisy.shape[:-2])
     c, x, n = (_flatten(centre_both(k) if centred else k, lead, 2) for k in (clean, cross, noisy))
@@ -150,6 +150,8 @@ def angle_statistics(angles: A) -> AngleStatistics:
         where there is no angle at all.
     """
     inside, back = enter(angles)
+    if not inside.shape[-1]:  # two subspaces one of which is a point
+        inside = inside.new_full((*inside.shape[:-1], 1), torch.nan)
     absent = inside.isnan()
     none = absent.all(-1)
     smallest = inside.masked_fill(absent, float("inf")).amin(-1).masked_fill(none, float("nan"))
@@ -303,8 +305,18 @@ def _rkhs_angles(
     share: float,
     dims: tuple[int, int] | tuple[None, None],
 ) -> Tensor:
-    a, count_a = _axes(clean, share, dims[0])
-    b, count_b = _axes(noisy, share, dims[1])
+    a, count_a = leading_axes(clean, share, dims[0])
+    b, count_b = leading_axes(noisy, share, dims[1])
+    return angles_of_axes((clean, cross, noisy), (a, count_a), (b, count_b))
+
+
+def angles_of_axes(
+    blocks: tuple[Tensor, Tensor, Tensor],
+    first: tuple[Tensor, Tensor],
+    second: tuple[Tensor, Tensor],
+) -> Tensor:
+    """Compute angles between what `leading_axes` gives of two sets, from all their kernels."""
+    (clean, cross, noisy), (a, count_a), (b, count_b) = blocks, first, second
     count = torch.minimum(count_a, count_b)
     width = int(count.max())
     if width == 0:
@@ -319,10 +331,10 @@ def _rkhs_angles(
     return _mask_absent(angles, count)
 
 
-def _axes(gram: Tensor, share: float, dim: int | None) -> tuple[Tensor, Tensor]:
+def leading_axes(gram: Tensor, share: float, dim: int | None) -> tuple[Tensor, Tensor]:
     """Coefficients V_d Λ_d^{-1/2} of unit axes, zero from each item's own dimension on."""
     if len(gram) > 1 and gram.stride(0) == 0:  # one set against many: solved once
-        axes, count = _axes(gram[:1], share, dim)
+        axes, count = leading_axes(gram[:1], share, dim)
         return axes.expand(len(gram), -1, -1), count.expand(len(gram))
     values, vectors = _linalg.eigh(gram)
     values, vectors = values.flip(-1), vectors.flip(-1)
@@ -344,7 +356,8 @@ def _joint_coordinates(
     return points[: len(clean)].mT @ a, points[len(clean) :].mT @ b
 
 
-def _check_blocks(clean: Tensor, cross: Tensor, noisy: Tensor) -> None:
+def check_blocks(clean: Tensor, cross: Tensor, noisy: Tensor) -> None:
+    """Require kernel blocks of two sets that fit together."""
     check_gram(clean, "k_cc")
     check_gram(noisy, "k_nn")
     check_finite(cross, "k_cn")

@@ -97,9 +97,8 @@ def distance(
         Matrices; leading dimensions broadcast. Or tuples of such, one for each mode, for the
         distance in the product: squared distances add up with the ``weights``.
     metric : str, or one for each mode
-        "projection", "projection-arc", "pseudo-log", "log-euclidean", "affine-invariant",
-        "bures-wasserstein", "bonnabel-sepulchre", "log-cholesky" or "stein"; `METRICS` states
-        what each is, where it holds and what it costs.
+        One of `METRICS`, such as "bures-wasserstein", "square-root" or "pseudo-log"; each row
+        states what it is, where it holds and what it costs.
     form : {"matrix", "factor", "unfolding"}
         What is given: S itself, X with S = XXᵀ, or X with S the covariance of its rows.
     weights : sequence of float, optional

@@ -52,7 +52,7 @@ def gram_spectrum(gram: A, centred: bool = True) -> A:
     """
     inside, back = enter(gram)
     check_gram(inside)
-    return back(_spectrum(inside, centred))
+    return back(spectrum_of_gram(inside, centred))
 
 
 def gram_dimension(gram: A, shares: Sequence[float] = SHARES, centred: bool = True) -> A:
@@ -81,7 +81,7 @@ def gram_dimension(gram: A, shares: Sequence[float] = SHARES, centred: bool = Tr
     inside, back = enter(gram)
     check_gram(inside)
     check_shares(shares)
-    return back(dimension_of_energies(_spectrum(inside, centred), shares))
+    return back(dimension_of_energies(spectrum_of_gram(inside, centred), shares))
 
 
 def dimension_of_energies(energies: Tensor, shares: Sequence[float]) -> Tensor:
@@ -93,6 +93,17 @@ def dimension_of_energies(energies: Tensor, shares: Sequence[float]) -> Tensor:
     wanted = wanted - held.shape[-1] * _EPS64 * total
     counts = torch.searchsorted(held.contiguous(), wanted.contiguous()) + 1
     return torch.where(total > 0, counts, 0)
+
+
+def continuous_dimension(energies: Tensor, share: float) -> Tensor:
+    """Interpolate the dimension: the part of the last energy (descending) that a share needs."""
+    held = energies.clamp_min(0).cumsum(-1)
+    count = dimension_of_energies(energies, [share])
+    wanted = share * held[..., -1:]
+    last = energies.gather(-1, (count - 1).clamp_min(0)).clamp_min(torch.finfo(held.dtype).tiny)
+    after = held.gather(-1, (count - 1).clamp_min(0))
+    found = count - ((after - wanted) / last).clamp(0, 1)
+    return torch.where(count > 0, found, 0.0)[..., 0]
 
 
 def leading_count(energies: Tensor, share: float, most: int | None = None) -> Tensor:
@@ -112,7 +123,8 @@ def centre_both(gram: Tensor) -> Tensor:
     return gram - rows - columns + rows.mean(-2, keepdim=True)
 
 
-def _spectrum(gram: Tensor, centred: bool) -> Tensor:
+def spectrum_of_gram(gram: Tensor, centred: bool) -> Tensor:
+    """Compute the eigenvalues of checked Gram matrices, descending."""
     return _linalg.eigvalsh(centre_both(gram) if centred else gram).flip(-1)
 
 

@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import accumulate, pairwise
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -22,13 +22,15 @@ from latentgeo.geometry._checks import (
     check_matrices,
     check_set,
     check_symmetric,
+    check_weight,
     check_weights,
 )
 from latentgeo.geometry._factors import Form
-from latentgeo.geometry._flat import Flat
+from latentgeo.geometry._flat import Flat, Spectral
 from latentgeo.geometry._tiles import DEFAULT_BUDGET, piece_bytes, require_result, tiles
 from latentgeo.geometry.distances import Options, check_domain, enter_sets, pairwise_distance
 from latentgeo.geometry.metrics import METRICS, statement
+from latentgeo.geometry.unfolding import centre, centring_floor
 
 LINEAR_KERNELS = tuple(name for name, row in METRICS.items() if row.is_flat)
 """Kernels that are inner products of explicit features, by the name of their metric."""
@@ -96,9 +98,9 @@ def kernel(
         Another set; by default ``x`` again.
     kernel : str
         Inner product of explicit features, positive definite by construction: "projection",
-        "pseudo-log", "log-euclidean" or "log-cholesky". Or radial in ``metric``: "gaussian",
-        exp(−γ d²), or "laplacian", exp(−γ d); for a divergence, which already is of the order of
-        a squared distance, exp(−γ d) and exp(−γ √d).
+        "pseudo-log", "square-root", "log-euclidean", "log-cholesky" or "euclidean". Or radial in
+        ``metric``: "gaussian", exp(−γ d²), or "laplacian", exp(−γ d); for a divergence, which
+        already is of the order of a squared distance, exp(−γ d) and exp(−γ √d).
     metric : str
         The distance of a radial kernel.
     gamma : float
@@ -167,7 +169,8 @@ def feature_map(
     x : array or tensor, shape (..., n, n), or (..., n, m) for factors and unfoldings
         Matrices; or a tuple of such, one for each mode, whose features come side by side, so that
         kernels add up.
-    kernel : {"projection", "pseudo-log", "log-euclidean", "log-cholesky"}
+    kernel : {"projection", "pseudo-log", "square-root", "log-euclidean", "log-cholesky", \
+            "euclidean"}
         Its inner product is the kernel, and their Euclidean distance the metric of that name.
     weights : sequence of float, optional
         Weights of the modes in the sum of their kernels; all 1 by default.
@@ -213,6 +216,105 @@ def feature_map(
             part *= weight**0.5
     found: A = backs[0](out.reshape(*lead, -1))
     return found
+
+
+def trace_normalised(x: A, form: Form = "matrix") -> tuple[A, A]:
+    """Scale matrices to trace 1, and return their traces apart.
+
+    Whatever a kernel says of the result does not depend on the unit of the latents, which a
+    decoder can undo.
+
+    Parameters
+    ----------
+    x : array or tensor, shape (..., n, n), or (..., n, m) for factors and unfoldings
+        Matrices.
+    form : {"matrix", "factor", "unfolding"}
+        As for `latentgeo.geometry.distance`.
+
+    Returns
+    -------
+    normalised : array or tensor, shape as ``x``
+        In the same form, kind and precision; matrices of trace 0 stay as they are.
+    traces : array or tensor, shape (...), float64
+
+    Raises
+    ------
+    ValueError
+        If ``x`` is empty, not finite, or of an unknown form.
+    """
+    inside, back = enter_raw(x)
+    check_matrices(inside)
+    if form not in get_args(Form):
+        raise ValueError(f"form is {form!r}; expected one of {', '.join(get_args(Form))}")
+    wide = inside.to(torch.float64)
+    if form == "matrix":
+        traces = wide.diagonal(dim1=-2, dim2=-1).sum(-1)
+    elif form == "factor":
+        traces = wide.square().sum((-2, -1))
+    else:
+        floor = centring_floor(wide)
+        traces = centre(wide).square().sum((-2, -1))
+        traces = traces.where(traces > floor.square(), 0.0) / max(wide.shape[-1] - 1, 1)
+    scale = traces if form == "matrix" else traces.clamp_min(0).sqrt()
+    scale = torch.where(traces > 0, scale, 1.0)
+    return back((wide / scale[..., None, None]).to(inside.dtype)), back(traces)
+
+
+def small_eigenvalue_share(
+    x: A,
+    kernel: str = "pseudo-log",
+    *,
+    below: float = 1e-4,
+    form: Form = "matrix",
+    log_weight: float = 1.0,
+    ridge: float = 0.0,
+    source_dtype: DType | None = None,
+    budget: float = DEFAULT_BUDGET,
+) -> float:
+    r"""Compute how much of the variance of a kernel's features small eigenvalues make.
+
+    Features are sums over eigenvalues, :math:`\phi = \phi_{\text{small}} + \phi_{\text{rest}}`,
+    and the share is :math:`\mathrm{tr\,Cov}(\phi_{\text{small}}, \phi) / \mathrm{tr\,Cov}(\phi)`;
+    those of both parts add up to 1. Where it is large the kernel compares what lies next to the
+    noise floor.
+
+    Parameters
+    ----------
+    x : array or tensor, shape (N, n, n), or (N, n, m) for factors and unfoldings
+        One set.
+    kernel : {"projection", "pseudo-log", "square-root", "log-euclidean", "euclidean"}
+        A kernel whose features are functions of the eigenvalues.
+    below : float
+        An eigenvalue is small below this share of the largest of its matrix.
+    form, log_weight, ridge, source_dtype, budget
+        As for `latentgeo.geometry.distance`.
+
+    Returns
+    -------
+    float
+        Mostly from 0 to 1; NaN where the features do not vary.
+
+    Raises
+    ------
+    ValueError
+        If the kernel has no such features, or as for `latentgeo.geometry.distance`.
+    """
+    computed = statement(kernel).computed
+    if not isinstance(computed, Spectral):
+        known = ", ".join(n for n, row in METRICS.items() if isinstance(row.computed, Spectral))
+        raise ValueError(  # noqa: TRY004 - a string is right, this one has none
+            f"kernel is {kernel!r}; features by eigenvalue are there for {known}"
+        )
+    options = Options(form, log_weight, ridge, source_dtype, budget)
+    factors, _, _ = enter_sets(x, None, kernel, options, copies=2)
+    small = factors.values < check_weight(below, "below") * factors.values[:, :1]
+    part = factors._replace(values=factors.values.masked_fill(~small, 0.0))
+    shared = total = 0.0
+    for whole, some in computed.columns(factors, part, log_weight, budget):
+        whole -= whole.mean(0)
+        shared += float((whole * some).sum())
+        total += float(whole.square().sum())
+    return shared / total if total > 0 else float("nan")
 
 
 def is_positive_definite(

@@ -21,9 +21,11 @@ from latentgeo.geometry._checks import check_latents, check_matrices
 from latentgeo.geometry._tiles import piece_bytes, tiles
 from latentgeo.geometry.unfolding import centre, centring_floor, unfold
 
-RankRule = Literal["spectrum", "float32-covariance"] | float
+RankRule = Literal["spectrum", "rounding", "float32-covariance"] | float
 """How a spectrum becomes an integer: a named rule, or a relative tolerance on singular values."""
 
+UNDECIDED = -1
+"""The rank where rounding is as large as the largest singular value."""
 # Rounding moves a float32 eigenvalue by a few eps of the largest, the cut lies at n eps.
 _NEAR_THE_CUT = 0.3
 _MANY_ROWS = 32  # from which on the rounding of a product is far below the cut
@@ -89,9 +91,12 @@ def matrix_rank(
     ----------
     x : array or tensor, shape (..., rows, columns)
         Unfoldings.
-    rule : "spectrum", "float32-covariance" or float
+    rule : "spectrum", "rounding", "float32-covariance" or float
         - ``"spectrum"``: singular values in float64, cut at ``default_tolerance(x.shape,
           source_dtype)`` of the largest.
+        - ``"rounding"``: the same, cut at what rounding these very numbers to ``source_dtype``
+          adds (`rounding_floor`), which is far lower: the only rule for half precision. −1,
+          undecided, where that is as large as the largest.
         - ``"float32-covariance"``: what `numpy.linalg.matrix_rank` gives, at its own tolerance,
           for the covariance of the rows computed in float32. A covariance squares the singular
           values, so this cuts at some 4e-3 of the largest.
@@ -190,6 +195,97 @@ def mode_ranks(
     return back(torch.stack(ranks, -1))
 
 
+def rounding_floor(x: A, source_dtype: DType | None = None) -> A:
+    r"""Bound the largest singular value of what rounding to a dtype has added to matrices.
+
+    An entry :math:`x_{ij}` was moved by up to half its unit in the last place :math:`u_{ij}`, with
+    a standard deviation of :math:`\sigma_{ij} = u_{ij}/\sqrt{12}`; the bound is
+    :math:`2\,(\max_i \|\sigma_{i\cdot}\| + \max_j \|\sigma_{\cdot j}\|)`, twice what a matrix of
+    such independent errors has. It is that of the last rounding: a network that rounds at every
+    layer adds more.
+
+    Parameters
+    ----------
+    x : array or tensor, shape (..., rows, columns)
+        Unfoldings as they came, not centred.
+    source_dtype : dtype, optional
+        What the numbers were computed in; by default the dtype of ``x``.
+
+    Returns
+    -------
+    array or tensor, shape (...), float64
+        In the units of ``x``; the same kind.
+
+    Raises
+    ------
+    ValueError
+        If ``x`` is empty, has fewer than two dimensions, or holds NaN or infinity.
+
+    References
+    ----------
+    A. S. Bandeira and R. van Handel, "Sharp nonasymptotic bounds on the norm of random matrices
+    with independent entries", Annals of Probability 44 (2016), corollary 3.9, for the bound;
+    N. J. Higham and T. Mary, "A new approach to probabilistic rounding error analysis", SIAM J.
+    Sci. Comput. 41 (2019), for rounding errors as independent ones.
+    """
+    inside, back = enter(x)
+    check_matrices(inside)
+    return back(rounding(inside, source_epsilon(x, source_dtype)))
+
+
+def effective_rank(s: A) -> A:
+    r"""Compute the effective rank :math:`\exp(-\sum p_k \log p_k)`, :math:`p_k = s_k/\sum s`.
+
+    A rank without a tolerance: k equal singular values count k, small ones next to nothing. It
+    does not change with scale or rotation, and is at most the rank. Of the singular values of
+    uncentred latents, a row each, it is *RankMe* (Garrido et al. 2023), up to their ε of 1e-7.
+
+    Parameters
+    ----------
+    s : array or tensor, shape (..., k)
+        Singular values, in any order.
+
+    Returns
+    -------
+    array or tensor, shape (...), float64
+        From 1 to k, and 0 where all are zero; the same kind as ``s``.
+
+    References
+    ----------
+    O. Roy and M. Vetterli, "The effective rank: a measure of effective dimensionality", EUSIPCO
+    2007; Q. Garrido, R. Balestriero, L. Najman and Y. LeCun, "RankMe", ICML 2023.
+    """
+    inside, back = enter(s)
+    total = inside.sum(-1, keepdim=True)
+    shares = inside / torch.where(total > 0, total, 1.0)
+    return back(torch.where(total[..., 0] > 0, torch.special.entr(shares).sum(-1).exp(), 0.0))
+
+
+def stable_rank(s: A) -> A:
+    r"""Compute the stable rank :math:`\sum s_k^2/\max s^2`.
+
+    It does not change with scale or rotation, is at most the rank, and moves little where the
+    matrix does: it is continuous but at zero.
+
+    Parameters
+    ----------
+    s : array or tensor, shape (..., k)
+        Singular values, in any order.
+
+    Returns
+    -------
+    array or tensor, shape (...), float64
+        From 1 to k, and 0 where all are zero; the same kind as ``s``.
+
+    References
+    ----------
+    M. Rudelson and R. Vershynin, "Sampling from large matrices", J. ACM 54 (2007), section 1.1.
+    """
+    inside, back = enter(s)
+    largest = inside.amax(-1, keepdim=True)
+    return back((inside / torch.where(largest > 0, largest, 1.0)).square().sum(-1))
+
+
 def rank_from_singular_values(s: A, rtol: float) -> A:
     """Count singular values above a share of the largest.
 
@@ -257,6 +353,10 @@ def _checked_spectra(given: Sequence[Any], modes: Sequence[Tensor]) -> list[Tens
 
 
 def _by_spectrum(x: Tensor, values: Tensor, rule: RankRule, eps: float) -> Tensor:
+    if rule == "rounding":
+        floor = rounding(x.to(torch.float64), eps)
+        counts = _count(values, 0.0, torch.maximum(floor, centring_floor(x)))
+        return counts.masked_fill((counts == 0) & (values.amax(-1) > 0), UNDECIDED)
     return _count(values, _relative_tolerance(rule, tuple(x.shape), eps), centring_floor(x))
 
 
@@ -301,9 +401,19 @@ def _relative_tolerance(rule: RankRule, shape: tuple[int, ...], eps: float) -> f
         return max(shape[-2:]) * eps
     if isinstance(rule, str):
         raise ValueError(  # noqa: TRY004 - a string is right, this one is not known
-            f"rule is {rule!r}; expected 'spectrum', 'float32-covariance' or a relative tolerance"
+            f"rule is {rule!r}; expected 'spectrum', 'rounding', 'float32-covariance' or a "
+            "relative tolerance"
         )
     return _checked_tolerance(rule)
+
+
+def rounding(x: Tensor, eps: float) -> Tensor:
+    """Bound the norm of what rounding adds; see `rounding_floor`."""
+    _, exponent = torch.frexp(x)
+    unit = torch.where(x == 0, 0.0, eps / 2 * torch.exp2(exponent.to(x.dtype)))
+    squares = unit.square() / 12
+    rows, columns = (squares.sum(axis).amax(-1).sqrt() for axis in (-1, -2))
+    return 2 * (rows + columns)
 
 
 def _checked_tolerance(rtol: float) -> float:

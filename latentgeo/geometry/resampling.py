@@ -1,6 +1,7 @@
 """What a finite sample does to dimensions and angles: curves, nulls and tests by resampling."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from math import nan
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -11,9 +12,17 @@ from torch import Tensor
 from latentgeo.geometry._arrays import enter
 from latentgeo.geometry._checks import check_count, check_gram, check_shares
 from latentgeo.geometry._tiles import tiles
-from latentgeo.geometry.angles import angle_statistics, rkhs_principal_angles
-from latentgeo.geometry.hilbert import SHARES, gram_dimension
+from latentgeo.geometry.angles import (
+    angle_statistics,
+    angles_of_axes,
+    check_blocks,
+    leading_axes,
+    rkhs_principal_angles,
+)
+from latentgeo.geometry.hilbert import SHARES, centre_both, gram_dimension
 
+DIMENSIONS = (1, 2, 5, 10, 20)
+"""Dimensions of subspaces that papers report."""
 Statistic = Literal["smallest", "largest", "mean", "chordal"]
 
 
@@ -28,6 +37,30 @@ class DimensionCurve(NamedTuple):
     mean: npt.NDArray[np.float64]
     low: npt.NDArray[np.float64]
     high: npt.NDArray[np.float64]
+
+
+class MatchedAngles(NamedTuple):
+    """Mean angles between halves of images, whose spread over splits is no interval.
+
+    Attributes
+    ----------
+    dims : ndarray of int, shape (d,)
+        Dimensions of the subspaces.
+    noisy : ndarray, shape (splits, d)
+        One half, made noisy, against the other half clean; radians.
+    clean : ndarray, shape (splits, d)
+        The same halves, both clean.
+    """
+
+    dims: npt.NDArray[np.int64]
+    noisy: npt.NDArray[np.float64]
+    clean: npt.NDArray[np.float64]
+
+    @property
+    def excess(self) -> npt.NDArray[np.float64]:
+        """What the noise adds on average, at each dimension; radians."""
+        added: npt.NDArray[np.float64] = (self.noisy - self.clean).mean(0)
+        return added
 
 
 class AngleTest(NamedTuple):
@@ -155,6 +188,140 @@ def disjoint_angles(
     )
 
 
+def held_out_variance(
+    gram: Any,
+    dims: Sequence[int] = DIMENSIONS,
+    *,
+    splits: int = 20,
+    seed: int = 0,
+) -> npt.NDArray[np.float64]:
+    """Compute how much variance of one half of a set the leading subspace of the other holds.
+
+    A subspace that holds 95 % of the variance of the set that it was found in may hold far less of
+    what that set was drawn from; only what it holds here belongs to the latents.
+
+    Parameters
+    ----------
+    gram : array or tensor, shape (n, n)
+        Gram matrix of the set, n at least 4.
+    dims : sequence of int, length d
+        Dimensions of the subspaces.
+    splits : int
+        Random splits into halves.
+    seed : int
+        Draws the splits.
+
+    Returns
+    -------
+    ndarray, shape (splits, d), float64
+        Shares from 0 to 1, each half about its own mean; NaN where a half has not so many
+        dimensions, or the other does not vary.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than 4 samples, a dimension is below 1, or the Gram matrix is not one.
+    """
+    inside, _ = enter(gram)
+    check_gram(inside)
+    found = []
+    for first, second in _halves(len(inside), splits, dims, seed):
+        own, cross, other = (
+            centre_both(inside[i[:, None], j])[None]
+            for i, j in ((first, first), (second, first), (second, second))
+        )
+        axes, count = leading_axes(own, 1.0, max(dims))
+        held = (cross @ axes)[0].square().sum(0).cumsum(0) / other.diagonal(dim1=1, dim2=2).sum()
+        found.append([float(held[d - 1]) if d <= int(count[0]) else nan for d in dims])
+    return np.array(found)
+
+
+def matched_angles(
+    k_cc: Any,
+    k_cn: Any,
+    k_nn: Any,
+    dims: Sequence[int] = DIMENSIONS,
+    *,
+    splits: int = 20,
+    seed: int = 0,
+) -> MatchedAngles:
+    """Measure the mean angle of noisy against other clean images, beside clean against the same.
+
+    Both pairs have disjoint images, of one number: their difference is what the noise does. The
+    angle between an image set and itself made noisy is not comparable to a null of disjoint sets.
+
+    Parameters
+    ----------
+    k_cc, k_cn, k_nn : arrays or tensors, shape (n, n)
+        Kernel blocks of two sets of the same images in the same order; each set is centred.
+    dims : sequence of int, length d
+        Dimensions of the subspaces.
+    splits : int
+        Random splits of the images into halves.
+    seed : int
+        Draws the splits.
+
+    Returns
+    -------
+    MatchedAngles
+        Named tuple (dims, noisy, clean), in radians.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than 4 samples, a dimension is below 1, or the blocks do not fit.
+    """
+    clean, cross, noisy = (enter(k)[0] for k in (k_cc, k_cn, k_nn))
+    check_gram(clean, "k_cc")
+    check_gram(noisy, "k_nn")
+    if not clean.shape == cross.shape == noisy.shape:
+        shapes = [tuple(k.shape) for k in (clean, cross, noisy)]
+        raise ValueError(f"the blocks have shapes {shapes}; expected the same images in each")
+    pairs = []
+    for a, b in _halves(len(clean), splits, dims, seed):
+        base = centre_both(clean[b[:, None], b])[None]
+        pairs.append(
+            [
+                _mean_angles(base, centre_both(between)[None], centre_both(own)[None], dims)
+                for between, own in (
+                    (cross[b[:, None], a], noisy[a[:, None], a]),
+                    (clean[b[:, None], a], clean[a[:, None], a]),
+                )
+            ]
+        )
+    noisy_angles, clean_angles = np.array(pairs).swapaxes(0, 1)
+    return MatchedAngles(np.asarray(dims), noisy_angles, clean_angles)
+
+
+def angles_by_dimension(
+    k_cc: Any, k_cn: Any, k_nn: Any, dims: Sequence[int] = DIMENSIONS
+) -> npt.NDArray[np.float64]:
+    """Compute the mean principal angle between leading subspaces of several fixed dimensions.
+
+    Parameters
+    ----------
+    k_cc, k_cn, k_nn : arrays or tensors, shapes (n, n), (n, m), (m, m)
+        Kernel blocks of two sets; each is centred.
+    dims : sequence of int, length d
+        Dimensions of the subspaces.
+
+    Returns
+    -------
+    ndarray, shape (d,), float64
+        Radians; NaN where a set has not so many dimensions.
+
+    Raises
+    ------
+    ValueError
+        If a dimension is below 1, or as for `rkhs_principal_angles`.
+    """
+    clean, cross, noisy = (enter(k)[0] for k in (k_cc, k_cn, k_nn))
+    check_blocks(clean, cross, noisy)
+    _check_dims(dims)
+    c, x, n = (centre_both(k)[None] for k in (clean, cross, noisy))
+    return np.array(_mean_angles(c, x, n, dims))
+
+
 def angle_permutation_test(
     k_cc: Any,
     k_cn: Any,
@@ -214,6 +381,37 @@ def angle_permutation_test(
     null = np.asarray(getattr(angle_statistics(null_angles), statistic))
     p_value = (1 + int((null >= observed * (1 - 1e-12)).sum())) / (1 + permutations)
     return AngleTest(observed, p_value, null)
+
+
+def _mean_angles(clean: Tensor, cross: Tensor, noisy: Tensor, dims: Sequence[int]) -> list[float]:
+    """Compute the mean angle (radians) at each dimension, of one eigenproblem for each set."""
+    (a, count_a), (b, count_b) = (leading_axes(k, 1.0, max(dims)) for k in (clean, noisy))
+    there = min(int(count_a[0]), int(count_b[0]))
+    found = []
+    for d in dims:
+        count = torch.tensor([d], device=clean.device)
+        ends = (a[..., :d], count), (b[..., :d], count)
+        angles = angles_of_axes((clean, cross, noisy), *ends) if d <= there else None
+        found.append(nan if angles is None else float(angles.mean()))
+    return found
+
+
+def _halves(
+    samples: int, splits: int, dims: Sequence[int], seed: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    check_count(splits, "splits")
+    check_count(samples, "samples", 4)
+    _check_dims(dims)
+    rng = np.random.default_rng(seed)
+    half = samples // 2
+    for _ in range(splits):
+        order = torch.from_numpy(rng.permutation(samples))
+        yield order[:half], order[half : 2 * half]
+
+
+def _check_dims(dims: Sequence[int]) -> None:
+    if not len(dims) or min(dims) < 1:
+        raise ValueError(f"dims are {tuple(dims)}; expected numbers of at least 1")
 
 
 def _redivisions(

@@ -10,7 +10,9 @@ from torch import Tensor
 
 from latentgeo.geometry._arrays import DType, enter, source_epsilon
 from latentgeo.geometry._checks import check_finite, check_not_empty
-from latentgeo.geometry.rank import singular_values
+from latentgeo.geometry.rank import rounding, singular_values
+
+_EPS32 = torch.finfo(torch.float32).eps
 
 Stratum = tuple[int, ...]
 """One rank per mode."""
@@ -39,7 +41,8 @@ class Stratification(NamedTuple):
         For each mode, the ratio of the smallest kept to the largest dropped singular value; the
         median over samples, infinite where nothing is dropped.
     floors : tuple of float
-        For each mode, the floor as a share of the largest singular value.
+        For each mode, the floor as a share of the largest singular value; the median over
+        samples where they differ.
     evidence : str
         One plain sentence.
     """
@@ -137,7 +140,8 @@ def stratification(
         Unfoldings of the same latents, as `mode_unfoldings` gives them.
     source_dtype : dtype, optional
         What the latents were computed in; by default the dtype of the modes. It sets the noise
-        floor, max(rows, columns) · eps.
+        floor: max(rows, columns) · eps, and below float32 what rounding these very numbers adds
+        (`rounding_floor`), as that would leave nothing.
     band, share
         As for `stratification_of_spectra`.
 
@@ -146,15 +150,18 @@ def stratification(
     Stratification
     """
     spectra = [singular_values(x, source_dtype=source_dtype) for x in modes]
-    floors = [max(x.shape[-2:]) * source_epsilon(x, source_dtype) for x in modes]
-    return stratification_of_spectra(spectra, floors, band=band, share=share)
+    sources = [source_epsilon(x, source_dtype) for x in modes]
+    floors = [_floor(*each) for each in zip(modes, spectra, sources, strict=True)]
+    below = 1.0 if max(sources) > _EPS32 else None
+    return stratification_of_spectra(spectra, floors, band=band, below=below, share=share)
 
 
 def stratification_of_spectra(
     spectra: Sequence[Any],
-    floors: Sequence[float],
+    floors: Sequence[Any],
     *,
     band: float = 10.0,
+    below: float | None = None,
     share: float = 0.02,
 ) -> Stratification:
     """Decide whether latents lie on one stratum or on several, from their singular values.
@@ -168,10 +175,14 @@ def stratification_of_spectra(
     ----------
     spectra : sequence of arrays or tensors, each (N, k)
         Singular values of the centred unfoldings, in any order.
-    floors : sequence of float
-        Noise floor of each mode, as a share of the largest singular value.
+    floors : sequence of float, or of arrays or tensors (N,)
+        Noise floor of each mode, or of each sample in it, as a share of the largest singular
+        value. Where it is 1 or more nothing can be known, and the sample is in doubt.
     band : float
         At least 1.
+    below : float, optional
+        The factor below the floor, where it is another one than above: 1 where the floor bounds
+        rounding, so that what lies under it is noise and no doubt.
     share : float
         In [0, 1).
 
@@ -185,9 +196,14 @@ def stratification_of_spectra(
         If the spectra hold different numbers of samples, or a parameter is out of range.
     """
     sets = [_relative(s) for s in spectra]
-    _check(sets, floors, band, share)
+    levels = [torch.as_tensor(floor, dtype=torch.float64).cpu() for floor in floors]
+    _check(sets, levels, band, share)
     ranks, doubts, margins, gaps = zip(
-        *(_judge(s, floor, band) for s, floor in zip(sets, floors, strict=True)), strict=True
+        *(
+            _judge(s, level, band, band if below is None else below)
+            for s, level in zip(sets, levels, strict=True)
+        ),
+        strict=True,
     )
     doubtful = torch.stack(doubts).any(0)
     clear = torch.stack(ranks, -1)[~doubtful]
@@ -197,7 +213,13 @@ def stratification_of_spectra(
     verdict = _verdict(len(doubtful), strata, elsewhere, doubt, share)
     words = _words(verdict, len(doubtful), strata, elsewhere, doubt, band, margins)
     return Stratification(
-        verdict, strata, doubt, tuple(margins), tuple(gaps), tuple(map(float, floors)), words
+        verdict,
+        strata,
+        doubt,
+        tuple(margins),
+        tuple(gaps),
+        tuple(float(level.median()) for level in levels),
+        words,
     )
 
 
@@ -207,16 +229,28 @@ def _relative(spectrum: Any) -> Tensor:
     return s / torch.where(s[..., :1] > 0, s[..., :1], 1.0)
 
 
-def _judge(s: Tensor, floor: float, band: float) -> tuple[Tensor, Tensor, float, float]:
+def _floor(x: Any, values: Any, eps: float) -> Any:
+    if eps <= _EPS32:
+        return max(x.shape[-2:]) * eps
+    inside, largest = enter(x)[0], enter(values)[0].amax(-1)
+    floor = rounding(inside, eps) / torch.where(largest > 0, largest, 1.0)
+    return floor.clamp_min(torch.finfo(torch.float64).eps)
+
+
+def _judge(
+    s: Tensor, floor: Tensor, band: float, below: float
+) -> tuple[Tensor, Tensor, float, float]:
     """Ranks, doubts, the margin above the floor and the gap at the cut, of one mode."""
+    floor = floor.expand(len(s))[:, None]
     rank = (s > floor).sum(-1)
-    doubt = ((s > floor / band) & (s <= floor * band)).any(-1)
+    doubt = ((s > floor / below) & (s <= floor * band)).any(-1)
+    doubt |= floor[:, 0] >= 1
     padded = torch.nn.functional.pad(s, (1, 1))
     padded[:, 0] = float("inf")
     kept = padded.gather(-1, rank[:, None])[:, 0]
     dropped = padded.gather(-1, rank[:, None] + 1)[:, 0]
     gap = torch.where(dropped > 0, kept / dropped.clamp_min(1e-300), float("inf"))
-    return rank, doubt, float((kept / floor).quantile(0.05)), float(gap.median())
+    return rank, doubt, float((kept / floor[:, 0]).quantile(0.05)), float(gap.median())
 
 
 def _verdict(
@@ -254,7 +288,7 @@ def _words(
     return f"undecided: {beside}, and {elsewhere} samples lie without doubt off the largest stratum"
 
 
-def _check(sets: list[Tensor], floors: Sequence[float], band: float, share: float) -> None:
+def _check(sets: list[Tensor], floors: list[Tensor], band: float, share: float) -> None:
     if len(sets) != len(floors):
         raise ValueError(f"got {len(sets)} spectra and {len(floors)} floors; expected one each")
     for s in sets:
@@ -264,8 +298,11 @@ def _check(sets: list[Tensor], floors: Sequence[float], band: float, share: floa
         check_finite(s, "a spectrum")
     if len({len(s) for s in sets}) != 1:
         raise ValueError(f"the modes hold {[len(s) for s in sets]} samples; expected the same")
-    if any(not 0 < floor < 1 for floor in floors):
-        raise ValueError(f"floors are {tuple(floors)}; expected shares between 0 and 1")
+    for s, floor in zip(sets, floors, strict=True):
+        if floor.shape not in ((), (len(s),)) or not bool((floor > 0).all()):
+            raise ValueError(
+                f"floors are {floor.tolist()}; expected a positive share, or one a sample"
+            )
     if not band >= 1:
         raise ValueError(f"band is {band}; expected at least 1")
     if not 0 <= share < 1:

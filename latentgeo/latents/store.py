@@ -45,7 +45,7 @@ class LatentStore:
         return int(self._array(_MARK).shape[0])
 
     def missing(self) -> list[int]:
-        """Give the number of the first image of each batch that is not complete."""
+        """Return the number of the first image of each batch that is not complete."""
         missing, size = np.isnan(np.asarray(self._array(_MARK)[:])), self.batch_size
         starts = range(0, self.samples, size)
         return [start for start in starts if missing[start : start + size].any()]

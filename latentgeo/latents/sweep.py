@@ -26,7 +26,7 @@ from latentgeo.errors import InputError
 from latentgeo.files import check_free
 from latentgeo.latents.store import LatentStore, open_store
 from latentgeo.metrics import psnr
-from latentgeo.models import Autoencoder, Shape, choose_device
+from latentgeo.models import Autoencoder, Shape, choose_device, dtype_of
 from latentgeo.progress import track
 from latentgeo.provenance import provenance
 from latentgeo.settings import EncodingSettings, resolve
@@ -42,7 +42,7 @@ class Sweep(NamedTuple):
     seed: int
 
     def images(self, clean: Tensor, indices: NDArray[np.int64]) -> Iterator[Tensor]:
-        """Give the images (b, C, H, W) at each level; one draw per image serves all levels."""
+        """Return the images (b, C, H, W) at each level; one draw per image serves all levels."""
         draw = self.perturbation.draw(tuple(clean.shape[1:]), seed=self.seed, indices=indices)
         for level in self.levels:
             yield self.perturbation.apply(clean, draw, level)
@@ -181,7 +181,7 @@ def make_sweep(settings: EncodingSettings) -> Sweep:
 
 
 def split_parts(latents: xr.Dataset, parts: Mapping[str, Shape]) -> dict[str, xr.Dataset]:
-    """Give each layer its own latents, where several were encoded in one pass.
+    """Return each layer its own latents, where several were encoded in one pass.
 
     Parameters
     ----------
@@ -233,7 +233,7 @@ def _open(
         "noise": list(settings.noise),
         "draws": settings.draws if model.stochastic else 0,
         "seed": settings.seed,
-        "dtype": _dtype(model),
+        "dtype": dtype_of(model),
         **model.identity,
     }
     return open_store(
@@ -299,12 +299,6 @@ def _encode_batch(
         name: np.stack([level[name] for level in levels], axis=int(name == "sampled"))
         for name in levels[0]
     }
-
-
-def _dtype(model: Autoencoder) -> str:
-    """Name what the model computes in; a frozen archive has no parameters and says nothing."""
-    parameter = next((p for p in model.parameters() if p.is_floating_point()), torch.empty(0))
-    return str(parameter.dtype).removeprefix("torch.")
 
 
 def _epsilon(model: Autoencoder, draws: int, seed: int, indices: NDArray[np.int64]) -> Tensor:

@@ -5,10 +5,10 @@ from latentgeo.measures.encoding import Encoding
 from latentgeo.measures.latents import check_size
 from latentgeo.measures.measure import FigureRow, Measure, Metric, Statement
 from latentgeo.measures.reading import read
-from latentgeo.measures.settings import AnalysisSettings
 from latentgeo.measures.summary import SCHEMA_VERSION, in_lines, summarize
 from latentgeo.measures.table import MEASURES, measures_of, register_measure
 from latentgeo.measures.verdict import verdict
+from latentgeo.settings import AnalysisSettings
 
 __all__ = [
     "MEASURES",

@@ -12,11 +12,11 @@ from latentgeo.datasets import ImageDataset
 from latentgeo.errors import InputError
 from latentgeo.latents import Sweep
 from latentgeo.measures.encoding import Encoding
-from latentgeo.measures.settings import AnalysisSettings
 from latentgeo.measures.table import measures_of
 from latentgeo.measures.verdict import verdict
 from latentgeo.models import Autoencoder
 from latentgeo.results import ModelResult, annotate, join, with_omissions
+from latentgeo.settings import AnalysisSettings
 
 _NOT_KNOWN = -1  # whether a model has learned that reconstructs nothing
 

@@ -19,7 +19,6 @@ from latentgeo.measures.encoding import Encoding
 from latentgeo.measures.latents import choose_images
 from latentgeo.measures.measure import FigureRow, Measure, Statement
 from latentgeo.measures.ranks import stratification
-from latentgeo.measures.settings import AnalysisSettings
 from latentgeo.models import Autoencoder, device_of
 from latentgeo.results import (
     Estimate,
@@ -32,6 +31,7 @@ from latentgeo.results import (
     with_omissions,
 )
 from latentgeo.results.words import NONE
+from latentgeo.settings import AnalysisSettings
 
 _NAME = "the decoder's pull-back metric"
 CONDITION = Readout(
@@ -267,7 +267,7 @@ def _json(median: Estimate) -> dict[str, Any]:
 
 
 def _points(model: ModelResult, noisy: str) -> list[str]:
-    """Say how evenly the decoder stretches, and whether the strata let expect it."""
+    """Return how evenly the decoder stretches, and whether the strata let expect it."""
     if not _measured([model]):
         return []
     clean = model.estimate(CONDITION)

@@ -21,8 +21,8 @@ from latentgeo.geometry import (
     stream_gram,
     stream_spectra,
 )
-from latentgeo.measures.latents import LatentReader, feature_width, point_streams
-from latentgeo.measures.settings import SHARES, AnalysisSettings
+from latentgeo.measures.latents import SHARES, LatentReader, feature_width, point_streams
+from latentgeo.settings import AnalysisSettings
 
 CENTRINGS = ("centred", "uncentred")
 

@@ -20,8 +20,8 @@ from latentgeo.measures.latents import (
     is_vector,
     reader_of,
 )
-from latentgeo.measures.settings import AnalysisSettings
 from latentgeo.models import Autoencoder
+from latentgeo.settings import AnalysisSettings
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from torch import Tensor
 from latentgeo.geometry import dimension_by_size, gram_dimension
 from latentgeo.measures.embedding import CENTRINGS, Embedding
 from latentgeo.measures.encoding import Encoding
+from latentgeo.measures.latents import SHARES
 from latentgeo.measures.measure import FigureRow, Measure, Metric, Statement, by_level, on_both
-from latentgeo.measures.settings import SHARES, AnalysisSettings
 from latentgeo.metrics import jackknife_interval
 from latentgeo.results import (
     Column,
@@ -24,6 +24,7 @@ from latentgeo.results import (
     table_of,
     with_omissions,
 )
+from latentgeo.settings import AnalysisSettings
 
 _SUBSAMPLES = 5
 DIMENSION = Readout(
@@ -106,7 +107,7 @@ def dimension_variables(
 
 
 def _dimensions_of_subsets(gram: Tensor, subsets: Tensor) -> Tensor:
-    """Give centred dimensions (..., k, share) of subsets (k, m) of Gram matrices (..., n, n)."""
+    """Return centred dimensions (..., k, share) of subsets (k, m) of Gram matrices (..., n, n)."""
     # One subset at a time: all of them together would need k times the memory.
     return torch.stack(
         [

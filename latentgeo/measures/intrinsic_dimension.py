@@ -19,7 +19,6 @@ from latentgeo.measures.measure import (
     both,
     by_level,
 )
-from latentgeo.measures.settings import AnalysisSettings
 from latentgeo.metrics import bootstrap_mean
 from latentgeo.results import (
     ModelResult,
@@ -30,6 +29,7 @@ from latentgeo.results import (
     with_omissions,
 )
 from latentgeo.results.words import number
+from latentgeo.settings import AnalysisSettings
 
 ESTIMATORS = ("two-nn", "local-pca")
 INTRINSIC = Readout(
@@ -110,20 +110,27 @@ def intrinsic_variables(
 def _estimate(latents: Tensor, half: Tensor, settings: AnalysisSettings) -> _Estimate:
     """Estimate the dimension of one set of latents (n, ...)."""
     distances = point_distances(latents)
-    local = _local_pca(distances, settings)
-    points = int(
-        (distances + torch.diag(torch.full((len(distances),), torch.inf))).amin(1).gt(0).sum()
-    )
     try:
         found = two_nn_dimension(distances, metric="precomputed")
     except ValueError as error:
-        return _Estimate(np.array([_NOTHING, local]), np.nan, points, str(error))
-    return _Estimate(np.array([found[:3], local]), _at_half(distances, half), points, "")
+        local = _local_pca(distances, len(distances), settings)
+        return _Estimate(np.array([_NOTHING, local]), np.nan, 0, str(error))
+    local = _local_pca(distances, found.points, settings)
+    half_way = _at_half(distances, half)
+    return _Estimate(np.array([found[:3], local]), half_way, found.points, "")
 
 
-def _local_pca(distances: Tensor, settings: AnalysisSettings) -> tuple[float, float, float]:
-    neighbours = min(settings.neighbours, len(distances) - 1)
-    each = local_pca_dimension(distances, neighbours=neighbours, metric="precomputed").each
+def _local_pca(
+    distances: Tensor, points: int, settings: AnalysisSettings
+) -> tuple[float, float, float]:
+    """Return the mean over latents; 0 for a point, NaN where too few are distinct."""
+    if not bool(distances.any()):
+        return (0.0, 0.0, 0.0)
+    neighbours = min(settings.neighbours, points - 1)
+    try:
+        each = local_pca_dimension(distances, neighbours=neighbours, metric="precomputed").each
+    except ValueError:
+        return _NOTHING
     mean, low, high = bootstrap_mean(each.numpy(), seed=settings.seed)
     return float(mean), float(low), float(high)
 
@@ -237,7 +244,7 @@ def _tables(models: Sequence[ModelResult], noisy: str) -> list[Table]:
                 "TwoNN at half the images, clean",
                 "Local PCA, clean",
                 f"Local PCA, {noisy}",
-                "Latents unlike all others, clean",
+                "Distinct latents, clean",
             ),
             rows,
             "Square brackets: 95 % intervals. Neither high nor low is better. TwoNN reads the "

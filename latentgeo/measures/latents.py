@@ -17,9 +17,10 @@ from latentgeo.geometry import (
     mode_unfoldings,
     require_spectrum,
 )
-from latentgeo.measures.settings import AnalysisSettings
+from latentgeo.settings import AnalysisSettings
 
 MODES = ("S1", "S2", "S3")
+SHARES = (0.90, 0.95, 0.99)
 SHARD_BYTES = 2**28
 """About what the latents and the features of one shard take, and latents that are held at once."""
 

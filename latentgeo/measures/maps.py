@@ -14,8 +14,8 @@ from latentgeo import processes
 from latentgeo.measures.embedding import gram_over_levels
 from latentgeo.measures.encoding import Encoding
 from latentgeo.measures.measure import FigureRow, Measure, Statement
-from latentgeo.measures.settings import AnalysisSettings
 from latentgeo.results import ModelResult
+from latentgeo.settings import AnalysisSettings
 
 _PERPLEXITY = 30.0
 

@@ -14,10 +14,10 @@ from latentgeo.measures.embedding import Embedding, Grams, angles_of, padded
 from latentgeo.measures.encoding import Encoding
 from latentgeo.measures.hilbert_dimension import DIMENSION
 from latentgeo.measures.measure import FigureRow, Measure, Metric, Statement, by_level
-from latentgeo.measures.settings import AnalysisSettings
 from latentgeo.metrics import jackknife_interval
-from latentgeo.results import Column, ModelResult, Readout, Table, nearest_level, table_of
+from latentgeo.results import Column, ModelResult, Readout, Table, nearest_level, plain, table_of
 from latentgeo.results.words import NONE, mean_and_range, number
+from latentgeo.settings import AnalysisSettings
 
 STATISTICS = ("smallest", "largest", "mean", "chordal")
 ANGLE = Readout(
@@ -106,7 +106,7 @@ def _statistics(angles: Tensor) -> Tensor:
 
 
 def _half_statistics(view: Grams, halves: Tensor, share: float) -> Tensor:
-    """Give the statistics of every half against itself made noisy: (halves, noise, statistic)."""
+    """Return the statistics of every half against itself made noisy: (halves, noise, statistic)."""
     return torch.stack([_statistics(angles_of(_subset(view, half), share)) for half in halves])
 
 
@@ -116,7 +116,7 @@ def _subset(view: Grams, images: Tensor) -> Grams:
 
 
 def _null(view: Grams, settings: AnalysisSettings) -> Tensor:
-    """Give the mean angle in degrees between disjoint clean halves: (halves,)."""
+    """Return the mean angle in degrees between disjoint clean halves: (halves,)."""
     angles = disjoint_angles(
         view.within[0],
         splits=settings.halves,
@@ -161,8 +161,8 @@ def against_null(view: ModelResult) -> str:
         A clause without a full stop.
     """
     found = nulls(view)
-    if view.noisy is None or not found:
-        return "no null to compare with"
+    if view.noisy is None or not found or not np.isfinite(half_angles(view, view.noisy)).any():
+        return "nothing to compare"
     angle = float(np.nanmean(half_angles(view, view.noisy)))
     clauses = [
         f"{_beside(angle, found[name])} {deed} does"
@@ -202,8 +202,8 @@ def _entry(view: ModelResult) -> dict[str, Any]:
 
 
 def _range(values: np.ndarray) -> dict[str, Any]:
-    low, high = np.quantile(values, [0.025, 0.975])
-    return {"mean": float(values.mean()), "range95": [float(low), float(high)]}
+    ends = np.quantile(values, [0.025, 0.975])
+    return {"mean": plain(values.mean()), "range95": plain(ends)}
 
 
 def _sentences(model: ModelResult) -> list[str]:
@@ -214,6 +214,11 @@ def _sentences(model: ModelResult) -> list[str]:
     compared = model.attrs["compared_images"]
     every = compared == model.data.sizes["sample"]
     half = "half the images" if every else f"half of {compared} images"
+    if _DISJOINT not in nulls(view) or not np.isfinite(half_angles(view, level)).any():
+        return [
+            f"At noise {level:g} there is no angle between clean and noisy subspaces: one of them "
+            "is a point."
+        ]
     return [
         f"At noise {level:g} the mean principal angle between clean and noisy subspaces is "
         f"{half_angles(view, level).mean():.1f}° on {half}; two disjoint clean halves differ by "
@@ -222,7 +227,11 @@ def _sentences(model: ModelResult) -> list[str]:
 
 
 def _points(model: ModelResult, noisy: str) -> list[str]:
-    return [_point(view, view.noisy, noisy) for view in model.views if view.noisy is not None]
+    return [
+        _point(view, view.noisy, noisy)
+        for view in model.views
+        if view.noisy is not None and np.isfinite(view.estimate(ANGLE, view.noisy).value)
+    ]
 
 
 def _point(view: ModelResult, level: float, noisy: str) -> str:

@@ -34,7 +34,6 @@ from latentgeo.measures.measure import (
     by_level,
     on_both,
 )
-from latentgeo.measures.settings import AnalysisSettings
 from latentgeo.results import (
     Column,
     Estimate,
@@ -46,6 +45,7 @@ from latentgeo.results import (
     table_of,
 )
 from latentgeo.results.words import NONE, share, span
+from latentgeo.settings import AnalysisSettings
 
 RankRule = Literal["spectrum", "float32-covariance"]
 RANK_RULES: tuple[RankRule, ...] = ("spectrum", "float32-covariance")

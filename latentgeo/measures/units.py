@@ -13,10 +13,10 @@ from latentgeo.measures.embedding import draw_halves
 from latentgeo.measures.encoding import Encoding
 from latentgeo.measures.latents import LatentReader, is_vector, reader_of
 from latentgeo.measures.measure import FigureRow, Measure, Metric, Statement, both, by_level
-from latentgeo.measures.settings import AnalysisSettings
 from latentgeo.metrics import bootstrap_mean, jackknife_interval
 from latentgeo.results import Column, ModelResult, Readout, Table, plain, table_of
 from latentgeo.results.words import NONE
+from latentgeo.settings import AnalysisSettings
 
 ACTIVE_VARIANCE = 0.01
 COLLAPSED_NATS = 0.01

@@ -39,13 +39,17 @@ from latentgeo.metrics.parzen import Bandwidth, choose_bandwidth, parzen_log_lik
 from latentgeo.metrics.probes import ProbeScore, linear_probe
 from latentgeo.metrics.psnr import LEARNED_MARGIN_DB, psnr
 from latentgeo.metrics.sentences import exact_match, token_accuracy
+from latentgeo.metrics.significance import Difference, holm, seed_difference
+from latentgeo.metrics.similarity import SIMILARITIES, Similarity, SimilarityScore, similarity
 from latentgeo.metrics.trigrams import TrigramModel, perplexity
 from latentgeo.metrics.whitening import WhitenedClusters, whitened_kmeans
 
 __all__ = [
     "LEARNED_MARGIN_DB",
     "LINE_SIDE",
+    "SIMILARITIES",
     "Bandwidth",
+    "Difference",
     "FeatureStatistics",
     "LineScores",
     "MMDTest",
@@ -54,6 +58,8 @@ __all__ = [
     "PathScores",
     "ProbeScore",
     "RankCorrelation",
+    "Similarity",
+    "SimilarityScore",
     "TrigramModel",
     "WhitenedClusters",
     "bootstrap_mean",
@@ -66,6 +72,7 @@ __all__ = [
     "exact_match",
     "frechet_distance",
     "frechet_feature_distance",
+    "holm",
     "interpolate",
     "interval_over_seeds",
     "jackknife_interval",
@@ -81,7 +88,9 @@ __all__ = [
     "perplexity",
     "psnr",
     "render_lines",
+    "seed_difference",
     "sharpness",
+    "similarity",
     "spearman",
     "token_accuracy",
     "whitened_kmeans",

@@ -9,18 +9,18 @@ every backbone, and the contract test covers the pairs.
 """
 
 from latentgeo.models.autoencoder import Autoencoder
-from latentgeo.models.backbones import BACKBONES, Backbone
+from latentgeo.models.backbones import BACKBONES, Backbone, register_backbone
 from latentgeo.models.bottlenecks import Bottleneck, Deterministic, Gaussian
 from latentgeo.models.build import build
 from latentgeo.models.config import ModelConfig, resolve_options
-from latentgeo.models.device import choose_device, device_of
+from latentgeo.models.device import choose_device, device_of, dtype_of
 from latentgeo.models.folder import load_model, save_model
 from latentgeo.models.layouts import PosteriorLayout
 from latentgeo.models.nets import Nets, Shape, Shapes, shape_of
 from latentgeo.models.objective import objective, shapes_of
 from latentgeo.models.preprocessing import Preprocessing
 from latentgeo.models.recipe import Recipe
-from latentgeo.models.recipes import RECIPES
+from latentgeo.models.recipes import RECIPES, register_recipe
 from latentgeo.models.sampling import sample, sample_latents
 from latentgeo.models.sentences import (
     add_sentences,
@@ -52,10 +52,13 @@ __all__ = [
     "build",
     "choose_device",
     "device_of",
+    "dtype_of",
     "interpolate_sentences",
     "load_model",
     "objective",
     "reconstruct_sentences",
+    "register_backbone",
+    "register_recipe",
     "resolve_options",
     "sample",
     "sample_latents",

@@ -155,7 +155,7 @@ def _plain(features: int, channels: int, options: AAEOptions) -> Bottleneck:
 
 
 def _style_dimension(latent_shape: Shape, options: AAEOptions) -> int:
-    """Give the dimension of the code that follows the prior."""
+    """Return the dimension of the code that follows the prior."""
     dimension = prod(latent_shape)
     if options.variant in ("basic", "label-regularised"):
         return dimension

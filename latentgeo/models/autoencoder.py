@@ -87,7 +87,7 @@ class Autoencoder(nn.Module):
         return self.decoder is not None
 
     def target(self, images: Tensor) -> Tensor:
-        """Give what a perfect decoder would make of the images' latents: what PSNR is against.
+        """Return what a perfect decoder would make of the images' latents: what PSNR is against.
 
         Parameters
         ----------
@@ -103,7 +103,7 @@ class Autoencoder(nn.Module):
         return images if self._target is None else self._target(images)
 
     def posterior(self, images: Tensor) -> Posterior:
-        """Give the distribution of the latents.
+        """Return the distribution of the latents.
 
         Parameters
         ----------
@@ -125,7 +125,7 @@ class Autoencoder(nn.Module):
         return posterior
 
     def encode(self, images: Tensor) -> Tensor:
-        """Give the latents that are analysed: the posterior's mean.
+        """Return the latents that are analysed: the posterior's mean.
 
         Takes and raises what `posterior` does.
 
@@ -137,7 +137,7 @@ class Autoencoder(nn.Module):
         return self.posterior(images).mean
 
     def decode_logits(self, latents: Tensor) -> Tensor:
-        """Give what the decoder says, before it becomes an image.
+        """Return what the decoder says, before it becomes an image.
 
         Parameters
         ----------
@@ -164,7 +164,7 @@ class Autoencoder(nn.Module):
         return logits
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Give the images of latents.
+        """Return the images of latents.
 
         Takes and raises what `decode_logits` does.
 
@@ -176,7 +176,7 @@ class Autoencoder(nn.Module):
         return self.to_image(self.decode_logits(latents))
 
     def decode_signed(self, latents: Tensor) -> Tensor:
-        """Give the images of latents as the decoder made them, before anything is cut off.
+        """Return the images of latents as the decoder made them, before anything is cut off.
 
         Takes and raises what `decode_logits` does.
 
@@ -212,7 +212,7 @@ class Autoencoder(nn.Module):
         return Pass(posterior, latent, self.decode_logits(latent), self)
 
     def serialized_weights(self) -> bytes:
-        """Give the weights in the safetensors format."""
+        """Return the weights in the safetensors format."""
         tensors = {
             # A copy of its own for each, for foreign nets may tie weights together.
             name: tensor.detach().cpu().contiguous().clone()
@@ -221,7 +221,7 @@ class Autoencoder(nn.Module):
         return save(tensors, metadata={"format": "pt"})
 
     def weights_sha256(self) -> str:
-        """Give the SHA-256 of the weights: that of the file which `save_model` writes."""
+        """Return the SHA-256 of the weights: that of the file which `save_model` writes."""
         return hashlib.sha256(self.serialized_weights()).hexdigest()
 
 

@@ -10,6 +10,7 @@ from latentgeo.models.nets import Nets, Shape
 from latentgeo.models.sctc import SCTCOptions, build_sctc
 from latentgeo.models.text import TextOptions, build_text
 from latentgeo.models.wae import WAEOptions, build_wae
+from latentgeo.registry import Registry
 from latentgeo.settings import Options
 
 
@@ -35,7 +36,7 @@ class Backbone:
     likelihood: str | None = None
 
 
-BACKBONES = {
+_ROWS = {
     "sctc": Backbone(
         "convolutional blocks with a skip; latent tensor, 128x7x7 for 28x28 images",
         SCTCOptions,
@@ -59,3 +60,26 @@ BACKBONES = {
         likelihood="categorical",
     ),
 }
+
+#: Every backbone by name.
+BACKBONES: Registry[Backbone] = Registry("backbones", "backbone", _ROWS)
+
+
+def register_backbone(name: str, backbone: Backbone, *, replace: bool = False) -> None:
+    """Add a backbone, on which every recipe can then be trained.
+
+    Parameters
+    ----------
+    name : str
+        Its name.
+    backbone : Backbone
+        Its options and the function that builds its nets.
+    replace : bool, default=False
+        Replace a backbone of the same name.
+
+    Raises
+    ------
+    InputError
+        When the name is taken and `replace` is false.
+    """
+    BACKBONES.register(name, backbone, replace=replace)

@@ -30,7 +30,7 @@ class Bottleneck(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, features: Tensor) -> Posterior:
-        """Give the posterior."""
+        """Return the posterior."""
 
     def condition(self, latent: Tensor, labels: Tensor) -> Tensor:
         """Put labels into latents, where there is room for them.
@@ -98,7 +98,7 @@ class Deterministic(Bottleneck):
         self.deviation = 1.0 if deviation is None else deviation
 
     def forward(self, features: Tensor) -> Posterior:
-        """Give the point."""
+        """Return the point."""
         latent = self.activation(self.project(features))
         return Posterior(self.deviation * self.normalise(latent))
 
@@ -124,7 +124,7 @@ class Gaussian(Bottleneck):
         self.log_variance = _project(features, channels)
 
     def forward(self, features: Tensor) -> Posterior:
-        """Give mean and log-variance."""
+        """Return mean and log-variance."""
         return Posterior(self.mean(features), _log_variance(self.log_variance(features)))
 
 
@@ -151,7 +151,7 @@ class DenseGaussian(Bottleneck):
         self.log_variance = nn.Linear(inputs, channels * rows * columns)
 
     def forward(self, features: Tensor) -> Posterior:
-        """Give mean and log-variance."""
+        """Return mean and log-variance."""
         code = features.flatten(1)
         mean = self.mean(code).unflatten(1, self._shape)
         return Posterior(mean, _log_variance(self.log_variance(code).unflatten(1, self._shape)))
@@ -185,7 +185,7 @@ class Universal(Bottleneck):
         self.project = _project(features, channels)
 
     def forward(self, features: Tensor) -> Posterior:
-        """Give the point."""
+        """Return the point."""
         return Posterior(self.project(self.join(features)))
 
 
@@ -215,7 +215,7 @@ class Conditional(Bottleneck):
         self.classes = classes
 
     def forward(self, features: Tensor) -> Posterior:
-        """Give style and room for the label."""
+        """Return style and room for the label."""
         style = self.style(features).mean
         room = style.new_full((len(style), self.classes, 1, 1), 1 / self.classes)
         return Posterior(torch.cat([style, room], dim=1), codes={"style": style.flatten(1)})
@@ -282,7 +282,7 @@ class Categories(Bottleneck):
         self.heads = nn.Parameter(start) if heads else None
 
     def forward(self, features: Tensor) -> Posterior:
-        """Give the latent and what it is composed of."""
+        """Return the latent and what it is composed of."""
         joined = self.join(features)
         logits, style = self.category(joined).flatten(1), self.style(joined).flatten(1)
         codes = {"category": logits.softmax(dim=1), "style": style}
@@ -347,7 +347,7 @@ class Stacked(Bottleneck):
         self.second_decoder = _WithInput(dimension, hidden, size)
 
     def forward(self, features: Tensor) -> Posterior:
-        """Give h, and what the second stage makes of it."""
+        """Return h, and what the second stage makes of it."""
         latent = self.first(features).mean
         stage = latent.detach() if self.stopped else latent
         code = self.second_encoder(stage.flatten(1))
@@ -357,7 +357,7 @@ class Stacked(Bottleneck):
         )
 
     def compose(self, codes: Mapping[str, Tensor]) -> Tensor:
-        """Give h of z; see `Bottleneck`."""
+        """Return h of z; see `Bottleneck`."""
         latent: Tensor = self.second_decoder(codes["code"])
         return latent
 

@@ -41,7 +41,7 @@ class CriticOptions(Options):
 
 
 def critic_terms(options: CriticOptions, likelihood: str, shapes: Shapes) -> tuple[Term, ...]:
-    """Give the term of the critic, or none where its weight is 0.
+    """Return the term of the critic, or none where its weight is 0.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def critic_terms(options: CriticOptions, likelihood: str, shapes: Shapes) -> tup
 
 
 def per_squared_error(likelihood: str, image_shape: Shape) -> float:
-    """Give what a mean squared error of 1 on [-1, 1] is in the unit of a likelihood.
+    """Return what a mean squared error of 1 on [-1, 1] is in the unit of a likelihood.
 
     Parameters
     ----------

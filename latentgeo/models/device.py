@@ -5,6 +5,7 @@ from torch import nn
 
 from latentgeo import processes
 from latentgeo.errors import InputError
+from latentgeo.models.autoencoder import Autoencoder
 from latentgeo.settings import unknown
 
 _NAMES = ("auto", "cpu", "cuda")
@@ -54,6 +55,13 @@ def _check_number(devices: int) -> None:
         )
 
 
+def dtype_of(model: Autoencoder) -> str:
+    """Return the name of the arithmetic that makes a model's latents."""
+    found = model.identity.get("dtype")
+    weights = (weight for weight in model.parameters() if weight.is_floating_point())
+    return str(found or next(weights, torch.empty(0)).dtype).removeprefix("torch.")
+
+
 def device_of(module: nn.Module) -> torch.device:
-    """Give the device that a module's weights lie on; the CPU where it has none."""
+    """Return the device that a module's weights lie on; the CPU where it has none."""
     return next((weight.device for weight in module.parameters()), torch.device("cpu"))

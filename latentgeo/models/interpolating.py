@@ -97,7 +97,7 @@ class Dropout(Bottleneck):
         self.dropout = nn.Dropout(1 - keep)
 
     def forward(self, features: Tensor) -> Posterior:
-        """Give the point, in training with zeros."""
+        """Return the point, in training with zeros."""
         return Posterior(self.dropout(self.point(features).mean))
 
 

@@ -19,7 +19,7 @@ class PosteriorLayout(PosteriorSettings):
     """How a foreign encoder gives the parameters of its posterior."""
 
     def read(self, output: Any) -> Posterior:
-        """Give the posterior.
+        """Return the posterior.
 
         Parameters
         ----------
@@ -40,7 +40,7 @@ class PosteriorLayout(PosteriorSettings):
         return Posterior(mean, self._log_variance(rest[0]) if rest else None)
 
     def parts(self, output: Any) -> list[Tensor]:
-        """Give the latent, or mean and spread, in the form that the encoder gives them.
+        """Return the latent, or mean and spread, in the form that the encoder gives them.
 
         Takes and raises what `read` does.
 
@@ -103,7 +103,7 @@ class PosteriorLayout(PosteriorSettings):
 
 
 def read_image(output: Any) -> Any:
-    """Give the images in what a decoder gave: a tensor, the first of several, or a named one."""
+    """Return the images in what a decoder gave: a tensor, the first of several, or a named one."""
     if isinstance(output, Tensor):
         return output
     for name in _IMAGES:
@@ -128,7 +128,7 @@ def as_given(latent: Tensor, dimensions: int) -> Tensor:
 
 
 def describe(values: Any) -> str:
-    """Say what an object is, for messages."""
+    """Return what an object is, for messages."""
     if isinstance(values, Tensor):
         return f"a tensor of shape {tuple(values.shape)}"
     if isinstance(values, Mapping):

@@ -9,7 +9,7 @@ Shape = tuple[int, int, int]
 
 
 def shape_of(batch: Tensor) -> Shape:
-    """Give (C, H, W) of a batch (b, C, H, W)."""
+    """Return (C, H, W) of a batch (b, C, H, W)."""
     _, channels, rows, columns = batch.shape
     return channels, rows, columns
 

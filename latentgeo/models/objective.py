@@ -8,7 +8,7 @@ from latentgeo.objectives import Term
 
 
 def objective(model: Autoencoder) -> tuple[Term, ...]:
-    """Give the terms of a model's recipe.
+    """Return the terms of a model's recipe.
 
     Parameters
     ----------
@@ -26,5 +26,5 @@ def objective(model: Autoencoder) -> tuple[Term, ...]:
 
 
 def shapes_of(model: Autoencoder) -> Shapes:
-    """Give the sizes that a term may need."""
+    """Return the sizes that a term may need."""
     return Shapes(model.config.image_shape, model.latent_shape)

@@ -15,7 +15,7 @@ class Preprocessing(PreprocessingSettings):
     """What happens to images in [0, 1] before a net, and to its output afterwards."""
 
     def shape(self, data: Shape) -> Shape:
-        """Give the shape that the net sees.
+        """Return the shape that the net sees.
 
         Parameters
         ----------
@@ -91,7 +91,7 @@ class Preprocessing(PreprocessingSettings):
         return decoded
 
     def _code(self, like: Tensor) -> tuple[Tensor, Tensor]:
-        """Give (shift, scale) with input = (image - shift) / scale."""
+        """Return (shift, scale) with input = (image - shift) / scale."""
         low, high = self.range
         mean = self.mean if self.mean is not None else (-low / (high - low),)
         std = self.std if self.std is not None else (1 / (high - low),)

@@ -48,7 +48,7 @@ class Codebook(nn.Module):
 
     @torch.no_grad()
     def nearest(self, points: Tensor) -> Tensor:
-        """Give the numbers of the nearest vectors to points (n, dimension)."""
+        """Return the numbers of the nearest vectors to points (n, dimension)."""
         overlap = points @ self.vectors.T
         return (self.vectors.square().sum(dim=1) - 2 * overlap).argmin(dim=1)
 
@@ -122,7 +122,7 @@ class QuantisedDecoder(nn.Module):
         return logits
 
     def commitment(self, latents: Tensor) -> Tensor:
-        """Give the mean squared distance of the code vectors to the codebook; it stands still."""
+        """Return the mean squared distance of the code vectors to the codebook; it stands still."""
         points = self._points(latents)
         return mse_loss(points, self.codebook.vectors[self.codebook.nearest(points)])
 

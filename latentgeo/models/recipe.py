@@ -101,5 +101,5 @@ class Recipe:
 
 
 def reconstruct(options: RecipeOptions, shapes: Shapes) -> tuple[Term, ...]:
-    """Give the reconstruction alone."""
+    """Return the reconstruction alone."""
     return (Reconstruction(LIKELIHOODS[options.likelihood]),)

@@ -20,6 +20,7 @@ from latentgeo.objectives import (
     StandardNormal,
     Term,
 )
+from latentgeo.registry import Registry
 
 
 class CAEOptions(RecipeOptions):
@@ -94,7 +95,7 @@ def _noise(options: DAEOptions) -> Corruption:
     return GaussianCorruption(*options.noise)
 
 
-RECIPES: dict[str, Recipe] = {
+_ROWS = {
     "cae": Recipe("autoencoder: reconstruction", CAEOptions, _deterministic, reconstruct),
     "dae": Recipe(
         "denoising autoencoder: reconstruction of the clean image from a noisy one",
@@ -118,3 +119,25 @@ RECIPES: dict[str, Recipe] = {
     "dropout-ae": DROPOUT_AE,
     "vq-vae": VQ_VAE,
 }
+#: Every recipe by name.
+RECIPES: Registry[Recipe] = Registry("recipes", "recipe", _ROWS)
+
+
+def register_recipe(name: str, recipe: Recipe, *, replace: bool = False) -> None:
+    """Add a recipe, which `train` and the command line then know by its name.
+
+    Parameters
+    ----------
+    name : str
+        Its name.
+    recipe : Recipe
+        Its bottleneck, objective terms and options.
+    replace : bool, default=False
+        Replace a recipe of the same name.
+
+    Raises
+    ------
+    InputError
+        When the name is taken and `replace` is false.
+    """
+    RECIPES.register(name, recipe, replace=replace)

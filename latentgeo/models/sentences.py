@@ -139,7 +139,7 @@ def add_sentences(
 
 
 def read(model: Autoencoder, sentences: Sequence[str], *, code: str = "latent") -> Tensor:
-    """Give the vectors of sentences; takes and raises what `reconstruct_sentences` does.
+    """Return the vectors of sentences; takes and raises what `reconstruct_sentences` does.
 
     Returns
     -------
@@ -156,7 +156,7 @@ def read(model: Autoencoder, sentences: Sequence[str], *, code: str = "latent") 
 
 
 def codes_of(model: Autoencoder, images: Tensor, code: str = "latent") -> Tensor:
-    """Give the vectors (b, D) of one-hot sentences (b, V, T, 1); see `read`."""
+    """Return the vectors (b, D) of one-hot sentences (b, V, T, 1); see `read`."""
     known = _codes(model)
     if code not in known:
         raise InputError(
@@ -203,7 +203,7 @@ def decode_tokens(model: Autoencoder, latents: Tensor) -> Tensor:
 
 
 def latents_of(model: Autoencoder, codes: Tensor, code: str = "latent") -> Tensor:
-    """Give the latents (n, C, H, W) that codes (n, D) stand for."""
+    """Return the latents (n, C, H, W) that codes (n, D) stand for."""
     with evaluating(model):
         composed = model.bottleneck.compose({code: codes}) if code != "latent" else codes
     return composed.reshape(len(codes), *model.latent_shape)

@@ -129,7 +129,7 @@ class Embedding(nn.Module):
         self.weight = nn.Parameter(torch.randn(width, words))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Give (b, T, width) of images (b, V, T, 1)."""
+        """Return (b, T, width) of images (b, V, T, 1)."""
         return linear(images[..., 0].mT, self.weight)
 
 
@@ -149,7 +149,7 @@ class Positions(nn.Module):
         self.weight = nn.Parameter(_POSITION_DEVIATION * torch.randn(places, width))
 
     def forward(self, words: Tensor) -> Tensor:
-        """Give (b, T, width) of the same."""
+        """Return (b, T, width) of the same."""
         return words + self.weight
 
 
@@ -157,7 +157,7 @@ class AsImages(nn.Module):
     """Logits (b, T, V) as images (b, V, T, 1)."""
 
     def forward(self, logits: Tensor) -> Tensor:
-        """Give the images."""
+        """Return the images."""
         return logits.mT[..., None]
 
 
@@ -190,7 +190,7 @@ class Block(nn.Module):
         )
 
     def forward(self, words: Tensor) -> Tensor:
-        """Give (b, T, width) of the same."""
+        """Return (b, T, width) of the same."""
         words = words + self.output(self._attend(self.norm(words)))
         result: Tensor = words + self.mlp(words)
         return result

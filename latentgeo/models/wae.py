@@ -85,7 +85,7 @@ def _check(image_shape: Shape, options: WAEOptions) -> None:
 
 
 def _encoder(image_shape: Shape, options: WAEOptions) -> tuple[nn.Sequential, int]:
-    """Give the encoder and the number of its features, flattened into channels."""
+    """Return the encoder and the number of its features, flattened into channels."""
     before, rows, columns = image_shape
     layers: list[nn.Module] = []
     for width in options.channels:

@@ -1,7 +1,7 @@
 """Take a network that was written and trained elsewhere."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,9 @@ from latentgeo.models.nets import Shape, shape_of
 from latentgeo.models.preprocessing import Preprocessing
 from latentgeo.objectives import Posterior
 
+M = TypeVar("M", bound=nn.Module)
+
+_HALF = (torch.float16, torch.bfloat16)
 _AS_IT_IS = Preprocessing()
 _FOUND = PosteriorLayout()
 
@@ -37,32 +40,68 @@ class AsGiven(Bottleneck):
         self.stochastic = stochastic  # type: ignore[misc] # of the foreign encoder, not of a class
 
     def forward(self, features: Any) -> Posterior:
-        """Give the posterior."""
-        return self.layout.read(features)
+        """Return the posterior, in single precision where the net computes in half."""
+        found = self.layout.read(features)
+        spread = found.log_variance
+        return Posterior(_single(found.mean), None if spread is None else _single(spread))
 
 
-class _Seeing(nn.Module):
-    """Give images in [0, 1] to an encoder that takes them preprocessed."""
+class Seeing(nn.Module):
+    """Return images in [0, 1] to an encoder that takes them preprocessed.
 
-    def __init__(self, encoder: nn.Module, preprocessing: Preprocessing) -> None:
+    Parameters
+    ----------
+    encoder : torch.nn.Module
+        The encoder.
+    preprocessing : Preprocessing
+        What it wants of images.
+    form : Form
+        In which form it takes them.
+    """
+
+    def __init__(self, encoder: nn.Module, preprocessing: Preprocessing, form: "Form") -> None:
         super().__init__()
         self.net = encoder
         self.preprocessing = preprocessing
+        self.form = form
 
     def forward(self, images: Tensor) -> Any:
-        return self.net(self.preprocessing.normalise(self.preprocessing.see(images)))
+        """Return what the encoder gives for images in [0, 1]."""
+        return self.encode(self.preprocessing.normalise(self.preprocessing.see(images)))
+
+    def encode(self, normalised: Tensor) -> Any:
+        """Return what the encoder gives for images that are preprocessed."""
+        values = normalised.to(self.form.dtype)
+        return self.net(values.flatten(1) if self.form.flat else values)
 
 
-class _Decoding(nn.Module):
-    """Give latents (b, C, H, W) to a decoder in the form that the encoder gave them in."""
+class Decoding(nn.Module):
+    """Pass latents (b, C, H, W) to a decoder in the form that the encoder returned."""
 
-    def __init__(self, decoder: nn.Module, dimensions: int) -> None:
+    def __init__(
+        self, decoder: nn.Module, dimensions: int, image_shape: Shape, dtype: torch.dtype
+    ) -> None:
         super().__init__()
         self.net = decoder
         self.dimensions = dimensions
+        self.image_shape = image_shape
+        self.dtype = dtype
 
     def forward(self, latents: Tensor) -> Any:
-        return read_image(self.net(as_given(latents, self.dimensions)))
+        """Return the images (b, C, H, W) of latents (b, C, H, W)."""
+        images = read_image(self.net(as_given(latents, self.dimensions).to(self.dtype)))
+        if not isinstance(images, Tensor):
+            return images
+        if images.ndim == 2 and images.shape[1] == torch.Size(self.image_shape).numel():
+            images = images.reshape(-1, *self.image_shape)
+        return _single(images)
+
+
+class Form(NamedTuple):
+    """In which form a net takes images: the type of numbers, and whether flattened (b, D)."""
+
+    dtype: torch.dtype = torch.float32
+    flat: bool = False
 
 
 def wrap(
@@ -80,9 +119,11 @@ def wrap(
     ----------
     encoder : torch.nn.Module
         Images (b, C, H, W), preprocessed, to latents, (b, C, H, W), vectors (b, D) or tokens
-        (b, T, D); or to mean and log-variance of a Gaussian posterior.
+        (b, T, D); or to mean and log-variance of a Gaussian posterior. Where it takes images
+        only flattened (b, D) or in half precision, they are given so, and `identity` tells.
     decoder : torch.nn.Module or None
-        Latents, in the form that the encoder gives them, to images; None where there is none.
+        Latents, in the form that the encoder gives them, to images, also flattened (b, D); None
+        where there is none.
     image_shape : tuple of int
         (C, H, W) of the data's images, before preprocessing.
     name : str, default="custom"
@@ -104,15 +145,23 @@ def wrap(
         When a batch of two grey images does not go through, or comes out with another shape.
     """
     seen = preprocessing.shape(image_shape)
-    seeing = _Seeing(encoder.eval(), preprocessing)
-    output = _try("encoder", encoder, seeing, torch.full((2, *image_shape), 0.5))
+    _check_values(encoder, decoder)
+    images = torch.full((2, *image_shape), 0.5)
+    forms = [Form(dtype, flat) for flat in (False, True) for dtype in _dtypes(encoder)]
+    seeings = [Seeing(encoder.eval(), preprocessing, form) for form in forms]
+    seeing, output = _first("encoder", encoder, seeings, images)
     raw, found = posterior.parts(output)[0], posterior.read(output)
     if len(found.mean) != 2 or not found.mean.is_floating_point():
         raise InputError(
-            f"encoder {type(encoder).__name__} gives {describe(found.mean)} of "
+            f"encoder {name_of(encoder)} gives {describe(found.mean)} of "
             f"{found.mean.dtype} for two images; expected one latent of real numbers for each"
         )
-    decoding = None if decoder is None else _Decoding(decoder.eval(), raw.ndim)
+    decoding = None
+    if decoder is not None:
+        dtypes = dict.fromkeys([raw.dtype, *_dtypes(decoder)])
+        decodings = [Decoding(decoder.eval(), raw.ndim, seen, dtype) for dtype in dtypes]
+        decoding, decoded = _first("decoder", decoder, decodings, _single(found.mean))
+        _check_images(decoder, decoded, seen)
     model = Autoencoder(
         seeing,
         AsGiven(posterior, stochastic=found.log_variance is not None),
@@ -129,10 +178,60 @@ def wrap(
     model.identity = {
         "preprocessing": preprocessing.model_dump(mode="json"),
         "posterior": posterior.model_dump(mode="json"),
+        "dtype": _computed_in(encoder, raw),
     }
-    if decoder is not None and decoding is not None:
-        _check_images(_try("decoder", decoder, decoding, found.mean), seen)
+    if seeing.form.flat:
+        model.identity["flat_input"] = True
     return model
+
+
+def name_of(module: nn.Module) -> str:
+    """Return what messages call a module: its class, or the member of one that it stands for."""
+    return str(getattr(module, "described", type(module).__name__))
+
+
+def _single(values: Tensor) -> Tensor:
+    return values.float() if values.dtype in _HALF else values
+
+
+def _dtypes(module: nn.Module) -> list[torch.dtype]:
+    """List the types of numbers that a module may want, single precision first."""
+    own = [weight.dtype for weight in module.parameters() if weight.dtype.is_floating_point]
+    return list(dict.fromkeys([torch.float32, *own]))
+
+
+def _computed_in(module: nn.Module, latents: Tensor) -> str:
+    """Name the arithmetic that made latents: theirs, or half precision that they were cast from.
+
+    They are kept in single precision, so there is no finer one.
+    """
+    found = latents.dtype if latents.dtype in _HALF else torch.float32
+    for half in set(_dtypes(module)) & set(_HALF):
+        if torch.equal(latents, latents.to(half).to(latents.dtype)):
+            found = half
+    return str(found).removeprefix("torch.")
+
+
+def _check_values(*modules: nn.Module | None) -> None:
+    for module in (module for module in modules if module is not None):
+        for name, value in (*module.named_parameters(), *module.named_buffers()):
+            if value.is_meta:
+                raise InputError(
+                    f"{name_of(module)} is on the meta device: {name!r} has no values; give its "
+                    "weights, or make it on the CPU"
+                )
+
+
+def _first(what: str, module: nn.Module, calls: Sequence[M], values: Tensor) -> tuple[M, Any]:
+    """Return the first form in which a module takes values, and what it gives for them."""
+    errors: list[InputError] = []
+    for call in calls:
+        try:
+            return call, _try(what, module, call, values)
+        except InputError as error:
+            errors.append(error)
+    # The plainest form in the numbers of the module's own weights says best what is wrong.
+    raise errors[min(1, len(_dtypes(module)) - 1)]
 
 
 @torch.inference_mode()
@@ -143,16 +242,21 @@ def _try(what: str, module: nn.Module, call: Callable[[Tensor], Any], values: Te
     except InputError:
         raise
     except Exception as error:  # a foreign module may raise anything
-        grey = what == "encoder" and values.shape[1] == 1
-        hint = "; if it takes colour, say grey_to_rgb (--grey-to-rgb)" if grey else ""
+        reason = reason_of(error)
+        hint = ""
+        if what == "decoder":
+            hint = "; the latents alone are analysed without it, with decode='none' (--decode none)"
+        elif values.shape[1] == 1 and "3 channels" in reason:
+            hint = "; if it takes colour, say grey_to_rgb (--grey-to-rgb)"
         raise InputError(
-            f"{what} {type(module).__name__} does not take {describe(values)}: "
-            f"{reason_of(error)}{hint}"
+            f"{what} {name_of(module)} does not take {describe(values)}: {reason}{hint}"
         ) from error
 
 
-def _check_images(images: Any, seen: Shape) -> None:
+def _check_images(decoder: nn.Module, images: Any, seen: Shape) -> None:
     if not isinstance(images, Tensor) or tuple(images.shape[1:]) != tuple(seen):
         raise InputError(
-            f"decoder gives {describe(images)}, expected images (2, {', '.join(map(str, seen))})"
+            f"decoder gives {describe(images)}, expected images (2, {', '.join(map(str, seen))}) "
+            f"of {name_of(decoder)}; the latents alone are analysed without it, with "
+            "decode='none' (--decode none)"
         )

@@ -44,7 +44,7 @@ def share(count: int, total: int) -> str:
 
 def mean_and_range(values: np.ndarray | None, digits: int = 1) -> str:
     """Format the mean of some values with their range, a dash where there are none."""
-    if values is None:
+    if values is None or not np.isfinite(values).any():
         return NONE
     low, high = number(float(np.nanmin(values)), digits), number(float(np.nanmax(values)), digits)
     return f"{number(float(np.nanmean(values)), digits)} ({low}{EN_DASH}{high})"

@@ -105,7 +105,9 @@ class CardSettings(Settings):
         default=None, description="The decoder's file, where it is apart from the encoder's."
     )
     encode: str | None = Field(default=None, description="The method or submodule that encodes.")
-    decode: str | None = Field(default=None, description="The method or submodule that decodes.")
+    decode: str | None = Field(
+        default=None, description="The method or submodule that decodes, or none."
+    )
     layers: tuple[str, ...] = Field(
         default=(), description="Modules, by name, whose outputs are the latents; all in one pass."
     )

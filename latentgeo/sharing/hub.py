@@ -173,7 +173,7 @@ def _plain_errors(repo_id: str, revision: str | None) -> Iterator[None]:
 
 
 def _line(error: Exception, repository: str, revision: str | None) -> str | None:
-    """Say what went wrong; None for what has nothing to do with the hub."""
+    """Return what went wrong; None for what has nothing to do with the hub."""
     for kind, line in _lines(repository, revision):
         if isinstance(error, kind):
             return line
@@ -190,7 +190,7 @@ def _line(error: Exception, repository: str, revision: str | None) -> str | None
 
 
 def _lines(repository: str, revision: str | None) -> list[tuple[type[Exception], str]]:
-    """Give the line of every known kind; of two that fit, the first is meant."""
+    """Return the line of every known kind; of two that fit, the first is meant."""
     from huggingface_hub import errors
 
     return [

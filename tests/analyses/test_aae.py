@@ -26,7 +26,7 @@ def study():
 
 @pytest.fixture(scope="module")
 def tables():
-    import aae_tables
+    from measures import aae_tables
 
     return aae_tables
 
@@ -91,7 +91,7 @@ def test_the_likelihood_is_that_of_a_mixture_around_samples(study, out):
     each = [
         logsumexp(norm.logpdf(point, drawn, width).sum(axis=1)) - np.log(100) for point in points
     ]
-    import aae_measures
+    from measures import aae as aae_measures
 
     test = load("digits").take(5)
     again = aae_measures.parzen(sample(model, 100, seed=0), load("digits", "validation"), test)
@@ -137,8 +137,13 @@ def runs(errors, trouble=()):
 
 
 def test_reported_figures_have_their_marks(study, tables):
-    found = tables.gather({"semi-100": runs((0.02, 0.03, 0.04)), "ten-1000": runs((0.05,), ["x"])})
-    lines = tables._errors(found, ["classification_error"])
+    from study.render import macro
+
+    found = tables.gather_variants(
+        {"semi-100": runs((0.02, 0.03, 0.04)), "ten-1000": runs((0.05,), ["x"])}
+    )
+    known = study.VARIANTS, tables.LABELS, ["classification_error"]
+    lines = macro("aae_tables.md", "errors", found, *known)
     # 3 ± 4.303 / √3, Student's interval of three values.
     assert lines[2] == "| semi-100 | 100 labels | 3.00 [0.52, 5.48] | 3.00 | 1.90 ± .10 [U] |"
     assert lines[3] == "| ten-1000 † | 10-D, 1000 labels | 5.00 | 5.00 | – |"

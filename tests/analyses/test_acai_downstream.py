@@ -25,9 +25,9 @@ def study():
 
 @pytest.fixture(scope="module")
 def tables():
-    import acai_downstream_tables
+    from measures import downstream
 
-    return acai_downstream_tables
+    return downstream
 
 
 @pytest.fixture(scope="module")
@@ -116,14 +116,20 @@ def gathered(study, tables, rival, acai, trouble=()):
     ],
 )
 def test_an_order_is_claimed_only_where_intervals_do_not_touch(study, tables, rival, acai, verdict):
-    said = tables._claims({"32": gathered(study, tables, rival, acai)})
+    said = tables.claims({"32": gathered(study, tables, rival, acai)})
     others = ", ".join(name for name in study.SEVEN if name != "acai")
     assert f"- 32 numbers, clustering: {verdict} {others}" in said
 
 
+def latents_table(tables, models):
+    from study.render import macro
+
+    return macro("acai_downstream_tables.md", "latents_table", models, tables.RECALLED["256"])
+
+
 def test_a_table_has_the_recalled_figures_with_their_mark(study, tables):
     models = gathered(study, tables, (0.8, 0.81), (0.9, 0.91), trouble=["the codes are dead"])
-    lines = tables._table(models, "256")
+    lines = latents_table(tables, models)
     assert lines[2].startswith("| baseline † | 20.0 | 80.50 [74.15, 86.85] | 93.94 [U] | ")
     assert lines[-1].startswith("| acai | 20.0 | 90.50 [84.15, 96.85] | 99.00 [U] | ")
     assert "| 96.17 [U] | 70.5, 80.5, 90.5 |" in lines[-1]
@@ -132,7 +138,7 @@ def test_a_table_has_the_recalled_figures_with_their_mark(study, tables):
 def test_one_seed_has_no_interval(study, tables):
     models = gathered(study, tables, (0.8,), (0.9,))
     assert models["acai"]["clustering"]["over_seeds_95"] is None
-    assert "| 90.00 | 99.00 [U] |" in tables._table(models, "256")[-1]
+    assert "| 90.00 | 99.00 [U] |" in latents_table(tables, models)[-1]
     json.dumps(models, allow_nan=False)
 
 

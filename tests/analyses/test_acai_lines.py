@@ -18,9 +18,9 @@ def study():
 
 @pytest.fixture(scope="module")
 def tables():
-    import acai_lines_tables
+    from measures import lines
 
-    return acai_lines_tables
+    return lines
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +41,8 @@ def test_all_seven_are_scored_after_each_epoch_at_each_seed(study, out):
     assert (out / "study" / "lines.png").stat().st_size > 10_000
 
 
-def test_goes_on_where_it_was(study, out):
-    scores = out / "runs" / "seed-1" / "acai" / study.SCORES
+def test_goes_on_where_it_was(study, tables, out):
+    scores = out / "runs" / "seed-1" / "acai" / tables.SCORES
     before = scores.stat().st_mtime_ns
     (out / "study" / "study.md").unlink()
     assert study.main(["--scale", "smoke", "--out", str(out), "--workers", "1"]) == 0
@@ -50,13 +50,13 @@ def test_goes_on_where_it_was(study, out):
     assert (out / "study" / "study.md").exists()
 
 
-def test_an_epoch_that_is_repeated_is_scored_once(study, out, monkeypatch):
-    job = study.Job("acai", 0, study.SCALES["smoke"], out, "cpu")
-    before = study._read(job.folder)
+def test_an_epoch_that_is_repeated_is_scored_once(study, tables, out):
+    run = study.Run("acai", 0, study.SCALES["smoke"], out, "cpu", "lines")
+    before = tables.read_scores(run.folder)
     from latentgeo.models import load_model
 
-    study._score(job, load_model(job.folder), 2)
-    after = study._read(job.folder)
+    study.score_epoch(run, load_model(run.folder), 2)
+    after = tables.read_scores(run.folder)
     assert after.distance.shape == before.distance.shape
     np.testing.assert_array_equal(after.distance[0], before.distance[0])
 
@@ -83,7 +83,7 @@ def test_undefined_pairs_are_counted_and_flatter_the_papers_mode_alone(tables):
 
 
 def test_a_run_without_any_defined_pair_has_no_smoothness(tables):
-    from study_tables import without_nan
+    from study.gather import without_nan
 
     found = evaluations(tables, 0.4, undefined=PAIRS).figures()
     assert np.isnan([found[name][0] for name in ("smoothness", "smoothness_median")]).all()
@@ -109,7 +109,7 @@ def test_an_order_is_claimed_only_where_intervals_do_not_touch(tables, ours, the
         name: [evaluations(tables, value, distance=value, seed=seed) for seed in range(3)]
         for name, value in (("acai", ours), ("baseline", theirs))
     }
-    claims = tables._claims(gathered(tables, runs))
+    claims = tables.claims(gathered(tables, runs))
     assert len(claims) == 2
     assert all(verdict in claim for claim in claims)
 
@@ -117,11 +117,14 @@ def test_an_order_is_claimed_only_where_intervals_do_not_touch(tables, ours, the
 def test_one_seed_claims_nothing(tables):
     runs = {name: [evaluations(tables, v)] for name, v in (("acai", 0.1), ("baseline", 0.9))}
     models = gathered(tables, runs)
-    assert all("not separated" in claim for claim in tables._claims(models))
+    assert all("not separated" in claim for claim in tables.claims(models))
 
 
 def test_a_rival_that_has_not_learned_is_called_so(tables):
     runs = {name: [evaluations(tables, 0.3)] for name in ("acai", "baseline")}
-    claims = tables._claims(gathered(tables, runs, learned=False))
+    from study.render import macro
+
+    models = gathered(tables, runs, learned=False)
+    claims = tables.claims(models)
     assert all("1 of its 1 runs have not learned" in claim for claim in claims)
-    assert "0 of 1" in "".join(tables._learned_table(gathered(tables, runs, learned=False)))
+    assert "0 of 1" in "".join(macro("acai_lines_tables.md", "learned", models))

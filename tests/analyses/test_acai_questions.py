@@ -93,7 +93,7 @@ def test_unknown_data_is_one_line(study, capsys, tmp_path):
 
 
 def runs(without, with_):
-    from acai_questions_tables import QUESTIONS
+    from measures.questions_tables import QUESTIONS
 
     names = QUESTIONS["vectors"].measures
     return {
@@ -113,7 +113,7 @@ def runs(without, with_):
     ],
 )
 def test_a_difference_is_claimed_only_from_its_interval(without, with_, lower, higher):
-    from acai_questions_tables import gather
+    from measures.questions_tables import gather
 
     found = gather("vectors", runs(without, with_), {}, LEARNED)
     assert found["measures"]["nearest_midpoints"]["verdict"] == found["answer"] == lower
@@ -122,7 +122,7 @@ def test_a_difference_is_claimed_only_from_its_interval(without, with_, lower, h
 
 
 def test_runs_that_have_not_learned_answer_nothing(out):
-    from acai_questions_tables import gather
+    from measures.questions_tables import gather
 
     found = gather("vectors", runs((1, 1.1), (2, 2.1)), {}, {**LEARNED, "with": [True, False]})
     assert found["answer"] == "not all runs have learned"
@@ -132,7 +132,7 @@ def test_runs_that_have_not_learned_answer_nothing(out):
 
 
 def test_the_interval_is_that_of_the_paired_t_test():
-    from acai_questions_tables import gather
+    from measures.questions_tables import gather
     from scipy.stats import ttest_rel
 
     without, with_ = np.random.default_rng(0).normal(size=(2, 5))
@@ -144,7 +144,7 @@ def test_the_interval_is_that_of_the_paired_t_test():
 
 
 def test_vectors_are_parted_into_ends_and_those_that_are_near():
-    from acai_questions_measures import controls_of_vectors, digits_as_vectors, vectors_seen
+    from measures.questions import controls_of_vectors, digits_as_vectors, vectors_seen
 
     seen = vectors_seen()
     assert seen.test.shape == (360, 64, 1, 1)
@@ -158,7 +158,7 @@ def test_vectors_are_parted_into_ends_and_those_that_are_near():
 
 def test_what_a_perfect_model_would_measure():
     """With the images as their own latents: reconstructions are exact, mid-points are means."""
-    from acai_questions_measures import controls_of_vectors, measure_vectors, vectors_seen
+    from measures.questions import controls_of_vectors, measure_vectors, vectors_seen
 
     class Identity:
         encode = decode = staticmethod(lambda vectors: vectors)

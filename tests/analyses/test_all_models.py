@@ -66,6 +66,8 @@ def out(study, tmp_path_factory):
     folder = tmp_path_factory.mktemp("all") / "out"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(study, "analyze", analyze)
+        patch.setattr(study, "write_page", lambda *_: None)
+        patch.setattr(study.statements, "section_of", lambda _: None)
         command = ["--scale", "smoke", "--models", "all", "--seeds", "2", "--out", str(folder)]
         assert study.main(command) == 0
     return folder
@@ -106,7 +108,9 @@ def test_all_models_take_no_more_time_than_the_paper_s(study):
     assert (every.seeds, every.controls) == (3, True)
 
 
-def test_without_trouble_the_page_says_so():
-    from characterization_order import say_troubles
+def test_without_trouble_the_page_says_so(study, out):
+    from study.render import to_markdown
 
-    assert say_troubles({"cae": [[], []]})[-1] == "None was found."
+    saved = json.loads((out / "study" / "study.json").read_text())
+    page = to_markdown(study.STUDY, {**saved, "trouble": {"cae": [[], []]}})
+    assert page.splitlines()[-1] == "None was found."

@@ -1,6 +1,7 @@
 """The study runs at its smoke scale, goes on when repeated, and sets the paper beside it."""
 
 import json
+from dataclasses import asdict
 
 import pytest
 
@@ -24,7 +25,9 @@ def out(study, tmp_path_factory):
 def test_leaves_runs_and_a_report(out):
     summary = json.loads((out / "seed-0" / "summary.json").read_text())
     assert list(summary["models"]) == ["cae", "dae", "vae"]
-    assert (out / "seed-0" / "report.html").stat().st_size > 10_000
+    report = out / "seed-0" / "report.html"
+    assert report.stat().st_size > 10_000
+    assert '<h2 id="paper">' in report.read_text(encoding="utf-8")
 
 
 def test_goes_on_where_it_was(study, out):
@@ -38,20 +41,24 @@ def test_goes_on_where_it_was(study, out):
 
 
 def test_several_seeds_are_set_beside_the_paper(study, out, tmp_path):
-    from characterization_tables import compare_with_paper, gather, to_markdown
+    from claims.paper import CLAIMS
+    from measures.characterization import draw, gather
+    from study import judge
+    from study.render import to_markdown
 
     from latentgeo.provenance import provenance
 
     summary = json.loads((out / "seed-0" / "summary.json").read_text())
-    gathered = gather([summary, summary])
-    rows = compare_with_paper(gathered)
+    gathered = gather([summary["models"], summary["models"]])
+    rows = judge(CLAIMS, gathered)
     assert {row["mark"] for row in rows} == {"[P]", "[S]"}
     assert all(row["agrees"].startswith(("yes", "no", "partly")) for row in rows)
-    scale = study.asdict(study.SCALES["smoke"])
+    scale = asdict(study.SCALES["smoke"])
     facts = provenance(data="digits", scale="smoke", noise=[0], **SECONDS, **scale)
-    page = to_markdown(gathered, rows, facts)
+    found = {"models": gathered, "comparison": rows, "provenance": facts}
+    page = to_markdown(study.STUDY, found)
     assert "independent re-implementation" in page
-    study.draw_over_seeds(gathered, tmp_path)
+    draw(found, tmp_path)
     assert (tmp_path / "overview.png").stat().st_size > 5_000
 
 

@@ -85,14 +85,14 @@ def test_files_of_one_name_are_named_after_their_folders(study, tmp_path):
     for path in paths:
         path.parent.mkdir(exist_ok=True)
         path.touch()
-    assert study._labels(paths) == ["a", "b", "taesd"]
+    assert study.checkpoints.labels(paths) == ["a", "b", "taesd"]
 
 
 def test_a_reason_is_said_once(study):
     refused = [
         {"checkpoint": "a", "data": data, "refused": "too small"} for data in ("mnist", "faces")
     ]
-    assert study._reasons(refused) == ["- a on mnist, faces: too small"]
+    assert study.checkpoints.reasons(refused) == ["- a on mnist, faces: too small"]
 
 
 def test_what_is_done_is_kept(study, folder):
@@ -111,7 +111,7 @@ def test_trouble_is_told(study, folder, capsys):
 
 
 def test_the_committed_cards_name_code_that_exists(study):
-    entries = study._read_cards(ROOT / "analyses" / "pretrained.yaml")
+    entries = study.checkpoints.read_cards(ROOT / "analyses" / "pretrained.yaml")
     for entry in entries.values():
         if "model" in entry:
             assert Path(entry["model"].rpartition(":")[0]).is_file()

@@ -26,9 +26,9 @@ def study():
 
 @pytest.fixture(scope="module")
 def rivals():
-    import swae_rivals
+    from measures import densities
 
-    return swae_rivals
+    return densities
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +119,7 @@ def test_draws_of_a_second_stage_have_its_range_and_what_it_leaves(rivals, monke
 
 
 def test_paths_of_a_stacked_one_end_at_what_went_through(out):
-    from image_makers import maker_of_stacked
+    from measures.images import maker_of_stacked
 
     maker = maker_of_stacked(load_model(out / "runs" / "seed-0" / "swae-stop"))
     start, end = load("digits").batch([0, 1]), load("digits").batch([2, 3])

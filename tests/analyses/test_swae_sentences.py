@@ -59,16 +59,18 @@ def test_goes_on_where_it_was(study, out):
 
 
 def test_samples_of_real_sentences_have_the_perplexity_of_real_ones(study):
+    from measures import sentences as measures
+
     scale = study.SCALES["smoke"]
-    texts = study.texts_of(scale)
-    measured = study.perplexities(texts.train.take(40, seed=0).tokens, texts, 0)
-    real = study.real_perplexities(texts, scale)
+    texts = measures.texts_of(scale)
+    measured = measures.perplexities(texts.train.take(40, seed=0).tokens, texts, 0)
+    real = measures.real_perplexities(texts, scale)
     assert measured["reverse_perplexity"] == real["reverse_perplexity"]
     assert not set(texts.train.sentences()) & set(texts.test.sentences())
 
 
 def test_table_gives_the_mean_over_seeds_with_students_interval(study):
-    from swae_sentences_tables import gather
+    from measures.sentences import gather
 
     def run_with(share):
         number = {"mean": share}

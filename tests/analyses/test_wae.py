@@ -26,9 +26,9 @@ def study():
 
 @pytest.fixture(scope="module")
 def tables():
-    import image_tables
+    from measures import image_runs
 
-    return image_tables
+    return image_runs
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +89,12 @@ def runs(errors, trouble=()):
     ]
 
 
+def gathered(tables, models):
+    from study import gather
+
+    return gather(tables.MEASURES, models)
+
+
 @pytest.mark.parametrize(
     ("ours", "verdict"),
     [
@@ -99,20 +105,23 @@ def runs(errors, trouble=()):
     ],
 )
 def test_an_order_is_claimed_only_where_intervals_do_not_touch(tables, ours, verdict):
-    models = tables.gather({"wae-mmd": runs(ours), "vae": runs((5.0, 5.1, 5.2))})
-    said = tables.claims(models, "wae-mmd", ["vae"])
+    models = gathered(tables, {"wae-mmd": runs(ours), "vae": runs((5.0, 5.1, 5.2))})
+    said = tables.orders(models, "wae-mmd", ["vae"])
     assert said[0] == f"- wae-mmd, squared error per image: {verdict} vae."
     assert said[1] == f"- wae-mmd, FD of samples: {verdict} vae."
 
 
 def test_trouble_has_its_dagger_and_its_line(tables):
-    models = tables.gather({"wae-gan": runs((1.0, 2.0, 3.0), ["the codes are dead"])})
+    from study.render import macro
+
+    models = gathered(tables, {"wae-gan": runs((1.0, 2.0, 3.0), ["the codes are dead"])})
     floor = {"fd_samples": 0.5, "sharpness_test": {"mean": 0.007}}
-    lines = tables.table(models, floor)
+    lines = tables.measured(models, floor).splitlines()
     # 2 ± 4.303 / √3, Student's interval of three values.
     assert lines[2].startswith("| wae-gan † | 2.00 [-0.48, 4.48] | 2.00 [-0.48, 4.48] |")
     assert lines[3] == "| real images | – | 0.50 |"
-    assert "- wae-gan, seed 0: the codes are dead" in tables.troubles(models)
+    said = macro("parts.md", "troubles", models)
+    assert "- wae-gan, seed 0: the codes are dead" in said
     json.dumps(models, allow_nan=False)
 
 

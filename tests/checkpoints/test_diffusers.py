@@ -68,6 +68,84 @@ def test_a_folder(make, safe, tmp_path):
     assert model.provenance["class"] == type(net).__name__
 
 
+def _asymmetric():
+    torch.manual_seed(0)
+    return diffusers.AsymmetricAutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * 2,
+        up_block_types=("UpDecoderBlock2D",) * 2,
+        down_block_out_channels=(8, 16),
+        up_block_out_channels=(8, 16),
+        norm_num_groups=4,
+    )
+
+
+def _dc():
+    torch.manual_seed(0)
+    return diffusers.AutoencoderDC(
+        encoder_block_types=("ResBlock",) * 2,
+        decoder_block_types=("ResBlock",) * 2,
+        encoder_block_out_channels=(8, 8),
+        decoder_block_out_channels=(8, 8),
+        encoder_layers_per_block=(1, 1),
+        decoder_layers_per_block=(1, 1),
+        latent_channels=4,
+        encoder_qkv_multiscales=((), ()),
+        decoder_qkv_multiscales=((), ()),
+    )
+
+
+@pytest.mark.parametrize("make", [_asymmetric, _dc])
+def test_other_classes_that_encode_and_decode(make, tmp_path):
+    net = make().eval()
+    net.save_pretrained(tmp_path)
+    model = open_checkpoint(tmp_path, image_shape=SHAPE)
+    with torch.inference_mode():
+        output = net.encode(2 * IMAGES - 1)
+        expected = output.latent_dist.mean if make is _asymmetric else output.latent
+        torch.testing.assert_close(model.encode(IMAGES), expected)
+        decoded = (net.decode(expected).sample / 2 + 0.5).clamp(0, 1)
+        torch.testing.assert_close(model.decode(expected), decoded)
+
+
+def _with_old_attention(state):
+    """Give weights the names of attention that diffusers wrote before 0.18."""
+    swaps = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
+    renamed = {}
+    for name, tensor in state.items():
+        if ".attentions.0." in name:
+            for new, old in swaps.items():
+                name = name.replace(f".{new}.", f".{old}.")
+        renamed[name] = tensor.contiguous()
+    return renamed
+
+
+@pytest.mark.parametrize("safe", [True, False], ids=["safetensors", "bin"])
+def test_old_names_of_attention(safe, tmp_path):
+    net = _kl().eval()
+    net.save_pretrained(tmp_path, safe_serialization=safe)
+    old = _with_old_attention(net.state_dict())
+    assert any(".proj_attn." in name for name in old)
+    if safe:
+        save_file(old, tmp_path / "diffusion_pytorch_model.safetensors")
+    else:
+        torch.save(old, tmp_path / "diffusion_pytorch_model.bin")
+    model = open_checkpoint(tmp_path, image_shape=SHAPE)
+    with torch.inference_mode():
+        expected = diffusers.AutoencoderKL.from_pretrained(tmp_path)
+        torch.testing.assert_close(model.encode(IMAGES), _latents(expected, 2 * IMAGES - 1))
+        torch.testing.assert_close(model.encode(IMAGES), _latents(net, 2 * IMAGES - 1))
+
+
+@pytest.mark.parametrize("name", ["utils", "DDPMPipeline", "__name__", "ModelMixin"])
+def test_names_that_are_no_autoencoder_are_refused(name, tmp_path):
+    _tiny().save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
+    config["_class_name"] = name
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(InputError, match=f"diffusers class '{name}' is unknown"):
+        open_checkpoint(tmp_path, image_shape=SHAPE)
+
+
 def test_the_vae_of_a_pipeline(tmp_path):
     net = _kl().eval()
     net.save_pretrained(tmp_path / "vae")

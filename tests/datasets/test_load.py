@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from latentgeo.datasets import DatasetInfo, load, names, table
+from latentgeo.datasets import DatasetInfo, load, names, register_dataset, table
 from latentgeo.errors import InputError
 
 SPLITS = ("train", "validation", "test")
@@ -86,12 +86,13 @@ def test_impossible_size(size):
         load("digits", size=size)
 
 
-def test_a_row_and_a_function_add_a_dataset(monkeypatch, tmp_path):
+def test_a_row_and_a_function_add_a_dataset(request, tmp_path):
     def read_ramps(folder, split, size):
         assert folder == tmp_path / "ramps"
         return np.tile(np.arange(8, dtype=np.uint8), (3, 1, 8, 1)), None
 
     row = DatasetInfo("ramps", (1, 8, 8), dict.fromkeys(SPLITS, 3), (), "MIT", 0, read_ramps)
-    monkeypatch.setitem(table.TABLE, "ramps", row)
+    register_dataset("ramps", row)
+    request.addfinalizer(lambda: table.TABLE.unregister("ramps"))
     assert "ramps" in names()
     assert load("ramps", "train", root=tmp_path, size=4).shape == (1, 4, 4)

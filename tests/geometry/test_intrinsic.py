@@ -31,6 +31,61 @@ def test_the_interval_covers_the_dimension_as_often_as_it_says():
     assert 75 <= covered <= 100
 
 
+@pytest.mark.parametrize("share", [0.1, 0.5])
+@pytest.mark.parametrize("apart", [0.0, 3e-7])
+def test_copies_are_counted_and_leave_both_estimates_alone(share, apart):
+    x = cube(5, 600).astype(np.float32)
+    again = x[: int(600 * share)] * np.float32(1 + apart)
+    both = np.concatenate([x, again])
+    order = RNG.permutation(len(both))
+    found, expected = two_nn_dimension(both[order]), two_nn_dimension(x)
+    assert found.copies == len(again)
+    assert found.points == expected.points == 600
+    np.testing.assert_allclose(found[:3], expected[:3], rtol=1e-5)
+    local, alone = local_pca_dimension(both), local_pca_dimension(x)
+    assert local.copies == len(again)
+    np.testing.assert_array_equal(local.each[:600], alone.each)
+    np.testing.assert_array_equal(local.each[600:], alone.each[: len(again)])
+    assert local[:3] == pytest.approx(alone[:3])
+    distances = point_distances(both)
+    told = two_nn_dimension(distances, metric="precomputed", source_dtype="float32")
+    assert told.copies == len(again)
+
+
+def test_many_copies_of_few_points_are_refused():
+    with pytest.raises(ValueError, match="4 points have a nearest neighbour"):
+        two_nn_dimension(np.repeat(RNG.normal(size=(4, 3)), 20, axis=0))
+
+
+def torus_distances(samples, dimension):
+    """Uniform points of a flat torus: no edges, no curvature, no change of density."""
+    x = RNG.uniform(size=(samples, dimension))
+    gap = np.abs(x[:, None] - x)
+    return np.sqrt((np.minimum(gap, 1 - gap) ** 2).sum(-1))
+
+
+@pytest.mark.parametrize("dimension", [2, 5, 10])
+def test_the_interval_is_as_wide_as_the_estimate_spreads(dimension):
+    found = [
+        two_nn_dimension(torus_distances(300, dimension), metric="precomputed") for _ in range(150)
+    ]
+    covered = np.mean([each.low <= dimension <= each.high for each in found])
+    assert 0.89 <= covered <= 0.99
+    # The likelihood alone claims 1/sqrt(270), which is too little by a fifth.
+    spread = np.std(np.log([each.dimension for each in found]))
+    claimed = np.mean([np.log(each.high / each.low) / (2 * 1.96) for each in found])
+    assert claimed == pytest.approx(spread, rel=0.2)
+    assert claimed > 1.1 / np.sqrt(270)
+
+
+@pytest.mark.parametrize(("dimension", "is_local"), [(1, True), (2, True), (5, False), (20, False)])
+def test_neighbours_that_are_far_make_a_lower_bound(dimension, is_local):
+    found = two_nn_dimension(cube(dimension, 600, ambient=20))
+    assert found.is_local == is_local
+    if not is_local:
+        assert found.dimension < dimension
+
+
 def test_curvature_does_not_count():
     t = RNG.uniform(0, 4 * np.pi, size=1500)
     curve = np.stack([np.cos(t), np.sin(t), t], 1)

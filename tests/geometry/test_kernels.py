@@ -17,6 +17,8 @@ from latentgeo.geometry import (
     kernel,
     mode_unfoldings,
     pairwise_distance,
+    small_eigenvalue_share,
+    trace_normalised,
 )
 from latentgeo.geometry.kernels import LINEAR_KERNELS, RADIAL_KERNELS
 
@@ -178,6 +180,69 @@ def test_linear_kernel_is_that_of_the_explicit_features():
     np.testing.assert_allclose(kernel(x, log_weight=0.2), features @ features.T, atol=1e-11)
 
 
+@pytest.mark.parametrize("form", ["matrix", "factor", "unfolding"])
+def test_kernels_of_normalised_matrices_do_not_depend_on_the_unit(form):
+    x = np.random.default_rng(5).normal(size=(9, 4, 4 if form == "matrix" else 7))
+    x = x @ x.swapaxes(1, 2) if form == "matrix" else x + 3
+    normal, traces = trace_normalised(x, form)
+    again, scaled = trace_normalised(10 * x, form)
+    np.testing.assert_allclose(again, normal, rtol=1e-12)
+    np.testing.assert_allclose(scaled, traces * (10 if form == "matrix" else 100))
+    s = {"matrix": x, "factor": x @ x.swapaxes(1, 2)}.get(form)
+    s = np.stack([np.cov(each) for each in x]) if s is None else s
+    np.testing.assert_allclose(traces, np.trace(s, axis1=1, axis2=2))
+    unit = s / traces[:, None, None]
+    np.testing.assert_allclose(kernel(normal, form=form), kernel(unit), rtol=1e-8, atol=1e-8)
+
+
+def test_what_does_not_vary_stays_as_it_is_when_normalised():
+    x = np.full((2, 3, 5), 0.1, np.float32)
+    x[1, 0] = np.arange(5)
+    normal, traces = trace_normalised(x, "unfolding")
+    assert traces[0] == 0
+    assert traces[1] == pytest.approx(2.5)
+    assert normal.dtype == np.float32
+    np.testing.assert_array_equal(normal[0], x[0])
+
+
+@pytest.mark.parametrize("name", ["pseudo-log", "square-root", "euclidean", "projection"])
+def test_the_share_of_small_eigenvalues_is_that_of_their_features(name):
+    rng = np.random.default_rng(6)
+    basis = np.linalg.qr(rng.normal(size=(15, 5, 5)))[0]
+    values = np.geomspace(1, 1e-7, 5) * rng.uniform(0.5, 2, size=(15, 5))
+    x = (basis * values[:, None]) @ basis.swapaxes(1, 2)
+    function = {"pseudo-log": np.log, "square-root": np.sqrt}.get(name, lambda v: v)
+
+    def features(keep):
+        parts = [function(values) * keep]
+        if name in ("projection", "pseudo-log"):
+            parts = [keep * 0.5**0.5, *(parts if name == "pseudo-log" else [])]
+        made = [(basis * part[:, None]) @ basis.swapaxes(1, 2) for part in parts]
+        flat = np.concatenate([m.reshape(15, -1) for m in made], 1)
+        return flat - flat.mean(0)
+
+    small = values < 1e-4 * values.max(1, keepdims=True)
+    whole = features(np.ones_like(values))
+    found = small_eigenvalue_share(x, name)
+    if name == "projection":  # of full rank, the projector does not vary
+        assert np.isnan(found) or abs((whole**2).sum()) < 1e-20
+        return
+    expected = (features(small) * whole).sum() / (whole**2).sum()
+    assert found == pytest.approx(expected, rel=1e-5, abs=1e-12)
+    rest = (features(~small) * whole).sum() / (whole**2).sum()
+    assert found + rest == pytest.approx(1, abs=1e-6)
+
+
+def test_square_roots_settle_what_logarithms_make_of_the_noise_floor():
+    rng = np.random.default_rng(7)
+    x = rng.normal(size=(40, 6, 30)) * np.array([1, 0.5, 0.3, 1e-3, 1e-3, 1e-3])[:, None]
+    log, root = (
+        small_eigenvalue_share(x, k, form="unfolding") for k in ("pseudo-log", "square-root")
+    )
+    assert log > 0.3
+    assert root < 0.01
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
@@ -190,6 +255,9 @@ def test_linear_kernel_is_that_of_the_explicit_features():
         (lambda: kernel(matrices(3, 2), kernel="log-euclidean"), "has rank 2"),
         (lambda: feature_map(matrices(3), "stein"), "'stein'; explicit features are there for"),
         (lambda: gram_diagnostics(np.ones((2, 3))), "expected square"),
+        (lambda: trace_normalised(np.eye(2), "cov"), "form is 'cov'; expected one of unfolding"),
+        (lambda: small_eigenvalue_share(matrices(3), "stein"), "are there for projection"),
+        (lambda: small_eigenvalue_share(matrices(3), below=-1.0), "below is -1.0"),
         (lambda: Nystroem(0).fit(matrices(3)), "n_landmarks is 0"),
     ],
 )

@@ -4,13 +4,16 @@ import torch
 
 from latentgeo.geometry import (
     default_tolerance,
+    effective_rank,
     matrix_rank,
     mode_ranks,
     mode_singular_values,
     mode_unfoldings,
     rank_at_tolerance,
     rank_from_singular_values,
+    rounding_floor,
     singular_values,
+    stable_rank,
 )
 
 SCALES = [1e-8, 1.0, 1e8]
@@ -225,3 +228,52 @@ def test_float32_latents_keep_their_noise_floor_on_the_way_through_unfoldings():
     assert matrix_rank(mode_unfoldings(z)[2]) == 30
     assert matrix_rank(mode_unfoldings(torch.from_numpy(z))[2]) == 30
     assert mode_ranks(z).tolist() == [7, 7, 30]
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
+@pytest.mark.parametrize("shape", [(7, 900), (64, 49), (128, 49)])
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+def test_the_rounding_floor_lies_above_what_rounding_adds_and_near_it(dtype, shape, scale):
+    exact = scale * torch.from_numpy(np.random.default_rng(0).normal(size=(20, *shape)) + 1)
+    rounded = exact.to(dtype)
+    added = torch.linalg.svdvals(rounded.double() - exact)[:, 0]
+    floor = rounding_floor(rounded)
+    assert (added < floor).all()
+    assert (floor < 5 * added).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("rank", [1, 5, 20])
+def test_ranks_of_half_precision_are_counted_by_rounding(dtype, rank):
+    rng = np.random.default_rng(1)
+    x = torch.from_numpy(rng.normal(size=(30, 64, rank)) @ rng.normal(size=(30, rank, 49)))
+    given = x.to(dtype)
+    assert (matrix_rank(given, "rounding", centred=False) == rank).all()
+    assert (matrix_rank(given.double(), "rounding", False, source_dtype=dtype) == rank).all()
+
+
+def test_a_floor_above_all_values_is_a_refusal_and_zero_has_rank_zero():
+    noise = 1e-4 * torch.from_numpy(np.random.default_rng(2).normal(size=(3, 8, 20)))
+    x = torch.cat([(1 + noise).to(torch.bfloat16), torch.zeros(1, 8, 20).to(torch.bfloat16)])
+    x[0, 0, :3] = 1.0078125  # the next number
+    assert matrix_rank(x, "rounding").tolist() == [-1, 0, 0, 0]
+
+
+def test_effective_and_stable_rank_are_their_formulas():
+    s = np.random.default_rng(3).uniform(size=(4, 9))
+    p = s / s.sum(-1, keepdims=True)
+    np.testing.assert_allclose(effective_rank(s), np.exp(-(p * np.log(p)).sum(-1)))
+    np.testing.assert_allclose(stable_rank(s), (s**2).sum(-1) / s.max(-1) ** 2)
+    flat = np.concatenate([np.full(5, 3.0), np.zeros(4)])
+    assert effective_rank(flat) == pytest.approx(5)
+    assert stable_rank(flat) == pytest.approx(5)
+    assert effective_rank(np.zeros(4)) == stable_rank(np.zeros(4)) == 0
+    assert isinstance(effective_rank(torch.ones(3)), torch.Tensor)
+
+
+def test_effective_rank_of_all_latents_is_rankme():
+    z = np.random.default_rng(4).normal(size=(60, 10)) * np.geomspace(1, 1e-3, 10)
+    s = np.linalg.svd(z, compute_uv=False)
+    p = s / s.sum() + 1e-7  # as in the paper
+    expected = np.exp(-(p * np.log(p)).sum())
+    assert effective_rank(singular_values(z, centred=False)) == pytest.approx(expected, rel=1e-4)

@@ -1,12 +1,16 @@
 import numpy as np
 import pytest
 import torch
+from scipy.linalg import subspace_angles
 
 from latentgeo.geometry import (
     angle_permutation_test,
+    angles_by_dimension,
     dimension_by_size,
     disjoint_angles,
     gram_dimension,
+    held_out_variance,
+    matched_angles,
     rkhs_principal_angles,
 )
 
@@ -91,6 +95,51 @@ def test_paired_sets_exchange_within_pairs():
     assert 0 < found.p_value <= 1
 
 
+def leading(x, d):
+    return np.linalg.svd(x - x.mean(0), full_matrices=False)[2][:d].T
+
+
+def test_angles_by_dimension_are_those_of_the_leading_subspaces():
+    a = RNG.normal(size=(60, 8)) * np.geomspace(1, 0.05, 8)
+    b = a + 0.05 * RNG.normal(size=a.shape)
+    found = angles_by_dimension(*blocks(a, b), dims=(1, 3, 8, 9))
+    for d, angle in zip((1, 3), found, strict=False):
+        assert angle == pytest.approx(subspace_angles(leading(a, d), leading(b, d)).mean())
+    assert found[2] == pytest.approx(0, abs=1e-6)
+    assert np.isnan(found[3])
+
+
+def test_held_out_variance_is_that_of_the_other_half():
+    x = RNG.normal(size=(40, 6)) * np.geomspace(1, 0.1, 6)
+    order = np.random.default_rng(5).permutation(40)
+    a, b = x[order[:20]], x[order[20:]]
+    b = b - b.mean(0)
+    found = held_out_variance(x @ x.T, dims=(1, 3, 6, 7), splits=1, seed=5)[0]
+    for d, held in zip((1, 3, 6), found, strict=False):
+        assert held == pytest.approx(np.square(b @ leading(a, d)).sum() / np.square(b).sum())
+    assert found[2] == pytest.approx(1)
+    assert np.isnan(found[3])
+
+
+def test_what_a_subspace_of_noise_holds_is_not_held_out():
+    x = RNG.normal(size=(60, 3000))
+    held = held_out_variance(x @ x.T, dims=(20,), splits=3)
+    assert held.max() < 0.02
+
+
+def test_matched_angles_have_the_same_halves_and_see_what_noise_turns():
+    a = RNG.normal(size=(80, 6)) * np.geomspace(1, 0.1, 6)
+    same = matched_angles(*blocks(a, a), dims=(1, 2), splits=5)
+    np.testing.assert_allclose(same.noisy, same.clean, atol=1e-9)
+    order = np.random.default_rng(0).permutation(80)
+    expected = subspace_angles(leading(a[order[:40]], 2), leading(a[order[40:]], 2)).mean()
+    assert same.clean[0, 1] == pytest.approx(expected)
+    turned = a[:, [5, 1, 2, 3, 4, 0]]
+    found = matched_angles(*blocks(a, turned), dims=(1, 2), splits=5)
+    np.testing.assert_allclose(found.clean, same.clean)
+    assert found.excess[0] > 1
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
@@ -98,6 +147,10 @@ def test_paired_sets_exchange_within_pairs():
         (lambda: dimension_by_size(np.eye(5), [3], resamples=0), "resamples is 0"),
         (lambda: disjoint_angles(np.eye(3)), "3 samples; expected at least 4"),
         (lambda: disjoint_angles(np.eye(5), splits=0), "splits is 0"),
+        (lambda: held_out_variance(np.eye(3)), "samples is 3"),
+        (lambda: held_out_variance(np.eye(8), dims=(0, 1)), r"dims are \(0, 1\)"),
+        (lambda: matched_angles(np.eye(8), np.ones((8, 4)), np.eye(4)), "same images in each"),
+        (lambda: angles_by_dimension(np.eye(8), np.ones((4, 8)), np.eye(4)), "k_cn has shape"),
         (
             lambda: angle_permutation_test(np.eye(3), np.ones((3, 4)), np.eye(4), paired=True),
             "3 and 4 samples; expected the same images",

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 
 from latentgeo.geometry import mode_unfoldings, stratification, stratification_of_spectra
 
@@ -82,6 +83,33 @@ def test_noise_of_a_coarse_computation_is_not_taken_for_strata():
     z = RNG.normal(size=(40, 6, 4, 4))
     z = np.concatenate([z, z[:, :6] + 1e-5 * RNG.normal(size=z.shape)], 1).astype(np.float32)
     assert stratification(mode_unfoldings(z), source_dtype="float32").verdict == "undecided"
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_is_judged_by_its_rounding(dtype):
+    z = torch.from_numpy(RNG.normal(size=(40, 32, 3)) @ RNG.normal(size=(40, 3, 49)))
+    z = z.reshape(40, 32, 7, 7).to(dtype)
+    found = stratification(mode_unfoldings(z)[2:])
+    assert found.strata == {(3,): 40}
+    assert found.verdict == "smooth"
+    assert 0 < found.floors[0] < 0.01
+    z[:20] = z[:20, :1]
+    mixed = stratification(mode_unfoldings(z)[2:])
+    assert mixed.strata == {(3,): 20, (0,): 20} or mixed.strata == {(3,): 20, (1,): 20}
+    assert mixed.verdict == "stratified"
+
+
+@pytest.mark.parametrize("floor", [1.0, 3.0, 1e3, np.array([0.5, 2, 2, 2, 2.0])])
+def test_where_rounding_is_all_there_is_nothing_is_decided(floor):
+    found = stratification_of_spectra([spectra(5, 1e-2)], [floor])
+    assert found.verdict == "undecided"
+    assert found.doubtful == 1.0
+    assert found.strata == {}
+
+
+def test_latents_whose_variation_is_rounding_are_undecided_in_bf16():
+    z = torch.from_numpy(5 + 0.02 * RNG.normal(size=(20, 8, 4, 4))).to(torch.bfloat16)
+    assert stratification(mode_unfoldings(z)).verdict == "undecided"
 
 
 @pytest.mark.parametrize(

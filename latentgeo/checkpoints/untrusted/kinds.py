@@ -3,6 +3,7 @@
 import io
 import os
 import pickletools
+import re
 import struct
 import zipfile
 from pathlib import Path
@@ -17,9 +18,15 @@ _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C  # the number that torch.save wrote first
 _START = 1024
 _LONGEST_HEADER = 1 << 40  # a true header is far shorter; text in its place gives far more
 
+_TO_TORCH = (
+    "write the network in PyTorch, convert its weights to safetensors and give both (--model)"
+)
 _KNOWN = (
     (b"version https://git-lfs", "a Git LFS pointer; fetch the file itself with `git lfs pull`"),
-    (b"\x89HDF\r\n\x1a\n", "an HDF5 file (Keras?); convert its weights to safetensors"),
+    (
+        b"\x89HDF\r\n\x1a\n",
+        f"an HDF5 file (Keras?), which is not read; {_TO_TORCH}",
+    ),
     (b"\x93NUMPY", "a NumPy array; save the weights as safetensors"),
     (b"\x1f\x8b", "compressed with gzip; unpack it first"),
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive; unpack it first"),
@@ -98,6 +105,10 @@ def describe_unknown(start: bytes) -> str:
         return "JSON; name the file that holds the tensors"
     if start[257:262] == b"ustar":
         return "a tar archive (PyTorch 0.1 or packed); unpack it, or save it again with torch.save"
+    if (start.startswith(ZIP) and b"config.json" in start) or b"metadata.json" in start[:80]:
+        return f"a .keras archive, which is not read; {_TO_TORCH}"
+    if re.match(rb"\x08[\x01-\x20][\x12\x3a]", start):
+        return f"an ONNX model, which is not read; {_TO_TORCH}"
     if start.startswith(ZIP):
         return "a zip archive, but not one of PyTorch's; unpack it and name the file of weights"
     if start[:1] == b"\x80" and start[1:2] <= b"\x05":
@@ -105,7 +116,21 @@ def describe_unknown(start: bytes) -> str:
             "a pickle that torch.save did not write; save the weights with "
             "torch.save(model.state_dict(), …) or as safetensors"
         )
+    if _is_text(start):
+        shown = " ".join(start[:40].decode("utf-8", "ignore").split())
+        return (
+            f"text (it begins {shown!r}), neither safetensors nor what torch.save writes; name the "
+            "file that holds the weights"
+        )
     return f"neither safetensors nor what torch.save writes; if it was one of them, {_COPY}"
+
+
+def _is_text(start: bytes) -> bool:
+    try:
+        text = start.decode("utf-8")
+    except UnicodeDecodeError as error:
+        text = start[: error.start].decode("utf-8") if error.start > len(start) - 4 else "\0"
+    return all(character.isprintable() or character in "\r\n\t\ufeff" for character in text)
 
 
 def _kind_of_zip(path: Path) -> Kind:

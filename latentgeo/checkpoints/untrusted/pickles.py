@@ -1,14 +1,16 @@
 """Pickles, read as text and never run.
 
 `pickletools` lists the instructions of a pickle. Here a machine follows them with stand-ins: where
-pickle would import a name or call a function, it writes down which one. So what a file wants is
-known before PyTorch's own restricted reader sees it, down to the size of every tensor.
+pickle would import a name or call a function, it writes down which one. Tensors are made from what
+was written down, and only where they lie within their storages; what else training left beside them
+(numbers of NumPy, paths, optimisers) is passed over by name. Names that only an attack needs refuse
+the file, although nothing of it would run.
 """
 
 import pickletools
 import struct
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from io import BytesIO
@@ -19,6 +21,7 @@ import torch
 MOST_BYTES = 64 << 20
 _MOST_INSTRUCTIONS = 10_000_000
 _MOST_NESTED = 500
+_MOST_OF_KEY = 5
 _MALFORMED = (
     *(ValueError, IndexError, KeyError, OverflowError, EOFError, struct.error),
     *(TypeError, AttributeError, RecursionError, MemoryError, Warning),
@@ -49,13 +52,19 @@ class Storage(NamedTuple):
     """Numbers that lie outside the pickle, by their key."""
 
     key: str
-    item_bytes: int
+    dtype: torch.dtype
     numel: int
 
     @property
     def nbytes(self) -> int:
         """Bytes of all numbers."""
-        return self.item_bytes * self.numel
+        return self.dtype.itemsize * self.numel
+
+
+class Skipped(NamedTuple):
+    """What stands in the place of a value that is no weights."""
+
+    name: str
 
 
 @dataclass(slots=True, eq=False)
@@ -65,6 +74,7 @@ class Group:
     kind: str
     items: list[Value] = field(default_factory=list)
     depth: int = 0
+    name: str = ""  # of the class, where it is not known here
 
     def add(self, values: list[Value]) -> None:
         """Put values in, watching how deep they are nested."""
@@ -84,10 +94,13 @@ class Outline(NamedTuple):
         What it would give, with stand-ins.
     storages : dict
         Storages by key.
+    skipped : list of str
+        Functions and classes that were passed over.
     """
 
     value: Value
     storages: dict[str, Storage]
+    skipped: list[str]
 
 
 def outline(stream: BytesIO) -> Outline:
@@ -113,32 +126,124 @@ def outline(stream: BytesIO) -> Outline:
     machine = _Machine()
     machine.run(stream)
     if machine.unsafe:  # says more than what else is wrong
-        raise UnsafePickleError(machine.unsafe)
+        raise UnsafePickleError(list(machine.unsafe))
     if machine.damage is not None:
         raise DamagedPickleError(machine.damage)
-    return Outline(machine.result, machine.storages)
+    return Outline(machine.result, machine.storages, list(machine.skipped))
 
 
 @lru_cache(maxsize=1)
 def names_of_weights() -> frozenset[str]:
     """Return the names that a pickle of weights may use: part of what PyTorch's reader allows."""
     dtypes = {str(value) for value in vars(torch).values() if isinstance(value, torch.dtype)}
-    return frozenset({*_CALLS, *_TYPES, *_OF_QUANTISED, *_storage_bytes(), *dtypes})
+    return frozenset({*_CALLS, *_TYPES, *_OF_QUANTISED, *_storage_types(), *dtypes})
+
+
+def build(value: Value, storages: Mapping[str, torch.UntypedStorage]) -> object:
+    """Build what a pickle holds: tensors, in dictionaries; a stand-in for anything else.
+
+    Parameters
+    ----------
+    value : Value
+        From an `Outline`.
+    storages : mapping of str to torch.UntypedStorage
+        The numbers, by key, as many as the outline says.
+
+    Returns
+    -------
+    object
+        A tensor, a dictionary, a text, a number, None, or `Skipped`.
+    """
+    made: dict[int, Any] = {}  # one mapping may lie under many names, and within itself
+    whole = _shallow(value, storages, made)
+    todo = [value]
+    while todo:
+        group = todo.pop()
+        if not _is_mapping(group) or made[id(group)]:
+            continue
+        for key, inside in zip(group.items[::2], group.items[1::2], strict=True):
+            if isinstance(key, str | int | float | bytes | None):
+                made[id(group)][key] = _shallow(inside, storages, made)
+                todo.append(inside)
+    return whole
+
+
+def _shallow(
+    value: Value, storages: Mapping[str, torch.UntypedStorage], made: dict[int, Any]
+) -> Any:
+    if not isinstance(value, Group):
+        return Skipped(value.name) if isinstance(value, Name) else value
+    if value.kind == "tensor":
+        storage, offset, size, stride, dtype = value.items
+        empty = torch.empty(0, dtype=dtype)
+        return empty.set_(storages[storage.key], offset, tuple(size), tuple(stride))
+    if _is_mapping(value):
+        return made.setdefault(id(value), {})
+    return Skipped(value.name or value.kind)
+
+
+def _is_mapping(value: Value) -> bool:
+    if not isinstance(value, Group):
+        return False
+    return value.kind in ("dict", "ordered") or (value.kind == "foreign" and bool(value.items))
 
 
 @lru_cache(maxsize=1)
-def _storage_bytes() -> dict[str, int]:
-    """Return the size of a number in each kind of storage."""
-    sizes = {
-        **dict.fromkeys(("Byte", "Char", "Bool"), 1),
-        **dict.fromkeys(("Half", "BFloat16", "Short"), 2),
-        **dict.fromkeys(("Float", "Int"), 4),
-        **dict.fromkeys(("Double", "Long", "ComplexFloat"), 8),
-        "ComplexDouble": 16,
+def _storage_types() -> dict[str, torch.dtype]:
+    """Return the type of a number in each kind of storage."""
+    types = {
+        "Byte": torch.uint8,
+        "Char": torch.int8,
+        "Bool": torch.bool,
+        "Half": torch.float16,
+        "BFloat16": torch.bfloat16,
+        "Short": torch.int16,
+        "Float": torch.float32,
+        "Int": torch.int32,
+        "Double": torch.float64,
+        "Long": torch.int64,
+        "ComplexFloat": torch.complex64,
+        "ComplexDouble": torch.complex128,
     }
-    named = {f"torch.{kind}Storage": size for kind, size in sizes.items()}
-    on_gpu = {f"torch.cuda.{kind}Storage": size for kind, size in sizes.items()}
-    return {**named, **on_gpu, "torch.storage.UntypedStorage": 1}
+    named = {f"torch.{kind}Storage": dtype for kind, dtype in types.items()}
+    on_gpu = {f"torch.cuda.{kind}Storage": dtype for kind, dtype in types.items()}
+    return {**named, **on_gpu, "torch.storage.UntypedStorage": torch.uint8}
+
+
+def _is_harmful(name: str) -> bool:
+    """Return whether a name runs code or reaches files, which no checkpoint of training needs."""
+    root = name.partition(".")[0]
+    if root == "builtins":
+        return name.removeprefix("builtins.") not in _HARMLESS_BUILTINS
+    if root == "torch":
+        return not name.startswith(_HARMLESS_OF_TORCH)
+    return root in _HARMFUL or not name.replace(".", "").replace("<locals>", "").isidentifier()
+
+
+_HARMLESS_BUILTINS = {
+    *("bool", "bytes", "dict", "float", "frozenset", "int", "list", "object", "range", "slice"),
+    *("str", "tuple"),
+    *("long", "unicode", "xrange"),  # of Python 2, which pickle still writes
+}
+_HARMLESS_OF_TORCH = ("torch.optim.", "torch.nn.", "torch.utils.data.", "torch.distributed.")
+_HARMFUL = {
+    *(
+        "asyncio",
+        "bdb",
+        "cPickle",
+        "cProfile",
+        "code",
+        "codeop",
+        "commands",
+        "ctypes",
+        "_ctypes",
+        "http",
+    ),
+    *("importlib", "io", "_io", "marshal", "multiprocessing", "nt", "ntpath", "operator"),
+    *("_operator", "os", "pdb", "pickle", "_pickle", "pip", "pkgutil", "posix", "posixpath"),
+    *("profile", "pty", "pydoc", "requests", "runpy", "shutil", "signal", "socket", "subprocess"),
+    *("sys", "tempfile", "threading", "timeit", "types", "urllib", "webbrowser"),
+}
 
 
 class _Machine:
@@ -149,7 +254,8 @@ class _Machine:
         self.below: list[list[Value]] = []
         self.memo: dict[int, Value] = {}
         self.storages: dict[str, Storage] = {}
-        self.unsafe: list[str] = []
+        self.unsafe: dict[str, None] = {}  # in their order
+        self.skipped: dict[str, None] = {}
         self.damage: str | None = None
         self.result: Value = None
 
@@ -202,12 +308,17 @@ class _Machine:
             raise DamagedPickleError("it fills what is no container")
         target.add(items)
 
+    def append(self, items: list[Value]) -> None:
+        target = self.top()
+        if not (isinstance(target, Group) and target.kind == "foreign"):
+            self.fill(("list",), items)
+
     def set_items(self, items: list[Value]) -> None:
         if len(items) % 2:
             raise DamagedPickleError("an entry has no value")
         for key in items[::2]:
             _check_key(key)
-        self.fill(("dict", "ordered", "counter"), items)
+        self.fill(("dict", "ordered", "counter", "foreign"), items)
 
     def name(self, module: Value, name: Value) -> None:
         if not isinstance(module, str) or not isinstance(name, str):
@@ -217,12 +328,14 @@ class _Machine:
         module = {"__builtin__": "builtins"}.get(module, module)
         full = f"{module}.{name}"
         if full not in names_of_weights():
-            self.refuse(full)
+            if _is_harmful(full):
+                self.refuse(full)
+            else:
+                self.skipped[full] = None
         self.stack.append(Name(full))
 
     def refuse(self, name: str) -> None:
-        if name not in self.unsafe:
-            self.unsafe.append(name)
+        self.unsafe[name] = None
 
     def call(self, function: Value, arguments: Value) -> None:
         if self.unsafe:  # all that is left to do is to list the names
@@ -230,15 +343,25 @@ class _Machine:
             return
         if not isinstance(function, Name):
             raise DamagedPickleError("it calls what is no function")
+        if function.name in self.skipped:
+            self.stack.append(Group("foreign", name=self.object_of(function, arguments)))
+            return
         if not isinstance(arguments, Group) or arguments.kind != "tuple":
             raise DamagedPickleError(f"it calls {function.name} without arguments")
         if function.name not in _CALLS:
             raise DamagedPickleError(f"it calls {function.name}, which weights do not")
         self.stack.append(_CALLS[function.name](*arguments.items))
 
+    def object_of(self, function: Name, arguments: Value) -> str:
+        """Return the class of what a call would make, where the class is an argument."""
+        first = next(iter(arguments.items), None) if isinstance(arguments, Group) else None
+        if function.name.startswith(("copyreg.", "copy_reg.")) and isinstance(first, Name):
+            return first.name
+        return function.name
+
     def build(self) -> None:
         state, target = self.pop(), self.top()
-        if self.unsafe:
+        if self.unsafe or (isinstance(target, Group) and target.kind == "foreign"):
             return
         kind = target.kind if isinstance(target, Group) else ""
         # An ordered dictionary carries the versions of modules in such a state.
@@ -249,11 +372,20 @@ class _Machine:
         if self.unsafe:
             self.stack.append(None)
             return
+        if _is_saved_class(identity):
+            self.stack.append(identity.items[1])
+            return
         storage = _storage(identity)
         known = self.storages.setdefault(storage.key, storage)
         if known != storage:
             raise DamagedPickleError(f"storage {storage.key!r} has two sizes")
         self.stack.append(storage)
+
+
+def _is_saved_class(identity: Value) -> bool:
+    """Return whether torch.save, before PyTorch 1.6, put the class of a module apart."""
+    parts = identity.items if isinstance(identity, Group) and identity.kind == "tuple" else []
+    return len(parts) == 4 and parts[0] == "module" and isinstance(parts[1], Name)
 
 
 def _storage(identity: Value) -> Storage:
@@ -264,36 +396,42 @@ def _storage(identity: Value) -> Storage:
     _, kind, key, location, numel = parts[:5]
     if isinstance(kind, Name) and kind.name in _OF_QUANTISED:
         raise DamagedPickleError(_QUANTISED)
-    if not isinstance(kind, Name) or kind.name not in _storage_bytes():
+    if not isinstance(kind, Name) or kind.name not in _storage_types():
         raise DamagedPickleError("a storage has no type")
     if not isinstance(key, str) or not isinstance(location, str) or not _is_size(numel):
         raise DamagedPickleError("a storage has no key or no size")
     if len(parts) == 6 and parts[5] is not None:
         raise DamagedPickleError("a storage is a part of another one, as in PyTorch before 0.4")
-    return Storage(key, _storage_bytes()[kind.name], numel)
+    return Storage(key, _storage_types()[kind.name], numel)
 
 
 def _tensor(storage: Value, offset: Value, size: Value, stride: Value, *rest: Value) -> Group:
     """Check that a tensor lies within its storage."""
-    item = storage.item_bytes if isinstance(storage, Storage) else 0
+    dtype = storage.dtype if isinstance(storage, Storage) else torch.uint8
     if len(rest) > 2 and isinstance(rest[2], Name):  # storage of bytes, type of number apart
-        item = _item_bytes(rest[2].name)
+        dtype = _dtype(rest[2].name)
+    elif len(rest) > 2 and rest[2] is not None and not _is_empty(rest[2]):
+        raise DamagedPickleError("a tensor is conjugated or negated where it is read")
     sizes, strides = _sizes(size), _sizes(stride)
     if not isinstance(storage, Storage) or not _is_size(offset) or len(sizes) != len(strides):
         raise DamagedPickleError("a tensor has no storage or no shape")
     last = sum((n - 1) * step for n, step in zip(sizes, strides, strict=True)) + 1
-    if 0 not in sizes and (offset + last) * item > storage.nbytes:
+    if 0 not in sizes and (offset + last) * dtype.itemsize > storage.nbytes:
         raise DamagedPickleError(
             f"a tensor of shape {tuple(sizes)} does not fit into its {storage.nbytes} bytes"
         )
-    return Group("tensor")
+    return Group("tensor", [storage, offset, sizes, strides, dtype])
 
 
-def _item_bytes(name: str) -> int:
+def _is_empty(value: Value) -> bool:
+    return isinstance(value, Group) and not value.items
+
+
+def _dtype(name: str) -> torch.dtype:
     dtype = getattr(torch, name.removeprefix("torch."), None)
     if not isinstance(dtype, torch.dtype):
         raise DamagedPickleError(f"{name} is no type of number")
-    return dtype.itemsize
+    return dtype
 
 
 def _sizes(shape: Value) -> list[int]:
@@ -312,8 +450,15 @@ def _is_dict(value: Value) -> bool:
 
 
 def _check_key(key: Value) -> None:
-    # To hash deeply nested tuples overflows the stack of the interpreter.
-    if isinstance(key, Group | Storage):
+    # Optimisers name their state by tensors, and configurations have pairs for names.
+    if isinstance(key, Group) and (key.kind == "tuple" and key.depth <= _MOST_OF_KEY):
+        return
+    if not (isinstance(key, Group) and key.kind in ("tensor", "foreign")):
+        _check_member(key)
+
+
+def _check_member(member: Value) -> None:
+    if isinstance(member, Group | Storage):
         raise DamagedPickleError("an entry is named by something other than a text or a number")
 
 
@@ -377,7 +522,7 @@ def _size(*shape: Value) -> Group:
 
 def _set(*members: Value) -> Group:
     for member in members[0].items if members else []:
-        _check_key(member)
+        _check_member(member)
     return Group("set")
 
 
@@ -483,7 +628,7 @@ def _set_item(machine: _Machine, _: Any) -> None:
 def _add_items(machine: _Machine, _: Any) -> None:
     items = machine.to_mark()
     for item in items:
-        _check_key(item)
+        _check_member(item)
     machine.fill(("set",), items)
 
 
@@ -531,7 +676,7 @@ def _reduce(machine: _Machine, _: Any) -> None:
 
 def _new_object_ex(machine: _Machine, _: Any) -> None:
     named, arguments, function = machine.pop(), machine.pop(), machine.pop()
-    if not (_is_dict(named) and not named.items):
+    if not _is_empty(named) and getattr(function, "name", "") not in machine.skipped:
         raise DamagedPickleError("it calls a function with named arguments")
     machine.call(function, arguments)
 
@@ -596,8 +741,8 @@ _STEPS: dict[str, _Step] = {
     "POP": _pop,
     "POP_MARK": _pop_mark,
     "DUP": lambda machine, _: machine.stack.append(machine.top()),
-    "APPEND": lambda machine, _: machine.fill(("list",), [machine.pop()]),
-    "APPENDS": lambda machine, _: machine.fill(("list",), machine.to_mark()),
+    "APPEND": lambda machine, _: machine.append([machine.pop()]),
+    "APPENDS": lambda machine, _: machine.append(machine.to_mark()),
     "ADDITEMS": _add_items,
     "SETITEM": _set_item,
     "SETITEMS": lambda machine, _: machine.set_items(machine.to_mark()),

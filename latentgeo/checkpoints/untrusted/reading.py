@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from latentgeo.checkpoints.untrusted.indices import is_index, read_index
 from latentgeo.checkpoints.untrusted.kinds import (
     describe_unknown,
     existing_file,
@@ -14,12 +15,13 @@ from latentgeo.checkpoints.untrusted.kinds import (
     read_start,
 )
 from latentgeo.checkpoints.untrusted.safetensors_files import load_safetensors
-from latentgeo.checkpoints.untrusted.torch_files import load_legacy, load_torch, refuse_code
+from latentgeo.checkpoints.untrusted.torch_files import Loaded, load_legacy, load_torch, refuse_code
 from latentgeo.checkpoints.untrusted.unwrapping import unwrap
 from latentgeo.errors import InputError
 from latentgeo.files import sha256_of_file
 
 MAX_BYTES = 32 << 30
+_SHOWN = 5
 _CHUNK = 1 << 22  # numbers that are looked at in one go
 _SMALL = 1 << 20  # an expanded tensor of so many bytes does no harm
 _PROGRAMS = ("torchscript", "torch-export")
@@ -54,12 +56,15 @@ class Weights(NamedTuple):
         Of the file.
     path : pathlib.Path
         The file.
+    files : tuple of pathlib.Path
+        All files that were read; those of an index, where `path` is one.
     """
 
     tensors: dict[str, Tensor]
     notes: tuple[str, ...]
     sha256: str
     path: Path
+    files: tuple[Path, ...] = ()
 
 
 def read_untrusted(
@@ -70,7 +75,8 @@ def read_untrusted(
     Parameters
     ----------
     path : str or pathlib.Path
-        A file of safetensors or of torch.save (.pt, .pth, .ckpt, .bin), told apart by content.
+        A file of safetensors or of torch.save (.pt, .pth, .ckpt, .bin), told apart by content;
+        or the index (.index.json) of such files, into which the weights are split.
     max_bytes : int, default=32 GiB
         Most bytes that the file and its tensors may have.
     ema : bool, optional
@@ -91,6 +97,8 @@ def read_untrusted(
         that are sparse or quantised, or numbers that are not finite.
     """
     place = existing_file(path)
+    if is_index(place):
+        return _read_split(place, max_bytes, ema)
     kind = kind_of(place)
     if kind in _PROGRAMS:
         return Program(kind, place)
@@ -100,19 +108,44 @@ def read_untrusted(
             f"{str(place)!r} has {size} bytes, expected at most {max_bytes}; allow more with "
             "max_bytes if it is what you want"
         )
-    found, notes = unwrap(_load(place, kind, max_bytes), place, ema)
+    content, skipped = _load(place, kind, max_bytes)
+    found, notes = unwrap(content, place, ema)
+    if skipped:
+        shown = ", ".join(map(repr, skipped[:_SHOWN]))
+        more = f" and {len(skipped) - _SHOWN} more" if len(skipped) > _SHOWN else ""
+        notes = (*notes, f"passed over, without running it, what needs {shown}{more}")
     tensors = {name: tensor.detach() for name, tensor in found.items()}
     for name, tensor in tensors.items():
         _check_form(name, tensor, place)
     _check_total(tensors, place, max_bytes)
     for name, tensor in tensors.items():
         _check_finite(name, tensor, place)
-    return Weights(tensors, notes, sha256_of_file(place), place)
+    return Weights(tensors, notes, sha256_of_file(place), place, (place,))
 
 
-def _load(path: Path, kind: str, max_bytes: int) -> object:
+def _read_split(index: Path, max_bytes: int, ema: bool | None) -> Weights:
+    """Read the files that an index lists, each with the tensors that it lists for it."""
+    tensors: dict[str, Tensor] = {}
+    files: list[Path] = [index]
+    notes: list[str] = []
+    for name, listed in read_index(index).items():
+        part = read_untrusted(index.parent / name, max_bytes=max_bytes, ema=ema)
+        if isinstance(part, Program) or set(part.tensors) != set(listed):
+            raise InputError(
+                f"{name!r} does not hold the tensors that {str(index)!r} lists for it; copy both "
+                "again from where they came"
+            )
+        tensors |= part.tensors
+        files += part.files
+        notes += part.notes
+    _check_total(tensors, index, max_bytes)
+    joined = f"joined {len(files) - 1} files of {index.name!r}"
+    return Weights(tensors, (joined, *notes), sha256_of_file(index), index, tuple(files))
+
+
+def _load(path: Path, kind: str, max_bytes: int) -> Loaded:
     if kind == "safetensors":
-        return load_safetensors(path)
+        return load_safetensors(path), []
     if kind == "torch":
         return load_torch(path, max_bytes)
     if kind == "torch-legacy":

@@ -1,9 +1,8 @@
-"""What torch.save writes, checked and then read by PyTorch's restricted reader."""
+"""What torch.save writes, checked and read without PyTorch's own readers."""
 
 import os
 import struct
-import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -16,18 +15,22 @@ from latentgeo.checkpoints.untrusted.pickles import (
     Outline,
     Storage,
     UnsafePickleError,
+    build,
     outline,
 )
 from latentgeo.checkpoints.untrusted.zips import Archive, check_zip
 from latentgeo.errors import InputError
 
 DATA = "data.pkl"
+_WORD = 16
 _PICKLES = (".pkl", ".pickle")
 _HEADERS = 3  # magic number, version of the protocol, sizes of numbers
+Loaded = tuple[object, list[str]]
+
 _SAVE_AGAIN = "save the weights alone (torch.save(model.state_dict(), …), or as safetensors)"
 
 
-def load_torch(path: Path, max_bytes: int) -> Any:
+def load_torch(path: Path, max_bytes: int) -> Loaded:
     """Check an archive of torch.save and read it, with its tensors mapped.
 
     Parameters
@@ -39,8 +42,8 @@ def load_torch(path: Path, max_bytes: int) -> Any:
 
     Returns
     -------
-    object
-        What was saved.
+    tuple of object and list of str
+        What was saved, and the names that were passed over.
 
     Raises
     ------
@@ -48,11 +51,20 @@ def load_torch(path: Path, max_bytes: int) -> Any:
         When it is damaged, lies about sizes or would import what weights do not need.
     """
     archive = check_zip(path, max_bytes)
-    check_records(archive)
-    return _load(path, mapped=True)
+    found = check_records(archive)
+    if "byteorder" in archive.entries and archive.read("byteorder", _WORD) != b"little":
+        raise damaged(path, "its numbers are written the other way round (big-endian)")
+    mapped = torch.UntypedStorage.from_file(str(path), False, path.stat().st_size)
+
+    def numbers(storage: Storage) -> torch.UntypedStorage:
+        start = archive.places[f"data/{storage.key}"]
+        part: torch.UntypedStorage = mapped[start : start + storage.nbytes]
+        return part
+
+    return _built(found, numbers, path)
 
 
-def load_legacy(path: Path) -> Any:
+def load_legacy(path: Path) -> Loaded:
     """Check a file of torch.save before PyTorch 1.6 and read it.
 
     Parameters
@@ -62,8 +74,8 @@ def load_legacy(path: Path) -> Any:
 
     Returns
     -------
-    object
-        What was saved.
+    tuple of object and list of str
+        What was saved, and the names that were passed over.
 
     Raises
     ------
@@ -74,18 +86,29 @@ def load_legacy(path: Path) -> Any:
         stream = BytesIO(file.read(MOST_BYTES))
         parts = [follow(stream, path) for _ in range(_HEADERS + 2)]
         file.seek(stream.tell())
-        _check_numbers(file, parts[-2].storages, _keys(parts[-1], path), path)
-    return _load(path, mapped=False)
+        places = _check_numbers(file, parts[-2].storages, _keys(parts[-1], path), path)
+
+        def numbers(storage: Storage) -> torch.UntypedStorage:
+            file.seek(places[storage.key])
+            content = bytearray(file.read(storage.nbytes))
+            return torch.frombuffer(content, dtype=torch.uint8).untyped_storage()
+
+        return _built(parts[-2], numbers, path)
 
 
-def check_records(archive: Archive) -> None:
-    """Check all pickles of an archive, and that storages have the sizes that these say."""
+def check_records(archive: Archive) -> Outline:
+    """Check all pickles of an archive and the sizes of their storages; return the main one."""
+    main = None
     for name in sorted(archive.entries, key=lambda name: name != DATA):
         folder, suffix = os.path.splitext(name)  # noqa: PTH122 - the name of an entry, no path
         if suffix.casefold() in _PICKLES:
             content = archive.read(name, MOST_BYTES)
-            storages = whole_pickle(content, archive.path).storages
-            _check_storages(storages.values(), archive, folder)
+            found = whole_pickle(content, archive.path)
+            _check_storages(found.storages.values(), archive, folder)
+            main = main or found
+    if DATA not in archive.entries or main is None:
+        raise damaged(archive.path, f"it has no {DATA}")
+    return main
 
 
 def refuse_code(path: Path) -> None:
@@ -164,22 +187,27 @@ def _keys(listed: Outline, path: Path) -> list[str]:
     return list(keys)
 
 
-def _check_numbers(file: Any, storages: dict[str, Storage], keys: list[str], path: Path) -> None:
+def _check_numbers(
+    file: Any, storages: dict[str, Storage], keys: list[str], path: Path
+) -> dict[str, int]:
     """Check that after the pickles each storage follows, in full, and nothing else."""
     if set(keys) != set(storages) or len(keys) != len(storages):
         raise damaged(path, "its tensors and the storages that it lists differ")
     place, size = file.tell(), path.stat().st_size
+    places = {}
     for key in keys:
         file.seek(place)
         count = file.read(8)
         if len(count) < 8 or struct.unpack("<q", count)[0] != storages[key].numel:
             raise damaged(path, f"storage {key!r} is not where it should be")
+        places[key] = place + 8
         place += 8 + storages[key].nbytes
         if place > size:
             raise damaged(path, f"storage {key!r} is cut short")
     if place < size:
         follow(BytesIO(_rest(file, place)), path)
         raise damaged(path, f"{size - place} bytes follow after its last tensor")
+    return places
 
 
 def _rest(file: Any, place: int) -> bytes:
@@ -187,20 +215,15 @@ def _rest(file: Any, place: int) -> bytes:
     return bytes(file.read(MOST_BYTES))
 
 
-def _load(path: Path, *, mapped: bool) -> Any:
-    """Read by PyTorch's restricted reader, which has no way to run anything."""
+def _built(
+    found: Outline, numbers: Callable[[Storage], torch.UntypedStorage], path: Path
+) -> Loaded:
+    """Build what an outline describes, with the numbers of each storage."""
+    storages = {
+        key: numbers(storage) if storage.nbytes else torch.empty(0).untyped_storage()
+        for key, storage in found.storages.items()
+    }
     try:
-        with warnings.catch_warnings(), path.open("rb") as stream:
-            # It warns of protocols that it then either reads or refuses.
-            warnings.simplefilter("ignore")
-            # It goes by this suffix rather than by content, and maps only what it has a name of.
-            mapped = mapped and path.suffix != ".safetensors"
-            source = path if mapped else stream
-            return torch.load(source, map_location="cpu", weights_only=True, mmap=mapped)
-    except Exception as error:  # it raises whatever a broken file leads to
-        raise damaged(path, _reason(error)) from None
-
-
-def _reason(error: Exception) -> str:
-    lines = [line for line in str(error).splitlines() if "WeightsUnpickler error" in line]
-    return lines[0].split("error:", 1)[1] if lines else f"{type(error).__name__}: {error}"
+        return build(found.value, storages), found.skipped
+    except (RuntimeError, ValueError, OverflowError) as error:
+        raise damaged(path, str(error)) from None

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from latentgeo.checkpoints.untrusted.pickles import Skipped
 from latentgeo.errors import InputError
 
 PLAIN = (
@@ -64,16 +65,16 @@ def unwrap(found: object, path: Path, ema: bool | None) -> tuple[Tensors, tuple[
         When it holds none, or not the averaged ones that were asked for.
     """
     if not isinstance(found, Mapping):
+        what = found.name if isinstance(found, Skipped) else type(found).__name__
         raise InputError(
-            f"{str(path)!r} holds a {type(found).__name__}, expected tensors by name; save "
-            "model.state_dict()"
+            f"{str(path)!r} holds a {what}, expected tensors by name; save model.state_dict()"
         )
     notes: list[str] = []
     tensors = _take(found, path, ema, notes)
     if not tensors:
         raise InputError(
             f"{str(path)!r} holds no tensors by name, only {_list(_names(found)) or 'nothing'}; "
-            "save model.state_dict()"
+            "save the weights alone: save model.state_dict()"
         )
     return tensors, tuple(notes)
 

@@ -33,11 +33,14 @@ class Archive(NamedTuple):
         The folder that all entries lie in.
     entries : dict
         Sizes in bytes by the name within that folder.
+    places : dict
+        Where the content of each begins in the file.
     """
 
     path: Path
     root: str
     entries: dict[str, int]
+    places: dict[str, int]
 
     def read(self, name: str, most: int) -> bytes:
         """Read one entry whole; raise `InputError` when it is damaged or over `most` bytes."""
@@ -80,10 +83,11 @@ def check_zip(path: Path, max_bytes: int) -> Archive:
         start = _check_end(stream, path)
         infos = _read_directory(stream, path)
         _check_entries(infos, path, max_bytes)
-        _check_places(stream, infos, start, path)
+        places = _check_places(stream, infos, start, path)
     root, names = _names(infos, path)
-    sizes = [info.file_size for info in infos]
-    return Archive(path, root, dict(zip(names, sizes, strict=True)))
+    sizes = {name: info.file_size for name, info in zip(names, infos, strict=True)}
+    starts = {n: places[info.header_offset] for n, info in zip(names, infos, strict=True)}
+    return Archive(path, root, sizes, starts)
 
 
 def _check_end(stream: BinaryIO, path: Path) -> int:
@@ -165,9 +169,13 @@ def _check_entries(infos: list[zipfile.ZipInfo], path: Path, max_bytes: int) -> 
 
 def _check_places(
     stream: BinaryIO, infos: list[zipfile.ZipInfo], directory: int, path: Path
-) -> None:
-    """Check that entries lie one after the other, where the directory says, under their names."""
+) -> dict[int, int]:
+    """Check that entries lie one after the other, where the directory says, under their names.
+
+    Returns where the content of each entry begins, by the place of its header.
+    """
     free = 0
+    places = {}
     for info in sorted(infos, key=lambda info: info.header_offset):
         if info.header_offset < free:
             raise _not_ours(path, info, "overlaps another one, as in a zip bomb")
@@ -179,9 +187,11 @@ def _check_places(
         name = stream.read(length)
         if method != info.compress_type or name != _raw_name(info):
             raise _not_ours(path, info, "is another one in its own place than in the directory")
-        free = info.header_offset + _LOCAL_SIZE + length + extra + info.compress_size
+        places[info.header_offset] = info.header_offset + _LOCAL_SIZE + length + extra
+        free = places[info.header_offset] + info.compress_size
     if free > directory:
         raise _damaged(path, "an entry runs into the directory")
+    return places
 
 
 def _names(infos: list[zipfile.ZipInfo], path: Path) -> tuple[str, list[str]]:

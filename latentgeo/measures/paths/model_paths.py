@@ -20,7 +20,7 @@ from latentgeo.measures.paths.realism import effects, image_steps, measure_reali
 from latentgeo.measures.paths.variables import BOUNDS
 from latentgeo.metrics import LineScores, interpolate, line_interpolation_scores
 from latentgeo.metrics.interpolation import Net
-from latentgeo.models import Autoencoder, device_of
+from latentgeo.models import Autoencoder, device_of, dtype_of
 from latentgeo.settings import InterpolationSettings, LinesSettings
 
 #: Pairs of which the images are kept, and pixels of their longer side.
@@ -108,7 +108,8 @@ class ImagePaths(ModelPaths):
     real : ImageDataset
         Images that decoded ones are compared with.
     settings : InterpolationSettings
-        How paths are laid and what is measured.
+    from latentgeo.models import Autoencoder, device_of, dtype_of
+    from latentgeo.settings import InterpolationSettings, LinesSettings
     features : callable, optional
         Images to the space where distances to real images are taken; the pixels if left out.
     """
@@ -290,9 +291,3 @@ def thumbnails(images: Tensor) -> Tensor:
         size = [max(1, round(side * THUMBNAIL / longer)) for side in images.shape[-2:]]
         images = resize(images, size=size, mode="bilinear", antialias=True)
     return images.float().clamp(0, 1).cpu()
-
-
-def dtype_of(model: Autoencoder) -> str:
-    """Return what the model computes in; a frozen archive has no parameters and says nothing."""
-    weights = (one for one in model.parameters() if one.is_floating_point())
-    return str(next(weights, torch.empty(0)).dtype).removeprefix("torch.")

@@ -134,7 +134,7 @@ def _directions(path: Tensor) -> tuple[Tensor | None, str]:
 
 @torch.no_grad()
 def _affordable(decode: Net, path: Tensor, wanted: int) -> tuple[int, str]:
-    """Say how many geodesics a decoder of this size is worth, and why they are fewer."""
+    """Return how many geodesics a decoder of this size is worth, and why they are fewer."""
     with FlopCounterMode(display=False) as counter:
         decode(path[0, :1])
     each = counter.get_total_flops() * _POINTS * _PASSES

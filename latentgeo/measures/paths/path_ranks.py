@@ -177,7 +177,7 @@ def _crosses(model: ModelResult) -> bool:
 
 
 def _sentences(model: ModelResult) -> list[str]:
-    """Say whether the paths of a model cross strata, and what happens there."""
+    """Return whether the paths of a model cross strata, and what happens there."""
     if not _crosses(model):
         return ["latents are vectors, which have no ranks; there are no strata to cross."]
     crossing = int((model.data["crossings"] > 0).sum())

@@ -115,7 +115,7 @@ def image_steps(decode: Net, path: Tensor) -> NDArray[np.float64]:
 
 
 def most_real(shape: tuple[int, ...], wanted: int) -> int:
-    """Say how many real images of a shape are compared with, so that they fit in memory."""
+    """Return how many real images of a shape are compared with, so that they fit in memory."""
     return max(1, min(wanted, _REAL_BYTES // (8 * int(np.prod(shape)))))
 
 

@@ -1,0 +1,1 @@
+"""What papers claim, and how numbers are asked about it."""

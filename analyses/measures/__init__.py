@@ -1,0 +1,1 @@
+"""What studies measure: functions of a trained model, small and pure."""

@@ -1,0 +1,80 @@
+"""What all runs of the adversarial autoencoders say together, beside what was reported."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from models.aae import VARIANTS
+from study import Facts, Measure, Request, Run, gather, read_measures
+from study.figures import draw_reported, draw_rows, name_rows
+
+from latentgeo.figures import save_figure
+
+MEASURES = {
+    "classification_error": Measure(
+        "error, %", lambda run: 100 * run["classification"]["error"]["mean"]
+    ),
+    "clustering_error": Measure(
+        "error by the paper's rule, %", lambda run: 100 * run["clustering"]["error"]
+    ),
+    "matched_error": Measure(
+        "error, one cluster per class, %", lambda run: 100 * run["clustering"]["matched_error"]
+    ),
+    "heads_in_use": Measure("heads in use", lambda run: run["clustering"]["heads_in_use"]),
+    "nats": Measure("log-likelihood, nats", lambda run: run["likelihood"]["nats"]["mean"], 1),
+    "mmd_squared": Measure("MMD² × 1000", lambda run: 1000 * run["prior"]["mmd_squared"]),
+    "psnr_db": Measure("PSNR (validation), dB", lambda run: run["validation_psnr_db"], 1),
+}
+
+
+LABELS = {name: measure.label for name, measure in MEASURES.items()}
+
+
+def gather_runs(file: str, request: Request, runs: Sequence[Run]) -> Facts:
+    """Gather what was measured of a study's runs."""
+    return {"variants": gather_variants(read_measures(runs, file, VARIANTS))}
+
+
+def gather_variants(runs: Mapping[str, Sequence[Facts]]) -> Facts:
+    """Return each variant's measures over its seeds, errors in per cent."""
+    found = gather(MEASURES, runs)
+    return {name: {**found[name], **_of_seeds(seeds)} for name, seeds in runs.items()}
+
+
+def _of_seeds(seeds: Sequence[Facts]) -> Facts:
+    errors = [seed["validation_error"] for seed in seeds if "validation_error" in seed]
+    known = [seed["likelihood"] for seed in seeds if "likelihood" in seed]
+    return {
+        # The seed that errs least on validation images.
+        "chosen_seed": int(np.argmin(errors)) if errors else None,
+        "code": seeds[0]["prior"]["code"],
+        "p_values": [seed["prior"]["p_value"] for seed in seeds],
+        "bandwidths_at_end": [likelihood["bandwidth_at_end"] for likelihood in known],
+    }
+
+
+def show(found: Facts) -> Facts:
+    """Return what was reported of each variant, and what it is."""
+    variants = found["variants"].values()
+    at_end = any(any(entry["bandwidths_at_end"]) for entry in variants)
+    return {"known": VARIANTS, "labels": LABELS, "at_end": at_end}
+
+
+def draw(found: Facts, folder: Path) -> None:
+    """Draw the errors: mean and interval over seeds, each seed, and what was reported."""
+    figure = Figure(figsize=(7.2, 3.6), layout="constrained")
+    ax = figure.subplots()
+    given = {
+        name: entry.get("classification_error") or entry.get("clustering_error")
+        for name, entry in found["variants"].items()
+    }
+    errors = {name: error for name, error in given.items() if error}
+    reported = {place: VARIANTS[name].reported for place, name in enumerate(errors)}
+    figures = {place: each.value for place, each in reported.items() if each is not None}
+    draw_rows(ax, errors, "ours", "#0072B2")
+    draw_reported(ax, figures, "reported ([Q] or [U])", "#D55E00")
+    name_rows(ax, list(errors))
+    ax.set(xlabel="error on test images, %", xscale="log")
+    ax.legend(frameon=False, fontsize=8)
+    save_figure(figure, folder / "errors")

@@ -1,0 +1,155 @@
+"""What latents are good for: probes and clusters, and what all runs say together.
+
+Mark: [U] recalled, unconfirmed: it was not read in the paper.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from study import Facts, Run, over_seeds, side
+from study.figures import draw_reported, draw_rows, name_rows
+from study.gather import each, plain
+from study.judge import grouped
+
+from latentgeo.datasets import ImageDataset
+from latentgeo.figures import save_figure
+from latentgeo.metrics import (
+    clustering_accuracy,
+    linear_probe,
+    matched_clustering_error,
+    whitened_kmeans,
+)
+from latentgeo.models import Autoencoder, device_of
+from latentgeo.training import probe_accuracy
+
+MEASURES = {
+    "probe_beside": "probe beside training, %",
+    "probe_frozen": "probe on the frozen encoder, %",
+    "clustering": "clustering, %",
+}
+#: Accuracies in per cent on MNIST, by the latents' numbers; [U].
+RECALLED = {
+    "32": {
+        "probe_beside": (94.90, 96.45, 96.00, 96.56, 70.74, 97.50, 98.25),
+        "clustering": (77.56, 82.67, 82.59, 75.74, 79.19, 82.39, 94.38),
+    },
+    "256": {
+        "probe_beside": (93.94, 94.50, 98.51, 98.74, 90.03, 97.25, 99.00),
+        "clustering": (53.70, 61.35, 70.89, 83.44, 81.00, 96.80, 96.17),
+    },
+}
+_COLOURS = {"32": "#0072B2", "256": "#D55E00"}
+
+
+_BATCH = 64  # larger ones leave the caches, and take twice the time
+_WORDS = {1: "ahead of", -1: "behind", 0: "not told apart from"}
+
+
+def measure(run: Run, known: ImageDataset, test: ImageDataset) -> Facts:
+    """Measure the latents of a run.
+
+    Parameters
+    ----------
+    run : Run
+        Trained with a probe beside it.
+    known, test : ImageDataset
+        What probe and clusters are fitted to, and what is counted on.
+
+    Returns
+    -------
+    dict
+        JSON-ready.
+    """
+    model = run.trained()
+    fit, seen = (_encode(model, images) for images in (known, test))
+    frozen = linear_probe(fit, known.labels, seen, test.labels, seed=0)
+    found = whitened_kmeans(fit, seen, restarts=run.scale.restarts, seed=run.seed)
+    return {
+        "probe_beside": plain(probe_accuracy(run.folder, test, device=run.device)),
+        "probe_frozen": plain(frozen.accuracy),
+        "probe_frozen_converged": frozen.converged,
+        "clustering": plain(clustering_accuracy(found.clusters, test.labels, seed=0)),
+        "clustering_each": [
+            1 - matched_clustering_error(clusters, test.labels) for clusters in found.each
+        ],
+        "dropped_directions": found.dropped,
+    }
+
+
+@torch.no_grad()
+def _encode(model: Autoencoder, images: ImageDataset) -> NDArray[np.float32]:
+    device = device_of(model)
+    batches = [model.encode(batch.to(device)).cpu() for batch, _ in images.batches(_BATCH)]
+    latents: NDArray[np.float32] = torch.cat(batches).flatten(1).numpy()
+    return latents
+
+
+def gather(runs: Mapping[str, Sequence[Facts]]) -> Facts:
+    """Return each model's measures over its seeds, accuracies in per cent."""
+    return {name: _gather_model(found) for name, found in runs.items()}
+
+
+def _gather_model(seeds: Sequence[Facts]) -> Facts:
+    restarts = 100 * np.array([seed["clustering_each"] for seed in seeds])
+    return {
+        **{measure: _over_seeds(seeds, measure) for measure in MEASURES},
+        "clustering_restarts": {
+            "lowest": restarts.min(axis=1).tolist(),
+            "median": np.median(restarts, axis=1).tolist(),
+            "highest": restarts.max(axis=1).tolist(),
+        },
+        **each(seeds, "validation_psnr_db", "learned", "trouble"),
+        **each(seeds, "probe_frozen_converged", "dropped_directions"),
+    }
+
+
+def _over_seeds(seeds: Sequence[Facts], measure: str) -> Facts:
+    return {
+        **over_seeds(100 * seed[measure]["mean"] for seed in seeds),
+        "over_images_95": [
+            [100 * seed[measure]["low"], 100 * seed[measure]["high"]] for seed in seeds
+        ],
+    }
+
+
+def show(found: Facts) -> Facts:
+    """Return what can be claimed, and what is recalled of the paper."""
+    return {"claims": claims(found["latents"]), "recalled": RECALLED}
+
+
+def claims(latents: Facts) -> list[str]:
+    """Return where ACAI stands by itself: only where intervals over seeds do not touch."""
+    return [
+        f"- {numbers} numbers, {words.removesuffix(', %')}: {_verdicts(models, measure)}"
+        for numbers, models in latents.items()
+        for measure, words in MEASURES.items()
+    ]
+
+
+def _verdicts(models: Facts, measure: str) -> str:
+    others = {name: found for name, found in models.items() if name != "acai"}
+    ours = models["acai"][measure]
+    return grouped({name: side(ours, each[measure]) for name, each in others.items()}, _WORDS)
+
+
+def draw(found: Facts, folder: Path) -> None:
+    """Draw every measure of every model: mean and interval over seeds, each seed, the paper's."""
+    latents = found["latents"]
+    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    axes = figure.subplots(1, len(MEASURES), sharey=True)
+    for ax, (measure, words) in zip(axes, MEASURES.items(), strict=True):
+        for shift, (numbers, models) in zip((-0.15, 0.15), latents.items(), strict=True):
+            label, colour = f"{numbers} numbers", _COLOURS[numbers]
+            rows = {name: model[measure] for name, model in models.items()}
+            draw_rows(ax, rows, label, colour, shift)
+            if measure in RECALLED[numbers]:
+                figures = dict(enumerate(RECALLED[numbers][measure]))
+                draw_reported(ax, figures, f"paper's, {label} [U]", colour, shift)
+        ax.set(xlabel=words)
+    name_rows(axes[0], list(next(iter(latents.values()))))
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    save_figure(figure, folder / "downstream")

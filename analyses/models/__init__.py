@@ -1,0 +1,1 @@
+"""What studies train: recipes with their options, by name."""

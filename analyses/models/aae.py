@@ -1,0 +1,64 @@
+"""The adversarial autoencoders of the studies: every variant of the paper, by name.
+
+Marks: [Q] quoted from the paper by another paper; [U] recalled, unconfirmed.
+"""
+
+from typing import Any
+
+from study import Model, Reported
+
+
+def _plane(prior: str, variant: str = "basic", **options: Any) -> dict[str, Any]:
+    return {"variant": variant, "latent_dim": 2, "prior": prior, **options}
+
+
+def _semi_supervised(labels: int | str) -> dict[str, Any]:
+    # A style of 10 beside 10 categories.
+    return {"variant": "semi-supervised", "latent_dim": 20, "labels": labels}
+
+
+def _clustering(heads: int) -> dict[str, Any]:
+    return {"variant": "clustering", "latent_dim": heads + 5, "categories": heads}
+
+
+def _reduction(dimension: int, **options: Any) -> dict[str, Any]:
+    return {"variant": "dimensionality-reduction", "latent_dim": dimension, **options}
+
+
+def _variant(summary: str, options: dict[str, Any], reported: Reported | None = None) -> Model:
+    return Model("aae", options, summary, reported)
+
+
+VARIANTS = {
+    "normal-2": _variant("2-D, normal prior", _plane("normal")),
+    "mixture": _variant("2-D, mixture of ten Gaussians", _plane("mixture")),
+    "swiss-roll": _variant("2-D, swiss roll", _plane("swiss-roll")),
+    "labelled-mixture": _variant(
+        "label-regularised mixture, all labels", _plane("mixture", "label-regularised")
+    ),
+    "labelled-mixture-1000": _variant(
+        "label-regularised mixture, 1000 labels",
+        _plane("mixture", "label-regularised", labels=1000),
+    ),
+    "labelled-swiss-roll": _variant(
+        "label-regularised swiss roll, all labels", _plane("swiss-roll", "label-regularised")
+    ),
+    "normal-8": _variant("8-D, normal prior", {"latent_dim": 8}, Reported("340 ± 2", "[Q]")),
+    "gaussian-8": _variant("8-D, Gaussian encoder", {"latent_dim": 8, "encoder": "gaussian"}),
+    "universal-8": _variant("8-D, universal encoder", {"latent_dim": 8, "encoder": "universal"}),
+    "supervised": _variant(
+        "style of 10, the decoder is told the class", {"variant": "supervised", "latent_dim": 20}
+    ),
+    "semi-100": _variant("100 labels", _semi_supervised(100), Reported("1.90 ± .10", "[U]")),
+    "semi-1000": _variant("1000 labels", _semi_supervised(1000), Reported("1.60 ± .08", "[U]")),
+    "semi-all": _variant("all labels", _semi_supervised("all"), Reported(".85 ± .02", "[U]")),
+    "clusters-16": _variant("16 heads", _clustering(16), Reported("9.55 ± 2.05", "[Q]")),
+    "clusters-30": _variant("30 heads", _clustering(30), Reported("4.10 ± 1.13", "[Q]")),
+    "plane-100": _variant("2-D, 100 labels", _reduction(2, labels=100), Reported("6.08", "[U]")),
+    "plane-1000": _variant("2-D, 1000 labels", _reduction(2, labels=1000), Reported("4.20", "[U]")),
+    "plane-20": _variant(
+        "2-D, 20 heads, no labels", _reduction(2, categories=20), Reported("13.18", "[U]")
+    ),
+    "ten-1000": _variant("10-D, 1000 labels", _reduction(10, labels=1000)),
+    "ten-20": _variant("10-D, 20 heads, no labels", _reduction(10, categories=20)),
+}

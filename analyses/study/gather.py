@@ -1,0 +1,94 @@
+"""From the runs of a study to one number for each model: a mean over seeds with its interval."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from latentgeo.metrics import MeanInterval, interval_over_seeds
+
+Facts = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number of a run.
+
+    Attributes
+    ----------
+    label : str
+        What tables call it, with its unit.
+    of : callable
+        What was measured of a run to the number; raises KeyError where the model is not for it.
+    digits : int
+        Behind the point, in tables.
+    factor : float
+        What the number is multiplied by in tables.
+    """
+
+    label: str
+    of: Callable[[Facts], float]
+    digits: int = 2
+    factor: float = 1
+
+
+def over_seeds(values: Iterable[float]) -> Facts:
+    """Return a number of each seed, their mean and its 95 % interval, None for a single seed."""
+    seeds = [float(value) for value in values]
+    mean, low, high = (float(end) for end in interval_over_seeds(seeds))
+    # JSON knows no NaN.
+    interval = None if math.isnan(low) else [low, high]
+    return {"seeds": seeds, "mean": mean, "over_seeds_95": interval}
+
+
+def gather(measures: Mapping[str, Measure], runs: Mapping[str, Sequence[Facts]]) -> Facts:
+    """Return each model's measures over its seeds, and whether all its runs are sound.
+
+    Parameters
+    ----------
+    measures : mapping of str to Measure
+        A measure that a model is not for is left out of its entry.
+    runs : mapping
+        Model to what was measured of its runs, one entry for each seed.
+
+    Returns
+    -------
+    dict
+        Model to its entry: `over_seeds` of each measure, "sound" and "trouble".
+    """
+    return {name: _gather_model(measures, seeds) for name, seeds in runs.items()}
+
+
+def _gather_model(measures: Mapping[str, Measure], seeds: Sequence[Facts]) -> Facts:
+    found = {}
+    for name, measure in measures.items():
+        try:
+            found[name] = over_seeds(measure.of(seed) for seed in seeds)
+        except KeyError:
+            continue
+    return {**found, "sound": is_sound(seeds), "trouble": [seed["trouble"] for seed in seeds]}
+
+
+def is_sound(runs: Iterable[Facts]) -> bool:
+    """Return whether every run has learned and none ended in trouble."""
+    return all(run["learned"] and not run["trouble"] for run in runs)
+
+
+def each(seeds: Sequence[Facts], *names: str) -> Facts:
+    """Return facts of each seed as lists."""
+    return {name: [seed[name] for seed in seeds] for name in names}
+
+
+def without_nan(value: Any) -> Any:
+    """Return the same with None for what is undefined, as JSON knows no NaN."""
+    if isinstance(value, dict):
+        return {key: without_nan(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nan(entry) for entry in value]
+    # NaN alone differs from itself.
+    return None if isinstance(value, float) and value != value else value
+
+
+def plain(interval: MeanInterval) -> dict[str, float]:
+    """Return an interval as plain numbers by name."""
+    return {name: float(value) for name, value in interval._asdict().items()}

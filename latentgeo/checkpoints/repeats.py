@@ -1,0 +1,58 @@
+"""Whether an encoder is a function: encode a batch twice, and in halves."""
+
+import torch
+
+from latentgeo.models import Autoencoder, device_of
+
+_IMAGES = 4
+# Far above what rounding does to the same images in a batch of another size.
+_TOLERANCE = {"float16": 2e-2, "bfloat16": 1e-1}
+_SINGLE = 1e-3
+_WHY = {
+    "draws": "the same batch twice gives other latents (it samples, or uses dropout, while it "
+    "evaluates)",
+    "batch": "an image has other latents in another batch (it uses statistics of the batch)",
+}
+
+
+@torch.inference_mode()
+def check_repeats(model: Autoencoder) -> list[str]:
+    """Return in which ways an encoder gives the same images other latents.
+
+    Parameters
+    ----------
+    model : Autoencoder
+        In evaluation mode. The state of random numbers is left as it was.
+
+    Returns
+    -------
+    list of {"draws", "batch"}
+        "draws": encoding a batch again changes its latents; "batch": encoding its halves does.
+        Empty for a function of the image.
+    """
+    generator = torch.Generator().manual_seed(0)
+    images = torch.rand(_IMAGES, *model.config.image_shape, generator=generator)
+    images = images.to(device_of(model))
+    devices = [images.device] if images.is_cuda else []
+    with torch.random.fork_rng(devices):
+        torch.manual_seed(0)
+        first, second = model.encode(images), model.encode(images)
+        if not _same(model, first, second):
+            return ["draws"]
+        halves = torch.cat([model.encode(half) for half in images.chunk(2)])
+    return [] if _same(model, first, halves) else ["batch"]
+
+
+def describe_unsteady(name: str, ways: list[str]) -> str:
+    """Return the warning for an encoder that is no function of the image."""
+    return (
+        f"model {name!r}: its encoder is no function of the image: "
+        f"{'; '.join(_WHY[way] for way in ways)}. What is measured then holds for one draw only; "
+        "name what gives the latent before that (--encode, --layer)"
+    )
+
+
+def _same(model: Autoencoder, latents: torch.Tensor, others: torch.Tensor) -> bool:
+    tolerance = _TOLERANCE.get(model.identity["dtype"], _SINGLE)
+    scale = float(latents.abs().max())
+    return float((latents - others).abs().max()) <= tolerance * scale

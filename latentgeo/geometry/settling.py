@@ -1,0 +1,222 @@
+"""Whether a number has settled at this sample size, and intervals that name what they are of."""
+
+from collections.abc import Callable
+from math import hypot, nan
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy.stats import t
+from torch import Tensor
+
+from latentgeo.geometry._arrays import enter
+from latentgeo.geometry._checks import check_count, check_gram, check_shares
+from latentgeo.geometry.angles import angle_statistics, rkhs_principal_angles
+from latentgeo.geometry.hilbert import continuous_dimension, spectrum_of_gram
+
+Word = Literal["settled", "still rising", "still falling", "bounded by n"]
+Statistic = Callable[[npt.NDArray[np.int64]], float]
+
+_HALVES = 8
+_EXTRAPOLATED = 1.5
+"""Spread of 2 v(n) - v(n/2) over that of v(n): 0.9 to 1.3 on the populations of the calibration."""
+
+
+class Settling(NamedTuple):
+    """A number at three sample sizes, with its intervals and one word.
+
+    Attributes
+    ----------
+    sizes : tuple of three int
+        n/4, n/2 and n.
+    values : tuple of three float
+        The number at each, the first two averaged over subsamples.
+    low, high : float
+        Ends of the interval of what samples of *this size* have on average.
+    extrapolated : float
+        2 v(n) − v(n/2), an estimate of the *population's* number whose bias falls faster than
+        1/n; NaN where the number has not settled, for nothing justifies it there.
+    population_low, population_high : float
+        Ends of the interval of the population's number, which allows half of the step from n/2 to
+        n for the bias that is left, so that it mostly holds more than its level; NaN where the
+        number has not settled.
+    word : {"settled", "still rising", "still falling", "bounded by n"}
+        "settled": from n/2 to n it changed by less than the tolerance. A number that still rises
+        is a lower bound.
+    """
+
+    sizes: tuple[int, int, int]
+    values: tuple[float, float, float]
+    low: float
+    high: float
+    extrapolated: float
+    population_low: float
+    population_high: float
+    word: Word
+
+
+def settling(
+    statistic: Statistic,
+    samples: int,
+    *,
+    bound: float | None = None,
+    tolerance: float = 0.05,
+    groups: int = 20,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Settling:
+    """Follow a statistic from a quarter of the sample to all of it.
+
+    The interval at this size is that of the delete-a-group jackknife: samples without one of
+    ``groups`` random groups, which repeat no image. Its coverage is tabled in
+    benchmarks/results/calibration-dimension.md.
+
+    Parameters
+    ----------
+    statistic : callable
+        Takes the places of some images, distinct integers below ``samples``, to a number that
+        changes smoothly with the images: not to an integer.
+    samples : int
+        n, the number of images; at least 8, and two for each group.
+    bound : float, optional
+        The most that the statistic can be at n. Where it is above half of that it is bounded by n.
+    tolerance : float
+        Relative change from n/2 to n up to which it has settled.
+    groups : int
+        At least 2.
+    level : float
+        Coverage of the intervals.
+    seed : int
+        Draws the subsamples.
+
+    Returns
+    -------
+    Settling
+
+    Raises
+    ------
+    ValueError
+        If there are too few images, or a number is out of range.
+
+    References
+    ----------
+    P. S. Kott, "The delete-a-group jackknife", J. Official Statistics 17 (2001); for
+    extrapolation, M. H. Quenouille, "Notes on bias in estimation", Biometrika 43 (1956).
+    """
+    check_count(groups, "groups", 2)
+    check_count(samples, "samples", max(8, 2 * groups))
+    check_shares([level, tolerance])
+    rng = np.random.default_rng(seed)
+    half, quarter = samples // 2, samples // 4
+    value = float(statistic(np.arange(samples)))
+    orders = [rng.permutation(samples) for _ in range(_HALVES // 2)]
+    halves = [statistic(part) for o in orders for part in (o[:half], o[half : 2 * half])]
+    quarters = [statistic(part) for part in np.array_split(orders[0], 4)]
+    parts = np.array_split(rng.permutation(samples), groups)
+    without = [statistic(np.delete(np.arange(samples), part)) for part in parts]
+    error = float(np.std(without) * np.sqrt(groups - 1))
+    reach = float(t.ppf((1 + level) / 2, groups - 1)) * error
+    before = float(np.mean(halves))
+    word = _word(value, before, bound, tolerance)
+    better = 2 * value - before if word == "settled" else nan
+    farther = hypot(_EXTRAPOLATED * reach, (value - before) / 2)
+    return Settling(
+        (quarter, half, samples),
+        (float(np.mean(quarters)), before, value),
+        value - reach,
+        value + reach,
+        better,
+        better - farther,
+        better + farther,
+        word,
+    )
+
+
+def dimension_settling(
+    gram: Any, share: float = 0.95, *, centred: bool = True, **options: Any
+) -> Settling:
+    """Follow the Hilbert dimension, interpolated between integers.
+
+    Parameters
+    ----------
+    gram : array or tensor, shape (n, n)
+        Gram matrix of the whole sample.
+    share : float
+        Share of the energy, in (0, 1].
+    centred : bool
+        Centre each subsample in feature space first.
+    **options
+        ``tolerance``, ``groups``, ``level`` and ``seed`` of `settling`.
+
+    Returns
+    -------
+    Settling
+        The integer that `gram_dimension` counts is the next one above each value.
+
+    Raises
+    ------
+    ValueError
+        As for `settling` and `gram_dimension`.
+    """
+    inside, _ = enter(gram)
+    check_gram(inside)
+    check_shares([share])
+
+    def statistic(some: npt.NDArray[np.int64]) -> float:
+        return float(continuous_dimension(spectrum_of_gram(_block(inside, some), centred), share))
+
+    return settling(statistic, len(inside), bound=len(inside) - 1.0, **options)
+
+
+def angle_settling(
+    k_cc: Any, k_cn: Any, k_nn: Any, dims: int, *, centred: bool = True, **options: Any
+) -> Settling:
+    """Follow the mean principal angle between subspaces of fixed dimension of paired sets.
+
+    Parameters
+    ----------
+    k_cc, k_cn, k_nn : arrays or tensors, shape (n, n)
+        Kernel blocks of two sets of the same images in the same order, such as clean and noisy.
+    dims : int
+        Dimension of both subspaces. Those that hold a share have another dimension at every n.
+    centred : bool
+        Centre each set in feature space first.
+    **options
+        ``tolerance``, ``groups``, ``level`` and ``seed`` of `settling`.
+
+    Returns
+    -------
+    Settling
+        In radians.
+
+    Raises
+    ------
+    ValueError
+        As for `settling` and `rkhs_principal_angles`, or if the sets differ in size.
+    """
+    blocks = [enter(k)[0] for k in (k_cc, k_cn, k_nn)]
+    if len({k.shape for k in blocks}) != 1:
+        shapes = [tuple(k.shape) for k in blocks]
+        raise ValueError(f"the blocks have shapes {shapes}; expected the same images in each")
+
+    def statistic(some: npt.NDArray[np.int64]) -> float:
+        found = rkhs_principal_angles(
+            *(_block(k, some) for k in blocks), dims=dims, centred=centred
+        )
+        return float(angle_statistics(found).mean)
+
+    return settling(statistic, len(blocks[0]), **options)
+
+
+def _block(gram: Tensor, some: npt.NDArray[np.int64]) -> Tensor:
+    index = torch.from_numpy(some).to(gram.device)
+    return gram[index[:, None], index]
+
+
+def _word(value: float, before: float, bound: float | None, tolerance: float) -> Word:
+    if bound is not None and value > bound / 2:
+        return "bounded by n"
+    if abs(value - before) <= tolerance * abs(value):
+        return "settled"
+    return "still rising" if value > before else "still falling"

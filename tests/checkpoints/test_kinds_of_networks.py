@@ -1,0 +1,362 @@
+"""Networks as they are met: half precision, flat input, load hooks, meta devices, no functions."""
+
+import json
+import warnings
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils import spectral_norm, weight_norm
+from torch.nn.utils.parametrizations import weight_norm as parametrized_weight_norm
+
+from latentgeo import analyze, encode
+from latentgeo.checkpoints import check_round_trip, info, open_checkpoint
+from latentgeo.datasets import ImageDataset
+from latentgeo.errors import InputError
+from latentgeo.geometry import mode_ranks
+
+SHAPE = (1, 8, 8)
+PIXELS = torch.rand(40, *SHAPE, generator=torch.Generator().manual_seed(4))
+HALF = pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+
+
+@pytest.fixture
+def images():
+    return ImageDataset.from_array(PIXELS.numpy(), name="x")
+
+
+class Tiny(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.encoder = nn.Sequential(nn.Conv2d(1, 4, 3, 2, 1), nn.Tanh())
+        self.decoder = nn.Sequential(nn.ConvTranspose2d(4, 1, 4, 2, 1), nn.Sigmoid())
+
+
+def tiny():
+    torch.manual_seed(0)
+    return Tiny()
+
+
+def opened(net, **options):
+    return open_checkpoint(None, model=net, image_shape=SHAPE, **options)
+
+
+# Half precision
+
+
+@HALF
+def test_networks_in_half_precision_are_given_images_in_it(dtype, images, tmp_path):
+    model = opened(tiny().to(dtype))
+    with torch.inference_mode():
+        expected = tiny().to(dtype).encoder(PIXELS.to(dtype))
+        assert torch.equal(model.encode(PIXELS), expected.float())
+        decoded = tiny().to(dtype).decoder(expected)
+        assert torch.equal(model.decode(model.encode(PIXELS)), decoded.float())
+    name = str(dtype).removeprefix("torch.")
+    assert encode(model, images).attrs["source_dtype"] == name
+    assert model.provenance["dtype"] == name
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # an untrained model gives no images back
+        found = analyze(
+            {"m": model}, data=images, noise=[0, 0.1], samples=20, tsne=False, out=tmp_path / "a"
+        )
+    assert found.summary["models"]["m"]["source_dtype"] == name
+
+
+class Mixed(nn.Module):
+    """Normalises in single precision, computes in half."""
+
+    def __init__(self, dtype, cast_back):
+        super().__init__()
+        torch.manual_seed(0)
+        self.first = nn.BatchNorm2d(1)
+        self.body = nn.Conv2d(1, 8, 3, 1, 1).to(dtype)
+        self.dtype, self.cast_back = dtype, cast_back
+
+    def encode(self, images):
+        latents = self.body(self.first(images).to(self.dtype))
+        return latents.float() if self.cast_back else latents
+
+
+@HALF
+@pytest.mark.parametrize("cast_back", [False, True], ids=["half", "cast back"])
+def test_the_dtype_is_that_of_the_arithmetic_that_made_the_latent(dtype, cast_back, images):
+    found = encode(opened(Mixed(dtype, cast_back)), images)
+    assert found.attrs["source_dtype"] == str(dtype).removeprefix("torch.")
+
+
+class LowRank(nn.Module):
+    """8 channels of 2 patterns: a latent of rank 2, which leaves in half precision."""
+
+    def __init__(self, dtype):
+        super().__init__()
+        torch.manual_seed(0)
+        self.scale = nn.Parameter(torch.ones(1))
+        self.mix = nn.Parameter(torch.randn(8, 2))
+        self.dtype = dtype
+
+    def encode(self, images):
+        two = torch.cat([images, images.flip(-1)], 1) * self.scale
+        return torch.einsum("cj,bjhw->bchw", self.mix, two).to(self.dtype)
+
+
+@HALF
+def test_ranks_follow_the_dtype(dtype, images):
+    found = encode(opened(LowRank(dtype)), images)
+    latents = torch.from_numpy(found["mean"].values[0])
+    ranks = mode_ranks(latents, source_dtype=found.attrs["source_dtype"])
+    assert torch.equal(ranks, mode_ranks(latents, source_dtype=dtype))
+    assert int(ranks[:, 2].max()) <= 2
+    assert int(mode_ranks(latents)[:, 2].min()) > 2
+
+
+def test_a_network_in_double_precision_is_recorded_in_what_its_latents_are_kept_in(images):
+    model = opened(tiny().double())
+    torch.testing.assert_close(
+        model.encode(PIXELS), tiny().double().encoder(PIXELS.double()), rtol=0, atol=0
+    )
+    assert encode(model, images).attrs["source_dtype"] == "float32"
+
+
+def test_codes_of_whole_numbers_are_not_taken_for_half_precision(images):
+    class Rounds(Tiny):
+        def encode(self, images):
+            return torch.round(4 * self.encoder(images))
+
+    assert encode(opened(Rounds()), images).attrs["source_dtype"] == "float32"
+
+
+# Flat input
+
+
+class Flat(nn.Module):
+    """An autoencoder of vectors."""
+
+    def __init__(self, dtype=torch.float32):
+        super().__init__()
+        torch.manual_seed(0)
+        self.encoder = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 6)).to(dtype)
+        self.decoder = nn.Sequential(nn.Linear(6, 64), nn.Sigmoid()).to(dtype)
+
+    def forward(self, vectors):
+        return self.decoder(self.encoder(vectors))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_networks_of_vectors_are_given_flattened_images(dtype, images):
+    model = opened(Flat(dtype))
+    with torch.inference_mode():
+        expected = Flat(dtype)(PIXELS.flatten(1).to(dtype)).reshape(PIXELS.shape)
+        assert torch.equal(model.decode(model.encode(PIXELS)), expected.float())
+    assert model.latent_shape == (6, 1, 1)
+    assert model.identity["flat_input"]
+    assert model.provenance["flat_input"]
+    assert check_round_trip(model, images).alternatives_db.keys() == {"[-1, 1]"}
+
+
+def test_a_flat_network_of_another_size_is_refused_in_the_plainest_words():
+    with pytest.raises(InputError, match=r"encoder Flat\.encoder does not take a tensor") as caught:
+        open_checkpoint(None, model=Flat(), image_shape=(1, 9, 9))
+    assert "colour" not in str(caught.value)
+
+
+def test_the_hint_at_colour_is_given_where_colour_is_the_matter():
+    with pytest.raises(InputError, match="if it takes colour, say grey_to_rgb"):
+        opened(nn.ModuleDict({"encoder": nn.Conv2d(3, 4, 3)}))
+
+
+# Decoders that do not fit
+
+
+class Skips(Tiny):
+    """A U-Net: its decoder wants more than the latent."""
+
+    def decode(self, latents, skips):
+        return self.decoder(latents) + skips
+
+
+def test_a_decoder_that_does_not_fit_can_be_left_out(images):
+    with pytest.raises(InputError, match=r"decoder Skips\.decode does not take.*--decode none"):
+        opened(Skips())
+    model = opened(Skips(), decode="none")
+    assert not model.decodes
+    assert "psnr" not in encode(model, images)
+    grows = nn.ModuleDict({"encoder": nn.Conv2d(1, 2, 3), "decoder": nn.Conv2d(2, 1, 1)})
+    with pytest.raises(InputError, match=r"decoder gives.* of ModuleDict\.decoder;.*--decode none"):
+        opened(grows)
+    assert not opened(grows, decode="none").decodes
+
+
+def test_a_second_file_is_not_ignored_where_code_makes_the_network():
+    with pytest.raises(InputError, match=r"decoder 'other\.pt' names a second file"):
+        opened(tiny(), decoder="other.pt")
+
+
+# Modules that rename what they load
+
+
+class Renamed(Tiny):
+    def __init__(self):
+        super().__init__()
+        self.register_load_state_dict_pre_hook(self._old)
+
+    @staticmethod
+    def _old(module, state, prefix, *_):
+        for name in [name for name in state if name.startswith("enc.")]:
+            state["encoder." + name[4:]] = state.pop(name)
+
+
+def normed(norm):
+    def make():
+        net = Tiny()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            net.encoder[0] = norm(net.encoder[0])
+        return net
+
+    return make
+
+
+def _saved(make, rename=lambda name: name):
+    torch.manual_seed(3)
+    net = make()
+    return net, {rename(name): value for name, value in net.state_dict().items()}
+
+
+@pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod.", "module._fsdp_wrapped_module."])
+@pytest.mark.parametrize(
+    ("saved", "model"),
+    [
+        ((normed(weight_norm),), normed(parametrized_weight_norm)),
+        ((Tiny, lambda name: name.replace("encoder.", "enc.")), Renamed),
+        ((normed(parametrized_weight_norm),), normed(parametrized_weight_norm)),
+        ((normed(spectral_norm),), normed(spectral_norm)),
+    ],
+    ids=["old weight norm", "own hook", "new weight norm", "spectral norm"],
+)
+def test_whatever_strict_loading_takes_is_taken(saved, model, prefix, tmp_path):
+    net, state = _saved(*saved)
+    torch.save({prefix + name: value for name, value in state.items()}, tmp_path / "w.pt")
+    found = open_checkpoint(tmp_path / "w.pt", model=model, image_shape=SHAPE)
+    with torch.inference_mode():
+        torch.testing.assert_close(found.encode(PIXELS), net.eval().encoder(PIXELS))
+    assert "mismatch" not in found.provenance
+
+
+def test_what_strict_loading_refuses_leaves_the_module_as_it_was(tmp_path):
+    net = Renamed()
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    state = {"enc.0.weight": torch.ones(4, 1, 3, 3), "enc.0.bias": torch.ones(4)}
+    torch.save(state, tmp_path / "w.pt")
+    with pytest.raises(InputError, match="does not fit Renamed"):
+        open_checkpoint(tmp_path / "w.pt", model=net, image_shape=SHAPE)
+    for name, value in net.state_dict().items():
+        assert torch.equal(value, before[name])
+
+
+@pytest.mark.parametrize(
+    "inserted", ["_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module."]
+)
+def test_what_wrappers_of_torch_put_in_between_is_taken_off(inserted, tmp_path):
+    net, state = _saved(Tiny, lambda name: name.replace("encoder.", f"encoder.{inserted}"))
+    torch.save({f"{inserted}{name}": value for name, value in state.items()}, tmp_path / "w.pt")
+    found = open_checkpoint(tmp_path / "w.pt", model=Tiny, image_shape=SHAPE)
+    with torch.inference_mode():
+        assert torch.equal(found.encode(PIXELS), net.encoder(PIXELS))
+    assert f"stripped {inserted!r}" in found.provenance["weights"]
+
+
+def test_a_mismatch_that_was_let_through_is_in_the_provenance(tmp_path):
+    _, state = _saved(Tiny)
+    state["encoder.2.weight"] = torch.ones(2)
+    del state["decoder.0.bias"]
+    torch.save(state, tmp_path / "w.pt")
+    with pytest.raises(InputError) as caught:
+        open_checkpoint(tmp_path / "w.pt", model=Tiny, image_shape=SHAPE)
+    cause, hint = str(caught.value).index("another variant"), str(caught.value).index("--allow-mi")
+    assert cause < hint
+    options = {"model": Tiny, "image_shape": SHAPE, "strict": False}
+    with pytest.warns(UserWarning, match="does not fit Tiny"):
+        facts = info(tmp_path / "w.pt", **options)
+    expected = {"missing": ["decoder.0.bias"], "unexpected": ["encoder.2.weight"]}
+    assert json.loads(json.dumps(facts))["mismatch"] == expected
+
+
+# The meta device
+
+
+def empty():
+    with torch.device("meta"):
+        return Tiny()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_weights_are_put_in_place_of_a_module_without_values(dtype, tmp_path):
+    net, state = _saved(Tiny)
+    torch.save({name: value.to(dtype) for name, value in state.items()}, tmp_path / "w.pt")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = open_checkpoint(tmp_path / "w.pt", model=empty, image_shape=SHAPE)
+    expected = {name: value.to(dtype).float() for name, value in net.state_dict().items()}
+    net.load_state_dict(expected)
+    with torch.inference_mode():
+        assert torch.equal(found.encode(PIXELS), net.encoder(PIXELS))
+
+
+def test_a_module_without_values_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"on the meta device: .* has no values; give its"):
+        opened(empty())
+    _, state = _saved(Tiny)
+    del state["decoder.0.bias"]
+    torch.save(state, tmp_path / "w.pt")
+    with pytest.raises(InputError, match=r"meta device, and .* no values for 'decoder\.0\.bias'"):
+        open_checkpoint(tmp_path / "w.pt", model=empty, image_shape=SHAPE, strict=False)
+
+
+# Encoders that are no functions
+
+
+class Samples(Tiny):
+    def encode(self, images):
+        latents = self.encoder(images)
+        return latents + 0.3 * torch.randn_like(latents)
+
+
+class Drops(Tiny):
+    def encode(self, images):
+        return torch.dropout(self.encoder(images), 0.5, train=True)
+
+
+class OfTheBatch(Tiny):
+    def encode(self, images):
+        latents = self.encoder(images)
+        return latents - latents.mean(dim=0, keepdim=True)
+
+
+@pytest.mark.parametrize(
+    ("make", "way", "words"),
+    [
+        (Samples, "draws", "the same batch twice gives other latents"),
+        (Drops, "draws", "the same batch twice gives other latents"),
+        (OfTheBatch, "batch", "other latents in another batch"),
+    ],
+)
+def test_an_encoder_that_is_no_function_is_seen_and_recorded(make, way, words, images):
+    with pytest.warns(UserWarning, match=words) as told:
+        model = opened(make())
+    assert len(told) == 1
+    assert "\n" not in str(told[0].message)
+    assert model.provenance["not_a_function"] == [way]
+    assert json.loads(encode(model, images).attrs["provenance"])["not_a_function"] == [way]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16], ids=str)
+def test_a_function_is_not_warned_of(dtype, images):
+    net = nn.ModuleDict({"encoder": nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4))})
+    state = torch.random.get_rng_state()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = opened(net.to(dtype))
+    assert torch.equal(state, torch.random.get_rng_state())
+    assert "not_a_function" not in model.provenance
+    assert "not_a_function" not in json.loads(encode(model, images).attrs["provenance"])
