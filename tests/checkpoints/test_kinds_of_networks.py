@@ -58,7 +58,7 @@ def test_networks_in_half_precision_are_given_images_in_it(dtype, images, tmp_pa
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # an untrained model gives no images back
         found = analyze(
-            {"m": model}, data=images, noise=[0, 0.1], samples=20, tsne=False, out=tmp_path / "a"
+            {"m": model}, data=images, noise=[0, 0.1], samples=20, tsne_seeds=(), out=tmp_path / "a"
         )
     assert found.summary["models"]["m"]["source_dtype"] == name
 
