@@ -30,9 +30,10 @@ from latentgeo.datasets import ImageDataset, ImageStream, training_images
 from latentgeo.files import write_text
 from latentgeo.provenance import provenance
 from latentgeo.training import RunFolder
-from latentgeo.training.batched import BatchedLoop, Member
-from latentgeo.training.data import Parts
+from latentgeo.training.batched import StackedStep
+from latentgeo.training.data import Splits
 from latentgeo.training.loop import Loop
+from latentgeo.training.run import Run
 
 SEEDS = tuple(range(8))
 RATE = 5e-4
@@ -126,21 +127,22 @@ def alone(case: Case, images: Images, device: str, seed: int = SEEDS[0]) -> Trai
     """Train one seed as `latentgeo train --quiet` does."""
     stamps: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
-        loop = Loop(*given(case, images, device, seed, Path(folder)))
-        loop.run(lambda *step: stamps.append(perf_counter()), lambda progress: None)
-    return Trained(seconds_of(stamps), {seed: loop.model.state_dict()})
+        run = Run(*given(case, images, device, seed, Path(folder)))
+        Loop([run]).run(lambda *step: stamps.append(perf_counter()), lambda run: None)
+    return Trained(seconds_of(stamps), {seed: run.nets.model.state_dict()})
 
 
 def at_once(case: Case, images: Images, device: str, seeds: tuple[int, ...] = SEEDS) -> Trained:
     """Train several seeds as `latentgeo train --seeds … --quiet` does."""
     stamps: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
-        members = [
-            Member(*given(case, images, device, seed, Path(folder, str(seed)))) for seed in seeds
+        runs = [
+            Run(*given(case, images, device, seed, Path(folder, str(seed))), own_draws=True)
+            for seed in seeds
         ]
-        run = BatchedLoop(members).run
-        run(lambda *step: stamps.append(perf_counter()), lambda member: None)
-    weights = {seed: each.model.state_dict() for seed, each in zip(seeds, members, strict=True)}
+        loop = Loop(runs, StackedStep)
+        loop.run(lambda *step: stamps.append(perf_counter()), lambda run: None)
+    weights = {seed: run.nets.model.state_dict() for seed, run in zip(seeds, runs, strict=True)}
     return Trained(seconds_of(stamps), weights)
 
 
@@ -157,8 +159,8 @@ def given(case: Case, images: Images, device: str, seed: int, folder: Path) -> G
         device=device,
     )
     validation = ImageDataset.from_array(images.take(2, seed=0).batch(slice(None)).numpy())
-    parts = Parts(images, validation)
-    return config, seeded_model(config, parts), parts, RunFolder(folder), torch.device(device)
+    splits = Splits(images, validation)
+    return config, seeded_model(config, splits), splits, RunFolder(folder), torch.device(device)
 
 
 def seconds_of(stamps: list[float]) -> float:

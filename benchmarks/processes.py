@@ -41,8 +41,9 @@ from latentgeo.files import write_text
 from latentgeo.models import Autoencoder
 from latentgeo.provenance import provenance
 from latentgeo.training import RunFolder
-from latentgeo.training.data import Parts
+from latentgeo.training.data import Splits
 from latentgeo.training.loop import Loop
+from latentgeo.training.run import Run
 from latentgeo.training.sharded import all_rows
 
 SEED = 0
@@ -103,7 +104,7 @@ def main() -> None:
     chosen = parser.parse_args()
     if chosen.measured:
         found = [measure(CASES[case], batch) for case in chosen.cases for batch in chosen.batches]
-        if processes.first():
+        if processes.is_rank_zero():
             print(json.dumps(found))
         return
     before = os.getloadavg()
@@ -154,18 +155,17 @@ def measure(case: Case, batch: int) -> dict[str, Any]:
         seed=SEED,
         device="cpu",
     )
-    parts = Parts(images, images.take(2))
-    model = seeded_model(config, parts)
+    splits = Splits(images, images.take(2))
+    model = seeded_model(config, splits)
     stamps, losses = [], []
     with tempfile.TemporaryDirectory() as folder:
-        place = RunFolder(Path(folder))
-        loop = Loop(config, model, parts, place, torch.device("cpu"))
+        run = Run(config, model, splits, RunFolder(Path(folder)), torch.device("cpu"))
 
         def on_step(progress: Any, row: dict[str, float]) -> None:
             stamps.append(perf_counter())
             losses.append(row["loss"])
 
-        loop.run(on_step, lambda progress: None)
+        Loop([run]).run(on_step, lambda run: None)
     sizes = sent_per_step(model, images, batch)
     return {
         "title": case.title,

@@ -7,7 +7,7 @@ import torch
 from latentgeo.datasets import ImageDataset, ImageStream
 from latentgeo.models import Autoencoder
 from latentgeo.training import TrainConfig
-from latentgeo.training.data import Parts
+from latentgeo.training.data import Splits
 from latentgeo.training.start import fresh_model
 
 
@@ -16,7 +16,7 @@ def one_epoch(images: ImageDataset | ImageStream, **settings: Any) -> TrainConfi
     return TrainConfig(data=images.name, epochs=1, checkpoint_steps=len(images), **settings)
 
 
-def seeded_model(config: TrainConfig, parts: Parts) -> Autoencoder:
+def seeded_model(config: TrainConfig, splits: Splits) -> Autoencoder:
     """Build the model with the weights that a run begins with."""
     torch.manual_seed(config.seed)
-    return fresh_model(config, parts)
+    return fresh_model(config, splits)

@@ -40,9 +40,10 @@ from latentgeo.models import Autoencoder, objective
 from latentgeo.objectives import AdversarialPrior, AdversarialTerm, InterpolationCritic
 from latentgeo.provenance import provenance
 from latentgeo.training import RunFolder, TrainConfig
-from latentgeo.training.data import Parts
+from latentgeo.training.data import Splits
 from latentgeo.training.display import training_bar
 from latentgeo.training.loop import Loop
+from latentgeo.training.run import Run
 
 FLOAT32 = "32-true"
 SEED = 0
@@ -159,7 +160,7 @@ def settings(
 
 def fresh(case: Case, images: ImageDataset) -> Autoencoder:
     """Build the model of a case as every side begins with it."""
-    return seeded_model(settings(case, images), Parts(images, images))
+    return seeded_model(settings(case, images), Splits(images, images))
 
 
 def ours(
@@ -167,11 +168,11 @@ def ours(
 ) -> Weights:
     """Train as `latentgeo train --quiet` does."""
     config = settings(case, images, device, precision)
-    model, parts = fresh(case, images), Parts(images, images.take(2))
+    model, splits = fresh(case, images), Splits(images, images.take(2))
     with tempfile.TemporaryDirectory() as folder:
-        loop = Loop(config, model, parts, RunFolder(Path(folder)), torch.device(device))
-        with training_bar(config.recipe, 1, loop.total_steps, 0, show=False) as show:
-            loop.run(lambda *given: (show(*given), on_step())[0], lambda progress: None)
+        run = Run(config, model, splits, RunFolder(Path(folder)), torch.device(device))
+        with training_bar(config.recipe, 1, run.total_steps, 0, show=False) as show:
+            Loop([run]).run(lambda *given: (show(*given), on_step())[0], lambda run: None)
     return model.state_dict()
 
 

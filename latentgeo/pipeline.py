@@ -96,10 +96,12 @@ def analyze(
     named = name_checkpoints(checkpoints)
     if target is not None:
         reads = (data, *named.values())
-        processes.once(lambda: check_free(target, holds="an analysis", force=force, reads=reads))
+        processes.on_rank_zero(
+            lambda: check_free(target, holds="an analysis", force=force, reads=reads)
+        )
     with processes.machine_by_machine():
         images = select_images(data, chosen)
-    with processes.first_warns():
+    with processes.rank_zero_warns():
         models = {label: open_for(images, found, opening) for label, found in named.items()}
     place = choose_device(device)
     for model in models.values():
@@ -113,7 +115,7 @@ def analyze(
     tree = _tree(children, images, sweep, chosen)
     found = Analysis(tree, summarize(tree))
     if target is not None:
-        processes.once(lambda: _write(found, target))
+        processes.on_rank_zero(lambda: _write(found, target))
     return found
 
 

@@ -25,38 +25,38 @@ _PATIENCE = timedelta(days=7)
 
 
 def count() -> int:
-    """Give the number of processes; 1 unless `torchrun` started this one."""
+    """Return the number of processes; 1 unless `torchrun` started this one."""
     return int(os.environ["WORLD_SIZE"]) if _launched() else 1
 
 
-def place() -> int:
-    """Give the number of this process, from 0: its rank."""
+def rank() -> int:
+    """Return the rank of this process, from 0."""
     return int(os.environ["RANK"]) if _launched() else 0
 
 
-def count_here() -> int:
-    """Give the number of processes on this machine."""
+def local_count() -> int:
+    """Return the number of processes on this machine."""
     return int(os.environ["LOCAL_WORLD_SIZE"]) if _launched() else 1
 
 
-def place_here() -> int:
-    """Give the number of this process among those on this machine."""
+def local_rank() -> int:
+    """Return the rank of this process among those on this machine."""
     return int(os.environ["LOCAL_RANK"]) if _launched() else 0
 
 
-def first() -> bool:
-    """Say whether this is the process that writes and speaks for all."""
-    return place() == 0
+def is_rank_zero() -> bool:
+    """Return whether this is the rank-zero process, which writes and prints for all."""
+    return rank() == 0
 
 
 def join() -> None:
-    """Meet the other processes, before anything else here; nothing happens the second time."""
+    """Join the other processes, before anything else here; nothing happens the second time."""
     if count() == 1:
         return
     import torch
 
     # Its functions keep, as a default, the group that there is when they are imported: were that
-    # later, by Fabric, ours would live as long as they do, and so to the end of Python.
+    # later, ours would live as long as they do, and so to the end of Python.
     import torch.distributed.nn
     from torch import distributed
 
@@ -64,7 +64,7 @@ def join() -> None:
         return
     cuda = torch.cuda.is_available()
     if cuda:
-        torch.cuda.set_device(place_here() % torch.cuda.device_count())
+        torch.cuda.set_device(local_rank() % torch.cuda.device_count())
     with said_plainly():
         distributed.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", timeout=_PATIENCE)
     # Threads of the group that still run while Python goes can abort a process that is done.
@@ -72,7 +72,7 @@ def join() -> None:
 
 
 def _leave() -> None:
-    """Leave the other processes, in whatever state they are."""
+    """Leave the other processes, whatever their state."""
     from torch import distributed
 
     if distributed.is_initialized():
@@ -80,18 +80,18 @@ def _leave() -> None:
             distributed.destroy_process_group()
 
 
-def once(do: Callable[[], T]) -> T:
-    """Let the first process do something, and give all what came of it.
+def on_rank_zero(do: Callable[[], T]) -> T:
+    """Run a function on the rank-zero process, and return its result in all.
 
     Parameters
     ----------
     do : callable
-        What it gives is pickled.
+        What it returns is pickled.
 
     Returns
     -------
     object
-        What the first process was given.
+        What it returned on the rank-zero process.
 
     Raises
     ------
@@ -101,19 +101,19 @@ def once(do: Callable[[], T]) -> T:
     if count() == 1:
         return do()
     given, error = None, None
-    if first():
+    if is_rank_zero():
         try:
             given = do()
         except (InputError, OSError) as caught:
             error = caught
-    given, error = from_first((given, error))
+    given, error = from_rank_zero((given, error))
     if error is not None:
         raise error
-    return given  # type: ignore[return-value] # the first process has set it
+    return given  # type: ignore[return-value] # rank zero has set it
 
 
-def from_first(value: T) -> T:
-    """Give all processes what the first has."""
+def from_rank_zero(value: T) -> T:
+    """Return the value of the rank-zero process."""
     if count() == 1:
         return value
     from torch import distributed
@@ -142,7 +142,7 @@ def wait() -> None:
 
 
 def check_seen(folder: Path, way_out: str) -> None:
-    """Raise `InputError` in every process unless all see a folder that the first one made."""
+    """Raise `InputError` in every process unless all see a folder that rank zero made."""
     seen = _from_all(folder.is_dir())
     if not all(seen):
         raise InputError(
@@ -154,52 +154,52 @@ def check_seen(folder: Path, way_out: str) -> None:
 @contextmanager
 def shared_folder(prefix: str) -> Iterator[Path]:
     """Give all processes one temporary folder; `InputError` where one of them does not see it."""
-    folder = once(lambda: Path(tempfile.mkdtemp(prefix=prefix)))
+    folder = on_rank_zero(lambda: Path(tempfile.mkdtemp(prefix=prefix)))
     try:
         check_seen(folder, "let the environment variable TMPDIR name one that all machines share")
         yield folder
         wait()
     finally:
-        if first():
+        if is_rank_zero():
             shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
 def machine_by_machine() -> Iterator[None]:
-    """Let one process of each machine go first, so that files are fetched once."""
-    if place_here() != 0:
+    """Run a block on one process of each machine first, so that files are fetched once."""
+    if local_rank() != 0:
         wait()
     try:
         yield
     finally:
-        if place_here() == 0:
+        if local_rank() == 0:
             wait()
 
 
 def share(items: Sequence[T]) -> Sequence[T]:
-    """Give this process its part of some items; all parts together are all items."""
-    return items[place() :: count()]
+    """Return the items of this process; those of all processes together are all."""
+    return items[rank() :: count()]
 
 
 def do_all(tasks: Sequence[Callable[[], T]], *, at_once: int = 1) -> list[T]:
-    """Deal pieces of work to the processes, and give all of them what came of each.
+    """Run tasks, distributed over the processes, and return all results in each.
 
     Parameters
     ----------
     tasks : sequence of callable
-        The same in every process; what they give is pickled.
+        The same in every process; what they return is pickled.
     at_once : int, default=1
         How many of them one process alone may do at a time, on threads.
 
     Returns
     -------
     list
-        What each gave, in their order.
+        What each returned, in their order.
 
     Raises
     ------
     Exception
-        That of the first piece that failed, in every process.
+        That of the first task that failed, in every process.
     """
     if count() == 1:
         return _here(tasks, at_once)
@@ -212,14 +212,14 @@ def do_all(tasks: Sequence[Callable[[], T]], *, at_once: int = 1) -> list[T]:
 
 
 def do_own(task: Callable[[], None]) -> None:
-    """Let every process do its own piece of work, and wait for all; raises what `do_all` does."""
+    """Run a task on every process, and wait for all; raises what `do_all` does."""
     do_all([task] * count())
 
 
 @contextmanager
-def first_warns() -> Iterator[None]:
-    """Keep the warnings of the first process only, for the others have the same."""
-    if first():
+def rank_zero_warns() -> Iterator[None]:
+    """Show the warnings of the rank-zero process only, for the others have the same."""
+    if is_rank_zero():
         yield
         return
     with warnings.catch_warnings():
@@ -228,9 +228,9 @@ def first_warns() -> Iterator[None]:
 
 
 @contextmanager
-def first_speaks() -> Iterator[None]:
-    """Keep what the first process prints only."""
-    if first():
+def rank_zero_speaks() -> Iterator[None]:
+    """Show what the rank-zero process prints only."""
+    if is_rank_zero():
         yield
         return
     with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
@@ -256,7 +256,7 @@ def said_plainly() -> Iterator[None]:
         raise
     except RuntimeError as error:
         raise ProcessesError(
-            f"process {place()} of {count()} lost the others ({reason_of(error)}); a training run "
+            f"process {rank()} of {count()} lost the others ({reason_of(error)}); a training run "
             "goes on from its last state with --resume (resume=True)"
         ) from None
 

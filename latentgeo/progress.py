@@ -13,5 +13,5 @@ Item = TypeVar("Item")
 
 def track(items: Sequence[Item], what: str, *, show: bool) -> Iterable[Item]:
     """Walk through `items` with a bar on standard error, or without one."""
-    shown = show and processes.first()
+    shown = show and processes.is_rank_zero()
     return rich_track(items, what, console=Console(stderr=True), disable=not shown)

@@ -72,7 +72,7 @@ def test_only_the_first_process_speaks(together):
 
 def test_processes_agree(together):
     reports = [json.loads((together[0] / f"process-{place}.json").read_text()) for place in (0, 1)]
-    assert [report.pop("place") for report in reports] == [0, 1]
+    assert [report.pop("rank") for report in reports] == [0, 1]
     assert reports[0] == reports[1]
     report = reports[0]
     assert report["order"] == [0, 1, 2, 3, 4]

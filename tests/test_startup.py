@@ -18,7 +18,6 @@ HEAVY = {
     "zarr",
     "matplotlib",
     "geomstats",
-    "lightning_fabric",
     "torchmetrics",
     "pooch",
     "requests",

@@ -16,21 +16,21 @@ from latentgeo.errors import InputError
 def main(run, folder):
     processes.join()
     report = {
-        "place": processes.place(),
+        "rank": processes.rank(),
         "order": processes.do_all([partial(int, number) for number in range(5)]),
-        "once": said(lambda: processes.once(refuse)),
+        "once": said(lambda: processes.on_rank_zero(refuse)),
         "do_all": said(lambda: processes.do_all([int, refuse, int])),
         "do_own": said(lambda: processes.do_own(refuse_second)),
-        "check_same": said(lambda: processes.check_same(processes.place(), "data")),
+        "check_same": said(lambda: processes.check_same(processes.rank(), "data")),
         "check_seen": said(lambda: processes.check_seen(Here("here"), "share one")),
     }
     with processes.shared_folder("test-") as shared:
         report["folder"] = str(shared)
-        (shared / str(processes.place())).touch()
+        (shared / str(processes.rank())).touch()
         processes.wait()
         report["seen"] = sorted(path.name for path in shared.iterdir())
     encode(run, "digits", samples=10, batch_size=3, noise=(0, 0.2), out=folder / "latents")
-    (folder / f"process-{processes.place()}.json").write_text(json.dumps(report))
+    (folder / f"process-{processes.rank()}.json").write_text(json.dumps(report))
     command = ["analyze", run, "--data", "digits", "--out", folder / "analysis"]
     latentgeo([*map(str, command), "--noise", "0,0.1,0.3", "--samples", "16", "--quiet"])
 
@@ -39,15 +39,15 @@ class Here(type(Path())):
     """A folder that the first process has, and no other."""
 
     def is_dir(self):
-        return processes.first()
+        return processes.is_rank_zero()
 
 
 def refuse():
-    raise InputError(f"refused in process {processes.place()}")
+    raise InputError(f"refused in process {processes.rank()}")
 
 
 def refuse_second():
-    if processes.place() == 1:
+    if processes.rank() == 1:
         refuse()
 
 

@@ -16,7 +16,7 @@ _FROM_TRAINING = (
     "validation_psnr_db",
     "baseline_psnr_db",
     "learned",
-    "trouble",
+    "diagnostics",
     "finished",
 )
 _FROM_OTHERS = (
@@ -53,8 +53,8 @@ def info(
         `stochastic`, `decodes`, `parameters` (their number) and `weights_sha256`. From a run
         folder also `data`, `seed`, `epochs` that were trained, `best_epoch`, `validation_loss`
         and `validation_psnr_db` of that epoch, `baseline_psnr_db` of the mean image, `learned`,
-        `trouble` (a line for each thing that went wrong), `finished`; from other people's models
-        `kind`, `files_sha256`, `card` and what was done to the weights.
+        `diagnostics` (a line for each thing that went wrong), `finished`; from other people's
+        models `kind`, `files_sha256`, `card` and what was done to the weights.
 
     Raises
     ------

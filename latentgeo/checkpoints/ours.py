@@ -1,8 +1,6 @@
 """Run folders that `latentgeo.train` made."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 from latentgeo.errors import InputError
 from latentgeo.files import sha256_of_file
@@ -33,7 +31,7 @@ def load(path: str | Path) -> Autoencoder:
     """
     folder = _existing(path)
     model = load_model(folder)
-    written = _written(folder)
+    written = RunFolder(folder).facts()
     digest = sha256_of_file(folder / WEIGHTS)
     # What was written down of other weights says nothing about these.
     model.provenance = written if written.get("weights_sha256") == digest else {}
@@ -54,18 +52,3 @@ def _existing(path: str | Path) -> Path:
             "epoch was complete; go on with it with --resume (resume=True)"
         )
     return folder
-
-
-def _written(folder: Path) -> dict[str, Any]:
-    path = RunFolder(folder).provenance
-    if not path.is_file():
-        return {}
-    try:
-        written = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        raise InputError(
-            f"{str(path)!r} is not valid JSON; remove it to load the weights without it"
-        ) from None
-    if not isinstance(written, dict):
-        raise InputError(f"{str(path)!r} holds no JSON object; remove it to load without it")
-    return written

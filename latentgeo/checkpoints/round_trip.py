@@ -9,7 +9,7 @@ from torch import Tensor
 
 from latentgeo.checkpoints.own_forward import OwnForward, check_forward
 from latentgeo.datasets import ImageDataset
-from latentgeo.metrics import LEARNED_MARGIN_DB, bootstrap_mean, psnr
+from latentgeo.metrics import judge_learned, psnr
 from latentgeo.models import Autoencoder, Preprocessing, device_of
 from latentgeo.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from latentgeo.models.wrapping import Seeing
@@ -87,14 +87,15 @@ def check_round_trip(model: Autoencoder, images: ImageDataset) -> RoundTrip | No
     better = [
         name
         for name, decibels in others.items()
-        if min(_gain(decibels, found), _gain(decibels, baseline)) > LEARNED_MARGIN_DB
+        if all(judge_learned(decibels, other).learned for other in (found, baseline))
     ]
     best = max(better, key=lambda name: means[name], default=None)
     trip = RoundTrip(float(found.mean()), float(baseline.mean()), means, None)
+    learned = judge_learned(found, baseline).learned
     forward = check_forward(model, batch)
     if forward is None:
-        return trip._replace(suspicion=_suspicion(trip, best))
-    said = _of_forward(forward) or _suspicion(trip, best)
+        return trip._replace(suspicion=_suspicion(trip, best, learned=learned))
+    said = _of_forward(forward) or _suspicion(trip, best, learned=learned)
     return trip._replace(suspicion=said, own_forward=forward._asdict())
 
 
@@ -125,12 +126,6 @@ def _psnr(images: Tensor, target: Tensor) -> NDArray[np.float64]:
     return capped
 
 
-def _gain(decibels: NDArray[np.float64], found: NDArray[np.float64]) -> float:
-    """Return the least that a coding gains, image by image: the lower end of the 95 % interval."""
-    gain = bootstrap_mean(decibels - found, seed=0)
-    return float(gain.low if np.isfinite(gain.low) else gain.mean)
-
-
 def _of_forward(forward: OwnForward) -> str | None:
     if forward.better is None:
         return None
@@ -142,7 +137,7 @@ def _of_forward(forward: OwnForward) -> str | None:
     )
 
 
-def _suspicion(trip: RoundTrip, best: str | None) -> str | None:
+def _suspicion(trip: RoundTrip, best: str | None, *, learned: bool) -> str | None:
     if best is not None:
         return (
             "the range or the normalisation of the input is probably wrong: decode(encode(x)) "
@@ -150,7 +145,7 @@ def _suspicion(trip: RoundTrip, best: str | None) -> str | None:
             f"{trip.alternatives_db[best]:.1f} dB with images coded as {best} (the images' mean: "
             f"{trip.baseline_db:.1f} dB); try {_WAY_OUT[best]}"
         )
-    if trip.psnr_db < trip.baseline_db + LEARNED_MARGIN_DB:
+    if not learned:
         others = ", ".join(f"{name} {value:.1f} dB" for name, value in trip.alternatives_db.items())
         return (
             f"decode(encode(x)) reaches {trip.psnr_db:.1f} dB, the images' own mean "

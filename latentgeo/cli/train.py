@@ -72,7 +72,7 @@ def train(
             typer.echo(f"run: {folder}")
         return
     folder = train(**said, tensorboard=tensorboard, profile=profile, **how)
-    if profile and processes.first():
+    if profile and processes.is_rank_zero():
         typer.echo((folder / "profile" / "summary.txt").read_text(encoding="utf-8"), nl=False)
     typer.echo(f"run: {folder}")
 

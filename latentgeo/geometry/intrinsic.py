@@ -179,8 +179,8 @@ def local_pca_dimension(
     x : array or tensor, shape (N, ...), or (N, N) of distances
         Points, flattened; or their distances, for ``metric="precomputed"``.
     neighbours : int
-        Nearest neighbours that make a neighbourhood, beside the point itself. The dimension
-        cannot exceed this number.
+        Nearest neighbours that make a neighbourhood, beside the point itself; of fewer distinct
+        points all the others. The dimension cannot exceed this number.
     share : float
         Share of the neighbourhood's energy that the dimension holds, in (0, 1].
     metric : {"euclidean", "precomputed"}
@@ -197,8 +197,7 @@ def local_pca_dimension(
     Raises
     ------
     ValueError
-        If ``neighbours`` is not between 2 and the number of distinct points less one, or a
-        parameter is out of range.
+        If ``neighbours`` is not between 2 and N − 1, or a parameter is out of range.
 
     References
     ----------
@@ -207,12 +206,10 @@ def local_pca_dimension(
     """
     check_shares([share])
     distances, origin = _distinct(_distances(x, metric), source_epsilon(x, source_dtype))
-    if not 2 <= neighbours < len(distances):
-        raise ValueError(
-            f"neighbours is {neighbours}; of {len(distances)} distinct points expected 2 to "
-            f"{len(distances) - 1}"
-        )
-    index = distances.topk(neighbours + 1, largest=False).indices
+    if not 2 <= neighbours < len(origin):
+        raise ValueError(f"neighbours is {neighbours}; expected 2 to {len(origin) - 1}")
+    nearest = min(neighbours + 1, len(distances))
+    index = distances.topk(nearest, largest=False).indices
     parts = []
     for tile in tiles(len(index), 32.0 * index.shape[1] ** 2):
         i = index[tile]

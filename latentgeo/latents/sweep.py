@@ -134,7 +134,7 @@ def encode(
         fill(store, store.missing())
         return store.dataset() if out is not None else store.dataset().load()
     # The first process makes the store, and says what is missing before anything is written.
-    missing = processes.once(lambda: opened(force).missing())
+    missing = processes.on_rank_zero(lambda: opened(force).missing())
     processes.check_seen(Path(out), "choose one that all machines share")
     store = opened(False)
     processes.do_own(lambda: fill(store, processes.share(missing)))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from latentgeo.measures.encoding import Encoding
 from latentgeo.measures.measure import Measure, Metric, Statement, by_level, on_both
-from latentgeo.metrics import LEARNED_MARGIN_DB, bootstrap_mean, psnr
+from latentgeo.metrics import bootstrap_mean, judge_learned, psnr
 from latentgeo.results import Column, ModelResult, Omission, Readout, plain
 from latentgeo.results.words import NONE, number
 
@@ -80,11 +80,10 @@ def measure_quality(
     Returns
     -------
     Quality
-        A model has learned when the interval of its gain over the mean image, image by
-        image, lies above `LEARNED_MARGIN_DB`.
+        Whether the model has learned is judged by `latentgeo.metrics.judge_learned`.
     """
     interval = bootstrap_mean(decibels.values, seed=seed)
-    gain = bootstrap_mean(decibels.values[0] - baseline, seed=seed)
+    learned, gain = judge_learned(decibels.values[0], baseline, seed=seed)
     variables = xr.Dataset(
         {
             "psnr": decibels,
@@ -95,8 +94,6 @@ def measure_quality(
             "psnr_gain_ci": ("bound", np.stack([gain.low, gain.high])),
         }
     )
-    lowest = gain.low if np.isfinite(gain.low) else gain.mean
-    learned = bool(lowest > LEARNED_MARGIN_DB)
     return Quality(variables, learned)
 
 

@@ -32,12 +32,13 @@ from latentgeo.metrics.intervals import (
     interval_over_seeds,
     jackknife_interval,
 )
+from latentgeo.metrics.learned import LEARNED_MARGIN_DB, Learned, judge_learned
 from latentgeo.metrics.line_images import LINE_SIDE, render_lines
 from latentgeo.metrics.lines import LineScores, line_interpolation_scores
 from latentgeo.metrics.mmd import MMDTest, mmd_squared, mmd_test
 from latentgeo.metrics.parzen import Bandwidth, choose_bandwidth, parzen_log_likelihood
 from latentgeo.metrics.probes import ProbeScore, linear_probe
-from latentgeo.metrics.psnr import LEARNED_MARGIN_DB, psnr
+from latentgeo.metrics.psnr import psnr
 from latentgeo.metrics.sentences import exact_match, token_accuracy
 from latentgeo.metrics.significance import Difference, holm, seed_difference
 from latentgeo.metrics.similarity import SIMILARITIES, Similarity, SimilarityScore, similarity
@@ -51,6 +52,7 @@ __all__ = [
     "Bandwidth",
     "Difference",
     "FeatureStatistics",
+    "Learned",
     "LineScores",
     "MMDTest",
     "MeanInterval",
@@ -76,6 +78,7 @@ __all__ = [
     "interpolate",
     "interval_over_seeds",
     "jackknife_interval",
+    "judge_learned",
     "line_interpolation_scores",
     "linear_probe",
     "matched_clustering_error",

@@ -9,11 +9,6 @@ from torch import Tensor
 
 from latentgeo.arrays import to_tensor
 
-# What a model must gain over the mean image to count as one that has learned. The mean image
-# minimises the mean squared error among constant images, not minus the mean of the decibels:
-# another constant image can beat it, but only by a fraction of a decibel.
-LEARNED_MARGIN_DB = 1.0
-
 Array = TypeVar("Array", Tensor, NDArray[np.floating])
 
 

@@ -46,7 +46,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def _check_number(devices: int) -> None:
-    started = processes.count_here()
+    started = processes.local_count()
     if started > devices:
         raise InputError(
             f"torchrun started {started} processes on this machine and PyTorch finds {devices} "

@@ -74,42 +74,50 @@ class AdversarialTerm(Term):
         ----------
         pass_, batch : Pass, Batch
             What the call takes.
-        factor : float, default=1.0
-            Factor of the learning rate.
-        clip : float, optional
-            Largest norm of the gradient.
+        factor, clip
+            What `step` takes.
 
         Returns
         -------
         torch.Tensor
             The scalar that was descended, before the step.
         """
-        weights = list(self.adversary.parameters())
         self.adversary.requires_grad_(True)
         loss = self.adversary_loss(pass_.detached(), batch)
         self.optimiser.zero_grad()
         # For these alone: it would leave gradients in the autoencoder, where a term decodes anew.
-        loss.backward(inputs=weights)  # type: ignore[no-untyped-call]
+        loss.backward(inputs=list(self.adversary.parameters()))  # type: ignore[no-untyped-call]
         self.adversary.requires_grad_(False)
-        if clip is not None:
-            nn.utils.clip_grad_norm_(weights, clip)
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.learning_rate * factor
-        self.optimiser.step()
+        self.step(factor=factor, clip=clip)
         return loss.detach()
+
+    def step(self, *, factor: float = 1.0, clip: float | None = None) -> None:
+        """Take the step of the adversary that its gradients ask for.
+
+        Parameters
+        ----------
+        factor : float, default=1.0
+            Factor of the learning rate.
+        clip : float, optional
+            Largest norm of the gradient.
+        """
+        if clip is not None:
+            nn.utils.clip_grad_norm_(self.adversary.parameters(), clip)
+        self.optimiser.param_groups[0]["lr"] = self.learning_rate * factor
+        self.optimiser.step()
 
     def to(self, device: torch.device) -> None:
         """Move the adversary to a device, before its first step."""
         self.adversary.to(device)
 
     def state_dict(self) -> dict[str, Any]:
-        """Give the adversary's weights and its optimiser's state."""
+        """Return the adversary's weights and its optimiser's state."""
         return {
             "adversary": self.adversary.state_dict(),
             "optimiser": self.optimiser.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up what `state_dict` gave."""
+        """Load what `state_dict` returned."""
         self.adversary.load_state_dict(state["adversary"])
         self.optimiser.load_state_dict(state["optimiser"])

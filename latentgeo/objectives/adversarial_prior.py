@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot, softplus
 
 from latentgeo.objectives.adversarial import AdversarialTerm
+from latentgeo.objectives.diagnostics import active_categories, code_variance, diagnose_collapse
 from latentgeo.objectives.passes import UNLABELLED, Batch, Pass
 from latentgeo.objectives.priors import Categorical, Prior
-from latentgeo.objectives.signs import active_categories, code_variance, say_collapsed
 
 # A discriminator that is right so often has won; one with so narrow scores says nothing.
 _WON, _DEAD = 0.97, 1e-3
@@ -147,44 +147,45 @@ class AdversarialPrior(AdversarialTerm):
             softplus(-self._score_draws(batch)).mean() + softplus(self._score(pass_, batch)).mean()
         )
 
-    def signs(self, pass_: Pass, batch: Batch) -> dict[str, Tensor]:
+    def diagnostics(self, pass_: Pass, batch: Batch) -> dict[str, Tensor]:
         """Measure how often and how firmly the discriminator is right, and the codes' variance.
 
         See `Term`. Of a categorical code, also how many categories are in use.
         """
         real, fake = self._score_draws(batch), self._score(pass_, batch)
         codes = self._codes(pass_)
-        signs = {
+        found = {
             "accuracy": 0.5 * ((real > 0).double().mean() + (fake <= 0).double().mean()),
             "score_deviation": torch.cat([real, fake]).std(correction=0),
             "code_variance": code_variance(codes, self.prior),
         }
         if isinstance(self.prior, Categorical):
-            signs["active"] = active_categories(codes)
-        return signs
+            found["active"] = active_categories(codes)
+        return found
 
-    def trouble(self, signs: Mapping[str, float]) -> str | None:
-        """Say when the codes, the discriminator or the categories are dead; see `Term`."""
-        if not signs:
+    def diagnose(self, found: Mapping[str, float]) -> str | None:
+        """Return a warning where codes, discriminator or categories are dead; see `Term`."""
+        if not found:
             return None
-        if signs.get("active", self.prior.dimension) < _FEW_HEADS * self.prior.dimension:
+        if found.get("active", self.prior.dimension) < _FEW_HEADS * self.prior.dimension:
             return (
-                f"only {signs['active']:.1f} of {self.prior.dimension} categories are in use; "
+                f"only {found['active']:.1f} of {self.prior.dimension} categories are in use; "
                 "try another seed, noise on the discriminator's input (discriminator_noise), or "
                 "category_norm"
             )
-        return say_collapsed(self.code, signs, self.prior) or self._say_of_discriminator(signs)
+        collapsed = diagnose_collapse(self.code, found, self.prior)
+        return collapsed or self._diagnose_discriminator(found)
 
-    def _say_of_discriminator(self, signs: Mapping[str, float]) -> str | None:
-        if signs["score_deviation"] < _DEAD:
+    def _diagnose_discriminator(self, found: Mapping[str, float]) -> str | None:
+        if found["score_deviation"] < _DEAD:
             return (
                 f"the discriminator of the codes ({self.code}) is dead: it says the same of every "
                 "code; try a lower discriminator_rate or another seed"
             )
-        if signs["accuracy"] > _WON:
+        if found["accuracy"] > _WON:
             return (
                 f"the discriminator of the codes ({self.code}) has won: it is right in "
-                f"{signs['accuracy']:.1%}, so the codes do not follow the prior; try "
+                f"{found['accuracy']:.1%}, so the codes do not follow the prior; try "
                 f"{self._advice()}"
             )
         return None

@@ -98,7 +98,7 @@ class InterpolationCritic(AdversarialTerm):
         error = self.scalar(mixture.images.detach()) - mixture.share
         return error.square().mean() + self.scalar(unmixed).square().mean()
 
-    def signs(self, pass_: Pass, batch: Batch) -> dict[str, Tensor]:
+    def diagnostics(self, pass_: Pass, batch: Batch) -> dict[str, Tensor]:
         """Measure how far off the critic is, and what it says of interpolations on average.
 
         See `Term`. A critic that knows nothing is 0.14 off by saying 0.25; where it is fooled

@@ -43,7 +43,7 @@ class Classification(Term):
             return cross_entropy(codes[_LOGITS], batch.labelled.labels)
         return cross_entropy(pass_.code(_LOGITS), _labels(batch))
 
-    def signs(self, pass_: Pass, batch: Batch) -> dict[str, Tensor]:
+    def diagnostics(self, pass_: Pass, batch: Batch) -> dict[str, Tensor]:
         """Measure the share of images that get a wrong category; see `Term`."""
         wrong = pass_.code(_LOGITS).argmax(dim=1) != _labels(batch)
         return {"error": wrong.double().mean()}

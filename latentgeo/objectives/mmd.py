@@ -6,9 +6,9 @@ from torch import Tensor
 
 from latentgeo.errors import InputError
 from latentgeo.metrics.mmd import Kernel, mmd_squared
+from latentgeo.objectives.diagnostics import code_variance, diagnose_collapse
 from latentgeo.objectives.passes import Batch, Pass
 from latentgeo.objectives.priors import Prior
-from latentgeo.objectives.signs import code_variance, say_collapsed
 from latentgeo.objectives.term import Term
 
 
@@ -56,13 +56,13 @@ class MaximumMeanDiscrepancy(Term):
         draws = self.prior.sample(len(codes), device=codes.device)
         return mmd_squared(codes.float(), draws, kernel=self.kernel, scale=self.prior.spread)
 
-    def signs(self, pass_: Pass, batch: Batch) -> dict[str, Tensor]:
+    def diagnostics(self, pass_: Pass, batch: Batch) -> dict[str, Tensor]:
         """Measure the variance of the codes against the prior's; see `Term`."""
         return {"code_variance": code_variance(pass_.code(self.code), self.prior)}
 
-    def trouble(self, signs: Mapping[str, float]) -> str | None:
-        """Say when the codes have collapsed; see `Term`."""
-        return say_collapsed(self.code, signs, self.prior)
+    def diagnose(self, found: Mapping[str, float]) -> str | None:
+        """Return a warning where the codes have collapsed; see `Term`."""
+        return diagnose_collapse(self.code, found, self.prior)
 
 
 class MomentMatching(Term):

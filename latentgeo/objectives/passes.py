@@ -1,6 +1,6 @@
 """What a term sees: a batch of images, and one pass of it through the model."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
 import torch
@@ -168,14 +168,18 @@ class Pass(NamedTuple):
             raise TypeError(f"this term needs the code {name!r}, the bottleneck has {list(codes)}")
         return codes[name]
 
-    def detached(self) -> "Pass":
-        """Give the same pass, through which no gradient flows back into the autoencoder."""
+    def map(self, function: Callable[[Tensor], Tensor]) -> "Pass":
+        """Return the same pass with a function applied to each of its tensors."""
         mean, log_variance, codes = self.posterior
         posterior = Posterior(
-            mean.detach(),
-            None if log_variance is None else log_variance.detach(),
-            None if codes is None else {name: code.detach() for name, code in codes.items()},
+            function(mean),
+            None if log_variance is None else function(log_variance),
+            None if codes is None else {name: function(code) for name, code in codes.items()},
         )
         return self._replace(
-            posterior=posterior, latent=self.latent.detach(), logits=self.logits.detach()
+            posterior=posterior, latent=function(self.latent), logits=function(self.logits)
         )
+
+    def detached(self) -> "Pass":
+        """Return the same pass, through which no gradient flows back into the autoencoder."""
+        return self.map(Tensor.detach)

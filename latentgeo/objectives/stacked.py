@@ -35,7 +35,7 @@ class CodeReconstruction(Term):
         error = pass_.code("stage") - pass_.code("rebuilt")
         return error.square().flatten(1).sum(dim=1).mean()
 
-    def signs(self, pass_: Pass, batch: Batch) -> dict[str, Tensor]:
+    def diagnostics(self, pass_: Pass, batch: Batch) -> dict[str, Tensor]:
         """Measure the code's size, and the error of images through both stages; see `Term`.
 
         `stage_deviation` is the root of the mean variance of h; `through_error` the mean squared
@@ -48,9 +48,9 @@ class CodeReconstruction(Term):
             "through_error": torch.mean((images - batch.images).square()),
         }
 
-    def trouble(self, signs: Mapping[str, float]) -> str | None:
-        """Say when the first code has shrunk away; see `Term`."""
-        deviation = signs.get("stage_deviation", 1.0)
+    def diagnose(self, found: Mapping[str, float]) -> str | None:
+        """Return a warning where the first code has shrunk away; see `Term`."""
+        deviation = found.get("stage_deviation", 1.0)
         if deviation >= _VANISHED:
             return None
         return (

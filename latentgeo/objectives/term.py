@@ -28,7 +28,7 @@ class Term(ABC):
     per_image: ClassVar[bool] = False
 
     def weight_at(self, share: float) -> float:
-        """Give the factor while training.
+        """Return the factor while training.
 
         Parameters
         ----------
@@ -42,8 +42,8 @@ class Term(ABC):
         """
         return self.weight
 
-    def signs(self, pass_: Pass, batch: Batch) -> dict[str, Tensor]:
-        """Measure what tells whether the term works, without a part in the sum.
+    def diagnostics(self, pass_: Pass, batch: Batch) -> dict[str, Tensor]:
+        """Measure diagnostics: whether the term works, without a part in the sum.
 
         Takes what the call takes; it is measured on the validation images.
 
@@ -54,13 +54,13 @@ class Term(ABC):
         """
         return {}
 
-    def trouble(self, signs: Mapping[str, float]) -> str | None:
-        """Say in one line what is wrong and what to try, or None.
+    def diagnose(self, found: Mapping[str, float]) -> str | None:
+        """Return a warning of one line: what is wrong and what to try, or None.
 
         Parameters
         ----------
-        signs : mapping of str to float
-            What `signs` gave, the mean over the validation images.
+        found : mapping of str to float
+            The diagnostics, each the mean over the validation images.
 
         Returns
         -------

@@ -1,10 +1,10 @@
-"""Has the model learned? PSNR of a model against that of predicting the mean image."""
+"""PSNR of a model, and of predicting the mean image."""
 
 import torch
 from torch import Tensor
 
 from latentgeo.datasets import ImageDataset, ImageStream
-from latentgeo.metrics import LEARNED_MARGIN_DB, psnr
+from latentgeo.metrics import psnr
 
 _BATCH = 1024
 _CEILING_DB = 100.0
@@ -27,7 +27,7 @@ def psnr_in_decibels(images: Tensor, clean: Tensor) -> Tensor:
 
 
 def mean_image_psnr(train: ImageDataset | ImageStream, validation: ImageDataset) -> float:
-    """Give what predicting the mean training image reaches on the validation images.
+    """Return what predicting the mean training image reaches on the validation images.
 
     Parameters
     ----------
@@ -47,19 +47,3 @@ def mean_image_psnr(train: ImageDataset | ImageStream, validation: ImageDataset)
     mean = (total / len(train)).float()
     each = [psnr_in_decibels(mean, images) for images, _ in validation.batches(_BATCH)]
     return float(torch.cat(each).mean())
-
-
-def has_learned(psnr_db: float, baseline_db: float) -> bool:
-    """Say whether a model beats the mean image by a margin of 1 dB.
-
-    Parameters
-    ----------
-    psnr_db, baseline_db : float
-        Mean PSNR of the model and of the mean image on the same images.
-
-    Returns
-    -------
-    bool
-        False for a collapsed model.
-    """
-    return psnr_db > baseline_db + LEARNED_MARGIN_DB

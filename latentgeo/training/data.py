@@ -28,7 +28,7 @@ Images = ImageDataset | ImageStream
 
 
 @dataclass(frozen=True)
-class Parts:
+class Splits:
     """Images to train on, and images to validate on."""
 
     train: Images
@@ -100,7 +100,7 @@ def copied(parts: Iterable[Images], device: torch.device, room: int) -> dict[Ima
     return found
 
 
-def load_parts(data: ImageDataset | str | Path, config: TrainConfig) -> Parts:
+def load_splits(data: ImageDataset | str | Path, config: TrainConfig) -> Splits:
     """Load the images of a run.
 
     Parameters
@@ -114,7 +114,7 @@ def load_parts(data: ImageDataset | str | Path, config: TrainConfig) -> Parts:
 
     Returns
     -------
-    Parts
+    Splits
         Images to train on and to validate on.
 
     Raises
@@ -123,17 +123,17 @@ def load_parts(data: ImageDataset | str | Path, config: TrainConfig) -> Parts:
         When the data cannot be loaded, or there are fewer images than asked for.
     """
     if isinstance(data, ImageDataset):
-        parts = _held_out(data, config)
+        splits = _held_out(data, config)
     else:
-        parts = Parts(
+        splits = Splits(
             training_images(data, size=config.size), load(data, "validation", size=config.size)
         )
     if config.train_samples is None:
-        return parts
-    return Parts(parts.train.take(config.train_samples, seed=config.seed), parts.validation)
+        return splits
+    return Splits(splits.train.take(config.train_samples, seed=config.seed), splits.validation)
 
 
-def _held_out(images: ImageDataset, config: TrainConfig) -> Parts:
+def _held_out(images: ImageDataset, config: TrainConfig) -> Splits:
     if config.size is not None:
         raise InputError(
             f"size is {config.size}, but the data are images already; resize them, or leave it out"
@@ -145,7 +145,7 @@ def _held_out(images: ImageDataset, config: TrainConfig) -> Parts:
         )
     order = np.random.default_rng(0).permutation(len(images))
     count = max(1, round(_HELD_OUT * len(images)))
-    return Parts(
+    return Splits(
         _part(images, np.sort(order[count:]), "train"),
         _part(images, np.sort(order[:count]), "validation"),
     )

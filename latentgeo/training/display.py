@@ -12,8 +12,7 @@ from rich.progress import Progress as Bar
 
 from latentgeo import processes
 from latentgeo.errors import InputError
-from latentgeo.training.loop import OnStep
-from latentgeo.training.progress import Progress, Row
+from latentgeo.training.progress import OnStep, Progress, Row
 
 
 @contextmanager
@@ -29,7 +28,7 @@ def training_bar(label: str, epochs: int, total: int, done: int, *, show: bool) 
     total, done : int
         Steps in all, and steps that were made before.
     show : bool
-        Whether to show anything; of several processes the first one does.
+        Whether to show anything; of several processes the rank-zero one does.
 
     Yields
     ------
@@ -43,7 +42,7 @@ def training_bar(label: str, epochs: int, total: int, done: int, *, show: bool) 
         TextColumn("{task.fields[loss]}"),
         TimeRemainingColumn(),
     )
-    shown = show and processes.first()
+    shown = show and processes.is_rank_zero()
     with Bar(*columns, console=Console(stderr=True), disable=not shown) as bar:
         task = bar.add_task(label, total=total, completed=done, loss="")
 
@@ -69,7 +68,7 @@ def check_tensorboard() -> None:
 
 @contextmanager
 def tensorboard_writer(folder: Path, step: int, *, wanted: bool) -> Iterator[Any]:
-    """Open a TensorBoard writer, dropping events after `step`; give None if it is not wanted."""
+    """Open a TensorBoard writer, dropping events after `step`; yield None if it is not wanted."""
     if not wanted:
         yield None
         return

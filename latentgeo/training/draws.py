@@ -1,7 +1,7 @@
-"""What each member of a batched model draws at random: what it would draw alone."""
+"""What runs draw at random; each of several at once what it would draw alone."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import torch
@@ -13,12 +13,44 @@ from torch.overrides import TorchFunctionMode
 _DRAWS = frozenset({torch.rand, torch.randn, torch.randint, torch.randperm})
 _DRAWS_LIKE = frozenset({torch.rand_like, torch.randn_like})
 
-#: What a draw is to look like, of one member (None where shape and dtype say it), to the draw.
+#: What a draw is to look like, of one run (None where shape and dtype say it), to the draw.
 _Draw = Callable[[Tensor | None], Tensor]
 
 
-class RandomState:
-    """A row of draws of its own, which begins where torch's global generators stand.
+def forked(device: torch.device) -> AbstractContextManager[Any]:
+    """Return a context that leaves torch's global random states as they were.
+
+    Parameters
+    ----------
+    device : torch.device
+        The device whose generator is restored along with the CPU's.
+
+    Returns
+    -------
+    context manager
+        The context.
+    """
+    devices = [torch.cuda.current_device()] if device.type == "cuda" else []
+    return torch.random.fork_rng(devices=devices)
+
+
+def random_state(device: torch.device) -> dict[str, Tensor]:
+    """Return the states of torch's global generators, of the CPU and of the device."""
+    state = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        state["cuda"] = torch.cuda.get_rng_state(device)
+    return state
+
+
+def set_random_state(state: Mapping[str, Tensor], device: torch.device) -> None:
+    """Put torch's global generators into states that `random_state` returned."""
+    torch.set_rng_state(state["cpu"])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(state["cuda"], device)
+
+
+class OwnDraws:
+    """A sequence of draws of its own, which begins where torch's global generators stand.
 
     Parameters
     ----------
@@ -28,46 +60,39 @@ class RandomState:
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._keep()
+        self._state = random_state(device)
 
     @contextmanager
     def drawing(self) -> Iterator[None]:
-        """Let torch's global generators give this row; where they stood before is forgotten."""
-        torch.set_rng_state(self._cpu)
-        if self._cuda is not None:
-            torch.cuda.set_rng_state(self._cuda, self._device)
+        """Make torch's global draws those of this sequence; where they stood is forgotten."""
+        set_random_state(self._state, self._device)
         yield
-        self._keep()
-
-    def _keep(self) -> None:
-        self._cpu = torch.get_rng_state()
-        on_gpu = self._device.type == "cuda"
-        self._cuda = torch.cuda.get_rng_state(self._device) if on_gpu else None
+        self._state = random_state(self._device)
 
 
-class MemberDraws(TorchFunctionMode):
-    """Within `torch.vmap`, lets each member draw from its own row.
+class StackedDraws(TorchFunctionMode):
+    """Within `torch.vmap`, lets each run draw from its own sequence.
 
     Draws that it does not know are refused by `torch.vmap`; those from a generator of their own
-    are the same for all members.
+    are the same for all runs.
 
     Parameters
     ----------
-    states : sequence of RandomState
-        The row of each member.
-    member : torch.Tensor
-        A scalar, over which is mapped: it tells that there are several members.
+    draws : sequence of OwnDraws
+        The sequence of each run.
+    index : torch.Tensor
+        The index of a run, over which is mapped: it tells that there are several.
     """
 
-    def __init__(self, states: Sequence[RandomState], member: Tensor) -> None:
+    def __init__(self, draws: Sequence[OwnDraws], index: Tensor) -> None:
         super().__init__()
-        self._states = states
-        self._member = member
+        self._draws = draws
+        self._index = index
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        """Call a function of torch, if it draws then once for each member."""
+        """Call a function of torch, if it draws then once for each run."""
         named = kwargs or {}
         if func in _DRAWS:
             shared = named.get("generator") is not None
@@ -83,13 +108,13 @@ class MemberDraws(TorchFunctionMode):
             if shared:
                 return draw(likes), None
             drawn = []
-            for place, state in enumerate(self._states):
-                with state.drawing():
-                    own = likes if likes is None or dim is None else likes.select(dim, place)
+            for index, own_draws in enumerate(self._draws):
+                with own_draws.drawing():
+                    own = likes if likes is None or dim is None else likes.select(dim, index)
                     drawn.append(draw(own))
             return torch.stack(drawn), 0
 
-        drawn: Tensor = _Drawn.apply(self._member, like, draw_all)  # type: ignore[no-untyped-call]
+        drawn: Tensor = _Drawn.apply(self._index, like, draw_all)  # type: ignore[no-untyped-call]
         return drawn
 
     def _drop_out(
@@ -102,10 +127,10 @@ class MemberDraws(TorchFunctionMode):
 
 
 class _Drawn(Function):
-    """A constant that is made outside of the map over the members."""
+    """A constant that is made outside of the map over the runs."""
 
     @staticmethod
-    def forward(member: Tensor, like: Tensor | None, draw_all: Any) -> Tensor:
+    def forward(index: Tensor, like: Tensor | None, draw_all: Any) -> Tensor:
         drawn: Tensor = draw_all(like, None)[0]
         return drawn
 
@@ -115,7 +140,7 @@ class _Drawn(Function):
 
     @staticmethod
     def vmap(
-        info: Any, in_dims: Any, member: Tensor, like: Tensor | None, draw_all: Any
+        info: Any, in_dims: Any, index: Tensor, like: Tensor | None, draw_all: Any
     ) -> tuple[Tensor, int | None]:
         drawn: tuple[Tensor, int | None] = draw_all(like, in_dims[1])
         return drawn

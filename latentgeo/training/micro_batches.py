@@ -1,4 +1,4 @@
-"""A batch in parts, where it does not fit into memory at once."""
+"""A batch in micro-batches, where it does not fit into memory at once."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,8 +11,8 @@ from latentgeo.errors import InputError
 from latentgeo.objectives import AdversarialTerm, Batch, Pass, Posterior, Term
 
 
-class Part(NamedTuple):
-    """What came of a part of a batch.
+class MicroBatch(NamedTuple):
+    """A part of a batch, and what came of it.
 
     Attributes
     ----------
@@ -30,18 +30,18 @@ class Part(NamedTuple):
 
 
 def split(batch: Batch, size: int | None) -> list[Batch]:
-    """Give the parts of a batch: so many images each, fewer in the last; all of it for None."""
+    """Return micro-batches of so many images each, fewer in the last; the whole for None."""
     if size is None or size >= len(batch.images):
         return [batch]
-    places = [slice(start, start + size) for start in range(0, len(batch.images), size)]
+    slices = [slice(start, start + size) for start in range(0, len(batch.images), size)]
     return [
         Batch(batch.images[here], None if batch.labels is None else batch.labels[here])
-        for here in places
+        for here in slices
     ]
 
 
-def join(parts: Sequence[Part]) -> tuple[Pass, dict[str, Tensor]]:
-    """Give the pass and the losses of the whole batch; of several posteriors, the means alone."""
+def join(parts: Sequence[MicroBatch]) -> tuple[Pass, dict[str, Tensor]]:
+    """Return the pass and the losses of the whole batch; of several posteriors, the means alone."""
     if len(parts) == 1:
         return parts[0].pass_, parts[0].losses
     losses = {
@@ -56,7 +56,7 @@ def join(parts: Sequence[Part]) -> tuple[Pass, dict[str, Tensor]]:
 
 
 def why_not_in_parts(model: nn.Module, terms: Iterable[Term]) -> str | None:
-    """Say what in a model or its terms would become another thing in parts of a batch, or None.
+    """Return what in a model or its terms would become another thing in micro-batches, or None.
 
     Parameters
     ----------
@@ -82,12 +82,12 @@ def why_not_in_parts(model: nn.Module, terms: Iterable[Term]) -> str | None:
 
 
 def keeps_more_than_weights(module: nn.Module) -> bool:
-    """Say whether a module by itself has buffers: what moves them while it trains sees batches."""
+    """Return whether a module itself has buffers: what moves them while it trains sees batches."""
     return next(module.buffers(recurse=False), None) is not None
 
 
 @contextmanager
-def memory_said(device: torch.device) -> Iterator[None]:
+def out_of_memory_said(device: torch.device) -> Iterator[None]:
     """Turn what is left of running out of memory into an `InputError` of one line."""
     try:
         yield

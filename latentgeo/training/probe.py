@@ -16,7 +16,7 @@ from latentgeo.files import write_atomically
 from latentgeo.metrics import MeanInterval, bootstrap_mean
 from latentgeo.models import Autoencoder, choose_device, load_model
 from latentgeo.objectives.probe import Probe, probe_layer, probe_logits
-from latentgeo.training.data import Parts
+from latentgeo.training.data import Splits
 from latentgeo.training.labels import probe_labels
 
 PROBE = "probe.safetensors"
@@ -24,9 +24,9 @@ PROBE = "probe.safetensors"
 _BATCH = 128
 
 
-def make_probe(model: Autoencoder, parts: Parts, learning_rate: float) -> Probe:
+def make_probe(model: Autoencoder, splits: Splits, learning_rate: float) -> Probe:
     """Make a probe for a model and its images; raise `InputError` when they have no labels."""
-    classes = 1 + max(int(probe_labels(each).max()) for each in (parts.train, parts.validation))
+    classes = 1 + max(int(probe_labels(each).max()) for each in (splits.train, splits.validation))
     return Probe(prod(model.latent_shape), classes, learning_rate=learning_rate)
 
 

@@ -1,6 +1,8 @@
 """Where a run stands."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 Row = dict[str, float]
 
@@ -27,9 +29,9 @@ class Progress:
         The metrics of each complete epoch.
     best_epoch : int
         The epoch of the lowest validation loss; 0 before the first.
-    trouble : dict of str to str
+    diagnostics : dict of str to str
         What is wrong after the last epoch, a line for each term that found something.
-    trouble_epochs : dict of str to int
+    diagnostics_epochs : dict of str to int
         For how many epochs in a row each of them has found something.
     seconds : float
         Time spent, over all sessions.
@@ -47,11 +49,16 @@ class Progress:
     sums: Row = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
     best_epoch: int = 0
-    trouble: dict[str, str] = field(default_factory=dict)
-    trouble_epochs: dict[str, int] = field(default_factory=dict)
+    diagnostics: dict[str, str] = field(default_factory=dict)
+    diagnostics_epochs: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
     micro_batch: int | None = None
     finished: bool = False
+
+    @classmethod
+    def read(cls, saved: dict[str, Any]) -> "Progress":
+        """Read what was saved, also before diagnostics were called so."""
+        return cls(**{name.replace("trouble", "diagnostics"): saved[name] for name in saved})
 
     @property
     def best(self) -> Row:
@@ -67,11 +74,11 @@ class Progress:
         self.step += 1
 
     def means(self) -> Row:
-        """Give each loss, its mean over the images of the present epoch."""
+        """Return each loss, its mean over the images of the present epoch."""
         return {name: value / self.samples for name, value in self.sums.items()}
 
     def close_epoch(self, row: Row, *, always: bool = False) -> bool:
-        """Keep the metrics of an epoch; say whether its validation loss is the lowest so far.
+        """Keep the metrics of an epoch; return whether its validation loss is the lowest so far.
 
         With `always`, the last epoch counts as the best whatever its loss.
         """
@@ -84,3 +91,7 @@ class Progress:
         if better:
             self.best_epoch = self.epoch
         return better
+
+
+#: Called after each step with the progress of a run and the step's mean losses.
+OnStep = Callable[[Progress, Row], None]

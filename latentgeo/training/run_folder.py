@@ -69,10 +69,28 @@ class RunFolder:
     def finished(self) -> bool:
         """Whether the run is complete; False where there is none."""
         try:
-            facts = json.loads(self.provenance.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            return bool(self.facts().get("finished", False))
+        except (InputError, OSError):
             return False
-        return bool(facts.get("finished", False))
+
+    def facts(self) -> Facts:
+        """Read where the weights come from; empty where nothing was written."""
+        if not self.provenance.is_file():
+            return {}
+        try:
+            facts = json.loads(self.provenance.read_text(encoding="utf-8"))
+        except ValueError:
+            raise InputError(
+                f"{str(self.provenance)!r} is not valid JSON; remove it to load the weights "
+                "without it"
+            ) from None
+        if not isinstance(facts, dict):
+            raise InputError(
+                f"{str(self.provenance)!r} holds no JSON object; remove it to load without it"
+            )
+        if "trouble" in facts:  # as diagnostics were called before
+            facts["diagnostics"] = facts.pop("trouble")
+        return facts
 
     def begin(self, config: TrainConfig, data: Facts, *, force: bool) -> None:
         """Take the folder for a new run; raise `InputError` when it holds something."""
@@ -107,7 +125,7 @@ class RunFolder:
         """Read the state; raise `InputError` when it is broken or belongs to a finished run."""
         try:
             content = torch.load(self.state, map_location="cpu", weights_only=True)
-            progress = Progress(**content.pop("progress"))
+            progress = Progress.read(content.pop("progress"))
         except Exception as error:  # torch.load raises many kinds, from pickle's to zipfile's
             raise InputError(
                 f"state {str(self.state)!r} cannot be read ({type(error).__name__}); "

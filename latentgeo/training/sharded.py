@@ -88,7 +88,7 @@ class ShardedNets:
 
     def _own_gradient(self, weight: nn.Parameter) -> Tensor:
         assert weight.grad is not None
-        own = weight in self._summed or processes.first()
+        own = weight in self._summed or processes.is_rank_zero()
         return weight.grad if own else torch.zeros_like(weight.grad)
 
 
@@ -167,7 +167,7 @@ def why_whole(net: nn.Module) -> str | None:
 
 
 @torch.no_grad()
-def take_from_first(tensors: list[Tensor]) -> None:
+def take_from_rank_zero(tensors: list[Tensor]) -> None:
     """Give all processes the first one's values, which they should have but for rounding.
 
     Parameters
@@ -210,7 +210,7 @@ def all_rows(rows: Tensor) -> Tensor:
 
 def _own_rows(rows: Tensor) -> Tensor:
     size = len(rows) // processes.count()
-    return rows[processes.place() * size :][:size]
+    return rows[processes.rank() * size :][:size]
 
 
 def _copy_into(tensors: list[Any], flat: Tensor) -> None:

@@ -1,8 +1,8 @@
 """Start a run, or go on with one."""
 
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,25 +11,19 @@ import torch
 from latentgeo import processes
 from latentgeo.datasets import ImageDataset
 from latentgeo.errors import InputError
-from latentgeo.files import check_free, sha256_of_file, write_json
+from latentgeo.files import check_free
 from latentgeo.models import Autoencoder, ModelConfig, build, choose_device
-from latentgeo.models.folder import WEIGHTS
-from latentgeo.provenance import provenance
 from latentgeo.settings import parse, resolve
-from latentgeo.training.baseline import has_learned, mean_image_psnr
 from latentgeo.training.config import TrainConfig
-from latentgeo.training.data import Parts, load_parts
-from latentgeo.training.display import (
-    check_tensorboard,
-    log_row,
-    tensorboard_writer,
-    training_bar,
-)
-from latentgeo.training.loop import Loop, forked
-from latentgeo.training.micro_batches import memory_said
-from latentgeo.training.profiling import Profile
-from latentgeo.training.progress import Progress, Row
+from latentgeo.training.data import Splits, load_splits
+from latentgeo.training.display import check_tensorboard
+from latentgeo.training.draws import forked
+from latentgeo.training.micro_batches import out_of_memory_said
+from latentgeo.training.progress import Progress
+from latentgeo.training.records import train_runs
+from latentgeo.training.run import Run
 from latentgeo.training.run_folder import Facts, RunFolder
+from latentgeo.training.state import restore
 
 
 def train(
@@ -113,30 +107,43 @@ def train(
     name = data.name if isinstance(data, ImageDataset) else str(data)
     config = resolve(TrainConfig, None, {"recipe": recipe, "data": name, **settings}, of=train)
     processes.join()
-    place = check_device(config)
+    where = check_device(config)
     _check_processes(config)
     if tensorboard:
         check_tensorboard()
     folder = RunFolder(Path(out))
-    processes.once(lambda: check_folder(folder, config, data, resume=resume, force=force))
+    processes.on_rank_zero(lambda: check_folder(folder, config, data, resume=resume, force=force))
     with processes.machine_by_machine():
-        parts = load_parts(data, config)
-    processes.check_same(parts.facts(), "data")
-    with forked(place), memory_said(place), processes.first_warns():
-        torch.manual_seed(config.seed)
-        loop = Loop(config, fresh_model(config, parts), parts, folder, place)
+        splits = load_splits(data, config)
+    processes.check_same(splits.facts(), "data")
+    with forked(where), out_of_memory_said(where), processes.rank_zero_warns():
+        run = fresh_run(config, splits, folder, where)
         if resume:
-            loop.restore(*processes.once(lambda: take_up(folder, parts.facts())))
+            restore(run, *processes.on_rank_zero(lambda: take_up(folder, splits.facts())))
         else:
-            processes.once(lambda: folder.begin(config, parts.facts(), force=force))
-        _run(loop, show=progress, tensorboard=tensorboard, profile=profile, then=on_epoch)
+            processes.on_rank_zero(lambda: folder.begin(config, splits.facts(), force=force))
+        then = None if on_epoch is None else partial(_call, on_epoch)
+        train_runs(
+            [run],
+            label=recipe,
+            show=progress,
+            then=then,
+            tensorboard=tensorboard,
+            profile=profile,
+        )
     processes.wait()  # until everything is written
     return folder.path
 
 
+def _call(on_epoch: Callable[[Autoencoder, int], None], run: Run) -> None:
+    on_epoch(run.nets.model.eval(), run.progress.epoch)
+
+
 def check_device(config: TrainConfig) -> torch.device:
-    """Give the device of the settings; raise `InputError` where it cannot do what they ask for."""
+    """Return the device of the settings; raise `InputError` if it cannot do what they ask for."""
     device = choose_device(config.device)
+    if device.type == "cuda":
+        device = torch.device("cuda", processes.local_rank())
     if config.precision == "16-mixed" and device.type == "cpu":
         raise InputError("precision '16-mixed' needs a GPU; use 'bf16-mixed' or '32-true'")
     if config.precision == "bf16-mixed" and device.type == "cuda" and not _computes_bfloat16():
@@ -156,7 +163,7 @@ def _check_processes(config: TrainConfig) -> None:
 
 
 def _computes_bfloat16() -> bool:
-    """Say whether the GPU has bfloat16 itself: emulated, it is slower than float32."""
+    """Return whether the GPU has bfloat16 itself: emulated, it is slower than float32."""
     supported: bool = torch.cuda.is_bf16_supported(including_emulation=False)
     return supported
 
@@ -173,16 +180,38 @@ def check_folder(
         check_free(folder.path, holds="a training run", force=force, reads=(data,))
 
 
-def fresh_model(config: TrainConfig, parts: Parts) -> Autoencoder:
+def fresh_model(config: TrainConfig, splits: Splits) -> Autoencoder:
     """Build the model of the settings; its weights are drawn from torch's global generator."""
     values = {
         "recipe": config.recipe,
         "backbone": config.backbone,
-        "image_shape": parts.train.shape,
+        "image_shape": splits.train.shape,
         "options": config.options,
-        "vocabulary": parts.vocabulary,
+        "vocabulary": splits.vocabulary,
     }
     return build(parse(ModelConfig, values, "setting"))
+
+
+def fresh_run(
+    config: TrainConfig,
+    splits: Splits,
+    folder: RunFolder,
+    device: torch.device,
+    *,
+    own_draws: bool = False,
+) -> Run:
+    """Seed torch's global generators, and build a run with weights drawn from them."""
+    torch.manual_seed(config.seed)
+    model = fresh_model(config, splits)
+    run = Run(config, model, splits, folder, device, own_draws=own_draws)
+    if whole := run.nets.sharded.whole:
+        said = ", ".join(f"{name} ({why})" for name, why in whole.items())
+        warnings.warn(
+            f"each of the {processes.count()} processes computes these nets of the "
+            f"{config.recipe} for whole batches, which is the same but no faster: {said}",
+            stacklevel=2,
+        )
+    return run
 
 
 def take_up(folder: RunFolder, data: Facts) -> tuple[Facts, Progress]:
@@ -191,92 +220,3 @@ def take_up(folder: RunFolder, data: Facts) -> tuple[Facts, Progress]:
     found = folder.read_state()
     folder.sweep()
     return found
-
-
-def _run(
-    loop: Loop,
-    *,
-    show: bool,
-    tensorboard: bool,
-    profile: bool,
-    then: Callable[[Autoencoder, int], None] | None,
-) -> None:
-    config, progress, folder = loop.config, loop.progress, loop.folder
-    baseline = mean_image_psnr(loop.parts.train, loop.parts.validation)
-    bar = training_bar(config.recipe, config.epochs, loop.total_steps, progress.step, show=show)
-    log = tensorboard_writer(
-        folder.tensorboard, progress.step, wanted=tensorboard and processes.first()
-    )
-    watched = _profiled(loop, wanted=profile and processes.first())
-    with bar as on_bar, log as writer, watched as on_profile:
-
-        def on_step(progress: Progress, losses: Row) -> None:
-            on_bar(progress, losses)
-            on_profile()
-
-        def on_epoch(progress: Progress) -> None:
-            if not processes.first():
-                return
-            write_json(folder.provenance, run_facts(loop, baseline))
-            if writer is not None:
-                log_row(writer, progress.rows[-1])
-            if then is not None:
-                with forked(loop.fabric.device), loop.nets.lifted():
-                    then(loop.model.eval(), progress.epoch)
-
-        loop.run(on_step, on_epoch)
-    warn_of_collapse(loop, baseline)
-
-
-@contextmanager
-def _profiled(loop: Loop, *, wanted: bool) -> Iterator[Callable[[], None]]:
-    """Give what to call after each step."""
-    if not wanted:
-        yield lambda: None
-        return
-    left = loop.total_steps - loop.progress.step
-    with Profile(loop.folder.profile, loop.fabric.device, left) as profile:
-        loop.phase = profile.phase
-        yield profile.step
-
-
-def run_facts(loop: Loop, baseline: float) -> Facts:
-    """Give what `provenance.json` says of a run after an epoch."""
-    progress, best = loop.progress, loop.progress.best
-    return provenance(
-        **loop.model.config.model_dump(mode="json", exclude={"vocabulary"}),
-        weights_sha256=sha256_of_file(loop.folder.path / WEIGHTS),
-        data=loop.parts.facts(),
-        seed=loop.config.seed,
-        device=loop.fabric.device.type,
-        precision=loop.config.precision,
-        processes=processes.count(),
-        epochs=progress.epoch,
-        steps=progress.step,
-        best_epoch=progress.best_epoch,
-        validation_loss=best["validation_loss"],
-        validation_psnr_db=best["validation_psnr"],
-        baseline_psnr_db=baseline,
-        learned=has_learned(best["validation_psnr"], baseline),
-        micro_batch=progress.micro_batch,
-        trouble=list(progress.trouble.values()),
-        finished=progress.finished,
-        seconds=round(progress.seconds, 1),
-    )
-
-
-def warn_of_collapse(loop: Loop, baseline: float) -> None:
-    """Warn who called the caller's caller when a run has not learned, or ended in trouble."""
-    reached = loop.progress.best["validation_psnr"]
-    if not has_learned(reached, baseline):
-        warnings.warn(
-            f"the {loop.config.recipe} in {str(loop.folder.path)!r} has not learned: its "
-            f"validation PSNR is {reached:.2f} dB, predicting the mean image gives "
-            f"{baseline:.2f} dB; try more epochs or another learning rate",
-            stacklevel=4,
-        )
-    for said in loop.progress.trouble.values():
-        warnings.warn(
-            f"the {loop.config.recipe} in {str(loop.folder.path)!r} ended in trouble: {said}",
-            stacklevel=4,
-        )

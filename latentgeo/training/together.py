@@ -1,36 +1,29 @@
 """Train several seeds and settings at once."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from latentgeo import processes
 from latentgeo.datasets import ImageDataset
 from latentgeo.errors import InputError
-from latentgeo.files import write_json
 from latentgeo.models import RECIPES, Autoencoder
 from latentgeo.settings import resolve
-from latentgeo.training.baseline import mean_image_psnr
-from latentgeo.training.batched import BatchedLoop, Member, check_batched
+from latentgeo.training.batched import StackedStep, check_batched
 from latentgeo.training.config import TrainConfig
-from latentgeo.training.data import Parts, load_parts
-from latentgeo.training.display import training_bar
-from latentgeo.training.loop import forked
-from latentgeo.training.micro_batches import memory_said
+from latentgeo.training.data import Splits, load_splits
+from latentgeo.training.draws import forked
+from latentgeo.training.micro_batches import out_of_memory_said
+from latentgeo.training.records import train_runs
+from latentgeo.training.run import Run
 from latentgeo.training.run_folder import RunFolder
-from latentgeo.training.start import (
-    check_device,
-    check_folder,
-    fresh_model,
-    run_facts,
-    take_up,
-    warn_of_collapse,
-)
+from latentgeo.training.start import check_device, check_folder, fresh_run, take_up
+from latentgeo.training.state import restore
 
 #: Called with the model, the number of epochs done, and the run folder.
 OnEpoch = Callable[[Autoencoder, int, Path], None]
@@ -141,23 +134,30 @@ def train_together(
             f"torchrun started {processes.count()} processes, but runs that are trained at once "
             "take one; start one, or train them one by one"
         )
-    place = check_device(next(iter(configs.values())))
+    where = check_device(next(iter(configs.values())))
     folders = {name: RunFolder(Path(out) / name) for name in configs}
     for name, folder in folders.items():
         check_folder(folder, configs[name], data, resume=resume, force=force)
-    parts = _load(data, configs.values())
-    with forked(place), memory_said(place):
-        members = [
-            _member(config, own, folders[name], place)
-            for (name, config), own in zip(configs.items(), parts, strict=True)
+    splits = _load(data, configs.values())
+    with forked(where), out_of_memory_said(where):
+        runs = [
+            fresh_run(config, own, folders[name], where, own_draws=True)
+            for (name, config), own in zip(configs.items(), splits, strict=True)
         ]
-        check_batched(members)
+        check_batched(runs)
         if resume:
-            members = _restored(members)
+            runs = _restored(runs)
         else:
-            for member in members:
-                member.folder.begin(member.config, member.parts.facts(), force=force)
-        _run(members, list(configs), show=progress, then=on_epoch)
+            for run in runs:
+                run.folder.begin(run.config, run.splits.facts(), force=force)
+        train_runs(
+            runs,
+            StackedStep,
+            label=f"{recipe} of {len(runs)} runs",
+            show=progress,
+            then=None if on_epoch is None else partial(_call, on_epoch),
+            facts={"batched_with": list(configs)},
+        )
     return [folder.path for folder in folders.values()]
 
 
@@ -168,7 +168,7 @@ def _configs(
     data: ImageDataset | str | Path,
     settings: dict[str, Any],
 ) -> dict[str, TrainConfig]:
-    """Give the settings of each run by its name."""
+    """Return the settings of each run by its name."""
     if not seeds:
         raise InputError("no seeds were given; give at least one, as in 0,1,2")
     if len(set(seeds)) < len(seeds):
@@ -191,7 +191,7 @@ def _configs(
 
 
 def _listed(values: Any) -> Any:
-    """Give plain numbers for an array of them."""
+    """Return plain numbers for an array of them."""
     return values.tolist() if isinstance(values, np.ndarray) else values
 
 
@@ -216,7 +216,7 @@ def _check_sweep(recipe: str, sweep: Mapping[str, Any]) -> None:
 
 
 def _with(settings: dict[str, Any], chosen: dict[str, Any]) -> dict[str, Any]:
-    """Give the settings with others in place of some, of which options go where they belong."""
+    """Return the settings with others in place of some; options go where they belong."""
     own = {name: value for name, value in chosen.items() if name in SWEPT_SETTINGS}
     options = {name: value for name, value in chosen.items() if name not in own}
     return {**settings, **own, "options": {**(settings.get("options") or {}), **options}}
@@ -227,67 +227,39 @@ def _say(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def _load(data: ImageDataset | str | Path, configs: Iterable[TrainConfig]) -> list[Parts]:
+def _load(data: ImageDataset | str | Path, configs: Iterable[TrainConfig]) -> list[Splits]:
     """Load the images of each run: those of a seed are the same, and all, unless it chooses."""
-    found: dict[int | None, Parts] = {}
-    parts = []
+    found: dict[int | None, Splits] = {}
+    splits = []
     for config in configs:
         chosen_by = None if config.train_samples is None else config.seed
         if chosen_by not in found:
-            found[chosen_by] = load_parts(data, config)
-        parts.append(found[chosen_by])
-    return parts
+            found[chosen_by] = load_splits(data, config)
+        splits.append(found[chosen_by])
+    return splits
 
 
-def _member(config: TrainConfig, parts: Parts, folder: RunFolder, place: torch.device) -> Member:
-    torch.manual_seed(config.seed)
-    return Member(config, fresh_model(config, parts), parts, folder, place)
-
-
-def _restored(members: Sequence[Member]) -> list[Member]:
-    """Give those members that are not finished, each where it stood."""
-    left = [member for member in members if _restore(member)]
+def _restored(runs: Sequence[Run]) -> list[Run]:
+    """Restore the runs that are not finished, and return them."""
+    left = [run for run in runs if _restore(run)]
     if not left:
         raise InputError(
-            f"all these runs in {str(members[0].folder.path.parent)!r} are finished, "
+            f"all these runs in {str(runs[0].folder.path.parent)!r} are finished, "
             "nothing is left to resume; for more epochs start new run folders"
         )
     return left
 
 
-def _restore(member: Member) -> bool:
-    """Say whether there was something to go on with."""
+def _restore(run: Run) -> bool:
+    """Return whether there was something to go on with."""
     try:
-        member.restore(*take_up(member.folder, member.parts.facts()))
+        restore(run, *take_up(run.folder, run.splits.facts()))
     except InputError:
-        if not member.folder.finished:
+        if not run.folder.finished:
             raise
         return False
     return True
 
 
-def _run(members: Sequence[Member], names: list[str], *, show: bool, then: OnEpoch | None) -> None:
-    first = members[0]
-    baselines = _baselines(members)
-    label = f"{first.config.recipe} of {len(members)} runs"
-    done = min(member.progress.step for member in members)
-    bar = training_bar(label, first.config.epochs, first.total_steps, done, show=show)
-
-    def on_epoch(member: Member) -> None:
-        facts = run_facts(member, baselines[member.config.seed])
-        write_json(member.folder.provenance, {**facts, "batched_with": names})
-        if then is not None:
-            with forked(member.fabric.device):
-                then(member.model.eval(), member.progress.epoch, member.folder.path)
-
-    with bar as on_step:
-        BatchedLoop(members).run(on_step, on_epoch)
-    for member in members:
-        warn_of_collapse(member, baselines[member.config.seed])
-
-
-def _baselines(members: Sequence[Member]) -> dict[int, float]:
-    """Give what the mean image reaches for each seed, once for those that share their images."""
-    found = {id(member.parts): member.parts for member in members}
-    reached = {key: mean_image_psnr(parts.train, parts.validation) for key, parts in found.items()}
-    return {member.config.seed: reached[id(member.parts)] for member in members}
+def _call(on_epoch: OnEpoch, run: Run) -> None:
+    on_epoch(run.nets.model.eval(), run.progress.epoch, run.folder.path)

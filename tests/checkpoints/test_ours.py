@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 import torch
@@ -10,7 +11,18 @@ from latentgeo.errors import InputError
 from latentgeo.files import sha256_of_file
 from latentgeo.models import save_model
 from latentgeo.training import train
-from latentgeo.training.loop import Loop
+from latentgeo.training.step import Step
+
+
+def test_what_went_wrong_is_read_from_runs_that_called_it_trouble(run, tmp_path):
+    old = tmp_path / "old"
+    shutil.copytree(run, old)
+    path = old / "provenance.json"
+    facts = json.loads(path.read_text())
+    assert facts.pop("diagnostics") == []
+    path.write_text(json.dumps({**facts, "trouble": ["the codes have collapsed"]}))
+    assert info(old)["diagnostics"] == ["the codes have collapsed"]
+    assert "trouble" not in load(old).provenance
 
 
 def refused(path, message):
@@ -100,7 +112,7 @@ def test_a_run_that_stopped_before_its_first_epoch(tmp_path, images, monkeypatch
     def stop(self, batch):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Loop, "_step", stop)
+    monkeypatch.setattr(Step, "descend", stop)
     with pytest.raises(KeyboardInterrupt):
         train("cae", data=images, out=tmp_path / "run", device="cpu", progress=False)
     refused(tmp_path / "run", "go on with it with --resume")

@@ -85,7 +85,7 @@ def test_help_names_every_command(run_cli):
 
 
 def test_help_does_not_load_the_libraries():
-    heavy = ("torch", "numpy", "xarray", "matplotlib", "sklearn", "geomstats", "lightning_fabric")
+    heavy = ("torch", "numpy", "xarray", "matplotlib", "sklearn", "geomstats")
     program = (
         "import sys\nfrom latentgeo.cli import main\n"
         "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"

@@ -52,6 +52,14 @@ def test_copies_are_counted_and_leave_both_estimates_alone(share, apart):
     assert told.copies == len(again)
 
 
+def test_neighbourhoods_of_few_distinct_points_hold_all_of_them():
+    same = local_pca_dimension(np.ones((30, 4)))
+    assert (same.mean, same.copies) == (0, 29)
+    np.testing.assert_array_equal(same.each, np.zeros(30))
+    three = local_pca_dimension(np.repeat(np.eye(3), 10, axis=0), share=0.99)
+    assert three.mean == 2
+
+
 def test_many_copies_of_few_points_are_refused():
     with pytest.raises(ValueError, match="4 points have a nearest neighbour"):
         two_nn_dimension(np.repeat(RNG.normal(size=(4, 3)), 20, axis=0))

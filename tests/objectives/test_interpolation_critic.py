@@ -147,11 +147,11 @@ def test_a_critic_learns_the_share(batch):
     images[32:, :, :2] = 1.0
     batch = Batch(images)
     pass_ = model(images)
-    before = term.signs(pass_, batch)["error"]
+    before = term.diagnostics(pass_, batch)["error"]
     for _ in range(300):
         term(pass_, batch)
         term.descend(pass_, batch)
-    assert term.signs(pass_, batch)["error"] < 0.05 < 0.1 < before
+    assert term.diagnostics(pass_, batch)["error"] < 0.05 < 0.1 < before
 
 
 @pytest.mark.parametrize("shape", [(1, 4, 4), (16, 1, 1)])

@@ -144,21 +144,21 @@ def test_noise_on_the_codes_is_for_training_alone():
 
 
 class TestSigns:
-    def signs(self, term, codes, n=2000):
+    def diagnostics(self, term, codes, n=2000):
         term.adversary.eval()
-        found = term.signs(a_pass(codes), a_batch(n))
+        found = term.diagnostics(a_pass(codes), a_batch(n))
         return {name: float(value) for name, value in found.items()}
 
     def test_of_codes_that_follow_the_prior(self):
         term = AdversarialPrior(StandardNormal(3), hidden=(8,))
-        signs = self.signs(term, torch.randn(2000, 3))
+        signs = self.diagnostics(term, torch.randn(2000, 3))
         assert signs["accuracy"] == pytest.approx(0.5, abs=0.05)
         assert signs["code_variance"] == pytest.approx(1, abs=0.1)
-        assert term.trouble(signs) is None
+        assert term.diagnose(signs) is None
 
     def test_of_collapsed_codes(self):
         term = AdversarialPrior(StandardNormal(3), hidden=(8,))
-        said = term.trouble(self.signs(term, 0.1 * torch.randn(2000, 3)))
+        said = term.diagnose(self.diagnostics(term, 0.1 * torch.randn(2000, 3)))
         assert said.startswith("the codes (latent) have collapsed: their variance is 0.9")
         assert "try a smaller weight" in said
 
@@ -166,13 +166,13 @@ class TestSigns:
         term = AdversarialPrior(StandardNormal(400), hidden=(8,))
         codes = torch.randn(2000, 400)
         codes[:, 8:] = 0
-        assert "collapsed" not in str(term.trouble(self.signs(term, codes)))
-        assert "collapsed" in term.trouble(self.signs(term, 0.1 * codes))
+        assert "collapsed" not in str(term.diagnose(self.diagnostics(term, codes)))
+        assert "collapsed" in term.diagnose(self.diagnostics(term, 0.1 * codes))
 
     @pytest.mark.parametrize(("dimension", "advice"), [(3, "discriminator_rate"), (400, "fewer")])
     def test_of_a_discriminator_that_has_won(self, dimension, advice):
         term = AdversarialPrior(StandardNormal(dimension), hidden=(8,))
-        said = term.trouble({"accuracy": 0.99, "score_deviation": 3.0, "code_variance": 1.0})
+        said = term.diagnose({"accuracy": 0.99, "score_deviation": 3.0, "code_variance": 1.0})
         assert "has won: it is right in 99.0%" in said
         assert advice in said
 
@@ -180,15 +180,15 @@ class TestSigns:
         term = AdversarialPrior(StandardNormal(3), hidden=(8,))
         with torch.no_grad():
             term.adversary.net[0].bias.fill_(-100)
-        said = term.trouble(self.signs(term, torch.randn(2000, 3) + 3))
+        said = term.diagnose(self.diagnostics(term, torch.randn(2000, 3) + 3))
         assert "is dead: it says the same of every code; try" in said
 
     def test_of_categories(self):
         term = AdversarialPrior(Categorical(8), code="category", hidden=(8,))
         used = one_hot(torch.arange(2000) % 3, 8).float()
-        signs = term.signs(a_pass(used, {"category": used}), a_batch(2000))
+        signs = term.diagnostics(a_pass(used, {"category": used}), a_batch(2000))
         assert float(signs["active"]) == pytest.approx(3, abs=0.01)
-        said = term.trouble({name: float(value) for name, value in signs.items()})
+        said = term.diagnose({name: float(value) for name, value in signs.items()})
         assert said.startswith("only 3.0 of 8 categories are in use; try")
 
 
@@ -208,7 +208,7 @@ def test_classification_is_the_cross_entropy_of_the_labelled_images():
     batch = a_batch(6, labels)._replace(labelled=Labelled(images, labels[:2]))
     torch.testing.assert_close(term(pass_, batch), cross_entropy(logits[:2], labels[:2]))
     wrong = (logits.argmax(dim=1) != labels).double().mean()
-    assert term.signs(pass_, a_batch(6, labels))["error"] == wrong
+    assert term.diagnostics(pass_, a_batch(6, labels))["error"] == wrong
     with pytest.raises(TypeError, match="needs labels, the batch has none"):
         term(pass_, a_batch(6))
 
@@ -229,7 +229,7 @@ def test_code_reconstruction_sums_over_the_code_and_averages_over_the_batch():
 
 
 def test_a_code_that_shrinks_is_trouble():
-    said = CodeReconstruction().trouble({"stage_deviation": 0.01, "through_error": 0.1})
+    said = CodeReconstruction().diagnose({"stage_deviation": 0.01, "through_error": 0.1})
     assert "the first code has shrunk to a standard deviation of 0.010" in said
     assert "stage_gradients" in said
-    assert CodeReconstruction().trouble({"stage_deviation": 0.3}) is None
+    assert CodeReconstruction().diagnose({"stage_deviation": 0.3}) is None

@@ -7,7 +7,7 @@ import torch
 
 from latentgeo.datasets import ImageDataset
 from latentgeo.training import train
-from latentgeo.training.loop import Loop
+from latentgeo.training.step import Step
 
 
 def blobs(count=60, seed=0):
@@ -60,14 +60,14 @@ def stop_at(monkeypatch):
     """Make training stop when so many steps were made, as if the process had died."""
 
     def stop(step):
-        descend = Loop._step
+        descend = Step.descend
 
-        def until(self, batch):
-            if self.progress.step == step:
+        def until(self, batches):
+            if self.run.progress.step == step:
                 raise Stopped
-            return descend(self, batch)
+            return descend(self, batches)
 
-        monkeypatch.setattr(Loop, "_step", until)
+        monkeypatch.setattr(Step, "descend", until)
         return Stopped
 
     return stop

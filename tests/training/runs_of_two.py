@@ -13,8 +13,8 @@ from pathlib import Path
 
 from latentgeo.datasets import load
 from latentgeo.training import train
-from latentgeo.training.loop import Loop
 from latentgeo.training.sharded import _Rows
+from latentgeo.training.step import Step
 
 # 40 images to train on: batches of 9, which cannot be halved, and one of 4; 4 to validate on.
 COMMON = {
@@ -94,14 +94,14 @@ def watch_rows():
 
 def kill_at(step):
     """Let the second process die in a step, as if its machine had failed."""
-    descend = Loop._step
+    descend = Step.descend
 
-    def until(self, batch):
-        if self.progress.step == step and os.environ["RANK"] == "1":
+    def until(self, batches):
+        if self.run.progress.step == step and os.environ["RANK"] == "1":
             os.kill(os.getpid(), signal.SIGKILL)
-        return descend(self, batch)
+        return descend(self, batches)
 
-    Loop._step = until
+    Step.descend = until
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ from latentgeo.errors import TrainingDivergedError
 from latentgeo.models import RECIPES
 from latentgeo.models.recipes import CAEOptions, Recipe
 from latentgeo.objectives import AdversarialTerm
-from latentgeo.training.loop import Loop
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*has not learned"),
@@ -35,10 +34,10 @@ class Guess(AdversarialTerm):
         noise = torch.randn_like(pass_.latent)
         return (self.adversary(noise) - self.adversary(pass_.latent) - 1).square().mean()
 
-    def signs(self, pass_, batch):
+    def diagnostics(self, pass_, batch):
         return {"size": pass_.latent.square().mean()}
 
-    def trouble(self, signs):
+    def diagnose(self, signs):
         return f"codes are {'large' if signs['size'] > 0 else 'gone'}, try smaller ones"
 
 
@@ -95,7 +94,8 @@ def test_resumed_is_bit_for_bit_the_unbroken_run(
 def test_the_last_epoch_is_kept_for_an_adversary_moves(run, monkeypatch):
     losses = iter([1.0, 2.0, 3.0])
     monkeypatch.setattr(
-        Loop, "_validate", lambda self: {"loss": next(losses), "guess_size": 1.0, "psnr": 1.0}
+        "latentgeo.training.loop.validate",
+        lambda run: {"loss": next(losses), "guess_size": 1.0, "psnr": 1.0},
     )
     folder = run(recipe="guess")
     best, last = load_file(folder / "model.safetensors"), state(folder)["model"]
@@ -141,8 +141,8 @@ def test_trouble_is_said_and_kept(run):
     assert lines[0].startswith("epoch 3 of the guess in ")
     assert "ended in trouble: codes are large" in lines[1]
     facts = json.loads((folder / "provenance.json").read_text())
-    assert facts["trouble"] == ["codes are large, try smaller ones"]
+    assert facts["diagnostics"] == ["codes are large, try smaller ones"]
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message=".*codes are")
         other = run("other", recipe="cae")
-    assert json.loads((other / "provenance.json").read_text())["trouble"] == []
+    assert json.loads((other / "provenance.json").read_text())["diagnostics"] == []

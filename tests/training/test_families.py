@@ -156,7 +156,7 @@ def test_a_collapse_is_in_the_summary_and_said(fit):
         folder = fit("wae-mmd", options, epochs=1, learning_rate=1e-9, train_samples=64)
     facts = json.loads((folder / "provenance.json").read_text())
     assert facts["finished"] is True
-    assert "have collapsed" in facts["trouble"][0]
+    assert "have collapsed" in facts["diagnostics"][0]
 
 
 @pytest.mark.parametrize(
@@ -186,4 +186,4 @@ def test_healthy_runs_say_nothing(fit):
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message=".*trouble")
         folder = fit("wae-mmd", {}, epochs=6)
-    assert json.loads((folder / "provenance.json").read_text())["trouble"] == []
+    assert json.loads((folder / "provenance.json").read_text())["diagnostics"] == []

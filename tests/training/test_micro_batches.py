@@ -10,8 +10,8 @@ from latentgeo.datasets import ImageDataset
 from latentgeo.errors import InputError
 from latentgeo.models import Autoencoder
 from latentgeo.objectives import Batch
-from latentgeo.training.loop import Loop
 from latentgeo.training.micro_batches import split
+from latentgeo.training.step import follow
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*has not learned")
 
@@ -39,13 +39,13 @@ def memory_for(monkeypatch):
 def gradients(monkeypatch):
     """Collect the gradients of each step, in float64."""
     found = []
-    descend = Loop._descend
 
-    def record(self):
-        found.append(torch.cat([w.grad.flatten().double() for w in self.model.parameters()]))
-        descend(self)
+    def record(run):
+        weights = run.nets.model.parameters()
+        found.append(torch.cat([w.grad.flatten().double() for w in weights]))
+        follow(run)
 
-    monkeypatch.setattr(Loop, "_descend", record)
+    monkeypatch.setattr("latentgeo.training.step.follow", record)
     return found
 
 
@@ -165,10 +165,10 @@ def test_a_single_image_that_does_not_fit_is_said(run, memory_for):
 
 
 def test_memory_that_runs_out_elsewhere_is_said_in_one_line(run, monkeypatch):
-    def full(self):
+    def full(run):
         raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate 2 GiB.")
 
-    monkeypatch.setattr(Loop, "_validate", full)
+    monkeypatch.setattr("latentgeo.training.loop.validate", full)
     with pytest.raises(InputError, match=r"^out of memory on 'cpu'; set a smaller batch_size"):
         run(recipe="cae")
 

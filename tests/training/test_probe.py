@@ -16,8 +16,9 @@ from latentgeo.errors import InputError
 from latentgeo.models import load_model
 from latentgeo.objectives import UNLABELLED
 from latentgeo.training import TrainConfig, load_probe, probe_accuracy
-from latentgeo.training.data import load_parts
-from latentgeo.training.loop import Loop
+from latentgeo.training.data import load_splits
+from latentgeo.training.step import Step
+from latentgeo.training.validation import validate
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*has not learned"),
@@ -106,13 +107,13 @@ def test_stopped_anywhere_it_goes_on_as_if_nothing_had_happened(
 
 
 def test_terms_are_not_shown_what_is_hidden_from_them(run, images, monkeypatch):
-    seen, descend = [], Loop._step
+    seen, descend = [], Step.descend
 
-    def spy(self, batch):
-        seen.append((batch.labels, batch.probe_labels))
-        return descend(self, batch)
+    def spy(self, batches):
+        seen.extend((batch.labels, batch.probe_labels) for batch in batches)
+        return descend(self, batches)
 
-    monkeypatch.setattr(Loop, "_step", spy)
+    monkeypatch.setattr(Step, "descend", spy)
     run(probe=True, epochs=1, **RUNS["semi-supervised"])
     labels, probe_labels = (torch.cat(given) for given in zip(*seen, strict=True))
     assert (labels != UNLABELLED).sum() == 6
@@ -133,10 +134,12 @@ def test_accuracy_of_other_images_is_that_of_the_layer_on_the_saved_model(run, i
 
 
 def test_the_probe_that_is_kept_is_that_of_the_epoch_that_is_kept(run, images, monkeypatch):
-    validate, losses = Loop._validate, iter([3.0, 1.0, 2.0])
-    monkeypatch.setattr(Loop, "_validate", lambda self: {**validate(self), "loss": next(losses)})
+    losses = iter([3.0, 1.0, 2.0])
+    monkeypatch.setattr(
+        "latentgeo.training.loop.validate", lambda run: {**validate(run), "loss": next(losses)}
+    )
     folder = run(recipe="cae", probe=True, probe_rate=0.05)
-    held_out = load_parts(images, TrainConfig(recipe="cae", data="blobs")).validation
+    held_out = load_splits(images, TrainConfig(recipe="cae", data="blobs")).validation
     with torch.no_grad():
         latents = load_model(folder).encode(held_out.batch(np.arange(6)))
         logits = load_probe(folder)(latents.flatten(1))

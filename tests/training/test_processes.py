@@ -14,8 +14,9 @@ from latentgeo.datasets import load
 from latentgeo.errors import InputError
 from latentgeo.models import ModelConfig, build, choose_device
 from latentgeo.training import RunFolder, TrainConfig, train
-from latentgeo.training.data import Parts
-from latentgeo.training.loop import Loop
+from latentgeo.training.data import Splits
+from latentgeo.training.run import Run
+from latentgeo.training.step import Step
 
 from .runs_of_two import KILLED_AT, RUNS, settings
 
@@ -33,15 +34,15 @@ class Stopped(Exception):
 
 def stopped(step, out):
     """Train in this process until a step."""
-    descend = Loop._step
+    descend = Step.descend
 
-    def until(self, batch):
-        if self.progress.step == step:
+    def until(self, batches):
+        if self.run.progress.step == step:
             raise Stopped
-        return descend(self, batch)
+        return descend(self, batches)
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Stopped):
-        patch.setattr(Loop, "_step", until)
+        patch.setattr(Step, "descend", until)
         train("vae", out=out, **settings("vae"))
 
 
@@ -193,11 +194,11 @@ class TestRefused:
         )
         images = load("digits", "train").take(8, seed=0)
         model = build(ModelConfig(recipe="cae", image_shape=images.shape, options=config.options))
-        place = torch.device("cpu")
-        loop = Loop(config, model, Parts(images, images), RunFolder(tmp_path), place)
+        device = torch.device("cpu")
+        run = Run(config, model, Splits(images, images), RunFolder(tmp_path), device)
         launched(2)
         with pytest.raises(InputError, match="with 8 images at once, shared by 2 processes; start"):
-            loop._halve(8)
+            Step([run])._halve(8)
 
     @pytest.mark.parametrize("place", [0, 1])
     def test_the_first_process_says_what_is_wrong_and_torchrun_is_told(

@@ -7,8 +7,8 @@ import torch
 
 from latentgeo.cli import main
 from latentgeo.training import profiling
-from latentgeo.training.loop import Loop
 from latentgeo.training.profiling import Profile, summarise, unwatched
+from latentgeo.training.step import Step
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*has not learned")
 
@@ -99,13 +99,13 @@ def test_operators_are_said_from_the_largest_on():
 
 def test_without_it_nothing_is_watched_or_written(run, monkeypatch):
     phases = []
-    step = Loop._step
+    descend = Step.descend
 
-    def look(self, batch):
-        phases.append(self.phase)
-        return step(self, batch)
+    def look(self, batches):
+        phases.append(self.run.phase)
+        return descend(self, batches)
 
-    monkeypatch.setattr(Loop, "_step", look)
+    monkeypatch.setattr(Step, "descend", look)
     folder = run(epochs=1)
     assert set(phases) == {unwatched}
     assert unwatched("data") is unwatched("saving")

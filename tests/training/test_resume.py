@@ -21,18 +21,18 @@ import os, signal, sys
 import numpy as np, torch
 from latentgeo.datasets import ImageDataset
 from latentgeo.training import train
-from latentgeo.training.loop import Loop
+from latentgeo.training.step import Step
 
 out, recipe, step, threads = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 torch.set_num_threads(threads)
-descend = Loop._step
+descend = Step.descend
 
-def until(self, batch):
-    if self.progress.step == step:
+def until(self, batches):
+    if self.run.progress.step == step:
         os.kill(os.getpid(), signal.SIGKILL)
-    return descend(self, batch)
+    return descend(self, batches)
 
-Loop._step = until
+Step.descend = until
 images = ImageDataset.from_array(np.load(sys.argv[5]), name="blobs")
 train(recipe, data=images, out=out, options={"widths": (2, 3, 4)}, epochs=3, batch_size=8,
       device="cpu", checkpoint_steps=3, progress=False)
@@ -80,6 +80,23 @@ def test_stopped_twice(run, stop_at, monkeypatch, assert_same_run):
             run("stopped", resume=resume)
         monkeypatch.undo()
     assert_same_run(run("stopped", resume=True), run("unbroken"))
+
+
+def test_a_state_from_before_diagnostics_were_called_so_goes_on(
+    run, stop_at, monkeypatch, assert_same_run
+):
+    stopped = stop_at(10)
+    with pytest.raises(stopped):
+        run("old")
+    monkeypatch.undo()
+    path = run.folder / "old" / "state" / "last.pt"
+    state = torch.load(path, weights_only=True)
+    progress = state["progress"]
+    renamed = {"diagnostics": "trouble", "diagnostics_epochs": "trouble_epochs"}
+    assert set(renamed) < set(progress)
+    state["progress"] = {renamed.get(name, name): progress[name] for name in progress}
+    torch.save(state, path)
+    assert_same_run(run("old", resume=True), run("unbroken"))
 
 
 def test_leftovers_of_a_killed_write_are_swept_away(run, stop_at, monkeypatch):

@@ -10,8 +10,9 @@ from latentgeo.errors import InputError
 from latentgeo.files import sha256_of_file
 from latentgeo.models import load_model
 from latentgeo.training import TrainConfig, train
-from latentgeo.training.data import Parts, copied
-from latentgeo.training.loop import Loop
+from latentgeo.training.batches import Batches
+from latentgeo.training.data import Splits, copied
+from latentgeo.training.step import follow
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*has not learned")
 
@@ -35,7 +36,8 @@ def fixed_validation(monkeypatch, losses):
     """Let validation give these losses, one after another."""
     given = iter(losses)
     monkeypatch.setattr(
-        Loop, "_validate", lambda self: {"loss": next(given), "reconstruction": 0.0, "psnr": 1.0}
+        "latentgeo.training.loop.validate",
+        lambda run: {"loss": next(given), "reconstruction": 0.0, "psnr": 1.0},
     )
 
 
@@ -162,14 +164,14 @@ def test_validation_draws_do_not_touch_training(run, monkeypatch):
 
 def test_every_image_is_seen_once_an_epoch_in_another_order(run, monkeypatch):
     seen = []
-    batches = Loop._batches
+    of_epoch = Batches.positions
 
     def record(self, epoch, first):
-        for positions in batches(self, epoch, first):
+        for positions in of_epoch(self, epoch, first):
             seen.append((epoch, positions.tolist()))
             yield positions
 
-    monkeypatch.setattr(Loop, "_batches", record)
+    monkeypatch.setattr(Batches, "positions", record)
     run(epochs=2)
     orders = [[p for epoch, batch in seen if epoch == wanted for p in batch] for wanted in (0, 1)]
     assert all(sorted(order) == list(range(54)) for order in orders)
@@ -205,14 +207,13 @@ def test_learning_rate_follows_its_schedule(run):
 
 def test_gradient_clip_bounds_the_step(run, monkeypatch):
     norms = []
-    descend = Loop._descend
 
-    def record(self):
-        descend(self)
-        gradients = [parameter.grad.flatten() for parameter in self.model.parameters()]
+    def record(run):
+        follow(run)
+        gradients = [parameter.grad.flatten() for parameter in run.nets.model.parameters()]
         norms.append(float(torch.cat(gradients).norm()))
 
-    monkeypatch.setattr(Loop, "_descend", record)
+    monkeypatch.setattr("latentgeo.training.step.follow", record)
     run("clipped", epochs=1, gradient_clip=0.1)
     assert max(norms) == pytest.approx(0.1, rel=1e-3)
     norms.clear()
@@ -231,7 +232,7 @@ def test_bfloat16_trains_and_keeps_float32_weights(run):
 def test_training_from_copies_on_the_device_is_the_same(run, monkeypatch):
     host = run("host", recipe="dae")
     monkeypatch.setattr(
-        Parts, "copies_on", lambda parts, device: copied([parts.train], device, 10**6)
+        Splits, "copies_on", lambda splits, device: copied([splits.train], device, 10**6)
     )
     asked = []
     batch = ImageDataset.batch

@@ -8,12 +8,12 @@ import torch
 
 from latentgeo.datasets import ImageStream
 from latentgeo.datasets.lines import line_stream
-from latentgeo.training import TrainConfig, start
-from latentgeo.training.data import Parts
-from latentgeo.training.loop import Loop
+from latentgeo.training import TrainConfig, records, start
+from latentgeo.training.data import Splits
+from latentgeo.training.step import Step
 
 CONFIG = {"recipe": "cae", "data": "lines"}
-STEP = Loop._step
+DESCEND = Step.descend
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*has not learned")
 
@@ -28,14 +28,14 @@ def lines(run, monkeypatch):
         return line_stream().make(numbers)
 
     stream = ImageStream("lines", "train", (1, 32, 32), 40, make, "noted lines")
-    load = start.load_parts
+    load = start.load_splits
 
     def few(data, config):
-        parts = load(data, config)
-        return Parts(stream, parts.validation.take(8))
+        splits = load(data, config)
+        return Splits(stream, splits.validation.take(8))
 
-    monkeypatch.setattr(start, "load_parts", few)
-    monkeypatch.setattr(start, "mean_image_psnr", lambda train, validation: 50.0)
+    monkeypatch.setattr(start, "load_splits", few)
+    monkeypatch.setattr(records, "mean_image_psnr", lambda train, validation: 50.0)
 
     def train(name, **settings):
         return run(name, recipe="cae", data="lines", **settings)
@@ -63,7 +63,7 @@ def test_resumed_is_bit_for_bit_the_unbroken_run(lines, run, stop_at, monkeypatc
     with pytest.raises(stopped):
         train("stopped")
     with monkeypatch.context() as patch:
-        patch.setattr(Loop, "_step", STEP)
+        patch.setattr(Step, "descend", DESCEND)
         resumed = train("stopped", resume=True)
     assert np.array_equal(drawn[-1], whole[-8:])
     for name in ("model.safetensors", "metrics.csv"):
@@ -74,6 +74,6 @@ def test_named_lines_are_a_stream(run):
     folder = run("named", recipe="cae", data="lines", train_samples=16, epochs=1)
     facts = json.loads((folder / "run.json").read_text())["data"]
     assert facts["train"]["samples"] == 16
-    parts = start.load_parts("lines", TrainConfig(**CONFIG))
-    assert isinstance(parts.train, ImageStream)
-    assert torch.equal(parts.train.batch([5]), parts.train.at_epoch(0).batch([5]))
+    splits = start.load_splits("lines", TrainConfig(**CONFIG))
+    assert isinstance(splits.train, ImageStream)
+    assert torch.equal(splits.train.batch([5]), splits.train.at_epoch(0).batch([5]))

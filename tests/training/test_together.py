@@ -16,9 +16,9 @@ from latentgeo.datasets import ImageDataset, load
 from latentgeo.errors import InputError, TrainingDivergedError
 from latentgeo.training import train_together
 from latentgeo.training.batched import StackedStep
-from latentgeo.training.loop import Loop
 from latentgeo.training.run_folder import RunFolder
 from latentgeo.training.start import fresh_model
+from latentgeo.training.step import Step
 from latentgeo.training.together import SWEPT_OPTIONS, SWEPT_SETTINGS
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*has not learned", "ignore:.*ended in trouble")
@@ -242,11 +242,11 @@ def test_images_that_the_seed_chooses_and_a_probe_are_what_they_are_alone(run, r
 
 
 def test_each_run_stops_when_its_own_patience_ends(run, run_seeds, monkeypatch):
-    def falls_for_seed_0(self):
-        loss = self.progress.epoch * (-1.0 if self.config.seed == 0 else 1.0)
+    def falls_for_seed_0(run):
+        loss = run.progress.epoch * (-1.0 if run.config.seed == 0 else 1.0)
         return {"loss": loss, "reconstruction": loss, "psnr": 1.0}
 
-    monkeypatch.setattr(Loop, "_validate", falls_for_seed_0)
+    monkeypatch.setattr("latentgeo.training.loop.validate", falls_for_seed_0)
     folders = run_seeds(recipe="cae", epochs=4, sweep={"patience": [1, 2]})
     assert_each_is_alone(run, folders[:2], "cae", epochs=4, patience=1)
     assert [len(rows(folder)) for folder in folders] == [4, 2, 4, 3]
@@ -283,7 +283,7 @@ class TestResumed:
 
     def test_runs_that_were_begun_alone_go_on_together(self, run, run_seeds, stop_at, monkeypatch):
         for seed, call in ((0, 4), (3, 8)):
-            stop_at(Loop, "_step", call)
+            stop_at(Step, "descend", call)
             with pytest.raises(Stopped):
                 run(f"runs/seed-{seed}", seed=seed, epochs=2)
             monkeypatch.undo()
@@ -299,7 +299,7 @@ def test_a_seed_that_diverges_is_named_and_all_can_go_on_from_their_states(run_s
     whole = StackedStep.descend
 
     def poisoned(self, batches):
-        if self._first.progress.step == 5:
+        if self.runs[0].progress.step == 5:
             batches[1] = batches[1]._replace(images=batches[1].images * torch.nan)
         return whole(self, batches)
 
@@ -420,7 +420,7 @@ class TestRefused:
             model.decoder[1].bias = model.encoder[1].bias
             return model
 
-        monkeypatch.setattr("latentgeo.training.together.fresh_model", tied)
+        monkeypatch.setattr("latentgeo.training.start.fresh_model", tied)
         self.refused(run_seeds, "its nets share weights", recipe="cae", **MLP)
 
     def test_several_processes(self, run_seeds, monkeypatch):

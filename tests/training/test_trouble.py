@@ -12,7 +12,8 @@ from latentgeo.files import sha256_of_file
 from latentgeo.models import load_model
 from latentgeo.settings import parse
 from latentgeo.training import TrainConfig
-from latentgeo.training.loop import Loop
+from latentgeo.training.step import Step, follow
+from latentgeo.training.validation import measure
 
 quiet = pytest.mark.filterwarnings("ignore:.*has not learned")
 
@@ -125,16 +126,16 @@ def test_divergence_names_step_term_and_what_to_try(run):
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_the_last_good_checkpoint_is_kept(run, monkeypatch, value):
-    losses = Loop._losses
+    losses = Step._losses
 
-    def spoilt(self, pass_, images, done):
-        terms = losses(self, pass_, images, done)
-        if self.progress.step == 11:
+    def spoilt(self, pass_, batch):
+        terms = losses(self, pass_, batch)
+        if self.run.progress.step == 11:
             terms["kl"] = terms["kl"] * value
             terms["loss"] = terms["loss"] + terms["kl"]
         return terms
 
-    monkeypatch.setattr(Loop, "_losses", spoilt)
+    monkeypatch.setattr(Step, "_losses", spoilt)
     with pytest.raises(TrainingDivergedError, match=r"term 'kl' is .* at step 12 .*of step 9"):
         run(gradient_clip=1.0, precision="bf16-mixed")
     folder = run.folder / "run"
@@ -145,22 +146,23 @@ def test_the_last_good_checkpoint_is_kept(run, monkeypatch, value):
 
 
 def test_a_validation_that_diverges_stops_too(run, monkeypatch):
-    measure = Loop._measure
-    monkeypatch.setattr(Loop, "_measure", lambda *a: {**measure(*a), "psnr": math.nan})
+    monkeypatch.setattr(
+        "latentgeo.training.validation.measure",
+        lambda *given: {**measure(*given), "psnr": torch.tensor(math.nan)},
+    )
     with pytest.raises(TrainingDivergedError, match=r"loss term 'psnr' is nan"):
         run()
 
 
 def test_weights_that_are_not_finite_are_never_saved(run, monkeypatch):
-    descend = Loop._descend
 
-    def spoilt(self):
-        descend(self)
-        if self.progress.step == 5:
+    def spoilt(run):
+        follow(run)
+        if run.progress.step == 5:
             with torch.no_grad():
-                next(self.model.parameters()).view(-1)[0] = math.inf
+                next(run.nets.model.parameters()).view(-1)[0] = math.inf
 
-    monkeypatch.setattr(Loop, "_descend", spoilt)
+    monkeypatch.setattr("latentgeo.training.step.follow", spoilt)
     with pytest.raises(TrainingDivergedError, match=r"a weight is not finite .*of step 3, is kept"):
         run()
     state = torch.load(run.folder / "run" / "state" / "last.pt", weights_only=True)

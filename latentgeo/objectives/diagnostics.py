@@ -1,4 +1,4 @@
-"""Signs that codes and adversaries are alive, and what to say when they are not."""
+"""Diagnostics of codes: whether they vary and are used, and the warning where they are not."""
 
 from collections.abc import Mapping
 
@@ -14,7 +14,7 @@ _FEW = 10
 
 
 def code_variance(codes: Tensor, prior: Prior) -> Tensor:
-    """Give the variance of a batch's codes, summed over their numbers, as a share of the prior's.
+    """Return the variance of a batch's codes, summed over their numbers, as a share of the prior's.
 
     Parameters
     ----------
@@ -32,8 +32,8 @@ def code_variance(codes: Tensor, prior: Prior) -> Tensor:
     return 2 * variance / prior.spread
 
 
-def say_collapsed(code: str, signs: Mapping[str, float], prior: Prior) -> str | None:
-    """Say in one line that the codes have collapsed, or None.
+def diagnose_collapse(code: str, found: Mapping[str, float], prior: Prior) -> str | None:
+    """Return a warning of one line where the codes have collapsed, else None.
 
     Codes of many numbers may follow the prior in as many directions as the data has and still
     vary little in the sum, so they need no more than the variance of a few numbers.
@@ -42,7 +42,7 @@ def say_collapsed(code: str, signs: Mapping[str, float], prior: Prior) -> str | 
     ----------
     code : str
         Which code.
-    signs : mapping of str to float
+    found : mapping of str to float
         Has "code_variance".
     prior : Prior
         What the codes are to follow.
@@ -52,7 +52,7 @@ def say_collapsed(code: str, signs: Mapping[str, float], prior: Prior) -> str | 
     str or None
         What is wrong, and what to try.
     """
-    variance = signs.get("code_variance", 1.0)
+    variance = found.get("code_variance", 1.0)
     if variance >= _COLLAPSED * min(1, _FEW / prior.dimension):
         return None
     return (
@@ -62,7 +62,7 @@ def say_collapsed(code: str, signs: Mapping[str, float], prior: Prior) -> str | 
 
 
 def active_categories(category: Tensor) -> Tensor:
-    """Give how many categories a batch uses: the exponential of the entropy of their shares.
+    """Return how many categories a batch uses: the exponential of the entropy of their shares.
 
     Parameters
     ----------

@@ -1,0 +1,63 @@
+"""The arithmetic of the passes: float32, or half of it with float32 weights."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from latentgeo.models import Autoencoder
+from latentgeo.objectives import Pass
+
+_HALVES = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
+
+
+class Arithmetic:
+    """How a model is run, and how its gradients are taken and followed.
+
+    Parameters
+    ----------
+    precision : {"32-true", "bf16-mixed", "16-mixed"}
+        With half precision the model computes in it where torch's autocast finds that safe, and
+        terms see float32; of float16 the loss is scaled, for its gradients are too small.
+    device : torch.device
+        Where to compute.
+    """
+
+    def __init__(self, precision: str, device: torch.device) -> None:
+        self._half = _HALVES.get(precision)
+        self._device = device
+        self.scaler = torch.amp.GradScaler(device.type) if precision == "16-mixed" else None
+
+    def run(self, model: Autoencoder, images: Tensor, labels: Tensor | None) -> Pass:
+        """Return the pass of images through a model."""
+        if self._half is None:
+            return _run(model, images, labels)
+        with torch.autocast(self._device.type, dtype=self._half):
+            return _run(model, images.to(self._half), labels).map(_to_float32)
+
+    def backward(self, loss: Tensor) -> None:
+        """Add the gradients of a loss to those of the weights."""
+        scaled = loss if self.scaler is None else self.scaler.scale(loss)
+        scaled.backward()  # type: ignore[no-untyped-call]
+
+    def step(self, optimiser: Optimizer, clip: float | None) -> None:
+        """Take a step, of gradients whose norm is at most `clip`."""
+        if clip is not None:
+            if self.scaler is not None:
+                self.scaler.unscale_(optimiser)
+            nn.utils.clip_grad_norm_(optimiser.param_groups[0]["params"], clip)
+        if self.scaler is None:
+            optimiser.step()
+        else:
+            self.scaler.step(optimiser)
+            self.scaler.update()
+
+
+def _run(model: Autoencoder, *given: Any) -> Pass:
+    pass_: Pass = model(*given)
+    return pass_
+
+
+def _to_float32(values: Tensor) -> Tensor:
+    return values.float() if values.is_floating_point() else values

@@ -1,0 +1,35 @@
+"""What is saved of a run, so that it can go on bit for bit."""
+
+from latentgeo import processes
+from latentgeo.training.draws import random_state, set_random_state
+from latentgeo.training.progress import Progress
+from latentgeo.training.run import Run
+from latentgeo.training.run_folder import Facts
+
+
+def save(run: Run) -> None:
+    """Write the state in one step, unless a weight is not finite.
+
+    Raises
+    ------
+    TrainingDivergedError
+        When a weight is not finite; the earlier state is whole.
+    OSError
+        When the disk refuses; the earlier state is whole.
+    """
+    with run.drawing(), run.phase("saving"):
+        run.check_weights()
+        run.nets.agree()
+        if processes.is_rank_zero():
+            state = {**run.nets.state_dict(), "random": random_state(run.device)}
+            run.folder.write_state(state, run.progress)
+        run.saved_step = run.progress.step
+
+
+def restore(run: Run, state: Facts, progress: Progress) -> None:
+    """Load a saved state, as `RunFolder.read_state` returned it, into a fresh run."""
+    with run.drawing():
+        run.progress = progress
+        run.saved_step = progress.step
+        run.nets.load_state_dict(state)
+        set_random_state(state["random"], run.device)
