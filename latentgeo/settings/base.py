@@ -160,11 +160,11 @@ def read_settings(path: Path, model: type[BaseModel]) -> dict[str, Any]:
     InputError
         When it is not YAML, too large, or names something that `model` does not have.
     """
-    values = read_yaml(path, "settings")
+    values = read_yaml(path, "settings file")
     for name in values:
         if name not in model.model_fields:
             known = unknown("setting", name, model.model_fields)
-            raise InputError(f"settings {str(path)!r} cannot be used: {known}")
+            raise InputError(f"settings file {str(path)!r} cannot be used: {known}")
     return values
 
 
@@ -191,7 +191,9 @@ def read_yaml(path: Path, what: str) -> dict[str, Any]:
     import yaml  # it takes a while, and most commands need none
 
     if path.stat().st_size > _LARGEST:
-        raise InputError(f"{what} {str(path)!r} has over {_LARGEST} bytes; expected a page of text")
+        raise InputError(
+            f"{what} {str(path)!r} has over {_LARGEST} bytes; a {what} is a page of text"
+        )
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
