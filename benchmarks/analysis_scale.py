@@ -93,7 +93,7 @@ def synthetic(size: int, device: Any, channels: int = CHANNELS) -> Any:
     """Return latents that are drawn when they are read, the same each time and in each shard."""
     import torch
 
-    from latentgeo.measures.latents import View
+    from latentgeo.measures.latents import LatentReader
 
     def draws(seed: int, shape: tuple[int, ...]) -> Any:
         generator = torch.Generator(device).manual_seed(seed)
@@ -115,7 +115,7 @@ def synthetic(size: int, device: Any, channels: int = CHANNELS) -> Any:
         drawn = torch.cat([block(number) for number in range(first, last + 1)])
         return drawn[images.start - first * _BLOCK : images.stop - first * _BLOCK]
 
-    return View(1, size, shape, read, device)
+    return LatentReader(1, size, shape, read, device)
 
 
 def exponent(rows: list[dict[str, Any]], name: str) -> str:
