@@ -52,7 +52,7 @@ def with_guess(monkeypatch):
     recipe = Recipe("a guess", CAEOptions, plain.bottleneck, terms)
 
     def put():
-        monkeypatch.setitem(RECIPES, "guess", recipe)
+        monkeypatch.setattr(RECIPES, "_rows", dict(RECIPES) | {"guess": recipe})
 
     put()
     return put
