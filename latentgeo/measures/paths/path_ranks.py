@@ -8,7 +8,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentgeo.geometry import path_ranks
+from latentgeo.geometry import effective_rank, path_ranks
 from latentgeo.geometry.rank import RankRule
 from latentgeo.measures.latents import MODES
 from latentgeo.measures.measure import Measure, Statement
@@ -113,7 +113,7 @@ def measure_ranks(path: Tensor, source_dtype: str, seed: int) -> PathRanks | Non
     found = {rule: path_ranks(latents, rule, source_dtype=source_dtype) for rule in RULES}
     ranks = np.stack([one.ranks for one in found.values()])
     spectra = found[RULES[0]].singular_values
-    effective = np.stack([_effective_rank(values) for values in spectra], axis=-1)
+    effective = np.stack([effective_rank(values) for values in spectra], axis=-1)
     flatness = effective.mean(axis=-1)
     first = ranks[0]
     crossings = {rule: one.crossings.astype(np.float64) for rule, one in found.items()}
@@ -152,18 +152,6 @@ def _lost(ranks: NDArray[np.int64]) -> NDArray[np.float64]:
     total = ranks.sum(axis=-1).astype(np.float64)
     lost: NDArray[np.float64] = total[:, [0, -1]].mean(axis=1) - middle(total)
     return lost
-
-
-def _effective_rank(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    r"""Return the exponential of the entropy of singular values (..., k), of a zero matrix 0.
-
-    O. Roy and M. Vetterli, "The effective rank", EUSIPCO 2007, definition 1.
-    """
-    total = values.sum(axis=-1, keepdims=True)
-    shares = np.divide(values, total, out=np.zeros_like(values), where=total > 0)
-    logs = np.log(shares, out=np.zeros_like(shares), where=shares > 0)
-    rank: NDArray[np.float64] = np.where(total[..., 0] > 0, np.exp(-(shares * logs).sum(-1)), 0.0)
-    return rank
 
 
 def _mean_where(values: NDArray[np.float64], here: NDArray[np.bool_]) -> NDArray[np.float64]:
