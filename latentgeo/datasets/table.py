@@ -166,26 +166,8 @@ _ROWS = {
 
 #: Every data set by name.
 TABLE: Registry[DatasetInfo] = Registry("datasets", "data set", _ROWS)
-
-
-def register_dataset(name: str, info: DatasetInfo, *, replace: bool = False) -> None:
-    """Add a data set, which ``--data`` and `load` then know by its name.
-
-    Parameters
-    ----------
-    name : str
-        Its name.
-    info : DatasetInfo
-        What there is to know of it, and the function that reads it.
-    replace : bool, default=False
-        Replace a data set of the same name.
-
-    Raises
-    ------
-    InputError
-        When the name is taken and `replace` is false.
-    """
-    TABLE.register(name, info, replace=replace)
+#: Adds a row; see `Registry.register`.
+register_dataset = TABLE.register
 
 
 def names() -> dict[str, DatasetInfo]:

@@ -63,23 +63,5 @@ _ROWS = {
 
 #: Every backbone by name.
 BACKBONES: Registry[Backbone] = Registry("backbones", "backbone", _ROWS)
-
-
-def register_backbone(name: str, backbone: Backbone, *, replace: bool = False) -> None:
-    """Add a backbone, on which every recipe can then be trained.
-
-    Parameters
-    ----------
-    name : str
-        Its name.
-    backbone : Backbone
-        Its options and the function that builds its nets.
-    replace : bool, default=False
-        Replace a backbone of the same name.
-
-    Raises
-    ------
-    InputError
-        When the name is taken and `replace` is false.
-    """
-    BACKBONES.register(name, backbone, replace=replace)
+#: Adds a row; see `Registry.register`.
+register_backbone = BACKBONES.register

@@ -121,23 +121,5 @@ _ROWS = {
 }
 #: Every recipe by name.
 RECIPES: Registry[Recipe] = Registry("recipes", "recipe", _ROWS)
-
-
-def register_recipe(name: str, recipe: Recipe, *, replace: bool = False) -> None:
-    """Add a recipe, which `train` and the command line then know by its name.
-
-    Parameters
-    ----------
-    name : str
-        Its name.
-    recipe : Recipe
-        Its bottleneck, objective terms and options.
-    replace : bool, default=False
-        Replace a recipe of the same name.
-
-    Raises
-    ------
-    InputError
-        When the name is taken and `replace` is false.
-    """
-    RECIPES.register(name, recipe, replace=replace)
+#: Adds a row; see `Registry.register`.
+register_recipe = RECIPES.register
