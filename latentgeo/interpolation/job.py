@@ -10,12 +10,12 @@ from latentgeo.checkpoints import Card
 from latentgeo.datasets import ImageDataset
 from latentgeo.errors import InputError
 from latentgeo.files import check_free, folder_in_place
-from latentgeo.measures import measures_of, read
+from latentgeo.measures import measure_all, read
 from latentgeo.measures.paths.model_paths import ModelPaths
 from latentgeo.models import Autoencoder, choose_device
 from latentgeo.pipeline import Checkpoint, open_for
 from latentgeo.report import write_page, write_results
-from latentgeo.results import Analysis, annotate, join, with_omissions
+from latentgeo.results import Analysis, join
 from latentgeo.results.storing import holds_analysis
 
 
@@ -88,14 +88,8 @@ def measure_paths(label: str, kind: str, paths: ModelPaths) -> xr.Dataset:
     InputError
         When a latent or an interpolant is not finite, or a spherical path has no one way.
     """
-    parts = []
     try:
-        for measure in measures_of(kind):
-            omission = measure.lacks(paths.has, len(paths.path))
-            if omission is None:
-                parts.append(annotate(measure.compute(paths), measure.readouts))
-            else:
-                parts.append(with_omissions(xr.Dataset(), [omission]))
+        parts = measure_all(kind, paths)
     except ValueError as error:
         raise InputError(f"model {label!r}: {error}") from error
     return join(xr.Dataset(attrs=paths.described(label)), *parts)

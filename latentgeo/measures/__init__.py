@@ -6,7 +6,7 @@ from latentgeo.measures.latents import check_size
 from latentgeo.measures.measure import FigureRow, Measure, Metric, Statement
 from latentgeo.measures.reading import read
 from latentgeo.measures.summary import SCHEMA_VERSION, in_lines, summarize
-from latentgeo.measures.table import MEASURES, measures_of, register_measure
+from latentgeo.measures.table import MEASURES, measure_all, measures_of, register_measure
 from latentgeo.measures.verdict import verdict
 from latentgeo.settings import AnalysisSettings
 
@@ -22,6 +22,7 @@ __all__ = [
     "analyze_latents",
     "check_size",
     "in_lines",
+    "measure_all",
     "measures_of",
     "read",
     "register_measure",

@@ -12,10 +12,10 @@ from latentgeo.datasets import ImageDataset
 from latentgeo.errors import InputError
 from latentgeo.latents import Sweep
 from latentgeo.measures.encoding import Encoding
-from latentgeo.measures.table import measures_of
+from latentgeo.measures.table import measure_all
 from latentgeo.measures.verdict import verdict
 from latentgeo.models import Autoencoder
-from latentgeo.results import ModelResult, annotate, join, with_omissions
+from latentgeo.results import ModelResult, join
 from latentgeo.settings import AnalysisSettings
 
 _NOT_KNOWN = -1  # whether a model has learned that reconstructs nothing
@@ -68,13 +68,7 @@ def analyze_latents(
     chosen = settings or AnalysisSettings()
     _check(latents)
     encoding = Encoding(latents, baseline, chosen, device, model, images, sweep)
-    parts = []
-    for measure in measures_of("analysis"):
-        omission = measure.lacks(encoding.has, encoding.samples)
-        if omission is None:
-            parts.append(annotate(measure.compute(encoding), measure.readouts))
-        else:
-            parts.append(with_omissions(xr.Dataset(), [omission]))
+    parts = measure_all("analysis", encoding)
     if "label" in latents:
         parts.append(latents[["label"]])
     learned = next((int(part.attrs["learned"]) for part in parts if "learned" in part.attrs), None)

@@ -17,7 +17,7 @@ from latentgeo.errors import reason_of
 from latentgeo.geometry import PullbackStatistics, pullback_statistics
 from latentgeo.measures.encoding import Encoding
 from latentgeo.measures.latents import choose_images
-from latentgeo.measures.measure import FigureRow, Measure, Statement
+from latentgeo.measures.measure import FigureRow, Measure, Statement, nothing
 from latentgeo.measures.ranks import stratification
 from latentgeo.models import Autoencoder, device_of
 from latentgeo.results import (
@@ -333,8 +333,7 @@ MEASURE = Measure(
     ),
     readouts=(CONDITION, VOLUME),
     entry=_entry,
-    view_entry=lambda view: {},
-    sentences=lambda model: [],
+    sentences=nothing,
     points=_points,
     tables=_tables,
     figures=(

@@ -116,9 +116,6 @@ MEASURE = Measure(
         "none: maps of several seeds stand side by side",
         "one t-SNE of all compared images at a few levels a seed",
     ),
-    view_entry=lambda view: {},
-    sentences=lambda model: [],
-    tables=lambda models, noisy: [],
     rules=_rules,
     presentation=("tsne_seeds", "tsne_levels"),
     figures=(

@@ -102,7 +102,8 @@ class Metric:
     shown: str = ""
 
 
-def _nothing(*_: Any) -> list[Any]:
+def nothing(*_: Any) -> list[Any]:
+    """Return nothing to show: what is not to be made from the readouts."""
     return []
 
 
@@ -118,7 +119,8 @@ def _empty(*_: Any) -> dict[str, Any]:
 class Measure:
     """One measure: computed, summarised, tabled, put into words and drawn from here.
 
-    What is left out is made from `readouts`: a summary entry, a sentence and a table.
+    What is left out is made from `readouts`: an entry of the summary where there is neither `entry`
+    nor `view_entry`, a sentence and a table; `nothing` leaves one out.
 
     Parameters
     ----------
@@ -181,16 +183,16 @@ class Measure:
     images: int = 1
     absences: Mapping[str, Omission] = field(default_factory=dict)
     readouts: tuple[Readout, ...] = ()
-    entry: Callable[[ModelResult], dict[str, Any]] = _empty
+    entry: Callable[[ModelResult], dict[str, Any]] | None = None
     view_entry: Callable[[ModelResult], dict[str, Any]] | None = None
     sentences: Callable[[ModelResult], Sequence[str]] | None = None
-    points: Callable[[ModelResult, str], Sequence[str]] = _nothing
-    glance: Callable[[str], Sequence[Column]] = _nothing
+    points: Callable[[ModelResult, str], Sequence[str]] = nothing
+    glance: Callable[[str], Sequence[Column]] = nothing
     glance_note: str = ""
     by_level: tuple[Column, ...] = ()
     tables: Callable[[Sequence[ModelResult], str], Sequence[Table]] | None = None
-    card: Callable[[ModelResult, float], Sequence[Metric]] = _nothing
-    card_notes: Callable[[ModelResult], Sequence[str]] = _nothing
+    card: Callable[[ModelResult, float], Sequence[Metric]] = nothing
+    card_notes: Callable[[ModelResult], Sequence[str]] = nothing
     terminal: Callable[[ModelResult], str] = _silent
     figures: tuple[FigureRow, ...] = ()
     meanings: Mapping[str, str] = field(default_factory=dict)
@@ -216,16 +218,18 @@ class Measure:
         """Return the estimates that a model has."""
         return [one for one in self.readouts if one.value in model.data]
 
-    def summary_of(self, view: ModelResult) -> dict[str, Any]:
-        """Return its entries in the summary, for a model seen in one view."""
+    def entry_of(self, model: ModelResult) -> dict[str, Any]:
+        """Return its entries in the summary that stand once for a model."""
+        return {} if self.entry is None else self.entry(model)
+
+    def view_entry_of(self, view: ModelResult) -> dict[str, Any]:
+        """Return its entries in the summary for a model seen in one view."""
         if self.view_entry is not None:
             return self.view_entry(view)
-        if view.view != view.data.attrs.get("first_view", view.view):
+        if self.entry is not None:
             return {}
         return {
-            one.name: {
-                level_key(level): view.estimate(one, level).to_json() for level in view.levels
-            }
+            one.name: by_level(view, partial(_json, view, one))
             for one in self.measured(view)
             if set(view.data[one.value].dims) <= {"noise", *one.at}
         }
@@ -258,6 +262,10 @@ class Measure:
             return []
         columns = ("Model", "Estimate", "Clean", f"At {noisy}")
         return [Table(self.title.capitalize(), columns, rows, section="measured")]
+
+
+def _json(view: ModelResult, readout: Readout, level: float) -> dict[str, Any]:
+    return view.estimate(readout, level).to_json()
 
 
 def _text(view: ModelResult, level: float, readout: Readout) -> str:

@@ -8,7 +8,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from latentgeo.measures.encoding import Encoding
-from latentgeo.measures.measure import Measure, Metric, Statement, by_level, on_both
+from latentgeo.measures.measure import Measure, Metric, Statement, by_level, nothing, on_both
 from latentgeo.metrics import bootstrap_mean, judge_learned, psnr
 from latentgeo.results import Column, ModelResult, Omission, Readout, plain
 from latentgeo.results.words import NONE, number
@@ -184,13 +184,12 @@ MEASURE = Measure(
     },
     readouts=(PSNR, GAIN, BASELINE),
     entry=_entry,
-    view_entry=lambda view: {},
-    sentences=lambda model: [],  # the verdict begins with them
+    sentences=nothing,  # the verdict begins with them
     points=_points,
     glance=_glance,
     glance_note="PSNR in dB; learned is unknown where a model has no decoder.",
     by_level=(Column("PSNR (dB)", _psnr),),
-    tables=lambda models, noisy: [],
+    tables=nothing,
     card=_card,
     card_notes=_card_notes,
     shown_unlearned=True,

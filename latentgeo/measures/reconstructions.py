@@ -38,9 +38,6 @@ MEASURE = Measure(
     "reconstructions",
     compute,
     Statement("neither", "none: these are images", "eight images a level"),
-    view_entry=lambda view: {},
-    sentences=lambda model: [],
-    tables=lambda models, noisy: [],
     figures=(
         FigureRow(
             "reconstructions",

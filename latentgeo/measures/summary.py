@@ -70,9 +70,9 @@ def _model(model: ModelResult, kind: str) -> dict[str, Any]:
     for view in model.views:
         own = found if view.view == "mean" else found.setdefault("sampled", {})
         for measure in measures_of(kind):
-            own |= measure.summary_of(view)
+            own |= measure.view_entry_of(view)
     for measure in measures_of(kind):
-        found |= measure.entry(model)
+        found |= measure.entry_of(model)
     return found
 
 
@@ -86,7 +86,7 @@ def _path_model(model: ModelResult, kind: str) -> dict[str, Any]:
         "omitted": [one._asdict() for one in omissions_of(model.data)],
     }
     for measure in measures_of(kind):
-        own = measure.entry(model)
+        own = measure.entry_of(model)
         found["measures"] |= own.pop("measures", {})
         found |= own
     return found

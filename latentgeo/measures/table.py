@@ -1,5 +1,9 @@
 """The table of measures, into which users register their own."""
 
+from typing import Protocol
+
+import xarray as xr
+
 from latentgeo.measures import (
     decoder_metric,
     hilbert_dimension,
@@ -21,6 +25,7 @@ from latentgeo.measures.paths import (
     realism,
 )
 from latentgeo.registry import Registry
+from latentgeo.results import annotate, with_omissions
 
 _ROWS = (
     reconstructions.MEASURE,
@@ -64,3 +69,40 @@ def register_measure(measure: Measure, *, replace: bool = False) -> None:
         When there is one of this name already and `replace` is false.
     """
     MEASURES.register(measure.name, measure, replace=replace)
+
+
+class Subject(Protocol):
+    """What measures are computed of: the latents of a model, or its paths."""
+
+    @property
+    def has(self) -> dict[str, bool]:
+        """What the model has that a measure may need."""
+
+    @property
+    def samples(self) -> int:
+        """Number of images, or of pairs."""
+
+
+def measure_all(kind: str, subject: Subject) -> list[xr.Dataset]:
+    """Compute every measure of a kind, each with its omission where it cannot be.
+
+    Parameters
+    ----------
+    kind : str
+        "analysis", "interpolation" or "lines".
+    subject : Encoding or ModelPaths
+        What is measured.
+
+    Returns
+    -------
+    list of xarray.Dataset
+        Variables that say themselves how they are read, one data set for each measure.
+    """
+    parts = []
+    for measure in measures_of(kind):
+        omission = measure.lacks(subject.has, subject.samples)
+        if omission is None:
+            parts.append(annotate(measure.compute(subject), measure.readouts))
+        else:
+            parts.append(with_omissions(xr.Dataset(), [omission]))
+    return parts

@@ -376,7 +376,6 @@ MEASURE = Measure(
     ),
     readouts=(ACTIVE, DIVERGENCE),
     entry=_entry,
-    view_entry=lambda view: {},
     sentences=_sentences,
     points=_points,
     tables=_tables,

@@ -4,30 +4,24 @@ from typing import Any
 
 import xarray as xr
 
-from latentgeo.measures.measure import FigureRow, Measure, Statement
-from latentgeo.measures.paths.model_paths import ImagePaths, LinePaths
+from latentgeo.measures.measure import FigureRow, Measure, Statement, nothing
+from latentgeo.measures.paths.model_paths import ImagePaths, ModelPaths
 from latentgeo.measures.paths.variables import entry, per_pair, readouts
 
 READOUTS = readouts(pairs=["ends_apart"])
 
 
-def compute(paths: ImagePaths | LinePaths) -> xr.Dataset:
+def compute(paths: ModelPaths) -> xr.Dataset:
     """Keep the images of a few paths, and count the pixels outside their range."""
     pairs, steps = paths.path.shape[:2]
     clamped = paths.clamped()
-    examples = paths.examples()
-    pixels = examples["example_start"][1][0].size
-    variables: dict[str, Any] = {"clamped_share": ((), clamped / (pairs * steps * pixels))}
+    variables: dict[str, Any] = {"clamped_share": ((), clamped / paths.pixels / pairs / steps)}
     if isinstance(paths, ImagePaths):
-        pixels = paths.targets[0].numel()  # the examples may be smaller
-        variables = {
-            "clamped_share": ((), clamped / pixels / pairs / steps),
-            "image_step": (("pair", "gap"), paths.moved),
-            **per_pair("ends_apart", paths.apart, paths.seed),
-        }
+        variables["image_step"] = (("pair", "gap"), paths.moved)
+        variables |= per_pair("ends_apart", paths.apart, paths.seed)
     else:
         variables["clamped"] = ((), clamped)
-    return paths.dataset(variables | examples)
+    return paths.dataset(variables | paths.examples())
 
 
 MEASURE = Measure(
@@ -37,8 +31,8 @@ MEASURE = Measure(
     kinds=("interpolation", "lines"),
     readouts=READOUTS,
     entry=entry(READOUTS),
-    sentences=lambda model: [],
-    tables=lambda models, between: [],
+    sentences=nothing,
+    tables=nothing,
     figures=(
         FigureRow(
             "interpolation_grid",

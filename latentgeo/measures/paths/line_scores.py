@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from latentgeo.measures.measure import Measure, Statement
+from latentgeo.measures.measure import Measure, Statement, nothing
 from latentgeo.measures.paths.model_paths import LinePaths
 from latentgeo.measures.paths.realism import latent_text
 from latentgeo.measures.paths.variables import along_steps, entry, readouts, text, with_interval
@@ -104,7 +104,7 @@ MEASURE = Measure(
     kinds=("lines",),
     readouts=READOUTS,
     entry=entry(READOUTS),
-    sentences=lambda model: [],
+    sentences=nothing,
     tables=_tables,
     terminal=_terminal,
     meanings={

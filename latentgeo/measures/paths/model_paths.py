@@ -1,6 +1,7 @@
 """The paths of one model, decoded and ready to be measured, with what several measures share."""
 
 import json
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -32,7 +33,7 @@ _IMAGE = ("image_channel", "image_row", "image_column")
 
 
 @dataclass(frozen=True)
-class ModelPaths:
+class ModelPaths(ABC):
     """Paths between the latents of one model.
 
     Parameters
@@ -47,19 +48,37 @@ class ModelPaths:
     seed: int
 
     @property
+    @abstractmethod
     def path(self) -> Tensor:
         """Latents along each path, (pairs, steps, C, H, W)."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def moved(self) -> NDArray[np.float64]:
         """How far the image moves from each step to the next, (pairs, steps - 1)."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def effects(self) -> dict[str, NDArray[np.float64]]:
         """What becomes of each path's images, by name."""
-        raise NotImplementedError
+
+    @property
+    @abstractmethod
+    def pixels(self) -> int:
+        """Numbers of one decoded image."""
+
+    @abstractmethod
+    def clamped(self) -> int:
+        """Count the pixels that the decoder made outside its range."""
+
+    @abstractmethod
+    def examples(self) -> dict[str, Any]:
+        """Return the images of a few paths, beside the real ones at their ends."""
+
+    @property
+    def samples(self) -> int:
+        """Number of pairs."""
+        return len(self.path)
 
     @property
     def has(self) -> dict[str, bool]:
@@ -130,9 +149,14 @@ class ImagePaths(ModelPaths):
         return self.model.target(self.ends.batch(slice(None)))
 
     @property
+    def pixels(self) -> int:
+        """Numbers of one decoded image."""
+        return self.targets[0].numel()
+
+    @property
     def batch(self) -> int:
         """Images that are encoded or decoded at once."""
-        return max(1, min(_MOST_AT_ONCE, _NUMBERS // self.targets[0].numel()))
+        return max(1, min(_MOST_AT_ONCE, _NUMBERS // self.pixels))
 
     @property
     def decode(self) -> Net:
@@ -240,6 +264,11 @@ class LinePaths(ModelPaths):
     def path(self) -> Tensor:
         """Latents along each path."""
         return self.decoded.latents
+
+    @property
+    def pixels(self) -> int:
+        """Numbers of one decoded image."""
+        return self.decoded.images[0, 0].numel()
 
     @cached_property
     def scores(self) -> LineScores:

@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from latentgeo.errors import reason_of
 from latentgeo.geometry import geodesic, path_length, pullback_statistics
-from latentgeo.measures.measure import Measure, Statement
+from latentgeo.measures.measure import Measure, Statement, nothing
 from latentgeo.measures.paths.variables import entry, per_pair, readouts, text
 from latentgeo.metrics import MeanInterval, bootstrap_median
 from latentgeo.metrics.interpolation import Net
@@ -207,7 +207,7 @@ MEASURE = Measure(
     kinds=("interpolation",),
     readouts=READOUTS,
     entry=entry(READOUTS),
-    sentences=lambda model: [],
+    sentences=nothing,
     tables=_tables,
     meanings={
         "Length and geodesic": "How far the image moves in pixel space along the path. The "

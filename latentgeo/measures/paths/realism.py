@@ -10,7 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentgeo.measures.measure import Measure, Statement
+from latentgeo.measures.measure import Measure, Statement, nothing
 from latentgeo.measures.paths.variables import (
     against_the_ends,
     along_steps,
@@ -170,7 +170,7 @@ MEASURE = Measure(
     kinds=("interpolation",),
     readouts=READOUTS,
     entry=entry(READOUTS),
-    sentences=lambda model: [],
+    sentences=nothing,
     tables=_tables,
     meanings={
         "Sharpness": "Variance of the image's Laplacian. Compare it with that of real images: "

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
 from latentgeo.metrics import MeanInterval, bootstrap_mean
@@ -145,12 +144,6 @@ def middle(values: NDArray[Any]) -> NDArray[np.float64]:
     last = values.shape[1] - 1
     halfway: NDArray[np.float64] = values[:, [last // 2, (last + 1) // 2]].mean(axis=1)
     return halfway
-
-
-def as_dataset(variables: dict[str, Any], steps: int) -> xr.Dataset:
-    """Put variables over named dimensions into one data set."""
-    coordinates = {"step": np.linspace(0, 1, steps), "bound": BOUNDS}
-    return xr.Dataset(variables, coords=coordinates)
 
 
 def _inside(values: NDArray[Any]) -> NDArray[np.float64]:
