@@ -1,5 +1,6 @@
 """Which figures results have, what stands below them, and how they are written."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,9 +60,8 @@ def draw_figures(tree: xr.DataTree, folder: Path) -> list[FigureFile]:
     list of FigureFile
         What was drawn, in the order of the measures. See `undrawn` for the rest.
     """
-    missing = undrawn(tree)
     for name, row in figure_rows(_kind(tree)).items():
-        if name not in missing:
+        with suppress(reading.NothingToDrawError):
             save_figure(row.draw(tree).plot().figure_, folder / name)
     return found_figures(tree, folder)
 

@@ -258,9 +258,13 @@ def having(tree: xr.DataTree, variable: str) -> dict[str, xr.Dataset]:
     NothingToDrawError
         When no model has it.
     """
-    found = {label: data for label, data in models(tree).items() if variable in data}
+    return _having(models(tree), variable, absence(variable))
+
+
+def _having(every: dict[str, xr.Dataset], variable: str, lack: str) -> dict[str, xr.Dataset]:
+    found = {label: data for label, data in every.items() if variable in data}
     if not found:
-        raise NothingToDrawError(absence(variable))
+        raise NothingToDrawError(lack)
     return found
 
 
@@ -295,30 +299,9 @@ def _series(tree: xr.DataTree, views: Sequence[str], variable: str) -> Iterator[
 
 
 def paths_having(tree: xr.DataTree, variable: str) -> dict[str, xr.Dataset]:
-    """Return the models of results along paths that have a variable.
-
-    Parameters
-    ----------
-    tree : xarray.DataTree
-        Results along paths.
-    variable : str
-        What a figure shows.
-
-    Returns
-    -------
-    dict of str to xarray.Dataset
-
-    Raises
-    ------
-    NothingToDrawError
-        When no model has it.
-    """
-    found = {model.label: model.data for model in models_of(tree) if variable in model.data}
-    if not found:
-        raise NothingToDrawError(
-            f"these results hold no {variable.replace('_', ' ')}; interpolate anew"
-        )
-    return found
+    """Return the models of results along paths that have a variable; as `having` does."""
+    lack = f"these results hold no {variable.replace('_', ' ')}; interpolate anew"
+    return _having({model.label: model.data for model in models_of(tree)}, variable, lack)
 
 
 def style_of(tree: xr.DataTree, label: str) -> LineStyle:
