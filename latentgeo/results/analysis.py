@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -114,35 +115,20 @@ _LEARNED = {True: "yes", False: "no", None: "unknown"}
 
 def _rows(model: ModelResult, readout: Readout) -> Iterator[tuple[Any, ...]]:
     """Yield the rows of one estimate, over every coordinate that it has."""
-    values = model.data[readout.value]
-    ends = model.data.get(readout.interval)
-    for place in np.ndindex(values.shape):
-        at = dict(zip(map(str, values.dims), place, strict=True))
-        where = {
-            name: values[name].values[index] if name in values.coords else index
-            for name, index in at.items()
-        }
-        low = high = np.nan
-        if ends is not None and _is_at_default(readout, where, ends):
-            own = ends.isel({name: index for name, index in at.items() if name in ends.dims})
-            low, high = (float(own.isel(bound=bound)) for bound in (0, 1))
+    names = [str(name) for name in model.data[readout.value].dims]
+    for values in product(*(model.data[name].values for name in names)):
+        where = dict(zip(names, values, strict=True))
+        one = readout.read(model.data, **where)
         statistic = ", ".join(
             f"{name}={value}" for name, value in where.items() if name not in ("view", "noise")
         )
         yield (
             model.label,
             str(where.get("view", "mean")),
-            float(where["noise"]) if "noise" in where else np.nan,
+            float(where.get("noise", np.nan)),
             readout.name,
             statistic,
-            float(values.values[place]),
-            low,
-            high,
+            one.value,
+            one.low,
+            one.high,
         )
-
-
-def _is_at_default(readout: Readout, where: dict[str, Any], ends: xr.DataArray) -> bool:
-    """Return whether the interval is of this value, which may have dimensions that it lacks."""
-    return all(
-        value == readout.at.get(name) for name, value in where.items() if name not in ends.dims
-    )
