@@ -80,3 +80,17 @@ def _data_folder() -> Path | None:
     if named and (Path(named) / "mnist").is_dir():
         return Path(named)
     return None
+
+
+@pytest.fixture
+def run_cli(capsys):
+    """Give a function that runs a command: its exit code, and what it printed."""
+    from latentgeo.cli import main
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as left:
+            main([str(argument) for argument in arguments])
+        output = capsys.readouterr()
+        return left.value.code, output.out, output.err
+
+    return run

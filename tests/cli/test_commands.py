@@ -29,17 +29,6 @@ TINY = [
 
 
 @pytest.fixture
-def run_cli(capsys):
-    def run(*arguments):
-        with pytest.raises(SystemExit) as left:
-            main([str(argument) for argument in arguments])
-        output = capsys.readouterr()
-        return left.value.code, output.out, output.err
-
-    return run
-
-
-@pytest.fixture
 def refused(run_cli):
     """Run a command that must fail with exit code 2 and one line without a traceback."""
 

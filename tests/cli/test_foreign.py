@@ -9,7 +9,6 @@ import xarray as xr
 from torch import nn
 
 from latentgeo.checkpoints import consent
-from latentgeo.cli import main
 
 NET = """
 import torch
@@ -24,17 +23,6 @@ class Net(nn.Module):
     def forward(self, images):
         return self.decoder(self.encoder(images).chunk(2, 1)[0])
 """
-
-
-@pytest.fixture
-def run_cli(capsys):
-    def run(*arguments):
-        with pytest.raises(SystemExit) as left:
-            main([str(argument) for argument in arguments])
-        output = capsys.readouterr()
-        return left.value.code, output.out, output.err
-
-    return run
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from matplotlib.image import imread
 from torch import nn
 
 from latentgeo import InputError
-from latentgeo.cli import main
 from latentgeo.comparison import compare
 from latentgeo.figures import (
     InterpolationGridDisplay,
@@ -231,17 +230,6 @@ def test_a_tree_without_paths_is_refused():
     for display in (InterpolationGridDisplay, PathCurvesDisplay):
         with pytest.raises(NothingToDrawError, match="interpolate anew"):
             display.from_paths(tree)
-
-
-@pytest.fixture
-def run_cli(capsys):
-    def run(*arguments):
-        with pytest.raises(SystemExit) as left:
-            main([str(argument) for argument in arguments])
-        output = capsys.readouterr()
-        return left.value.code, output.out, output.err
-
-    return run
 
 
 def test_the_commands(run_cli, analysis, tmp_path):
