@@ -139,10 +139,7 @@ def _facts(found: Analysis) -> Facts:
         "noise": summary.get("noise"),
         "number of images": summary.get("samples"),
         "seed": summary.get("seed"),
-        **{
-            f"setting {name}": value
-            for name, value in _settings(recorded.get("settings", {})).items()
-        },
+        **_settings(recorded.get("settings", {})),
         **_images(found.tree),
         "SHA-256 of the images (their size, split, pixels and labels)": recorded["data_sha256"],
     }
@@ -156,7 +153,7 @@ def _settings(recorded: Facts) -> Facts:
     known = AnalysisSettings().model_dump(mode="json") | recorded
     presentation = {name for measure in measures_of("analysis") for name in measure.presentation}
     apart = presentation | set(EncodingSettings.model_fields) - {"draws"}
-    return {name: value for name, value in known.items() if name not in apart}
+    return {f"setting {name}": value for name, value in known.items() if name not in apart}
 
 
 def _images(tree: xr.DataTree) -> Facts:
