@@ -76,7 +76,7 @@ def two_nn(repeats: int) -> Rows:
                 found = []
                 for _ in range(repeats):
                     points, kind = draw(rng, n, d)
-                    found.append(two_nn_dimension(points, metric=kind))  # type: ignore[arg-type]
+                    found.append(two_nn_dimension(points, metric=kind))
                 value, low, high, *_ = map(np.array, zip(*found, strict=True))
                 mean = value.mean()
                 alone = np.exp(1.96 / np.sqrt(0.9 * n))
