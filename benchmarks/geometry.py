@@ -6,6 +6,9 @@ counts. On a machine that does other work meanwhile the numbers mean little: the
     pip install pyriemann POT
     python benchmarks/geometry.py --out benchmarks/results            # the whole table
     python benchmarks/geometry.py --device cuda --out benchmarks/results
+
+On a card the peer is the same function on the CPU of its machine, and products are set beside the
+card's own rate in float64.
 """
 
 import argparse
@@ -14,15 +17,16 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from latentgeo import geometry
 from latentgeo.geometry import _linalg
@@ -57,43 +61,72 @@ def main() -> None:
     machine = _machine(arguments.device)
     print(f"{machine['processor']}, {machine['cores']} cores, load {machine['load']}", flush=True)
     lines = []
-    for measure in _measures(arguments.device, arguments.samples):
-        for line in measure():
-            lines.append(line)
-            print(_row(line), flush=True)
-    memory = _memory_in_a_fresh_process(arguments.samples) if arguments.device == "cpu" else {}
+    for line in _lines(arguments.device, arguments.samples, arguments.peers):
+        lines.append(line)
+        print(_row(line), flush=True)
+    with_memory = arguments.device == "cpu" and arguments.peers
+    memory = _memory_in_a_fresh_process(arguments.samples) if with_memory else {}
     machine["load at the end"] = _load()
     _write(arguments, machine, lines, memory)
 
 
-def log_euclidean(device: str) -> list[Line]:
+def without_peers(device: str, samples: int) -> Iterator[Line]:
+    """Our functions on a device and on the CPU beside it."""
+    rng = np.random.default_rng(0)
+    count = min(300, samples)
+    matrices, latents = definite(count, 49), rng.normal(size=(samples, 128, 7, 7))
+    subspaces = rng.normal(size=(2, count, 128, 49))
+    metrics = ("log-euclidean", "bures-wasserstein", "affine-invariant")
+    works: dict[str, tuple[Any, Callable[[Tensor], Any]]] = {
+        f"{metric}, all pairs, n={count}, d=49": (
+            matrices,
+            lambda x, metric=metric: geometry.pairwise_distance(x, metric=metric),
+        )
+        for metric in metrics
+    }
+    works[f"principal angles, {count} pairs of (128, 49)"] = (
+        subspaces,
+        lambda x: geometry.principal_angles(x[0], x[1]),
+    )
+    works[f"spectra and ranks, {samples} latents 7x7x128"] = (latents, _spectra_and_ranks)
+    for work, (given, function) in works.items():
+        here = torch.from_numpy(given)
+        there = here.to(device)
+        ours = best(lambda there=there, function=function: function(there), rounds=3)
+        theirs = best(lambda here=here, function=function: function(here), rounds=2)
+        yield Line(work, "its CPU", ours, theirs, 0.0)
+    yield from gram(device, samples)
+    yield from eigensolvers(device, min(2000, 7 * count))
+
+
+def log_euclidean() -> list[Line]:
     """All pairs of definite matrices under the log-Euclidean metric."""
     x = definite(300, 49)
-    ours = best(lambda: _all_pairs(x, "log-euclidean", device))
+    ours = best(lambda: _all_pairs(x, "log-euclidean"))
     theirs = best(lambda: _pyriemann(x, "logeuclid"))
     return [Line("log-Euclidean, all pairs, n=300, d=49", "pyRiemann", ours, theirs, 1.0)]
 
 
-def bures_wasserstein(device: str) -> list[Line]:
+def bures_wasserstein() -> list[Line]:
     """All pairs under the Bures–Wasserstein distance."""
     x = definite(300, 49)
-    ours = best(lambda: _all_pairs(x, "bures-wasserstein", device))
+    ours = best(lambda: _all_pairs(x, "bures-wasserstein"))
     theirs = best(lambda: _pyriemann(x, "wasserstein"), rounds=1)
     lines = [Line("Bures-Wasserstein, all pairs, n=300, d=49", "pyRiemann", ours, theirs, 10.0)]
     small = definite(300, 7)
-    ours = best(lambda: _all_pairs(small, "bures-wasserstein", device))
+    ours = best(lambda: _all_pairs(small, "bures-wasserstein"))
     theirs = best(lambda: _pot(small), rounds=1)
     lines.append(Line("Bures-Wasserstein, all pairs, n=300, d=7", "POT", ours, theirs, 1.0))
     return lines
 
 
-def affine_invariant(device: str) -> list[Line]:
+def affine_invariant() -> list[Line]:
     """All pairs under the affine-invariant metric."""
     lines = []
     for size in (7, 49):
         x = definite(300, size)
         work = f"affine-invariant, all pairs, n=300, d={size}"
-        ours = best(lambda x=x: _all_pairs(x, "affine-invariant", device))
+        ours = best(lambda x=x: _all_pairs(x, "affine-invariant"))
         theirs = best(lambda x=x: _pyriemann(x, "riemann"))
         lines.append(Line(work, "pyRiemann", ours, theirs, 1.5))
         some = x[:60]
@@ -104,20 +137,20 @@ def affine_invariant(device: str) -> list[Line]:
     return lines
 
 
-def angles(device: str) -> list[Line]:
+def angles() -> list[Line]:
     """Principal angles of pairs of subspaces."""
     from scipy.linalg import subspace_angles
 
     a, b = np.random.default_rng(0).normal(size=(2, 300, 128, 49))
-    ours = best(lambda: geometry.principal_angles(_to(a, device), _to(b, device)))
+    ours = best(lambda: geometry.principal_angles(a, b))
     theirs = best(lambda: [subspace_angles(x, y) for x, y in zip(a, b, strict=True)], rounds=2)
     return [Line("principal angles, 300 pairs of (128, 49)", "scipy", ours, theirs, 6.0)]
 
 
-def ranks(device: str, samples: int) -> list[Line]:
+def ranks(samples: int) -> list[Line]:
     """Spectra and ranks of the three unfoldings of latents."""
     z = np.random.default_rng(0).normal(size=(samples, 128, 7, 7)).astype(np.float32)
-    ours = best(lambda: _spectra_and_ranks(_to(z, device)), rounds=3)
+    ours = best(lambda: _spectra_and_ranks(z), rounds=3)
     theirs = best(lambda: _ranks_by_numpy(z), rounds=1)
     return [Line(f"spectra and ranks, {samples} latents 7x7x128", "numpy loop", ours, theirs, 4.0)]
 
@@ -135,11 +168,11 @@ def gram(device: str, samples: int) -> list[Line]:
     return [Line(work, "float64 matrix product", ours, operations / rate, 0.5, note)]
 
 
-def eigensolvers(device: str) -> list[Line]:
+def eigensolvers(device: str, count: int) -> list[Line]:
     """Batched eigenvalues on the card beside the CPU: where routing should send them."""
     lines = []
     for size in (7, 16, 32, 49, 64, 128):
-        x = torch.from_numpy(definite(2000 if size < 64 else 300, size))
+        x = torch.from_numpy(definite(count if size < 64 else -(-count // 7), size))
         there = x.to(device)
         ours = best(lambda there=there: torch.linalg.eigvalsh(there))
         theirs = best(lambda x=x: _linalg.eigvalsh(x))
@@ -169,20 +202,20 @@ def best(function: Callable[[], Any], rounds: int = 5) -> float:
     return min(times)
 
 
-def _measures(device: str, samples: int) -> list[Callable[[], list[Line]]]:
-    measures: list[Callable[[], list[Line]]] = [
-        lambda: log_euclidean(device),
-        lambda: affine_invariant(device),
-        lambda: angles(device),
-        lambda: ranks(device, samples),
-        lambda: gram(device, samples),
-        lambda: bures_wasserstein(device),
-    ]
-    return measures if device == "cpu" else [*measures, lambda: eigensolvers(device)]
+def _lines(device: str, samples: int, peers: bool) -> Iterator[Line]:
+    if device != "cpu" or not peers:
+        yield from without_peers(device, samples)
+        return
+    yield from log_euclidean()
+    yield from affine_invariant()
+    yield from angles()
+    yield from ranks(samples)
+    yield from gram(device, samples)
+    yield from bures_wasserstein()
 
 
-def _all_pairs(x: Any, metric: str, device: str) -> Any:
-    return geometry.pairwise_distance(_to(x, device), metric=metric)
+def _all_pairs(x: Any, metric: str) -> Any:
+    return geometry.pairwise_distance(x, metric=metric)
 
 
 def _to(x: Any, device: str) -> Any:
@@ -293,7 +326,10 @@ def _load() -> str:
 
 
 def _version(name: str) -> str:
-    return version(name)
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "absent"
 
 
 def _row(line: Line) -> str:
@@ -352,6 +388,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--out", default="benchmarks/results", help="folder of the tables")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--samples", type=int, default=10_000, help="of the large lines")
+    parser.add_argument("--no-peers", dest="peers", action="store_false", help="as on a card")
     parser.add_argument("--memory", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()
 

@@ -1,16 +1,19 @@
 """Is training as fast as the machine? Our loop, a bare loop by hand, and pythae's trainer.
 
-    python benchmarks/training.py [--turns 40] [--device cuda] [--pythae PYTHON] [--out FOLDER]
+    python benchmarks/training.py [--turns 40] [--pythae PYTHON] [--out FOLDER]
+    python benchmarks/training.py --device cuda [--turns 10] [--out FOLDER]
 
 All train the same nets on the same images of MNIST from memory, with Adam at the same rate, in one
 process each; these take turns of a few steps, and are compared within a round. All compute in
 float32; ours does so once more in bfloat16 with float32 weights. The bare loop is the limit: it has
 the images ready as floating point, knows its nets, and does nothing that the weights do not need. A
 step is timed from the end of the one before, with all that is done for it; validation and saving
-are left out. pythae has no ACAI. Where it is not installed beside latentgeo (it asks for a backport
-of a part of Python), --pythae names the Python of an environment that has both, and without one its
-column stays empty. How much of the machine is used is the floating-point operations of a step,
-counted by torch, over those that one more process makes of products of large float32 matrices.
+are left out. On a GPU our loop is timed with its step recorded as a CUDA graph, in each precision,
+beside the same loop that launches kernel by kernel. pythae has no ACAI. Where it is not installed
+beside latentgeo (it asks for a backport of a part of Python), --pythae names the Python of an
+environment that has both, and without one its column stays empty. How much of the machine is used
+is the floating-point operations of a step, counted by torch, over those that one more process makes
+of products of large float32 matrices.
 """
 
 import argparse
@@ -18,7 +21,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -48,8 +51,13 @@ from latentgeo.training.run import Run
 FLOAT32 = "32-true"
 SEED = 0
 RATE = 1e-3
-WARMUP = 5
+# Enough for a step to be recorded on a GPU.
+WARMUP = 8
 AIMS = {"bare": 0.97, "pythae": 1.3}
+#: How many times as fast as the loop that launches kernel by kernel, on a GPU.
+GPU_AIMS = {"sctc": 3.0, "aae": 5.0, "acai": 5.0}
+TURNS = {"cpu": 40, "cuda": 10}
+_IMAGES = 60_000
 # Rows of a matrix whose products use a device as far as it goes, and take no seconds.
 MATRIX = {"cpu": 1536, "cuda": 8192}
 
@@ -87,24 +95,35 @@ CASES = {
 def main() -> None:
     """Measure all and write one table, or, given a side, be the process that is measured."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--turns", type=int, default=40)
+    parser.add_argument("--turns", type=int)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--pythae", metavar="PYTHON", default=sys.executable)
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
+    device, turns = chosen.device, chosen.turns or TURNS[chosen.device]
     if chosen.side is not None:
-        be_measured(chosen.side, CASES[chosen.cases[0]], chosen.turns, chosen.device)
+        be_measured(chosen.side, case_on(device, chosen.cases[0], turns), turns, device)
         return
     before, images = os.getloadavg(), load("mnist", "train")
-    found = {
-        name: compare(name, chosen.turns, chosen.pythae, chosen.device) for name in chosen.cases
-    }
-    work = {name: work_per_image(CASES[name], images) for name in found}
-    table = to_table(found, chosen.turns, before, work, chosen.device)
-    write_text(chosen.out / f"training-{chosen.device}.md", table)
+    write = to_table if device == "cpu" else to_gpu_table
+    found: dict[str, dict[str, list[float]]] = {}
+    for name in chosen.cases:
+        found[name] = compare(name, turns, chosen.pythae, device)
+        work = {name: work_per_image(CASES[name], images) for name in found}
+        # Written after each net: a machine that is lent may be taken away.
+        table = write(found, turns, before, work, device)
+        write_text(chosen.out / f"training-{device}.md", table)
     print(table)
+
+
+def case_on(device: str, name: str, turns: int) -> Case:
+    """Return a case, on a GPU with as many steps in a turn as there are images."""
+    case = CASES[name]
+    if device == "cpu":
+        return case
+    return replace(case, steps=(_IMAGES // case.batch - WARMUP) // turns)
 
 
 def compare(case: str, turns: int, pythae: str, device: str) -> dict[str, list[float]]:
@@ -112,7 +131,7 @@ def compare(case: str, turns: int, pythae: str, device: str) -> dict[str, list[f
     given = ["--cases", case, "--turns", str(turns), "--device", device]
     commands = {
         side: [pythae if side == "pythae" else sys.executable, __file__, "--side", side, *given]
-        for side in SIDES
+        for side in SIDES_ON[device]
     }
     return measure_in_turns(commands, turns)
 
@@ -133,6 +152,12 @@ def work_per_image(case: Case, images: ImageDataset) -> float:
     return float(counted.get_total_flops()) / case.batch
 
 
+def rounded_matrix_product(case: Case, images: ImageDataset, device: str, on_step: OnStep) -> None:
+    """Multiply large matrices as often as steps are made, in TF32."""
+    torch.set_float32_matmul_precision("high")
+    matrix_product(case, images, device, on_step)
+
+
 def matrix_product(case: Case, images: ImageDataset, device: str, on_step: OnStep) -> None:
     """Multiply large matrices as often as steps are made."""
     one = torch.randn(MATRIX[device], MATRIX[device], device=device)
@@ -141,9 +166,7 @@ def matrix_product(case: Case, images: ImageDataset, device: str, on_step: OnSte
         on_step()
 
 
-def settings(
-    case: Case, images: ImageDataset, device: str = "cpu", precision: str = FLOAT32
-) -> TrainConfig:
+def settings(case: Case, images: ImageDataset, device: str = "cpu", **more: Any) -> TrainConfig:
     """Return the settings of a run of one epoch."""
     return one_epoch(
         images,
@@ -154,7 +177,7 @@ def settings(
         learning_rate=RATE,
         seed=SEED,
         device=device,
-        precision=precision,
+        **more,
     )
 
 
@@ -163,11 +186,9 @@ def fresh(case: Case, images: ImageDataset) -> Autoencoder:
     return seeded_model(settings(case, images), Splits(images, images))
 
 
-def ours(
-    case: Case, images: ImageDataset, device: str, on_step: OnStep, precision: str = FLOAT32
-) -> Weights:
+def ours(case: Case, images: ImageDataset, device: str, on_step: OnStep, **more: Any) -> Weights:
     """Train as `latentgeo train --quiet` does."""
-    config = settings(case, images, device, precision)
+    config = settings(case, images, device, **more)
     model, splits = fresh(case, images), Splits(images, images.take(2))
     with tempfile.TemporaryDirectory() as folder:
         run = Run(config, model, splits, RunFolder(Path(folder)), torch.device(device))
@@ -178,7 +199,17 @@ def ours(
 
 def ours_bf16(case: Case, images: ImageDataset, device: str, on_step: OnStep) -> Weights:
     """Train as with `--precision bf16-mixed`."""
-    return ours(case, images, device, on_step, "bf16-mixed")
+    return ours(case, images, device, on_step, precision="bf16-mixed")
+
+
+def ours_tf32(case: Case, images: ImageDataset, device: str, on_step: OnStep) -> Weights:
+    """Train as with `--precision tf32`."""
+    return ours(case, images, device, on_step, precision="tf32")
+
+
+def ours_eager(case: Case, images: ImageDataset, device: str, on_step: OnStep) -> Weights:
+    """Train as with `--no-graph`: kernel by kernel."""
+    return ours(case, images, device, on_step, graph=False)
 
 
 def bare(case: Case, images: ImageDataset, device: str, on_step: OnStep) -> Weights:
@@ -381,6 +412,13 @@ SIDES: dict[str, Callable[[Case, ImageDataset, str, OnStep], Weights | None]] = 
     "pythae": pythae,
     "bf16": ours_bf16,
     "matrix": matrix_product,
+    "eager": ours_eager,
+    "tf32": ours_tf32,
+    "rounded matrix": rounded_matrix_product,
+}
+SIDES_ON = {
+    "cpu": ("ours", "bare", "pythae", "bf16", "matrix"),
+    "cuda": ("ours", "eager", "tf32", "bf16", "bare", "matrix", "rounded matrix"),
 }
 
 
@@ -436,6 +474,56 @@ def _row(case: Case, sides: Mapping[str, list[float]], work: float, device: str)
         speeds["bf16"],
         _ratio(sides["ours"], sides["bf16"]),
     ]
+    return f"| {' | '.join(cells)} |"
+
+
+def to_gpu_table(
+    found: Mapping[str, Mapping[str, list[float]]],
+    turns: int,
+    before: tuple[float, ...],
+    work: Mapping[str, float],
+    device: str,
+) -> str:
+    """Write the table of a GPU with what made it."""
+    place, size = torch.cuda.get_device_name(), MATRIX[device]
+    aims = ", ".join(f"{name} {aim:g}" for name, aim in GPU_AIMS.items())
+    return "\n".join(
+        [
+            f"# Training on a GPU: {place}",
+            "",
+            f"MNIST from memory, Adam; images per second, from the median of {turns} turns of some "
+            "steps, after a warm-up in which a step is recorded as a CUDA graph. Each side is a "
+            "process, and these take turns; a ratio is taken within a round: its median over the "
+            "rounds [95 % interval]. Validation and saving are left out. Eager is our float32 loop "
+            "that launches kernel by kernel (`--no-graph`), bare a hand-written one.",
+            f"{say_machine(provenance(), before, f' with {torch.get_num_threads()} threads')} "
+            f"Command: `python benchmarks/training.py --device {device}`.",
+            f"Aims, the fastest precision over eager float32: {aims}.",
+            "",
+            f"Used: the operations of our steps over those of products of {size}×{size} matrices "
+            "in the same time and precision, made in the same rounds.",
+            "",
+            "| net | batch | eager | bare | float32 | TF32 | bf16 | float32 / eager | TF32 / eager "
+            "| bf16 / eager | MFLOP an image | used in float32 | used in TF32 |",
+            "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
+            *(_gpu_row(name, sides, work[name], turns) for name, sides in found.items()),
+            "",
+        ]
+    )
+
+
+def _gpu_row(name: str, sides: Mapping[str, list[float]], work: float, turns: int) -> str:
+    case = case_on("cuda", name, turns)
+    images = case.batch * case.steps
+    shown = ("eager", "bare", "ours", "tf32", "bf16")
+    speeds = [f"{images / np.median(sides[side]):,.0f}" for side in shown]
+    ratios = [_ratio(sides["eager"], sides[side]) for side in ("ours", "tf32", "bf16")]
+    share = work * images / (2 * MATRIX["cuda"] ** 3 * case.steps)
+    used = [
+        f"{share * np.median(np.divide(sides[matrix], sides[side])):.1%}"
+        for matrix, side in (("matrix", "ours"), ("rounded matrix", "tf32"))
+    ]
+    cells = [case.title, str(case.batch), *speeds, *ratios, f"{work / 1e6:,.1f}", *used]
     return f"| {' | '.join(cells)} |"
 
 

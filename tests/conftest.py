@@ -17,12 +17,21 @@ import torch
 def pytest_collection_modifyitems(items):
     """Skip tests on real files where there are none; LATENTGEO_NO_SKIP=1 lets them fail."""
     _skip_without_pythae(items)
+    _skip_without_gpu(items)
     if _data_folder() is not None or os.environ.get("LATENTGEO_NO_SKIP") == "1":
         return
     skip = pytest.mark.skip(reason="LATENTGEO_DATA does not name a folder with mnist/ in it")
     for item in items:
         if "real_data" in item.keywords:
             item.add_marker(skip)
+
+
+def _skip_without_gpu(items):
+    if not torch.cuda.is_available():
+        skip = pytest.mark.skip(reason="no GPU that speaks CUDA here")
+        for item in items:
+            if "gpu" in item.keywords:
+                item.add_marker(skip)
 
 
 @pytest.fixture(scope="session")

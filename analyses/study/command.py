@@ -64,6 +64,8 @@ def request_of(study: Study, chosen: argparse.Namespace) -> Request:
         getattr(chosen, "device", "auto"),
         data,
         asked,
+        getattr(chosen, "models", None) or (),
+        getattr(chosen, "precision", "32-true"),
     )
 
 
@@ -82,6 +84,8 @@ def _parser(study: Study) -> argparse.ArgumentParser:
         "--seeds": {"type": count, "help": "how many seeds; default: the scale's"},
         "--workers": {"type": count, "default": workers, "help": f"processes; default: {workers}"},
         "--device": {"default": "auto", "help": "auto, cpu or cuda"},
+        "--precision": {"default": "32-true", "help": "as of `latentgeo train`"},
+        "--models": {"nargs": "+", "help": "train and measure these alone, and gather nothing"},
     }
     for flag, how in {**study.arguments, **(common if study.trains else {})}.items():
         parser.add_argument(flag, **how)

@@ -52,6 +52,8 @@ class Run:
         What is trained.
     group : str
         A folder between `runs` and the seed, where a study trains a model in several ways.
+    precision : str
+        As for `latentgeo.train`.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Run:
     data: str
     model: Model | None = None
     group: str = ""
+    precision: str = "32-true"
 
     @property
     def folder(self) -> Path:
@@ -80,7 +83,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Request:
-    """What a command asks for: the study's scale, folder, processes, device, data, and the rest."""
+    """What a command asks for: the study's scale, folder, processes, device, data, and the rest.
+
+    Of a study's models, `models` names those to train and measure; all where it is empty.
+    """
 
     scale_name: str
     scale: Any
@@ -89,10 +95,13 @@ class Request:
     device: str
     data: str
     more: Mapping[str, Any] = field(default_factory=dict)
+    models: Sequence[str] = ()
+    precision: str = "32-true"
 
     def run(self, name: str, seed: int, model: Model | None, group: str = "") -> Run:
         """Return a run of this request."""
-        return Run(name, seed, self.scale, self.out, self.device, self.data, model, group)
+        where = self.out, self.device, self.data
+        return Run(name, seed, self.scale, *where, model, group, self.precision)
 
     def runs(self, models: Mapping[str, Model], group: str = "") -> list[Run]:
         """Return a run for each model and seed."""

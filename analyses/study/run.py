@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from latentgeo import train
+from latentgeo import InputError, train
 from latentgeo.files import write_json
 from latentgeo.provenance import provenance
 from latentgeo.training import RunFolder
@@ -43,10 +43,15 @@ def carry_out(study: Study, request: Request) -> None:
     if study.prepare is not None:
         study.prepare(request)
     runs = request.runs(study.models) if study.runs is None else study.runs(request)
+    if request.models:
+        runs = _named(request.models, runs)
     work = partial(finish, study.settings, study.measure, study.measured)
     # What is measured alone stands on runs that are trained.
     for_each(work, [run for run in runs if run.model is not None], request.workers)
     for_each(work, [run for run in runs if run.model is None], request.workers)
+    if request.models:
+        print(f"study: {len(runs)} runs are done; without --models all are gathered")
+        return
     content = (study.gather or partial(_gather, study))(request, runs)
     if content is None:
         return
@@ -61,6 +66,15 @@ def carry_out(study: Study, request: Request) -> None:
     if study.picture is not None:
         study.picture(request, runs, folder)
     print(f"study: {page}")
+
+
+def _named(models: Sequence[str], runs: Sequence[Run]) -> list[Run]:
+    """Return the runs of these models."""
+    known = dict.fromkeys(run.name for run in runs)
+    for name in models:
+        if name not in known:
+            raise InputError(f"models has {name!r}; expected some of {', '.join(known)}")
+    return [run for run in runs if run.name in models]
 
 
 def _gather(study: Study, request: Request, runs: Sequence[Run]) -> Facts:
@@ -92,7 +106,8 @@ def finish(
 ) -> None:
     """Train a run and measure it, unless that is done."""
     if run.model is not None:
-        chosen = {"seed": run.seed, "device": run.device, **settings(run)}
+        chosen = {"seed": run.seed, "device": run.device, "precision": run.precision}
+        chosen |= settings(run)
         finish_run(run.model.recipe, run.folder, **chosen)
     if measure is not None and not is_measured(run, file):
         write_json(run.folder / file, measure(run))

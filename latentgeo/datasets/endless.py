@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -30,8 +31,8 @@ class ImageStream:
     samples : int
         How many images an epoch sees.
     make : callable
-        Numbers of images, int64 of shape (b,) from 0, to images (b, C, H, W), float32 in
-        [0, 1]; an image depends on its number alone.
+        Numbers of images, int64 of shape (b,) from 0, and a device, to images (b, C, H, W) on it,
+        float32 in [0, 1]; an image depends on its number alone.
     made_by : str
         All that decides the images, in words: it stands for their pixels in the fingerprint.
     epoch : int, default=0
@@ -49,7 +50,7 @@ class ImageStream:
     split: str
     shape: tuple[int, int, int]
     samples: int
-    make: Callable[[NDArray[np.int64]], Tensor]
+    make: Callable[[NDArray[np.int64], torch.device], Tensor]
     made_by: str
     epoch: int = 0
 
@@ -71,13 +72,15 @@ class ImageStream:
         """Return the images of an epoch, from 0; see `ImageDataset.at_epoch`."""
         return replace(self, epoch=epoch)
 
-    def batch(self, indices: Any) -> Tensor:
+    def batch(self, indices: Any, device: torch.device | str = "cpu") -> Tensor:
         """Make images.
 
         Parameters
         ----------
         indices : int array_like or slice
             Positions in this epoch, 0 to `samples` - 1.
+        device : torch.device or str, default="cpu"
+            Where to make them.
 
         Returns
         -------
@@ -98,7 +101,7 @@ class ImageStream:
                 f"position {positions[outside][0]} is not in an epoch of {self.name!r}: "
                 f"expected 0 to {self.samples - 1}"
             )
-        return self.make(self.epoch * self.samples + positions)
+        return self.make(self.epoch * self.samples + positions, torch.device(device))
 
     def batches(self, size: int) -> Iterator[tuple[Tensor, NDArray[np.int64]]]:
         """Walk through the epoch in order; see `ImageDataset.batches`."""
@@ -108,5 +111,5 @@ class ImageStream:
 
     def take(self, n: int, seed: int | None = None) -> ImageDataset:
         """Return the first `n` images as a finite data set; see `ImageDataset.take`."""
-        pixels = self.make(np.arange(self.samples)).numpy()
+        pixels = self.make(np.arange(self.samples), torch.device("cpu")).numpy()
         return ImageDataset.from_array(pixels, name=self.name, split=self.split).take(n, seed)

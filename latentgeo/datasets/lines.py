@@ -129,8 +129,11 @@ def read_lines(
 _NAMES = {"paper": "lines", "smooth": "lines-smooth"}
 
 
-def _numbered_lines(numbers: NDArray[np.int64], *, style: str, seed: int) -> Tensor:
-    return _in_unit_range(torch.from_numpy(_numbered_angles(numbers, seed)), style)
+def _numbered_lines(
+    numbers: NDArray[np.int64], device: torch.device, *, style: str, seed: int
+) -> Tensor:
+    angles = torch.from_numpy(_numbered_angles(numbers, seed))
+    return _in_unit_range(angles.to(device), style)
 
 
 def _numbered_angles(numbers: NDArray[np.int64], seed: int) -> NDArray[np.float64]:

@@ -55,7 +55,8 @@ class Codebook(nn.Module):
     @torch.no_grad()
     def follow(self, points: Tensor, chosen: Tensor) -> None:
         """Move the vectors towards the points (n, dimension) that chose them."""
-        hits = torch.bincount(chosen, minlength=len(self.vectors)).to(self.counts)
+        ones = torch.ones_like(chosen, dtype=self.counts.dtype)
+        hits = torch.zeros_like(self.counts).index_add_(0, chosen, ones)
         gathered = torch.zeros_like(self.sums).index_add_(0, chosen, points.to(self.sums))
         self.counts.lerp_(hits, 1 - self.decay)
         self.sums.lerp_(gathered, 1 - self.decay)

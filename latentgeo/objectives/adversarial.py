@@ -65,16 +65,18 @@ class AdversarialTerm(Term):
             A scalar, the mean over the batch; lower is better for the adversary.
         """
 
-    def descend(
-        self, pass_: Pass, batch: Batch, *, factor: float = 1.0, clip: float | None = None
-    ) -> Tensor:
+    def set_rate(self, factor: float) -> None:
+        """Let the next steps be taken at the learning rate times a factor."""
+        self.optimiser.param_groups[0]["lr"] = self.learning_rate * factor
+
+    def descend(self, pass_: Pass, batch: Batch, *, clip: float | None = None) -> Tensor:
         """Take one step of the adversary.
 
         Parameters
         ----------
         pass_, batch : Pass, Batch
             What the call takes.
-        factor, clip
+        clip
             What `step` takes.
 
         Returns
@@ -88,22 +90,19 @@ class AdversarialTerm(Term):
         # For these alone: it would leave gradients in the autoencoder, where a term decodes anew.
         loss.backward(inputs=list(self.adversary.parameters()))  # type: ignore[no-untyped-call]
         self.adversary.requires_grad_(False)
-        self.step(factor=factor, clip=clip)
+        self.step(clip=clip)
         return loss.detach()
 
-    def step(self, *, factor: float = 1.0, clip: float | None = None) -> None:
+    def step(self, *, clip: float | None = None) -> None:
         """Take the step of the adversary that its gradients ask for.
 
         Parameters
         ----------
-        factor : float, default=1.0
-            Factor of the learning rate.
         clip : float, optional
             Largest norm of the gradient.
         """
         if clip is not None:
             nn.utils.clip_grad_norm_(self.adversary.parameters(), clip)
-        self.optimiser.param_groups[0]["lr"] = self.learning_rate * factor
         self.optimiser.step()
 
     def to(self, device: torch.device) -> None:

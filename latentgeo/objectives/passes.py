@@ -95,6 +95,21 @@ class Batch(NamedTuple):
     labelled: Labelled | None = None
     probe_labels: Tensor | None = None
 
+    def tensors(self) -> list[Tensor]:
+        """Return the tensors that it has, in a fixed order."""
+        labelled = () if self.labelled is None else self.labelled
+        found = (self.images, self.labels, *labelled, self.probe_labels)
+        return [tensor for tensor in found if tensor is not None]
+
+    def cloned(self) -> "Batch":
+        """Return a copy in memory of its own."""
+        return Batch(
+            self.images.clone(),
+            None if self.labels is None else self.labels.clone(),
+            None if self.labelled is None else Labelled(*(each.clone() for each in self.labelled)),
+            None if self.probe_labels is None else self.probe_labels.clone(),
+        )
+
 
 #: The label of an image whose class is not known.
 UNLABELLED = -1

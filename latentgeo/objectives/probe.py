@@ -46,7 +46,7 @@ class Probe:
 
     def __init__(self, dimension: int, classes: int, *, learning_rate: float = 1e-4) -> None:
         self.layer = probe_layer(dimension, classes)
-        self.optimiser = Adam(self.layer.parameters(), lr=learning_rate)
+        self.optimiser = Adam(self.layer.parameters(), lr=learning_rate, fused=True)
 
     def descend(self, latents: Tensor, labels: Tensor) -> Tensor:
         """Take one step.

@@ -56,8 +56,14 @@ class TrainSettings(Settings):
     )
     seed: Seed = Field(default=0, description="Seeds weights, order of images, and every draw.")
     device: Device = Field(default="auto", description="Where to compute.")
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = Field(
-        default="32-true", description="Arithmetic of the passes; weights are float32."
+    precision: Literal["32-true", "tf32", "bf16-mixed", "16-mixed"] = Field(
+        default="32-true",
+        description="Arithmetic of the passes; weights are float32. tf32 rounds the factors of "
+        "products to 10 bits, on a GPU.",
+    )
+    graph: bool = Field(
+        default=True,
+        description="On a GPU, record a step as a CUDA graph and replay it, which is faster.",
     )
     probe: bool = Field(
         default=False, description="Train a softmax layer on the latents beside the model."

@@ -1,7 +1,6 @@
 """Runs that share nets and terms, whose steps are taken as one batched model."""
 
 from collections.abc import Callable, Sequence
-from copy import copy
 from typing import Any
 
 import numpy as np
@@ -12,16 +11,16 @@ from torch.func import functional_call
 from latentgeo.errors import InputError, reason_of
 from latentgeo.objectives import Batch, Pass
 from latentgeo.training.draws import OwnDraws, StackedDraws
-from latentgeo.training.losses import Losses, total
+from latentgeo.training.losses import Losses, Measured, TermWeights, measured, total
 from latentgeo.training.micro_batches import keeps_more_than_weights
 from latentgeo.training.run import Run
 from latentgeo.training.stacks import Stack
-from latentgeo.training.step import descend_probe, follow
+from latentgeo.training.step import Steps, descend_probe, follow, set_rates, weights_of
 
 Weights = dict[str, Tensor]
 
 
-class StackedStep:
+class StackedStep(Steps):
     """Takes the steps of several runs at once, by `torch.vmap` over stacked weights.
 
     Parameters
@@ -41,20 +40,16 @@ class StackedStep:
             Stack([term.adversary for term in terms])
             for terms in zip(*(run.nets.adversaries for run in runs), strict=True)
         ]
+        self._weights = TermWeights(weights_of(runs), runs[0].device)
 
-    def descend(self, batches: Sequence[Batch]) -> Losses:
-        """Take a step of the autoencoders, the adversaries and the probes.
+    def prepare(self) -> None:
+        """Put the learning rates and the weights of terms where `take` finds them; see `Steps`."""
+        for run in self.runs:
+            set_rates(run)
+        self._weights.write(weights_of(self.runs))
 
-        Parameters
-        ----------
-        batches : sequence of Batch
-            One of each run, of equally many images.
-
-        Returns
-        -------
-        dict of str to torch.Tensor of shape (runs,)
-            The losses before the step.
-        """
+    def take(self, batches: Sequence[Batch]) -> Measured:
+        """Take a step of the autoencoders, the adversaries and the probes; see `Steps`."""
         stacks = [self._model, *self._adversaries]
         for stack in stacks:
             stack.zero_grad()
@@ -68,13 +63,13 @@ class StackedStep:
         for run in self.runs:
             follow(run)
             for term in run.nets.adversaries:
-                term.step(factor=run.learning_rate_factor(), clip=run.config.gradient_clip)
+                term.step(clip=run.config.gradient_clip)
         probes = [
             descend_probe(run, mean, batch)
             for run, mean, batch in zip(self.runs, means.detach(), batches, strict=True)
         ]
         probed = {name: torch.stack([each[name] for each in probes]) for name in probes[0]}
-        return losses | adversaries | probed
+        return measured(losses | adversaries | probed)
 
     def measure(self, batches: Sequence[Batch]) -> tuple[Losses, Losses, Tensor]:
         """Pass the batches.
@@ -97,8 +92,7 @@ class StackedStep:
         terms, own, means = torch.vmap(self._measure_one)(
             self._model.weights, adversaries, seen, images, indices
         )
-        weights = [run.nets.weights_at(run.done) for run in self.runs]
-        return total(terms, torch.tensor(weights, device=images.device)), own, means
+        return total(terms, self._weights.values), own, means
 
     def _measure_one(
         self,
@@ -175,7 +169,7 @@ def check_batched(runs: Sequence[Run]) -> None:
 
 
 def _why_not_batched(run: Run) -> str | None:
-    if run.config.precision != "32-true":
+    if run.config.precision not in ("32-true", "tf32"):
         return f"precision {run.config.precision!r} does not reach into torch.vmap"
     if run.batches.supervision is not None:
         return "it learns from labels"
@@ -200,7 +194,7 @@ def _why_a_try_fails(runs: Sequence[Run]) -> str | None:
     """Pass two images of each run, and leave no trace of it."""
     before = [run.draws for run in runs]
     for run in runs:
-        run.draws = copy(run.draws)
+        run.draws = _draws_of(run).copied()
         run.nets.set_mode(training=True)
     few = np.arange(min(2, len(runs[0].splits.train)))
     try:

@@ -8,7 +8,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentgeo.datasets import ImageDataset
 from latentgeo.objectives import UNLABELLED, Batch, Corruption, Labelled, Supervision
 from latentgeo.training.config import TrainConfig
 from latentgeo.training.data import Images, Splits
@@ -50,7 +49,6 @@ class Batches:
         if supervision is not None:
             self._validation_labels = all_labels(splits.validation, supervision)
             self._known = known_labels(splits.train, supervision, config.seed)
-        self._copies = splits.copies_on(device)
         self.steps_per_epoch = steps_per_epoch(len(splits.train), config.batch_size)
 
     def positions(self, epoch: int, first: int) -> Iterator[Positions]:
@@ -114,15 +112,11 @@ class Batches:
         return batch._replace(probe_labels=self._labels(probe_labels(images), positions))
 
     def _images(self, images: Images, positions: Positions) -> Tensor:
-        if isinstance(images, ImageDataset) and images in self._copies:
-            chosen = torch.from_numpy(positions).to(self._device)
-            seen = images.as_seen(self._copies[images][chosen])
-        else:
-            seen = images.batch(positions).to(self._device)
+        seen = self._splits.batch_on(self._device, images, positions)
         return seen.contiguous(memory_format=torch.channels_last)
 
     def _labels(self, labels: Positions, positions: Positions) -> Tensor:
-        return torch.from_numpy(labels[positions]).to(self._device)
+        return torch.from_numpy(labels[positions]).to(self._device, non_blocking=True)
 
 
 def steps_per_epoch(samples: int, size: int) -> int:

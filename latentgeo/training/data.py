@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,9 @@ class Splits:
     train: Images
     validation: ImageDataset
     _copies: dict[torch.device, dict[ImageDataset, Tensor]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    _epochs: dict[torch.device, tuple[tuple[str, int], Tensor | None]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
@@ -69,10 +73,60 @@ class Splits:
         if device.type == "cpu":
             return {}
         if device not in self._copies:
-            free, _ = torch.cuda.mem_get_info(device)
-            room = int(_SHARE_FOR_IMAGES * free)
-            self._copies[device] = copied((self.train, self.validation), device, room)
+            self._copies[device] = copied((self.train, self.validation), device, _room(device))
         return self._copies[device]
+
+    def epoch_on(self, device: torch.device, images: ImageStream) -> Tensor | None:
+        """Make the images of an epoch on a card, once for all that train on these there.
+
+        Parameters
+        ----------
+        device : torch.device
+            The card.
+        images : ImageStream
+            The images; those of another epoch are given up.
+
+        Returns
+        -------
+        torch.Tensor of shape (samples, C, H, W) or None
+            None where they take more than an eighth of the memory that was free.
+        """
+        wanted = images.fingerprint, images.epoch
+        if self._epochs.get(device, (None, None))[0] != wanted:
+            self._epochs.pop(device, None)
+            fits = 4 * len(images) * prod(images.shape) <= _room(device)
+            made = images.batch(slice(None), device) if fits else None
+            self._epochs[device] = wanted, made
+        return self._epochs[device][1]
+
+    def batch_on(
+        self, device: torch.device, images: Images, positions: NDArray[np.int64]
+    ) -> Tensor:
+        """Return images (b, C, H, W) on a device, without waiting for it.
+
+        Parameters
+        ----------
+        device : torch.device
+            Where they are needed.
+        images : ImageDataset or ImageStream
+            Images of these splits.
+        positions : numpy.ndarray of shape (b,)
+            Which of them.
+        """
+        if isinstance(images, ImageDataset):
+            copy = self.copies_on(device).get(images)
+        else:
+            copy = None if device.type == "cpu" else self.epoch_on(device, images)
+        if copy is None:
+            return images.batch(positions).to(device, non_blocking=True)
+        chosen = copy[torch.from_numpy(positions).to(device, non_blocking=True)]
+        return images.as_seen(chosen) if isinstance(images, ImageDataset) else chosen
+
+
+def _room(device: torch.device) -> int:
+    """Return how many bytes images may take on a card."""
+    free, _ = torch.cuda.mem_get_info(device)
+    return int(_SHARE_FOR_IMAGES * free)
 
 
 def copied(parts: Iterable[Images], device: torch.device, room: int) -> dict[ImageDataset, Tensor]:

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 from torch.autograd import Function
 from torch.nn.functional import dropout
 from torch.overrides import TorchFunctionMode
@@ -56,18 +56,47 @@ class OwnDraws:
     ----------
     device : torch.device
         Where is drawn, beside the CPU.
+
+    Attributes
+    ----------
+    generator : torch.Generator or None
+        Draws on the device, where that is a GPU: what records a step has to know it.
     """
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._state = random_state(device)
+        self._cpu = torch.get_rng_state()
+        self.generator: Generator | None = None
+        if device.type == "cuda":
+            self.generator = torch.Generator(device)
+            self.generator.set_state(torch.cuda.get_rng_state(device))
+
+    def copied(self) -> "OwnDraws":
+        """Return a sequence of the same draws."""
+        with self.drawing():
+            return OwnDraws(self._device)
 
     @contextmanager
     def drawing(self) -> Iterator[None]:
-        """Make torch's global draws those of this sequence; where they stood is forgotten."""
-        set_random_state(self._state, self._device)
-        yield
-        self._state = random_state(self._device)
+        """Make torch's global draws those of this sequence; the CPU's are forgotten."""
+        torch.set_rng_state(self._cpu)
+        with self._drawing_on_device():
+            yield
+        self._cpu = torch.get_rng_state()
+
+    @contextmanager
+    def _drawing_on_device(self) -> Iterator[None]:
+        if self.generator is None:
+            yield
+            return
+        # The states are swapped, not copied: so a recorded step moves on the right one.
+        shared = torch.cuda.default_generators[torch.device(self._device).index or 0]
+        before = shared.graphsafe_get_state()
+        shared.graphsafe_set_state(self.generator.graphsafe_get_state())
+        try:
+            yield
+        finally:
+            shared.graphsafe_set_state(before)
 
 
 class StackedDraws(TorchFunctionMode):

@@ -2,29 +2,21 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import Protocol
 
 from latentgeo import processes
 from latentgeo.models import save_model
-from latentgeo.objectives import Batch
-from latentgeo.training.losses import Losses, mean_row, rows_of
+from latentgeo.training.graph import GraphedStep, OwnStream, can_be_graphed
 from latentgeo.training.memory import freed_memory_kept
+from latentgeo.training.pending import PendingLosses
 from latentgeo.training.probe import save_probe
 from latentgeo.training.progress import OnStep, Row
 from latentgeo.training.run import Run
 from latentgeo.training.state import save
-from latentgeo.training.step import Step, pretrain
+from latentgeo.training.step import Step, Steps, pretrain
 from latentgeo.training.validation import diagnose, validate
 
 #: Called for each run after its epoch, before its state is saved.
 OnEpoch = Callable[[Run], None]
-
-
-class Steps(Protocol):
-    """What takes the steps of some runs that all stand at the same step."""
-
-    def descend(self, batches: Sequence[Batch]) -> Losses:
-        """Take a step on one batch of each run, and return the losses before it."""
 
 
 class Loop:
@@ -46,6 +38,8 @@ class Loop:
     ) -> None:
         self._runs = runs
         self._make_steps = make_steps
+        self._stream = OwnStream(runs[0].device)
+        self._steps: Steps | None = None
 
     @freed_memory_kept()
     def run(self, on_step: OnStep, on_epoch: OnEpoch) -> None:
@@ -69,16 +63,17 @@ class Loop:
         for run in self._runs:
             run.nets.agree()
             if not run.progress.prepared:
-                with run.drawing(), run.clock():
+                with run.drawing(), run.clock(), run.nets.arithmetic.products():
                     pretrain(run)
                 save(run)
         while left := [run for run in self._runs if not run.progress.finished]:
             steps = sorted({run.progress.step for run in left})
             group = [run for run in left if run.progress.step == steps[0]]
-            with ExitStack() as clocks:
+            with ExitStack() as contexts, group[0].nets.arithmetic.products():
                 for run in group:
-                    clocks.enter_context(run.clock())
-                self._descend(group, steps[1] if len(steps) > 1 else None, on_step)
+                    contexts.enter_context(run.clock())
+                with self._stream.used():
+                    self._descend(group, steps[1] if len(steps) > 1 else None, on_step)
                 closing = [run for run in group if run.epoch_is_done]
                 for run in closing:
                     close_epoch(run)
@@ -90,25 +85,36 @@ class Loop:
         """Descend to the end of the epoch, or to the step `until`."""
         for run in group:
             run.nets.set_mode(training=True)
-        steps, progress = self._make_steps(group), group[0].progress
+        steps, pending = self._steps_of(group), PendingLosses(group)
+        first, progress = group[0], group[0].progress
         images = [run.splits.train.at_epoch(run.progress.epoch) for run in group]
         left = [run.batches.positions(run.progress.epoch, run.progress.batch) for run in group]
         for positions in zip(*left, strict=True):
-            with group[0].phase("data"):
+            with first.phase("data"):
                 batches = [
                     run.batches.training(own, chosen, run.progress.step)
                     for run, own, chosen in zip(group, images, positions, strict=True)
                 ]
-            rows = rows_of(steps.descend(batches))
-            for run, row, batch in zip(group, rows, batches, strict=True):
-                run.check_finite(row)
-                run.progress.add(row, len(batch.images))
-            on_step(progress, mean_row(rows))
-            if progress.step == until:
+            found = steps.descend(batches)
+            for run in group:
+                run.progress.advance()
+            pending.add(found, len(batches[0].images))
+            ends = first.epoch_is_done or progress.step == until
+            if ends or first.saves_now or pending.is_due:
+                pending.read()
+            on_step(progress, pending.last)
+            if ends:
                 break
-            if group[0].saves_now:
+            if first.saves_now:
                 for run in group:
                     save(run)
+
+    def _steps_of(self, group: Sequence[Run]) -> Steps:
+        """Return what takes the steps of a group: the same from epoch to epoch, with its graph."""
+        if self._steps is None or list(self._steps.runs) != list(group):
+            made = self._make_steps(group)
+            self._steps = GraphedStep(made) if can_be_graphed(group[0]) else made
+        return self._steps
 
 
 def close_epoch(run: Run) -> None:

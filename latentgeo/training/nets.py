@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Adam
+from torch.optim import Adam, Optimizer
 
 from latentgeo.models import Autoencoder, objective
 from latentgeo.objectives import AdversarialTerm, Batch, Pass
@@ -50,6 +50,11 @@ class Nets:
         """Return a fresh optimiser of the model: one pass over the weights in place of ten."""
         betas = (self._config.beta1, 0.999)
         return Adam(self.model.parameters(), lr=self._config.learning_rate, betas=betas, fused=True)
+
+    def optimisers(self) -> list[Optimizer]:
+        """Return the optimisers of all nets."""
+        probes = [] if self.probe is None else [self.probe.optimiser]
+        return [self.optimiser, *(term.optimiser for term in self.adversaries), *probes]
 
     def run(self, seen: Tensor, labels: Tensor | None) -> Pass:
         """Return the pass of what the encoder sees."""

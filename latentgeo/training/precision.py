@@ -1,5 +1,7 @@
-"""The arithmetic of the passes: float32, or half of it with float32 weights."""
+"""The arithmetic of the passes: float32, or less of it with float32 weights."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -17,17 +19,35 @@ class Arithmetic:
 
     Parameters
     ----------
-    precision : {"32-true", "bf16-mixed", "16-mixed"}
-        With half precision the model computes in it where torch's autocast finds that safe, and
-        terms see float32; of float16 the loss is scaled, for its gradients are too small.
+    precision : {"32-true", "tf32", "bf16-mixed", "16-mixed"}
+        With "tf32" products and convolutions round their factors to 10 bits, on a GPU. With half
+        precision the model computes in it where torch's autocast finds that safe, and terms see
+        float32; of float16 the loss is scaled, for its gradients are too small.
     device : torch.device
         Where to compute.
     """
 
     def __init__(self, precision: str, device: torch.device) -> None:
         self._half = _HALVES.get(precision)
+        self._tf32 = precision == "tf32"
         self._device = device
         self.scaler = torch.amp.GradScaler(device.type) if precision == "16-mixed" else None
+
+    @contextmanager
+    def products(self) -> Iterator[None]:
+        """Let products and convolutions of float32 on a GPU be what the precision says.
+
+        torch's own default rounds those of convolutions alone.
+        """
+        owners, name, exact, rounded = _float32_setting()
+        before = [getattr(owner, name) for owner in owners]
+        for owner in owners:
+            setattr(owner, name, rounded if self._tf32 else exact)
+        try:
+            yield
+        finally:
+            for owner, value in zip(owners, before, strict=True):
+                setattr(owner, name, value)
 
     def run(self, model: Autoencoder, images: Tensor, labels: Tensor | None) -> Pass:
         """Return the pass of images through a model."""
@@ -52,6 +72,14 @@ class Arithmetic:
         else:
             self.scaler.step(optimiser)
             self.scaler.update()
+
+
+def _float32_setting() -> tuple[list[Any], str, Any, Any]:
+    """Return which objects of torch have the setting, its name, and its values."""
+    cuda, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    if hasattr(cudnn, "conv"):  # from torch 2.9 on
+        return [cuda, cudnn.conv], "fp32_precision", "ieee", "tf32"
+    return [cuda, cudnn], "allow_tf32", False, True
 
 
 def _run(model: Autoencoder, *given: Any) -> Pass:

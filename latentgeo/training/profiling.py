@@ -11,7 +11,15 @@ from torch.profiler import ProfilerActivity, profile, record_function, schedule
 from latentgeo.files import write_atomically, write_text
 
 #: Phases of a step, in their order, and what comes beside the steps.
-STEP_PHASES = ("data", "forward and loss", "backward", "optimiser", "adversaries", "probe")
+STEP_PHASES = (
+    "data",
+    "forward and loss",
+    "backward",
+    "optimiser",
+    "adversaries",
+    "probe",
+    "replay",
+)
 OTHER_PHASES = ("pre-training", "validation", "saving")
 
 #: Given the name of a phase, the context that it runs in.
@@ -31,7 +39,7 @@ class Profile:
     """Times the phases of a run, and traces ten of its steps after ten others.
 
     On a GPU every phase waits for the device, so that its time is its own; without a profile
-    they overlap.
+    they overlap. A step that is replayed from a CUDA graph is one phase.
 
     Parameters
     ----------

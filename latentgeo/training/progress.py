@@ -65,13 +65,16 @@ class Progress:
         """The metrics of the best epoch."""
         return self.rows[self.best_epoch - 1]
 
+    def advance(self) -> None:
+        """Count a step."""
+        self.batch += 1
+        self.step += 1
+
     def add(self, losses: Row, samples: int) -> None:
-        """Count a step, given its losses (means over the batch)."""
+        """Add the losses of a step (means over the batch)."""
         for name, value in losses.items():
             self.sums[name] = self.sums.get(name, 0.0) + value * samples
         self.samples += samples
-        self.batch += 1
-        self.step += 1
 
     def means(self) -> Row:
         """Return each loss, its mean over the images of the present epoch."""

@@ -12,12 +12,12 @@ from latentgeo.provenance import provenance
 from latentgeo.training.baseline import mean_image_psnr
 from latentgeo.training.display import log_row, tensorboard_writer, training_bar
 from latentgeo.training.draws import forked
-from latentgeo.training.loop import Loop, OnEpoch, Steps
+from latentgeo.training.loop import Loop, OnEpoch
 from latentgeo.training.profiling import Profile
 from latentgeo.training.progress import Progress, Row
 from latentgeo.training.run import Run
 from latentgeo.training.run_folder import Facts
-from latentgeo.training.step import Step
+from latentgeo.training.step import Step, Steps
 
 
 def train_runs(

@@ -126,13 +126,21 @@ class Run:
         yield
         self.progress.seconds += time.monotonic() - start
 
-    def check_finite(self, values: Row) -> None:
-        """Raise `TrainingDivergedError` for a loss that is not finite."""
+    def check_finite(self, values: Row, step: int | None = None) -> None:
+        """Raise `TrainingDivergedError` for a loss that is not finite.
+
+        Parameters
+        ----------
+        values : dict of str to float
+            The losses.
+        step : int, optional
+            The step of which they are, from 1; the next one if left out.
+        """
         broken = [name for name, value in values.items() if not math.isfinite(value)]
         if broken:
             # The sum comes first, but the term behind it says what went wrong.
             name = next((name for name in broken if name != "loss"), "loss")
-            raise self._diverged(f"loss term {name!r} is {values[name]}")
+            raise self._diverged(f"loss term {name!r} is {values[name]}", step)
 
     def check_weights(self) -> None:
         """Raise `TrainingDivergedError` for a weight that is not finite."""
@@ -146,14 +154,14 @@ class Run:
                 f"between epochs, so the {self.config.recipe} is trained to the end; leave it out"
             )
 
-    def _diverged(self, what: str) -> TrainingDivergedError:
+    def _diverged(self, what: str, step: int | None = None) -> TrainingDivergedError:
         tries = [f"a learning rate below {self.config.learning_rate:g}"]
         if self.config.gradient_clip is None:
             tries.append("a gradient clip of 1")
         if self.config.precision != "32-true":
             tries.append("precision 32-true")
         message = (
-            f"training diverged: {what} at step {self.progress.step + 1} "
+            f"training diverged: {what} at step {step or self.progress.step + 1} "
             f"(epoch {self.progress.epoch + 1}); the last good checkpoint, of step "
             f"{self.saved_step}, is kept in {str(self.folder.path)!r}; try {', or '.join(tries)}"
         )

@@ -144,8 +144,10 @@ def check_device(config: TrainConfig) -> torch.device:
     device = choose_device(config.device)
     if device.type == "cuda":
         device = torch.device("cuda", processes.local_rank())
-    if config.precision == "16-mixed" and device.type == "cpu":
-        raise InputError("precision '16-mixed' needs a GPU; use 'bf16-mixed' or '32-true'")
+    if config.precision in ("16-mixed", "tf32") and device.type == "cpu":
+        raise InputError(
+            f"precision {config.precision!r} needs a GPU; use 'bf16-mixed' or '32-true'"
+        )
     if config.precision == "bf16-mixed" and device.type == "cuda" and not _computes_bfloat16():
         raise InputError(
             f"precision 'bf16-mixed' is not available on {torch.cuda.get_device_name()!r}; "

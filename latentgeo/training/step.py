@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import torch
@@ -10,12 +11,48 @@ from torch import Tensor
 from latentgeo import processes
 from latentgeo.errors import InputError
 from latentgeo.objectives import Batch, Pass, Term
-from latentgeo.training.losses import Losses, rows_of, total
+from latentgeo.training.losses import Losses, Measured, TermWeights, measured, total
 from latentgeo.training.micro_batches import MicroBatch, join, split, why_not_in_parts
 from latentgeo.training.run import Run
 
 
-class Step:
+class Steps(ABC):
+    """What takes the steps of some runs that all stand at the same step.
+
+    Attributes
+    ----------
+    runs : sequence of Run
+        The runs.
+    """
+
+    runs: Sequence[Run]
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Put the learning rates and the weights of terms where `take` finds them."""
+
+    @abstractmethod
+    def take(self, batches: Sequence[Batch]) -> Measured:
+        """Take a step, without waiting for the device.
+
+        Parameters
+        ----------
+        batches : sequence of Batch
+            One of each run, of equally many images.
+
+        Returns
+        -------
+        Measured
+            The losses before the step, on the device.
+        """
+
+    def descend(self, batches: Sequence[Batch]) -> Measured:
+        """Prepare and take a step; see `take`."""
+        self.prepare()
+        return self.take(batches)
+
+
+class Step(Steps):
     """Takes the steps of a run.
 
     Where `torchrun` started several processes, each takes the same step, and they share the work
@@ -28,27 +65,24 @@ class Step:
     """
 
     def __init__(self, runs: Sequence[Run]) -> None:
+        self.runs = runs
         (self.run,) = runs
+        self._weights = TermWeights(weights_of(runs), self.run.device)
 
-    def descend(self, batches: Sequence[Batch]) -> Losses:
-        """Take a step of the autoencoder, the adversaries and the probe.
+    def prepare(self) -> None:
+        """Put the learning rates and the weights of terms where `take` finds them; see `Steps`."""
+        set_rates(self.run)
+        self._weights.write(weights_of(self.runs))
 
-        Parameters
-        ----------
-        batches : sequence of Batch
-            The batch.
-
-        Returns
-        -------
-        dict of str to torch.Tensor
-            The losses before the step, scalars on the device.
-        """
+    def take(self, batches: Sequence[Batch]) -> Measured:
+        """Take a step of the autoencoder, the adversaries and the probe; see `Steps`."""
         (batch,) = batches
         pass_, losses = self._differentiate(batch)
         with self.run.phase("optimiser"):
             follow(self.run)
         adversaries = self._descend_adversaries(pass_, batch)
-        return losses | adversaries | descend_probe(self.run, pass_.posterior.mean, batch)
+        probe = descend_probe(self.run, pass_.posterior.mean, batch)
+        return measured(losses | adversaries | probe)
 
     def _differentiate(self, batch: Batch) -> tuple[Pass, Losses]:
         """Put the gradients into the weights, in micro-batches where memory is short."""
@@ -85,9 +119,7 @@ class Step:
         return MicroBatch(share, pass_.detached(), detached)
 
     def _losses(self, pass_: Pass, batch: Batch) -> Losses:
-        nets = self.run.nets
-        weights = torch.tensor(nets.weights_at(self.run.done), device=self.run.device)
-        return total(nets.measure(pass_, batch), weights)
+        return total(self.run.nets.measure(pass_, batch), self._weights.values[0])
 
     def _halve(self, images: int) -> None:
         """Let the next try pass half as many images at once."""
@@ -124,21 +156,30 @@ class Step:
         )
 
     def _descend_adversaries(self, pass_: Pass, batch: Batch) -> Losses:
-        run = self.run
-        factor, clip = run.learning_rate_factor(), run.config.gradient_clip
-        losses = {}
+        run, losses = self.run, {}
         for term in run.nets.adversaries:
             with run.phase("adversaries"):
-                loss = term.descend(pass_, batch, factor=factor, clip=clip)
+                loss = term.descend(pass_, batch, clip=run.config.gradient_clip)
             losses[f"{term.name}_adversary"] = loss
         return losses
 
 
+def weights_of(runs: Sequence[Run]) -> list[list[float]]:
+    """Return the weight of every term of each run at its present step."""
+    return [run.nets.weights_at(run.done) for run in runs]
+
+
+def set_rates(run: Run) -> None:
+    """Let autoencoder and adversaries learn at the rates of the present step."""
+    factor = run.learning_rate_factor()
+    run.nets.optimiser.param_groups[0]["lr"] = run.config.learning_rate * factor
+    for term in run.nets.adversaries:
+        term.set_rate(factor)
+
+
 def follow(run: Run) -> None:
     """Take the step of the autoencoder that its gradients ask for."""
-    optimiser = run.nets.optimiser
-    optimiser.param_groups[0]["lr"] = run.config.learning_rate * run.learning_rate_factor()
-    run.nets.arithmetic.step(optimiser, run.config.gradient_clip)
+    run.nets.arithmetic.step(run.nets.optimiser, run.config.gradient_clip)
 
 
 def descend_probe(run: Run, mean: Tensor, batch: Batch) -> Losses:
@@ -166,7 +207,7 @@ def _pretrain(run: Run, term: Term, steps: int) -> None:
     for batch in run.batches.pretraining(steps):
         posterior = model.posterior(run.batches.corrupt(batch.images))
         loss = term(Pass(posterior, posterior.sample(), batch.images, model), batch)
-        (row,) = rows_of({term.name: loss})
+        (row,) = measured({term.name: loss}).rows()
         run.check_finite(row)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]

@@ -7,7 +7,7 @@ import torch
 from latentgeo.objectives import Batch, Term
 from latentgeo.training.baseline import psnr_in_decibels
 from latentgeo.training.draws import forked
-from latentgeo.training.losses import Losses, rows_of, total
+from latentgeo.training.losses import Losses, measured, total
 from latentgeo.training.progress import Row
 from latentgeo.training.run import Run
 
@@ -32,7 +32,7 @@ def validate(run: Run) -> Row:
     with forked(run.device):
         torch.manual_seed(run.config.seed)
         for batch in run.batches.validation():
-            (row,) = rows_of(measure(run, batch))
+            (row,) = measured(measure(run, batch)).rows()
             for name, value in row.items():
                 sums[name] = sums.get(name, 0.0) + value * len(batch.images)
     means = {name: value / len(run.splits.validation) for name, value in sums.items()}

@@ -44,9 +44,6 @@ ESTIMATORS = [
 ]
 
 
-NO_CARD = pytest.mark.skipif(not torch.cuda.is_available(), reason="no card that speaks CUDA here")
-
-
 def each_mode(x, function):
     return tuple(function(mode) for mode in x) if isinstance(x, tuple) else function(x)
 
@@ -171,7 +168,7 @@ FUNCTIONS = {
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 class TestFunctionsOnEveryKind:
-    @pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=NO_CARD)])
+    @pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
     def test_torch_comes_back_as_torch_on_its_device(self, name, device):
         function, x = FUNCTIONS[name]
         found = function(torch.from_numpy(x).to(device))

@@ -10,8 +10,7 @@ from latentgeo.geometry import METRICS, distance, pairwise_distance
 SIZE = 5
 RANKS = {"any rank": (0, 1, 3, SIZE), "equal ranks": (0, 1, 3, SIZE), "full rank": (SIZE,)}
 CASES = [(name, rank) for name, stated in METRICS.items() for rank in RANKS[stated.domain]]
-NO_CARD = pytest.mark.skipif(not torch.cuda.is_available(), reason="no card that speaks CUDA here")
-DEVICES = ["cpu", pytest.param("cuda", marks=NO_CARD)]
+DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
 SCALES = [1e-8, 1.0, 1e8]
 DTYPES = [torch.float32, torch.float64]
 

@@ -75,7 +75,8 @@ def test_factor_and_clip_apply_to_the_adversary(model, batch):
         torch.manual_seed(0)
         term = Toy(learning_rate=0.1)
         before = term.adversary.weight.detach().clone()
-        term.descend(pass_, batch, factor=factor, clip=1e-3)
+        term.set_rate(factor)
+        term.descend(pass_, batch, clip=1e-3)
         moved.append((term.adversary.weight - before).abs().max().item())
         gradients = [weight.grad.flatten() for weight in term.adversary.parameters()]
         assert torch.cat(gradients).norm().item() == pytest.approx(1e-3, rel=1e-3)

@@ -16,7 +16,7 @@ def test_it_is_one_dense_softmax_layer_under_adam():
     probe, layer = Probe(12, 4, learning_rate=0.01), nn.Linear(12, 4)
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)
-    adam = torch.optim.Adam(layer.parameters(), lr=0.01)
+    adam = torch.optim.Adam(layer.parameters(), lr=0.01, fused=True)
     for _ in range(5):
         loss = cross_entropy(layer(points.flatten(1)), labels)
         adam.zero_grad()

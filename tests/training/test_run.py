@@ -247,8 +247,8 @@ def test_training_from_copies_on_the_device_is_the_same(run, monkeypatch):
     assert asked.count("train") == 1
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "16-mixed"])
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["32-true", "tf32", "bf16-mixed", "16-mixed"])
 def test_trains_and_resumes_on_a_gpu(run, precision, stop_at, monkeypatch):
     settings = {"device": "cuda", "precision": precision}
     before = torch.cuda.get_rng_state()

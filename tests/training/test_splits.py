@@ -88,7 +88,6 @@ def test_a_last_batch_of_one_image_is_left_out(samples, size, steps):
 
 
 CPU = torch.device("cpu")
-needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
 
 def of_bytes(seed):
@@ -103,7 +102,7 @@ KEPT = {
 
 
 @pytest.mark.parametrize("name", KEPT)
-@pytest.mark.parametrize("device", [CPU, pytest.param(torch.device("cuda"), marks=needs_gpu)])
+@pytest.mark.parametrize("device", [CPU, pytest.param(torch.device("cuda"), marks=pytest.mark.gpu)])
 def test_a_batch_of_the_copy_is_the_batch(name, device):
     images = KEPT[name]
     positions = torch.tensor([2, 0, 2])
@@ -120,7 +119,7 @@ def test_what_does_not_fit_is_not_copied():
     assert set(copied([large, small], CPU, room)) == {large, small}
     assert set(copied([large, small], CPU, room - 1)) == {large}
     assert set(copied([large, small], CPU, large.images.nbytes - 1)) == {small}
-    stream = ImageStream("lines", "train", (1, 4, 4), 1, lambda numbers: None, "nothing")
+    stream = ImageStream("lines", "train", (1, 4, 4), 1, lambda numbers, device: None, "nothing")
     assert set(copied([stream, small], CPU, room)) == {small}
 
 

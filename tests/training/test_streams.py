@@ -23,9 +23,9 @@ def lines(run, monkeypatch):
     """Train on 40 fresh lines an epoch, and note which are drawn."""
     drawn = []
 
-    def make(numbers):
+    def make(numbers, device):
         drawn.append(np.array(numbers))
-        return line_stream().make(numbers)
+        return line_stream().make(numbers, device)
 
     stream = ImageStream("lines", "train", (1, 32, 32), 40, make, "noted lines")
     load = start.load_splits

@@ -39,6 +39,7 @@ quiet = pytest.mark.filterwarnings("ignore:.*has not learned")
         ({"device": "tpu"}, "setting device is 'tpu': input should be 'auto', 'cpu' or 'cuda'"),
         ({"precision": "8"}, "setting precision is '8': input should be '32-true'"),
         ({"precision": "16-mixed"}, "precision '16-mixed' needs a GPU"),
+        ({"precision": "tf32"}, "precision 'tf32' needs a GPU"),
         ({"size": 32}, "size is 32, but the data are images already"),
         ({"data": "mnits"}, "data 'mnits' is not known (did you mean 'mnist'?)"),
     ],
