@@ -10,9 +10,13 @@ see the same images.
 """
 
 import argparse
+import multiprocessing
 import tempfile
 from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -61,20 +65,29 @@ def main() -> None:
     parser.add_argument("--scale", choices=SCALES, default="laptop")
     parser.add_argument("--precision", default="bf16-mixed", help="set beside float32")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--workers", type=int, default=1, help="processes")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     chosen = parser.parse_args()
     scale = SCALES[chosen.scale]
-    found = {
-        model: {
-            precision: measure(model, precision, scale, chosen.device)
-            for precision in (FLOAT32, chosen.precision)
-        }
-        for model in MODELS
-    }
+    wanted = list(product(MODELS, (FLOAT32, chosen.precision)))
+    work = partial(_measure_at, scale, chosen.device)
+    if chosen.workers == 1:
+        measured = list(map(work, wanted))
+    else:
+        processes = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(chosen.workers, processes) as pool:
+            measured = list(pool.map(work, wanted))
+    found: dict[str, dict[str, Numbers]] = {model: {} for model in MODELS}
+    for (model, precision), numbers in zip(wanted, measured, strict=True):
+        found[model][precision] = numbers
     place = choose_device(chosen.device).type
     table = to_table(found, chosen.scale, place)
     write_text(chosen.out / f"precision-{place}.md", table)
     print(table)
+
+
+def _measure_at(scale: Scale, device: str, wanted: tuple[str, str]) -> Numbers:
+    return measure(*wanted, scale, device)
 
 
 def measure(recipe: str, precision: str, scale: Scale, device: str) -> Numbers:

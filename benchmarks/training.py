@@ -57,7 +57,7 @@ AIMS = {"bare": 0.97, "pythae": 1.3}
 #: How many times as fast as the loop that launches kernel by kernel, on a GPU.
 GPU_AIMS = {"sctc": 3.0, "aae": 5.0, "acai": 5.0}
 TURNS = {"cpu": 40, "cuda": 10}
-_IMAGES = 60_000
+_IMAGES = 55_000
 # Rows of a matrix whose products use a device as far as it goes, and take no seconds.
 MATRIX = {"cpu": 1536, "cuda": 8192}
 

@@ -7,7 +7,7 @@ import torch
 
 from latentgeo.datasets import ImageDataset
 from latentgeo.training import train
-from latentgeo.training.step import Step
+from latentgeo.training.step import Steps
 
 
 def blobs(count=60, seed=0):
@@ -60,14 +60,14 @@ def stop_at(monkeypatch):
     """Make training stop when so many steps were made, as if the process had died."""
 
     def stop(step):
-        descend = Step.descend
+        descend = Steps.descend
 
         def until(self, batches):
-            if self.run.progress.step == step:
+            if self.runs[0].progress.step == step:
                 raise Stopped
             return descend(self, batches)
 
-        monkeypatch.setattr(Step, "descend", until)
+        monkeypatch.setattr(Steps, "descend", until)
         return Stopped
 
     return stop
