@@ -37,8 +37,8 @@ from latentgeo.training.run import Run
 
 SEEDS = tuple(range(8))
 RATE = 5e-4
-# Steps before the timed ones. On a GPU losses are read, and the device waited for, at the first step
-# and every 25 after it, so that the clock begins at such a step; and the timed are ten times as many.
+# Steps before the timed ones. On a GPU losses are read, and the device waited for, at the first
+# step and every 25 after it, so that the clock begins at such a step; ten times as many are timed.
 WARMUP = {"cpu": 5, "cuda": 25}
 MORE = {"cpu": 1, "cuda": 10}
 AIM = 3.0
