@@ -64,6 +64,8 @@ def main() -> None:
     for line in _lines(arguments.device, arguments.samples, arguments.peers):
         lines.append(line)
         print(_row(line), flush=True)
+        # Written line by line: a machine that is lent may be taken away.
+        _write(arguments, machine | {"load at the end": _load()}, lines, {})
     with_memory = arguments.device == "cpu" and arguments.peers
     memory = _memory_in_a_fresh_process(arguments.samples) if with_memory else {}
     machine["load at the end"] = _load()
@@ -89,14 +91,14 @@ def without_peers(device: str, samples: int) -> Iterator[Line]:
         lambda x: geometry.principal_angles(x[0], x[1]),
     )
     works[f"spectra and ranks, {samples} latents 7x7x128"] = (latents, _spectra_and_ranks)
+    yield from gram(device, samples)
+    yield from eigensolvers(device, min(2000, 7 * count))
     for work, (given, function) in works.items():
         here = torch.from_numpy(given)
         there = here.to(device)
         ours = best(lambda there=there, function=function: function(there), rounds=3)
         theirs = best(lambda here=here, function=function: function(here), rounds=2)
         yield Line(work, "its CPU", ours, theirs, 0.0)
-    yield from gram(device, samples)
-    yield from eigensolvers(device, min(2000, 7 * count))
 
 
 def log_euclidean() -> list[Line]:

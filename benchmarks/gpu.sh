@@ -44,7 +44,7 @@ if $smoke; then
     part geometry 300 python benchmarks/geometry.py --no-peers --samples 30 --out "$out"
     part seeds 300 python benchmarks/batched_seeds.py --repeats 1 --cases aae --out "$out"
     part precision 300 python benchmarks/precision.py --scale smoke --device cpu --out "$out"
-    part lines 300 python analyses/acai_lines.py --scale smoke --seeds 1 --models acai --out "$runs/lines"
+    part lines 300 python analyses/acai_lines.py --scale smoke --seeds 1 --only acai --out "$runs/lines"
 else
     part card 30 python benchmarks/card.py --out "$out"
     # geomstats may be absent there: what needs it cannot be collected.
@@ -54,6 +54,6 @@ else
     part seeds 60 python benchmarks/batched_seeds.py --device cuda --repeats 2 --out "$out"
     part precision 100 python benchmarks/precision.py --scale paper --device cuda --workers 4 --out "$out"
     left=$((540 - SECONDS))
-    part lines $((left > 30 ? left : 30)) python analyses/acai_lines.py --scale paper --seeds 1 --models acai --precision tf32 --out "$runs/lines"
+    part lines $((left > 30 ? left : 30)) python analyses/acai_lines.py --scale paper --seeds 1 --only acai --precision tf32 --out "$runs/lines"
 fi
 exit "$failed"

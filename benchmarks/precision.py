@@ -65,38 +65,46 @@ def main() -> None:
     parser.add_argument("--scale", choices=SCALES, default="laptop")
     parser.add_argument("--precision", default="bf16-mixed", help="set beside float32")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=MODELS)
     parser.add_argument("--workers", type=int, default=1, help="processes")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     chosen = parser.parse_args()
     scale = SCALES[chosen.scale]
-    wanted = list(product(MODELS, (FLOAT32, chosen.precision)))
-    work = partial(_measure_at, scale, chosen.device)
+    wanted = list(product(chosen.models, (FLOAT32, chosen.precision), range(scale.seeds)))
+    work = partial(_measure_one, scale, chosen.device)
     if chosen.workers == 1:
         measured = list(map(work, wanted))
     else:
         processes = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(chosen.workers, processes) as pool:
             measured = list(pool.map(work, wanted))
-    found: dict[str, dict[str, Numbers]] = {model: {} for model in MODELS}
-    for (model, precision), numbers in zip(wanted, measured, strict=True):
-        found[model][precision] = numbers
+    found: dict[str, dict[str, Numbers]] = {}
+    for (model, precision, _), numbers in zip(wanted, measured, strict=True):
+        gathered = found.setdefault(model, {}).setdefault(precision, {})
+        for name, value in numbers.items():
+            gathered.setdefault(name, []).append(value)
     place = choose_device(chosen.device).type
     table = to_table(found, chosen.scale, place)
     write_text(chosen.out / f"precision-{place}.md", table)
     print(table)
 
 
-def _measure_at(scale: Scale, device: str, wanted: tuple[str, str]) -> Numbers:
-    return measure(*wanted, scale, device)
+def _measure_one(scale: Scale, device: str, wanted: tuple[str, str, int]) -> dict[str, float]:
+    recipe, precision, seed = wanted
+    return _once(recipe, _images(scale), precision, scale, seed, device)
+
+
+def _images(scale: Scale) -> Any:
+    images = load(scale.data, "train")
+    return images if scale.train_samples is None else images.take(scale.train_samples, seed=0)
 
 
 def measure(recipe: str, precision: str, scale: Scale, device: str) -> Numbers:
     """Train a model at every seed and give what its analysis says."""
     found: Numbers = {}
-    images = load(scale.data, "train")
-    few = images if scale.train_samples is None else images.take(scale.train_samples, seed=0)
+    images = _images(scale)
     for seed in range(scale.seeds):
-        for name, value in _once(recipe, few, precision, scale, seed, device).items():
+        for name, value in _once(recipe, images, precision, scale, seed, device).items():
             found.setdefault(name, []).append(value)
     return found
 

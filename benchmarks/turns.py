@@ -38,14 +38,15 @@ def measure_in_turns(commands: Mapping[str, Sequence[str]], turns: int) -> dict[
         When a process fails.
     """
     with ExitStack() as stack:
-        started = {}
-        for name, command in commands.items():
-            process = stack.enter_context(
+        # They get warm side by side, and wait.
+        started = {
+            name: stack.enter_context(
                 subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
             )
-            if _answer(process) is not None:
-                started[name] = process
-        return _in_rounds(started, turns)
+            for name, command in commands.items()
+        }
+        ready = {name: each for name, each in started.items() if _answer(each) is not None}
+        return _in_rounds(ready, turns)
 
 
 def _in_rounds(

@@ -64,7 +64,7 @@ def request_of(study: Study, chosen: argparse.Namespace) -> Request:
         getattr(chosen, "device", "auto"),
         data,
         asked,
-        getattr(chosen, "models", None) or (),
+        getattr(chosen, "only", None) or (),
         getattr(chosen, "precision", "32-true"),
     )
 
@@ -85,7 +85,7 @@ def _parser(study: Study) -> argparse.ArgumentParser:
         "--workers": {"type": count, "default": workers, "help": f"processes; default: {workers}"},
         "--device": {"default": "auto", "help": "auto, cpu or cuda"},
         "--precision": {"default": "32-true", "help": "as of `latentgeo train`"},
-        "--models": {"nargs": "+", "help": "train and measure these alone, and gather nothing"},
+        "--only": {"nargs": "+", "metavar": "MODEL", "help": "train and measure these alone"},
     }
     for flag, how in {**study.arguments, **(common if study.trains else {})}.items():
         parser.add_argument(flag, **how)

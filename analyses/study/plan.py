@@ -85,7 +85,7 @@ class Run:
 class Request:
     """What a command asks for: the study's scale, folder, processes, device, data, and the rest.
 
-    Of a study's models, `models` names those to train and measure; all where it is empty.
+    Of a study's models, `only` names those to train and measure; all where it is empty.
     """
 
     scale_name: str
@@ -95,7 +95,7 @@ class Request:
     device: str
     data: str
     more: Mapping[str, Any] = field(default_factory=dict)
-    models: Sequence[str] = ()
+    only: Sequence[str] = ()
     precision: str = "32-true"
 
     def run(self, name: str, seed: int, model: Model | None, group: str = "") -> Run:

@@ -43,14 +43,14 @@ def carry_out(study: Study, request: Request) -> None:
     if study.prepare is not None:
         study.prepare(request)
     runs = request.runs(study.models) if study.runs is None else study.runs(request)
-    if request.models:
-        runs = _named(request.models, runs)
+    if request.only:
+        runs = _named(request.only, runs)
     work = partial(finish, study.settings, study.measure, study.measured)
     # What is measured alone stands on runs that are trained.
     for_each(work, [run for run in runs if run.model is not None], request.workers)
     for_each(work, [run for run in runs if run.model is None], request.workers)
-    if request.models:
-        print(f"study: {len(runs)} runs are done; without --models all are gathered")
+    if request.only:
+        print(f"study: {len(runs)} runs are done; without --only all are gathered")
         return
     content = (study.gather or partial(_gather, study))(request, runs)
     if content is None:
@@ -73,7 +73,7 @@ def _named(models: Sequence[str], runs: Sequence[Run]) -> list[Run]:
     known = dict.fromkeys(run.name for run in runs)
     for name in models:
         if name not in known:
-            raise InputError(f"models has {name!r}; expected some of {', '.join(known)}")
+            raise InputError(f"only has {name!r}; expected some of {', '.join(known)}")
     return [run for run in runs if run.name in models]
 
 
