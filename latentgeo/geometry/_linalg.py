@@ -7,13 +7,14 @@ work through a batch one matrix after the other. Products of stacks take half th
 (128×49 with its transpose: 14 against 25 µs). Tensors that carry gradients stay with torch.
 
 On a card, batched eigenvalues above 32×32 are up to a hundred times too slow in some builds of
-torch (pytorch issues 174674, 183806): there the first call of each size measures both sides, and
-the faster one gets the work from then on.
+torch (pytorch issues 174674, 183806), and singular values are found matrix by matrix (10,000 of
+128×49 on an H200: seconds): there the first call of each size measures both sides, and the faster
+one gets the work from then on.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from time import perf_counter
 from typing import Any, Literal
 
@@ -35,6 +36,8 @@ _TRIAL = 64
 _MIRRORED = 1024
 # Each holds a piece of up to 32 MiB: so many leave a quarter of the default budget.
 _MOST_WORKERS = 24
+
+_Solver = Literal["eigvalsh", "eigh", "svdvals", "svd"]
 
 
 def eigvalsh(x: Tensor) -> Tensor:
@@ -98,6 +101,8 @@ def eigh_in_place(x: Tensor, count: int) -> tuple[Tensor, Tensor]:
 
 def svdvals(x: Tensor) -> Tensor:
     """Singular values of matrices (..., m, n), descending."""
+    if _goes_through_the_cpu(x, "svdvals"):
+        return svdvals(x.cpu()).to(x.device)
     if _stays_with_torch(x):
         values: Tensor = torch.linalg.svdvals(x)
         return values
@@ -107,6 +112,9 @@ def svdvals(x: Tensor) -> Tensor:
 
 def svd(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Thin singular value decomposition U, s, Vᵀ of matrices (..., m, n)."""
+    if _goes_through_the_cpu(x, "svd"):
+        left, values, right = svd(x.cpu())
+        return left.to(x.device), values.to(x.device), right.to(x.device)
     if _stays_with_torch(x):
         left, values, right = torch.linalg.svd(x, full_matrices=False)
         return left, values, right
@@ -269,20 +277,27 @@ def _stays_with_torch(x: Tensor) -> bool:
     return not runs_through_numpy(x)
 
 
-def _goes_through_the_cpu(x: Tensor, solver: Literal["eigvalsh", "eigh"]) -> bool:
-    size = x.shape[-1]
-    if x.device.type != "cuda" or x.requires_grad or size <= _CARDS_ARE_FINE_UP_TO:
+def _goes_through_the_cpu(x: Tensor, solver: _Solver) -> bool:
+    rows, columns = x.shape[-2:]
+    largest = max(rows, columns)
+    if x.device.type != "cuda" or x.requires_grad or largest <= _CARDS_ARE_FINE_UP_TO:
         return False
-    return card_is_slower(solver, str(x.device), 2 ** (size - 1).bit_length())
+    return card_is_slower(solver, str(x.device), *map(_rounded_up, (rows, columns)))
+
+
+def _rounded_up(size: int) -> int:
+    return int(2 ** (size - 1).bit_length())
 
 
 @cache
-def card_is_slower(solver: Literal["eigvalsh", "eigh"], device: str, size: int) -> bool:
+def card_is_slower(solver: _Solver, device: str, rows: int, columns: int) -> bool:
     """Measure once, for a size, whether a card takes longer than a trip to the CPU."""
-    x = torch.randn(_TRIAL, size, size, dtype=torch.float64, device=device)
-    x = x @ x.mT
-    here = eigvalsh if solver == "eigvalsh" else eigh
-    there: Callable[[Tensor], Any] = getattr(torch.linalg, solver)
+    x = torch.randn(_TRIAL, rows, columns, dtype=torch.float64, device=device)
+    if solver in ("eigvalsh", "eigh"):
+        x = x @ x.mT
+    here = {"eigvalsh": eigvalsh, "eigh": eigh, "svdvals": svdvals, "svd": svd}[solver]
+    thin = {"full_matrices": False} if solver == "svd" else {}
+    there = partial(getattr(torch.linalg, solver), **thin)
     return _seconds(lambda: there(x), device) > _seconds(lambda: here(x.cpu()), device)
 
 

@@ -15,6 +15,7 @@ import latentgeo.geometry as geometry
 from latentgeo.geometry import (
     HilbertEmbedding,
     Nystroem,
+    _linalg,
     disjoint_angles,
     distance,
     feature_map,
@@ -231,3 +232,31 @@ def test_every_public_name_is_there_and_documented():
 def test_unknown_names_are_refused():
     with pytest.raises(AttributeError, match="no attribute 'ricci'"):
         geometry.ricci  # noqa: B018
+
+
+class TestRouting:
+    """On a card that is slow, decompositions go through the CPU and come back."""
+
+    @pytest.mark.parametrize("solver", ["eigvalsh", "eigh", "svdvals", "svd"])
+    def test_the_trial_measures_both_sides(self, solver):
+        # On the CPU both sides are the same; the answer is one or the other, without an error.
+        assert _linalg.card_is_slower(solver, "cpu", 8, 8) in (True, False)
+
+    @pytest.mark.parametrize("solver", ["svdvals", "svd"])
+    def test_what_goes_through_the_cpu_is_the_same(self, solver, monkeypatch):
+        x = torch.randn(3, 40, 5, dtype=torch.float64)
+        expected = getattr(_linalg, solver)(x)
+        asked = []
+
+        def once(given, name):
+            asked.append(name)
+            return len(asked) == 1
+
+        monkeypatch.setattr(_linalg, "_goes_through_the_cpu", once)
+        torch.testing.assert_close(getattr(_linalg, solver)(x), expected, rtol=0, atol=0)
+        assert asked == [solver, solver]
+
+    @pytest.mark.gpu
+    def test_a_card_gives_the_singular_values_of_the_cpu(self):
+        x = torch.randn(5, 128, 49, dtype=torch.float64)
+        torch.testing.assert_close(_linalg.svdvals(x.cuda()).cpu(), _linalg.svdvals(x))
