@@ -13,6 +13,7 @@ _HOMES = {
     "load": ("latentgeo.checkpoints", "open_checkpoint"),
     "encode": ("latentgeo.latents", "encode"),
     "analyze": ("latentgeo.pipeline", "analyze"),
+    "analyze_arrays": ("latentgeo.pipeline", "analyze_arrays"),
     "read": ("latentgeo.measures", "read"),
     "register_measure": ("latentgeo.measures", "register_measure"),
     "register_recipe": ("latentgeo.models", "register_recipe"),
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from latentgeo.models import register_backbone as register_backbone
     from latentgeo.models import register_recipe as register_recipe
     from latentgeo.pipeline import analyze as analyze
+    from latentgeo.pipeline import analyze_arrays as analyze_arrays
     from latentgeo.sharing import export as export
     from latentgeo.sharing import from_hub as from_hub
     from latentgeo.sharing import push_to_hub as push_to_hub
@@ -51,6 +53,7 @@ __all__ = [
     "InputError",
     "__version__",
     "analyze",
+    "analyze_arrays",
     "compare",
     "encode",
     "export",

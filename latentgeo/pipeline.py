@@ -15,7 +15,15 @@ from latentgeo.checkpoints import Card, check_round_trip, name_of, open_checkpoi
 from latentgeo.datasets import ImageDataset
 from latentgeo.errors import InputError
 from latentgeo.files import check_free, folder_in_place
-from latentgeo.latents import Sweep, check_fit, encode, make_sweep, select_images, split_parts
+from latentgeo.latents import (
+    Sweep,
+    check_fit,
+    encode,
+    given_latents,
+    make_sweep,
+    select_images,
+    split_parts,
+)
 from latentgeo.measures import (
     AnalysisSettings,
     analyze_latents,
@@ -112,11 +120,142 @@ def analyze(
         with processes.shared_folder("latentgeo-") as folder:
             latents = _encode(model, images, chosen, device, folder / "latents")
             children |= _analyze_one(label, model, images, latents, sweep, chosen)
-    tree = _tree(children, images, sweep, chosen)
-    found = Analysis(tree, summarize(tree))
+    root = _root(
+        list(children),
+        data=images.name,
+        data_sha256=images.fingerprint,
+        samples=len(images),
+        perturbation=sweep.perturbation.name,
+        settings=chosen,
+    )
+    found = _analysis(root, children)
     if target is not None:
         processes.on_rank_zero(lambda: _write(found, target))
     return found
+
+
+def analyze_arrays(
+    latents: Any,
+    *,
+    noisy: Mapping[float, Any] | None = None,
+    labels: Any = None,
+    out: str | Path | None = None,
+    settings: AnalysisSettings | None = None,
+    device: str = "auto",
+    force: bool = False,
+    **choices: Any,
+) -> Analysis:
+    """Measure latents that come without a model.
+
+    What needs a decoder or the images (reconstruction, interpolation, decoder metric) is left out,
+    and the results say so.
+
+    Parameters
+    ----------
+    latents : array_like, path, or mapping of names to these
+        Latents of clean inputs, (n, d) or (n, C, H, W); another order is taken as vectors. A path
+        names a file that holds them (see `latentgeo.latents.read_latents`) or what `encode` wrote.
+        Several models, by name, are of the same inputs in the same order.
+    noisy : mapping of float to array_like or path, optional
+        Latents of the same inputs under a perturbation, by its level; of a single model. Without
+        them, levels that are given as `noise` are standard deviations of Gaussian noise on the
+        latents themselves, in units of their root mean square.
+    labels : array_like or path, optional
+        A class for each input, whole numbers.
+    out : str or pathlib.Path, optional
+        As for `analyze`.
+    settings : AnalysisSettings, optional
+        As for `analyze`; `samples` rows are chosen by the seed, all where there are no more.
+    device : str, default="auto"
+        "auto", "cpu" or "cuda".
+    force : bool, default=False
+        Replace what `out` holds.
+    **choices
+        Fields of `AnalysisSettings`, before those of `settings`.
+
+    Returns
+    -------
+    Analysis
+        The numbers and their summary.
+
+    Raises
+    ------
+    InputError
+        For arrays that cannot be used or do not fit together, and as `analyze` does.
+    """
+    chosen = resolve(AnalysisSettings, settings, choices, of=analyze_arrays)
+    target = None if out is None else Path(out)
+    named = _name_latents(latents)
+    if noisy and len(named) > 1:
+        raise InputError(
+            f"noisy latents were given, and {len(named)} models; analyse one model at a time, or "
+            "each as what `encode` wrote"
+        )
+    if target is not None:
+        reads = [path for path in named.values() if isinstance(path, str | Path)]
+        check_free(target, holds="an analysis", force=force, reads=reads)
+    place = choose_device(device)
+    given = {
+        name: given_latents(name, one, chosen, noisy=noisy, labels=labels)
+        for name, one in named.items()
+    }
+    _check_alike({name: one.dataset for name, one in given.items()})
+    children = {}
+    for name, one in given.items():
+        check_size(one.dataset["mean"].shape[2:], one.dataset.sizes["sample"], place)
+        result = analyze_latents(one.dataset, np.empty(0), chosen, device=place)
+        opened = json.dumps({"notes": list(one.notes)})
+        children[name] = result.assign_attrs(checkpoint=name, opened=opened)
+    first = next(iter(given.values()))
+    root = _root(
+        list(children),
+        data=", ".join(named),
+        data_sha256=_identity_of(first.dataset),
+        samples=first.dataset.sizes["sample"],
+        perturbation=first.perturbation,
+        settings=chosen,
+    )
+    found = _analysis(root, children)
+    if target is not None:
+        _write(found, target)
+    return found
+
+
+def _name_latents(latents: Any) -> dict[str, Any]:
+    """Name latents after their files, and an array "latents"."""
+    if isinstance(latents, Mapping):
+        _check_names(latents)
+        return dict(latents)
+    several = latents if isinstance(latents, list | tuple) else [latents]
+    if not all(isinstance(one, str | Path) for one in several):
+        return {"latents": latents}
+    if not several:
+        raise InputError("no latents were given; expected at least one file")
+    named = {Path(str(path).replace("::", "-")).stem: path for path in several}
+    if len(named) < len(several):
+        raise InputError(
+            "two files of latents have the same name; rename one, or give names in Python: "
+            "{name: path, ...}"
+        )
+    return named
+
+
+def _check_alike(given: Mapping[str, xr.Dataset]) -> None:
+    """Refuse latents of different inputs or levels."""
+    (first, expected), *others = given.items()
+    for name, found in others:
+        for dimension in ("sample", "noise"):
+            if not np.array_equal(found[dimension].values, expected[dimension].values):
+                raise InputError(
+                    f"latents {name!r} have {found.sizes[dimension]} values of {dimension}, "
+                    f"{first!r} has {expected.sizes[dimension]}, or others; expected the same "
+                    "inputs and levels for all"
+                )
+
+
+def _identity_of(latents: xr.Dataset) -> str:
+    facts = json.loads(latents.attrs["provenance"])
+    return str(facts.get("data_sha256") or facts.get("latents_sha256", ""))
 
 
 def open_for(
@@ -276,26 +415,34 @@ def _analyze_one(
     return results
 
 
-def _tree(
-    children: dict[str, xr.Dataset],
-    images: ImageDataset,
-    sweep: Sweep,
+def _root(
+    models: list[str],
+    *,
+    data: str,
+    data_sha256: str,
+    samples: int,
+    perturbation: str,
     settings: AnalysisSettings,
-) -> xr.DataTree:
+) -> xr.Dataset:
+    """Return what is said of all models."""
+    facts = provenance(
+        data=data,
+        data_sha256=data_sha256,
+        seed=settings.seed,
+        settings=settings.model_dump(mode="json"),
+    )
     attributes = {
-        "data": images.name,
-        "samples": len(images),
-        "seed": sweep.seed,
-        "perturbation": sweep.perturbation.name,
-        "models": list(children),  # zarr lists groups in an order of its own
-        "provenance": json.dumps(
-            provenance(
-                data=images.name,
-                data_sha256=images.fingerprint,
-                seed=sweep.seed,
-                settings=settings.model_dump(mode="json"),
-            )
-        ),
+        "data": data,
+        "samples": samples,
+        "seed": settings.seed,
+        "perturbation": perturbation,
+        "models": models,  # zarr lists groups in an order of its own
+        "provenance": json.dumps(facts),
     }
-    root = xr.Dataset(attrs=attributes)
-    return xr.DataTree.from_dict({"/": root, **{f"/{name}": c for name, c in children.items()}})
+    return xr.Dataset(attrs=attributes)
+
+
+def _analysis(root: xr.Dataset, children: Mapping[str, xr.Dataset]) -> Analysis:
+    branches = {f"/{name}": child for name, child in children.items()}
+    tree = xr.DataTree.from_dict({"/": root, **branches})
+    return Analysis(tree, summarize(tree))

@@ -7,8 +7,6 @@ import typer
 
 from latentgeo.cli.app import (
     OPENING,
-    Checkpoints,
-    Data,
     Device,
     Force,
     Quiet,
@@ -16,6 +14,7 @@ from latentgeo.cli.app import (
     named_by_options,
 )
 from latentgeo.cli.options import Form, command
+from latentgeo.errors import InputError
 
 if TYPE_CHECKING:
     from latentgeo.checkpoints import Card
@@ -28,27 +27,81 @@ ANALYSIS = Form("settings", "latentgeo.settings:AnalysisSettings")
 def analyze(
     settings: "AnalysisSettings",
     opening: "Card",
-    data: Data,
     out: Annotated[Path, typer.Option(help="The folder for the results.")],
-    checkpoint: Checkpoints = None,
+    checkpoint: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Run folders, or folders or files of models that others trained; without --data, "
+            "files of latents (.npy, .npz, .safetensors, .pt, .nc, .parquet, or what `encode` "
+            "wrote; FILE::NAME for one of several arrays)."
+        ),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="A data set's name (see `latentgeo datasets`), a folder of images, or a text; "
+            "left out for latents that come without a model."
+        ),
+    ] = None,
+    noisy: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="LEVEL=FILE",
+            help="Latents of the same inputs, perturbed, by the level; may be given several times.",
+        ),
+    ] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="A file with the class of each row of the latents.")
+    ] = None,
     tsne: Annotated[bool, typer.Option(help="Draw the t-SNE maps (the slowest part).")] = True,
     device: Device = "auto",
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
     """Measure ranks, dimension, angles and PSNR; write figures, a summary and a report."""
-    from latentgeo.pipeline import analyze
+    from latentgeo.pipeline import analyze, analyze_arrays
 
     without_maps: dict[str, Any] = {} if tsne else {"tsne_seeds": ()}
-    analyze(
-        checkpoint or named_by_options(opening),
-        data=data,
-        out=out,
-        settings=settings,
-        opening=opening,
-        device=device,
-        force=force,
-        progress=not quiet,
-        **without_maps,
-    )
+    common: dict[str, Any] = {"out": out, "settings": settings, "device": device, "force": force}
+    if data is None and checkpoint:
+        pairs = dict(map(_level_and_file, noisy or []))
+        analyze_arrays(
+            list(checkpoint), noisy=pairs or None, labels=labels, **common, **without_maps
+        )
+    else:
+        _check_of_a_model(data, noisy, labels)
+        analyze(
+            checkpoint or named_by_options(opening),
+            data=data or "",
+            opening=opening,
+            progress=not quiet,
+            **common,
+            **without_maps,
+        )
     typer.echo(f"report: {out / 'report.html'}")
+
+
+def _level_and_file(text: str) -> tuple[float, str]:
+    level, _, file = text.partition("=")
+    try:
+        number = float(level)
+    except ValueError:
+        number = None
+    if number is None or not file:
+        raise InputError(
+            f"--noisy {text!r} cannot be read: expected LEVEL=FILE, as in 0.1=noisy.npy"
+        )
+    return number, file
+
+
+def _check_of_a_model(data: str | None, noisy: list[str] | None, labels: Path | None) -> None:
+    if data is None:
+        raise InputError(
+            "no data was given; name images with --data, or give files of latents in place of a "
+            "model"
+        )
+    if noisy or labels is not None:
+        raise InputError(
+            "--noisy and --labels go with latents that come without a model; leave them out, or "
+            "leave out --data"
+        )

@@ -1,5 +1,16 @@
 """Encode a data set under a sweep of perturbations; the container and its disk form."""
 
+from latentgeo.latents.arrays import GivenLatents, given_latents, read_latents
 from latentgeo.latents.sweep import Sweep, check_fit, encode, make_sweep, select_images, split_parts
 
-__all__ = ["Sweep", "check_fit", "encode", "make_sweep", "select_images", "split_parts"]
+__all__ = [
+    "GivenLatents",
+    "Sweep",
+    "check_fit",
+    "encode",
+    "given_latents",
+    "make_sweep",
+    "read_latents",
+    "select_images",
+    "split_parts",
+]

@@ -32,7 +32,7 @@ def verdict(model: ModelResult) -> str:
 def _learning(model: ModelResult) -> str:
     if model.learned is None:
         return (
-            "Whether the model has learned cannot be judged: it has no decoder, so there is no "
+            "Whether the model has learned cannot be judged: without a decoder there is no "
             "reconstruction to compare with the mean image."
         )
     return f"The model has learned: {evidence(model)}."

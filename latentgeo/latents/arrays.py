@@ -1,0 +1,377 @@
+"""Latents that come without a model: arrays, or files that hold them."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+from zipfile import BadZipFile
+
+import numpy as np
+import torch
+import xarray as xr
+from numpy.typing import NDArray
+from torch import Tensor
+
+from latentgeo.checkpoints.untrusted import Weights, read_untrusted
+from latentgeo.datasets import seeded_normal
+from latentgeo.errors import InputError, reason_of
+from latentgeo.provenance import provenance
+from latentgeo.settings import AnalysisSettings
+
+#: The perturbation that stands in where there are no latents of perturbed inputs.
+OF_THE_LATENT = "gaussian noise on the latent itself"
+
+_KEY = "::"
+_MEMBER = f"name one, as in FILE{_KEY}NAME"
+_DIMENSIONS = ("channel", "row", "column")
+_STREAM = 7  # of random numbers; others are used for images and posteriors
+
+
+class GivenLatents(NamedTuple):
+    """The latents of one model, without the model.
+
+    Attributes
+    ----------
+    dataset : xarray.Dataset
+        As `latentgeo.encode` returns it, as far as it is known.
+    perturbation : str
+        What the levels are of.
+    notes : tuple of str
+        What was done to the arrays.
+    """
+
+    dataset: xr.Dataset
+    perturbation: str
+    notes: tuple[str, ...]
+
+
+def given_latents(
+    name: str,
+    clean: Any,
+    settings: AnalysisSettings,
+    *,
+    noisy: Mapping[float, Any] | None = None,
+    labels: Any = None,
+) -> GivenLatents:
+    """Make of arrays what an analysis starts from.
+
+    Parameters
+    ----------
+    name : str
+        What messages call them.
+    clean : array_like, path or xarray.Dataset
+        Latents of clean inputs: (n, d), (n, C, H, W), or any other order, which is taken as
+        vectors; a file that holds them (see `read_latents`), or what `latentgeo.encode` gave.
+    settings : AnalysisSettings
+        `samples` and `seed` choose rows; `noise`, where it was given and `noisy` was not, are
+        standard deviations of Gaussian noise that is added to the latents themselves, in units of
+        their own root mean square; `perturbation` names what `noisy` differs by.
+    noisy : mapping of float to array_like or path, optional
+        Latents of the same inputs under a perturbation, row by row, by its level.
+    labels : array_like or path, optional
+        A class for each row, whole numbers.
+
+    Returns
+    -------
+    GivenLatents
+        In memory.
+
+    Raises
+    ------
+    InputError
+        When an array is not of real numbers, not finite, empty, or does not fit the others.
+    """
+    found = _array_or_dataset(name, clean)
+    if isinstance(found, xr.Dataset):
+        if noisy or labels is not None:
+            raise InputError(
+                f"latents {name!r} hold their levels and labels already; leave noisy and labels out"
+            )
+        encoded = _checked_encoding(name, found)
+        # Whether a PSNR is good, only the images could tell.
+        alone = encoded.drop_vars("psnr", errors="ignore")
+        notes = ("PSNR is left out without the images",) if "psnr" in encoded else ()
+        return GivenLatents(alone, _perturbation_of(found, settings), notes)
+    levels = {0.0: found}
+    for level, given in (noisy or {}).items():
+        levels[_checked_level(level)] = _counterpart(f"{name} at level {level:g}", given, found)
+    rows = _rows(len(found), settings)
+    known = None if labels is None else _labels(labels, len(found))[rows]
+    levels = {level: values[rows] for level, values in sorted(levels.items())}
+    perturbation = settings.perturbation
+    if not noisy:
+        levels |= _perturbed(levels[0.0], rows, settings)
+        perturbation = OF_THE_LATENT if len(levels) > 1 else perturbation
+    stacked, notes = _as_tensors(np.stack(list(levels.values())))
+    dataset = xr.Dataset(
+        {"mean": (("noise", "sample", *_DIMENSIONS), stacked)},
+        coords={"noise": np.asarray(list(levels)), "sample": rows},
+        attrs=_attributes(found, list(levels), perturbation, settings, notes),
+    )
+    if known is not None:
+        dataset["label"] = ("sample", known)
+    return GivenLatents(dataset, perturbation, notes)
+
+
+def read_latents(path: str | Path) -> NDArray[Any] | xr.Dataset:
+    """Read latents from a file, without running anything that it holds.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        .npy, .npz, a file of tensors (.safetensors, .pt, .pth), NetCDF (.nc), Parquet (.parquet,
+        extra `parquet`), or a zarr folder. ``FILE::NAME`` names one of several arrays. What
+        `latentgeo.encode` wrote comes back as it was.
+
+    Returns
+    -------
+    numpy.ndarray or xarray.Dataset
+        The array; the data set of an encoding.
+
+    Raises
+    ------
+    InputError
+        When there is no such file, it cannot be read, or it holds several arrays.
+    """
+    text, _, key = str(path).partition(_KEY)
+    place = Path(text)
+    if not place.exists():
+        raise InputError(f"latents {text!r} do not exist; give a file or a folder that holds them")
+    suffix = ".zarr" if place.is_dir() else place.suffix.lower()
+    if suffix not in _READERS:
+        raise InputError(
+            f"latents {text!r} are of no known kind; expected {', '.join(_READERS)}, or give "
+            "--data where this is a model that encodes images"
+        )
+    try:
+        held = _READERS[suffix](place)
+    except InputError:
+        raise
+    except ImportError:
+        raise InputError(
+            f"{text!r} needs a package that is not installed; pip install 'latentgeo[parquet]' for "
+            "Parquet, h5netcdf for NetCDF 4, or save the latents as .npy"
+        ) from None
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile, RuntimeError) as error:
+        raise InputError(
+            f"latents {text!r} cannot be read ({reason_of(error)}); save them anew, as .npy for "
+            "example; arrays of objects are not read"
+        ) from None
+    if isinstance(held, xr.Dataset):
+        if "mean" in held and "noise" in held.dims and not key:
+            return held
+        held = {str(name): values.values for name, values in held.data_vars.items()}
+    return _member(text, held, key)
+
+
+def _member(text: str, held: Mapping[str, Any], key: str) -> NDArray[Any]:
+    if not key and len(held) == 1:
+        (found,) = held.values()
+        return np.asarray(found)
+    shown = ", ".join(f"{name} {tuple(np.shape(values))}" for name, values in held.items())
+    if key in held:
+        return np.asarray(held[key])
+    said = f"has no array {key!r}" if key else f"holds {len(held)} arrays"
+    raise InputError(f"{text!r} {said}: {shown or 'none'}; {_MEMBER}")
+
+
+def _read_npy(path: Path) -> Mapping[str, Any]:
+    return {"": np.load(path, allow_pickle=False)}
+
+
+def _read_npz(path: Path) -> Mapping[str, Any]:
+    with np.load(path, allow_pickle=False) as held:
+        return {name: held[name] for name in held.files}
+
+
+def _read_tensors(path: Path) -> Mapping[str, Any]:
+    found = read_untrusted(path)
+    if not isinstance(found, Weights):
+        raise InputError(f"{str(path)!r} is a program, not an array; save the latents as .npy")
+    return {name: _numpy(tensor) for name, tensor in found.tensors.items()}
+
+
+def _read_netcdf(path: Path) -> xr.Dataset:
+    with xr.open_dataset(path) as held:
+        loaded: xr.Dataset = held.load()
+    return loaded
+
+
+def _read_zarr(path: Path) -> xr.Dataset:
+    if not any(path.joinpath(name).is_file() for name in ("zarr.json", ".zgroup")):
+        raise InputError(
+            f"{str(path)!r} holds no latents (it is no zarr folder); give --data where it is a "
+            "model that encodes images"
+        )
+    with xr.open_zarr(path, consolidated=False, chunks=None) as held:
+        loaded: xr.Dataset = held.load()
+    return loaded
+
+
+def _read_parquet(path: Path) -> Mapping[str, Any]:
+    import pandas
+
+    frame = pandas.read_parquet(path)
+    lists = [name for name in frame if frame[name].dtype == object]
+    if len(lists) == 1 and frame.shape[1] == 1:
+        return {"": np.stack([np.asarray(row) for row in frame[lists[0]]])}
+    numbers = frame.select_dtypes("number")
+    if numbers.shape[1] == 0:
+        raise InputError(f"{str(path)!r} has no column of numbers: {', '.join(map(str, frame))}")
+    return {"": numbers.to_numpy()}
+
+
+_READERS: dict[str, Callable[[Path], Any]] = {
+    ".npy": _read_npy,
+    ".npz": _read_npz,
+    ".safetensors": _read_tensors,
+    ".pt": _read_tensors,
+    ".pth": _read_tensors,
+    ".nc": _read_netcdf,
+    ".parquet": _read_parquet,
+    ".zarr": _read_zarr,
+}
+
+
+def _array_or_dataset(name: str, given: Any) -> NDArray[Any] | xr.Dataset:
+    found = read_latents(given) if isinstance(given, str | Path) else given
+    if isinstance(found, xr.Dataset):
+        return found
+    values = _numpy(found) if isinstance(found, Tensor) else np.asarray(found)
+    if values.dtype.kind not in "f":
+        raise InputError(
+            f"latents {name!r} are of dtype {values.dtype}, expected floating point: whole numbers "
+            "and objects are no latents; convert them if they are"
+        )
+    if values.ndim < 2 or 0 in values.shape:
+        raise InputError(
+            f"latents {name!r} have shape {values.shape}, expected a row for each input: (n, d), "
+            "(n, C, H, W) or another order from 2 on, none of them 0"
+        )
+    finite = np.isfinite(values).reshape(len(values), -1).all(axis=1)
+    if not finite.all():
+        row = int(np.flatnonzero(~finite)[0])
+        raise InputError(
+            f"row {row} of latents {name!r} is not finite (NaN or infinite), and "
+            f"{int((~finite).sum())} rows are not in all; leave these rows out"
+        )
+    return values
+
+
+def _numpy(tensor: Tensor) -> NDArray[Any]:
+    """Return a tensor as an array; bfloat16, which NumPy lacks, as float32."""
+    found = tensor.detach().cpu()
+    return (found.float() if found.dtype == torch.bfloat16 else found).numpy()
+
+
+def _counterpart(name: str, given: Any, clean: NDArray[Any]) -> NDArray[Any]:
+    found = _array_or_dataset(name, given)
+    if isinstance(found, xr.Dataset) or found.shape != clean.shape:
+        shape = "an encoding" if isinstance(found, xr.Dataset) else f"shape {found.shape}"
+        raise InputError(
+            f"latents {name!r} are {shape}, the clean ones have shape {clean.shape}; expected the "
+            "same inputs in the same order"
+        )
+    return found
+
+
+def _checked_level(level: float) -> float:
+    if not np.isfinite(level) or level <= 0:
+        raise InputError(
+            f"level {level:g} of noisy latents cannot be used: expected a number above 0, which is "
+            "the level of the clean ones"
+        )
+    return float(level)
+
+
+def _rows(count: int, settings: AnalysisSettings) -> NDArray[np.int64]:
+    """Choose rows by the seed, in their order; all where there are no more."""
+    if settings.samples is None or settings.samples >= count:
+        return np.arange(count)
+    rng = np.random.default_rng(settings.seed)
+    return np.sort(rng.choice(count, settings.samples, replace=False))
+
+
+def _labels(given: Any, count: int) -> NDArray[np.int64]:
+    found = read_latents(given) if isinstance(given, str | Path) else np.asarray(given)
+    if isinstance(found, xr.Dataset) or found.dtype.kind not in "iu" or found.shape != (count,):
+        raise InputError(
+            f"labels have shape {getattr(found, 'shape', None)} and dtype "
+            f"{getattr(found, 'dtype', None)}, expected ({count},), whole numbers"
+        )
+    return found.astype(np.int64)
+
+
+def _perturbed(
+    clean: NDArray[Any], rows: NDArray[np.int64], settings: AnalysisSettings
+) -> dict[float, NDArray[Any]]:
+    """Return latents under Gaussian noise of their own scale, where levels were asked for."""
+    if "noise" not in settings.model_fields_set:
+        return {}
+    size = float(np.sqrt(np.mean(np.square(clean, dtype=np.float64))))
+    normal = seeded_normal(
+        clean.shape[1:], seed=settings.seed, indices=rows, stream=_STREAM
+    ).numpy()
+    return {
+        _checked_level(level): (clean + level * size * normal).astype(clean.dtype)
+        for level in settings.noise
+        if level != 0
+    }
+
+
+def _as_tensors(levels: NDArray[Any]) -> tuple[NDArray[np.floating], tuple[str, ...]]:
+    """Return (levels, n, C, H, W), in which vectors are 1×1, and what was done."""
+    count, samples, *shape = levels.shape
+    single = levels if levels.dtype == np.float64 else levels.astype(np.float32)
+    if len(shape) == 3:
+        return single, ()
+    flat = single.reshape(count, samples, -1, 1, 1)
+    if len(shape) == 1:
+        return flat, ()
+    said = "×".join(map(str, shape))
+    return flat, (f"latents of {said} numbers are taken as vectors of {flat.shape[2]}",)
+
+
+def _attributes(
+    clean: NDArray[Any],
+    levels: list[float],
+    perturbation: str,
+    settings: AnalysisSettings,
+    notes: tuple[str, ...],
+) -> dict[str, Any]:
+    told = settings.model_dump(mode="json", include={"samples", "seed"})
+    digest = hashlib.sha256(np.ascontiguousarray(clean).tobytes()).hexdigest()
+    facts = provenance(
+        weights_sha256="",
+        latents_sha256=digest,
+        latents_shape=list(clean.shape),
+        noise=levels,
+        perturbation=perturbation,
+        notes=list(notes),
+        settings=told,
+    )
+    return {
+        "recipe": "latents",
+        "backbone": "none",
+        "stochastic": 0,
+        "source_dtype": str(clean.dtype),
+        "provenance": json.dumps(facts),
+    }
+
+
+def _checked_encoding(name: str, found: xr.Dataset) -> xr.Dataset:
+    wanted = ("recipe", "backbone", "stochastic", "source_dtype", "provenance")
+    missing = [key for key in wanted if key not in found.attrs]
+    if missing or tuple(found["mean"].dims) != ("noise", "sample", *_DIMENSIONS):
+        raise InputError(
+            f"latents {name!r} are not what `latentgeo encode` writes"
+            f"{f' (no {missing[0]})' if missing else ''}; encode anew, or name an array in them, "
+            f"as in FOLDER{_KEY}mean"
+        )
+    return found
+
+
+def _perturbation_of(found: xr.Dataset, settings: AnalysisSettings) -> str:
+    facts = json.loads(found.attrs["provenance"])
+    return str(facts.get("perturbation", settings.perturbation))

@@ -1,0 +1,261 @@
+"""Latents that come without a model: from arrays and files to results."""
+
+import json
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import xarray as xr
+from safetensors.torch import save_file
+
+from latentgeo import InputError, analyze_arrays, encode, read
+from latentgeo.datasets import ImageDataset
+from latentgeo.latents import given_latents, read_latents
+from latentgeo.measures import analyze_latents
+from latentgeo.models import wrap
+from latentgeo.settings import AnalysisSettings
+
+N = 40
+FAST = {"tsne_seeds": (), "halves": 4}
+
+
+def latents(*shape, seed=0, dtype=np.float32):
+    return np.random.default_rng(seed).normal(size=(N, *shape)).astype(dtype)
+
+
+def saved_npy(path, values):
+    np.save(path.with_suffix(".npy"), values)
+    return path.with_suffix(".npy")
+
+
+def saved_npz(path, values):
+    np.savez(path.with_suffix(".npz"), z=values)
+    return path.with_suffix(".npz")
+
+
+def saved_safetensors(path, values):
+    save_file({"z": torch.from_numpy(values)}, path.with_suffix(".safetensors"))
+    return path.with_suffix(".safetensors")
+
+
+def saved_torch(path, values):
+    torch.save({"z": torch.from_numpy(values)}, path.with_suffix(".pt"))
+    return path.with_suffix(".pt")
+
+
+def saved_netcdf(path, values):
+    dims = [f"d{i}" for i in range(values.ndim)]
+    xr.Dataset({"z": (dims, values)}).to_netcdf(path.with_suffix(".nc"), engine="scipy")
+    return path.with_suffix(".nc")
+
+
+def saved_zarr(path, values):
+    dims = [f"d{i}" for i in range(values.ndim)]
+    xr.Dataset({"z": (dims, values)}).to_zarr(path.with_suffix(".zarr"), consolidated=False)
+    return path.with_suffix(".zarr")
+
+
+FILES = {
+    each.__name__: each
+    for each in (
+        *(saved_npy, saved_npz, saved_safetensors),
+        *(saved_torch, saved_netcdf, saved_zarr),
+    )
+}
+
+
+@pytest.mark.parametrize("kind", FILES)
+@pytest.mark.parametrize("shape", [(5,), (3, 2, 2)])
+def test_every_kind_of_file_comes_back(tmp_path, kind, shape):
+    values = latents(*shape)
+    found = read_latents(FILES[kind](tmp_path / "latents", values))
+    assert np.array_equal(found, values)
+    assert found.dtype == values.dtype
+
+
+def test_columns_of_a_table_are_the_numbers_of_a_latent(tmp_path):
+    values = latents(3)
+    frame = pd.DataFrame(values, columns=list("abc")).assign(name="text")
+    frame.to_parquet(tmp_path / "z.parquet")
+    assert np.array_equal(read_latents(tmp_path / "z.parquet"), values)
+
+
+def test_one_of_several_arrays_is_named(tmp_path):
+    path = tmp_path / "two.npz"
+    np.savez(path, a=latents(2), b=latents(3))
+    assert read_latents(f"{path}::b").shape == (N, 3)
+    with pytest.raises(InputError, match=r"holds 2 arrays: a \(40, 2\), b \(40, 3\); name one"):
+        read_latents(path)
+    with pytest.raises(InputError, match="has no array 'c'"):
+        read_latents(f"{path}::c")
+
+
+class Payload:
+    def __reduce__(self):
+        return (print, ("run",))
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".pt", ".safetensors", ".nc", ".parquet"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\x93NUMPY\x01\x00", b"PK\x03\x04", b"text", pickle.dumps(Payload()), b"\x00" * 99],
+)
+def test_a_broken_file_is_one_line_and_nothing_runs(tmp_path, capsys, suffix, content):
+    path = tmp_path / f"z{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(InputError) as error:
+        read_latents(path)
+    assert "\n" not in str(error.value)
+    assert capsys.readouterr().out == ""
+
+
+def test_objects_are_never_unpickled(tmp_path, capsys):
+    np.save(tmp_path / "z.npy", np.array([Payload()], dtype=object), allow_pickle=True)
+    with pytest.raises(InputError, match="arrays of objects are not read"):
+        read_latents(tmp_path / "z.npy")
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("none.npy", "do not exist"),
+        ("z.csv", "of no known kind; expected .npy, .npz"),
+        ("folder", "holds no latents .* give --data"),
+    ],
+)
+def test_what_is_no_file_of_latents(tmp_path, path, message):
+    (tmp_path / "z.csv").write_text("1,2")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(InputError, match=message):
+        read_latents(tmp_path / path)
+
+
+NAN = latents(3)
+NAN[7, 1] = np.nan
+CLEAN = latents(3)
+WRONG = {
+    "integers": ({"latents": np.ones((N, 3), int)}, "dtype int64, expected floating point"),
+    "objects": ({"latents": np.full((N, 3), None)}, "dtype object"),
+    "one number each": ({"latents": CLEAN[:, 0]}, r"shape \(40,\), expected a row"),
+    "no rows": ({"latents": CLEAN[:0]}, r"shape \(0, 3\)"),
+    "no numbers": ({"latents": CLEAN[:, :0]}, r"shape \(40, 0\)"),
+    "nan": ({"latents": NAN}, "row 7 of latents .* not finite .* 1 rows"),
+    "few": ({"latents": CLEAN[:3]}, "3 images cannot be analysed; expected at least 4"),
+    "noisy rows": (
+        {"latents": CLEAN, "noisy": {0.1: CLEAN[:9]}},
+        r"at level 0.1' are shape \(9, 3\), the clean ones have shape \(40, 3\)",
+    ),
+    "noisy nan": ({"latents": CLEAN, "noisy": {0.1: NAN}}, "row 7 of latents .*level 0.1"),
+    "level 0": ({"latents": CLEAN, "noisy": {0: CLEAN}}, "level 0 of noisy latents"),
+    "labels": ({"latents": CLEAN, "labels": np.zeros(N)}, "labels have shape .* whole numbers"),
+    "label rows": ({"latents": CLEAN, "labels": np.arange(3)}, r"expected \(40,\)"),
+    "noisy of two": (
+        {"latents": {"a": CLEAN, "b": CLEAN}, "noisy": {0.1: CLEAN}},
+        "one model at a time",
+    ),
+    "unlike": ({"latents": {"a": CLEAN, "b": CLEAN[:9]}}, "'b' have 9 values of sample"),
+    "none": ({"latents": []}, "no latents were given"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_arrays_that_cannot_be_used(case):
+    given, message = WRONG[case]
+    with pytest.raises(InputError, match=message):
+        analyze_arrays(**given, **FAST)
+
+
+@pytest.mark.parametrize("shape", [(6,), (4, 3, 3), (5, 2), (2, 2, 2, 2)])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_latents_of_any_order_are_analysed(shape, dtype):
+    clean = latents(*shape, dtype=dtype)
+    noisy = {0.1: (clean + 0.1 * latents(*shape, seed=1)).astype(dtype)}
+    found = analyze_arrays(clean, noisy=noisy, labels=np.arange(N) % 4, **FAST)
+    model = found["latents"]
+    assert model.attrs["source_dtype"] == np.dtype(dtype).name
+    assert model.attrs["latent_kind"] == ("tensor" if len(shape) == 3 else "vector")
+    assert list(model.levels) == [0.0, 0.1]
+    notes = json.loads(model.attrs["opened"])["notes"]
+    assert bool(notes) == (len(shape) not in (1, 3))
+    measures = set(found.to_dataframe()["measure"])
+    assert {"hilbert_dimension", "intrinsic_dimension", "principal_angle"} <= measures
+    assert "psnr" not in measures
+
+
+def test_an_array_is_analysed_as_what_a_model_gives(tmp_path):
+    pixels = np.random.default_rng(0).random((N, 1, 4, 4), dtype=np.float32)
+    images = ImageDataset.from_array(pixels)
+    encoder = torch.nn.Conv2d(1, 6, 2, stride=2)
+    model = wrap(encoder, torch.nn.ConvTranspose2d(6, 1, 2, stride=2), image_shape=(1, 4, 4))
+    levels = (0.0, 0.1)
+    settings = AnalysisSettings(noise=levels, samples=None, **FAST)
+    encoded = encode(model, images, noise=levels, out=tmp_path / "encoded")
+    expected = analyze_latents(encoded.load(), np.zeros(N), settings)
+    clean, noisy = encoded["mean"].values
+    found = analyze_arrays(clean, noisy={0.1: noisy}, settings=settings)["latents"]
+    for name in ("hilbert_dimension", "intrinsic_dimension", "principal_angle"):
+        assert name in found.data
+        np.testing.assert_array_equal(found.data[name].values, expected[name].values)
+    # What was encoded is analysed without encoding it again.
+    again = analyze_arrays(tmp_path / "encoded", settings=settings)
+    (label,) = (model.label for model in again.models)
+    np.testing.assert_array_equal(
+        again[label].data["hilbert_dimension"].values, expected["hilbert_dimension"].values
+    )
+
+
+def test_rows_are_chosen_by_the_seed_and_all_where_there_are_few():
+    settings = AnalysisSettings(samples=10, seed=3)
+    one, same = (given_latents("z", CLEAN, settings).dataset for _ in range(2))
+    assert np.array_equal(one["sample"], same["sample"])
+    assert one.sizes["sample"] == 10
+    np.testing.assert_array_equal(one["mean"].values[0, :, :, 0, 0], CLEAN[one["sample"]])
+    other = given_latents("z", CLEAN, AnalysisSettings(samples=10, seed=4)).dataset
+    assert not np.array_equal(one["sample"], other["sample"])
+    assert given_latents("z", CLEAN, AnalysisSettings(samples=300)).dataset.sizes["sample"] == N
+
+
+def test_noise_on_the_latent_stands_in_and_is_named_so():
+    found = given_latents("z", 5 * CLEAN, AnalysisSettings(noise=(0, 0.5), samples=None))
+    assert found.perturbation == "gaussian noise on the latent itself"
+    clean, noisy = found.dataset["mean"].values[..., 0, 0]
+    size = np.sqrt(np.mean(np.square(clean)))
+    assert np.std(noisy - clean) == pytest.approx(0.5 * size, rel=0.2)
+    # Not unless it is asked for.
+    assert list(given_latents("z", CLEAN, AnalysisSettings()).dataset["noise"]) == [0]
+
+
+def test_the_command_line_leaves_a_report(tmp_path, run_cli):
+    for name, values in {"z": CLEAN, "noisy": CLEAN + 0.1 * latents(3, seed=1)}.items():
+        np.save(tmp_path / f"{name}.npy", values)
+    np.save(tmp_path / "y.npy", np.arange(N) % 4)
+    out = tmp_path / "out"
+    given = ["analyze", str(tmp_path / "z.npy"), "--noisy", f"0.1={tmp_path / 'noisy.npy'}"]
+    given += ["--labels", str(tmp_path / "y.npy"), "--out", str(out), "--halves", "4", "--no-tsne"]
+    code, printed, _ = run_cli(*given)
+    assert code == 0
+    assert "report:" in printed
+    assert (out / "report.html").is_file()
+    assert list(read(out)["z"].levels) == [0.0, 0.1]
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["z.npy", "--noisy", "0.1"], "expected LEVEL=FILE"),
+        (["z.npy", "--noisy", "x=z.npy"], "expected LEVEL=FILE"),
+        (["z.npy", "--noisy", "0.1=none.npy"], "do not exist"),
+        (["z.npy", "--data", "digits", "--labels", "y.npy"], "go with latents that come without"),
+        (["--model", "a.py:Net"], "no data was given"),
+    ],
+)
+def test_wrong_options_are_one_line(tmp_path, monkeypatch, run_cli, more, message):
+    monkeypatch.chdir(tmp_path)
+    np.save("z.npy", CLEAN)
+    code, _, said = run_cli("analyze", *more, "--out", "out")
+    assert code == 2
+    assert message in said
+    assert len(said.strip().splitlines()) == 1
