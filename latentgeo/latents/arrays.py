@@ -91,8 +91,10 @@ def given_latents(
         encoded = _checked_encoding(name, found)
         # Whether a PSNR is good, only the images could tell.
         alone = encoded.drop_vars("psnr", errors="ignore")
-        notes = ("PSNR is left out without the images",) if "psnr" in encoded else ()
-        return GivenLatents(alone, _perturbation_of(found, settings), notes)
+        left_out: tuple[str, ...] = ()
+        if "psnr" in encoded:
+            left_out = ("PSNR is left out without the images",)
+        return GivenLatents(alone, _perturbation_of(found, settings), left_out)
     levels = {0.0: found}
     for level, given in (noisy or {}).items():
         levels[_checked_level(level)] = _counterpart(f"{name} at level {level:g}", given, found)
