@@ -6,17 +6,19 @@ This module imports geomstats, which takes seconds; `latentgeo.geometry` loads i
 from collections.abc import Sequence
 from typing import Any
 
-import geomstats.backend as gs
 import torch
-from geomstats.geometry.manifold import Manifold
-from geomstats.geometry.matrices import Matrices
-from geomstats.geometry.product_manifold import ProductManifold
-from geomstats.geometry.riemannian_metric import RiemannianMetric
 from torch import Tensor
 
 from latentgeo.geometry import _linalg
 from latentgeo.geometry._arrays import enter
 from latentgeo.geometry._checks import check_finite
+from latentgeo.geometry._geomstats import (
+    Manifold,
+    Matrices,
+    ProductManifold,
+    RiemannianMetric,
+    gs,
+)
 from latentgeo.geometry.bures import align, factor_of_rank, horizontal_lift
 from latentgeo.geometry.strata import product_stratum_dimension, stratum_dimension
 

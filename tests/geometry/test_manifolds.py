@@ -202,3 +202,16 @@ def test_products_of_unlike_lengths_are_named():
 def test_geometry_does_not_import_geomstats_before_it_is_used():
     code = "import sys, latentgeo.geometry; sys.exit('geomstats' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_geomstats_is_imported_where_numpy_lacks_the_old_name():
+    # As with NumPy from 2.4 on; in a process of its own, for names of modules are shared.
+    code = (
+        "import numpy; vars(numpy).pop('trapz', None)\n"
+        "numpy.__all__ = [name for name in numpy.__all__ if name != 'trapz']\n"
+        "from latentgeo.geometry import FixedRankPSD\n"
+        "print(FixedRankPSD(4, 2).dim, hasattr(numpy, 'trapz'))"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["7", "True"], done.stderr
