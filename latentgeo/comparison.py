@@ -173,7 +173,7 @@ def _rules(found: Analysis) -> Facts:
 
 
 def _with_names(places: list[Path], analyses: list[Analysis]) -> list[_Source]:
-    """Let models keep their names; where that is not enough, put the folder's before."""
+    """Return distinct names: the models' own, with the folder's name before where they clash."""
     counts = Counter(label for found in analyses for label in found.summary["models"])
     sources = [
         _Source(
@@ -201,7 +201,7 @@ def _with_names(places: list[Path], analyses: list[Analysis]) -> list[_Source]:
 
 
 def _join(sources: list[_Source]) -> Analysis:
-    """Put all models under one root; every number stays as it was saved."""
+    """Join all models under one root; every number stays as it was saved."""
     children = {
         name: source.found.tree[label].to_dataset()
         for source in sources

@@ -16,7 +16,7 @@ _BLOCK = 1 << 20
 
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a temporary sibling of `path`, then put it in place in one step.
+    """Write to a temporary sibling of `path` with `write`, then rename it in one step.
 
     Parameters
     ----------

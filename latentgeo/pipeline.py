@@ -231,7 +231,7 @@ def _write(found: Analysis, target: Path) -> None:
 def _encode(
     model: Autoencoder, images: ImageDataset, settings: AnalysisSettings, device: str, out: Path
 ) -> xr.Dataset:
-    """Put the latents that an analysis needs on disk."""
+    """Write the latents that an analysis needs to disk."""
     return encode(model, images, settings=settings, samples=None, device=device, out=out)
 
 

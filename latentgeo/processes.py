@@ -153,7 +153,7 @@ def check_seen(folder: Path, way_out: str) -> None:
 
 @contextmanager
 def shared_folder(prefix: str) -> Iterator[Path]:
-    """Give all processes one temporary folder; `InputError` where one of them does not see it."""
+    """Yield one temporary folder to all processes; `InputError` where one does not see it."""
     folder = on_rank_zero(lambda: Path(tempfile.mkdtemp(prefix=prefix)))
     try:
         check_seen(folder, "let the environment variable TMPDIR name one that all machines share")

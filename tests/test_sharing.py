@@ -562,7 +562,7 @@ def test_offline_the_cache_serves(how, online, hub, python, exported, run):
 
 
 def _nowhere():
-    """Give an address where nobody listens."""
+    """Return an address where nobody listens."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{free.getsockname()[1]}"

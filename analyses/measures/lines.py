@@ -74,7 +74,7 @@ class Evaluations(NamedTuple):
         return Evaluations(*(value[:epochs] for value in self))
 
     def and_then(self, other: "Evaluations") -> "Evaluations":
-        """Put later evaluations behind."""
+        """Append later evaluations."""
         return Evaluations(*map(np.concatenate, zip(self, other, strict=True)))
 
     def figures(self) -> dict[str, NDArray[np.float64]]:

@@ -151,7 +151,7 @@ def write_card(folder: str | Path, card: Card, *, comment: str = "", force: bool
 
 
 def _merged(known: Any, value: Any) -> Any:
-    """Put a value in place of the known one; of two mappings, entry by entry."""
+    """Replace the known value; of two mappings, entry by entry."""
     if not isinstance(known, Mapping) or not isinstance(value, Mapping):
         return value
     # A range and a mean with a standard deviation exclude each other: the newer one holds.

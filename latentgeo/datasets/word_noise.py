@@ -46,13 +46,13 @@ def draw_words(shape: Shape, seed: int, indices: Indices) -> Draw:
 
 
 def replace_words(sentences: Tensor, draw: Draw, level: float) -> Tensor:
-    """Put the drawn word into a share of the words of each sentence (b, V, T, 1)."""
+    """Replace a share of the words of each sentence (b, V, T, 1) by the drawn word."""
     order, words = draw
     return _put(sentences, words, _hit(sentences, order, level))
 
 
 def forget_words(sentences: Tensor, draw: Draw, level: float) -> Tensor:
-    """Put the unknown word into a share of the words of each sentence (b, V, T, 1)."""
+    """Replace a share of the words of each sentence (b, V, T, 1) by the unknown word."""
     order, _ = draw
     return _put(sentences, torch.full_like(order, UNKNOWN), _hit(sentences, order, level))
 

@@ -164,7 +164,7 @@ def wrapped_axes(
 def shared_legend(
     figure: Figure, handles: Sequence[Artist], labels: Sequence[str], *, note: str = ""
 ) -> None:
-    """Put one legend below all panels, in rows as full as the figure is wide."""
+    """Draw one legend below all panels, in rows as full as the figure is wide."""
     ncols, _ = _legend_shape(labels, figure.get_figwidth())
     legend = figure.legend(
         handles,

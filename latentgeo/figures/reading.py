@@ -283,7 +283,7 @@ def _nothing(tree: xr.DataTree, views: Sequence[str], variable: str) -> str:
 
 
 def _series(tree: xr.DataTree, views: Sequence[str], variable: str) -> Iterator[Series]:
-    """Walk models and views."""
+    """Yield models and views."""
     for index, (model, data) in enumerate(models(tree).items()):
         if variable not in data:
             continue

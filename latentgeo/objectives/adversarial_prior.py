@@ -138,11 +138,11 @@ class AdversarialPrior(AdversarialTerm):
         self.classes = classes
 
     def __call__(self, pass_: Pass, batch: Batch) -> Tensor:
-        """Give the mean of −log D of the codes; see `Term`."""
+        """Return the mean of −log D of the codes; see `Term`."""
         return softplus(-self._score(pass_, batch)).mean()
 
     def adversary_loss(self, pass_: Pass, batch: Batch) -> Tensor:
-        """Give the cross-entropy of telling draws from codes; see `AdversarialTerm`."""
+        """Return the cross-entropy of telling draws from codes; see `AdversarialTerm`."""
         return (
             softplus(-self._score_draws(batch)).mean() + softplus(self._score(pass_, batch)).mean()
         )

@@ -258,7 +258,7 @@ def _type_of(annotation: Any) -> str:
 
 
 def _first(error: ValidationError, model: type[BaseModel], kind: str) -> InputError:
-    """Put the first of pydantic's errors into one line."""
+    """Format the first of pydantic's errors in one line."""
     found = error.errors(include_url=False)[0]
     place = ".".join(str(part) for part in found["loc"])
     if found["type"] == "extra_forbidden":

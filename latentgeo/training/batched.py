@@ -43,7 +43,7 @@ class StackedStep(Steps):
         self._weights = TermWeights(weights_of(runs), runs[0].device)
 
     def prepare(self) -> None:
-        """Put the learning rates and the weights of terms where `take` finds them; see `Steps`."""
+        """Set the learning rates and the weights of terms for the next `take`; see `Steps`."""
         for run in self.runs:
             set_rates(run)
         self._weights.write(weights_of(self.runs))

@@ -69,7 +69,7 @@ class Nets:
         return [term.weight_at(done) for term in self.terms]
 
     def set_mode(self, *, training: bool) -> None:
-        """Put all nets into training mode, or into that of measuring."""
+        """Set all nets to training mode or to evaluation mode."""
         for net in (self.model, *(term.adversary for term in self.adversaries)):
             net.train(training)
 

@@ -35,7 +35,7 @@ class Arithmetic:
 
     @contextmanager
     def products(self) -> Iterator[None]:
-        """Let products and convolutions of float32 on a GPU be what the precision says.
+        """Set the precision of float32 products and convolutions on a GPU within a block.
 
         torch's own default rounds those of convolutions alone.
         """

@@ -81,7 +81,7 @@ def probe_accuracy(
     seed: int = 0,
     device: str = "auto",
 ) -> MeanInterval:
-    """Give how often the probe that was trained beside a model is right on images.
+    """Return the accuracy on images of the probe that was trained beside a model.
 
     Parameters
     ----------

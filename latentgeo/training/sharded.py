@@ -69,7 +69,7 @@ class ShardedNets:
 
     @contextmanager
     def lifted(self) -> Iterator[None]:
-        """Let the nets compute by themselves, as one process wants them that others do not join."""
+        """Run the nets without the other processes, for what one process computes alone."""
         self._lifted = True
         try:
             yield
@@ -112,7 +112,7 @@ class _Rows:
         return (_Deal.apply(rows),)  # type: ignore[no-untyped-call]
 
     def gather(self, net: nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor | None:
-        """Give the output for the rows of all processes, without the repeated ones."""
+        """Return the output for the rows of all processes, without the repeated ones."""
         if self._nets._lifted:
             return None
         rows: Tensor = _Gather.apply(output)  # type: ignore[no-untyped-call]
@@ -147,7 +147,7 @@ class _Gather(Function):
 
 
 def why_whole(net: nn.Module) -> str | None:
-    """Say why a net has to see whole batches, or None.
+    """Return why a net has to see whole batches, or None.
 
     Parameters
     ----------
@@ -168,7 +168,7 @@ def why_whole(net: nn.Module) -> str | None:
 
 @torch.no_grad()
 def take_from_rank_zero(tensors: list[Tensor]) -> None:
-    """Give all processes the first one's values, which they should have but for rounding.
+    """Broadcast the first process's values, which the others should have but for rounding.
 
     Parameters
     ----------

@@ -29,7 +29,7 @@ class Direction(nn.Module):
 
 
 class Spread(nn.Module):
-    """Give the direction with a spread."""
+    """Return the direction with a spread."""
 
     def forward(self, images):
         mean = Direction()(images)

@@ -31,7 +31,7 @@ SMALL = {"pairs": 6, "steps": 4, "references": 60}
 
 @pytest.fixture(scope="module")
 def several(images):
-    """Give models of tensors and of vectors, one of which is named like markup."""
+    """Return models of tensors and of vectors, one of which is named like markup."""
     torch.manual_seed(0)
     vector = ModelConfig(
         recipe="vae", backbone="mlp", image_shape=(1, 8, 8), options={"hidden": (8,)}

@@ -25,7 +25,7 @@ every_measure = pytest.mark.parametrize("measure", ROWS, ids=lambda measure: mea
 
 
 def tree_of(models):
-    """Put results of models under one root, as `analyze` does."""
+    """Join results of models under one root, as `analyze` does."""
     first = next(iter(models.values()))
     attrs = {
         "data": "made up",
@@ -47,7 +47,7 @@ def measured(latents):
 
 @pytest.fixture(scope="session")
 def kinds(make_latents, tensor_latents, vector_latents):
-    """Give the results of latents of every kind."""
+    """Return the results of latents of every kind."""
     rng = np.random.default_rng(1)
     sampled = tensor_latents + 0.1 * rng.normal(size=(2, *tensor_latents.shape))
     spread = np.full_like(tensor_latents, -4.0)

@@ -93,7 +93,7 @@ def watch_rows():
 
 
 def kill_at(step):
-    """Let the second process die in a step, as if its machine had failed."""
+    """Make the second process die in a step, as if its machine had failed."""
     descend = Step.descend
 
     def until(self, batches):

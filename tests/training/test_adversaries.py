@@ -43,7 +43,7 @@ class Guess(AdversarialTerm):
 
 @pytest.fixture(autouse=True)
 def with_guess(monkeypatch):
-    """Put a recipe with an adversary into the table."""
+    """Register a recipe with an adversary."""
     plain = RECIPES["cae"]
 
     def terms(options, shapes):

@@ -112,7 +112,7 @@ def recorder(runs):
 
 @pytest.fixture
 def on_a_cpu(monkeypatch):
-    """Let loops replay their steps on a CPU."""
+    """Make loops replay their steps on a CPU."""
     graphed = []
 
     def make(steps):

@@ -76,7 +76,7 @@ def killed(two_processes, tmp_path_factory):
 
 
 def tensors_of(folder):
-    """Give all weights of the last state, with those of adversaries and the probe."""
+    """Return all weights of the last state, with those of adversaries and the probe."""
     state = torch.load(folder / "state" / "last.pt", weights_only=True)
     nets = {"model": state["model"], "random": {"cpu": state["random"]["cpu"]}}
     nets |= {name: each["adversary"] for name, each in state["adversaries"].items()}

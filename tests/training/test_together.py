@@ -77,7 +77,7 @@ def rows(folder):
 
 
 def flat(state, path=""):
-    """Give every number and tensor of a state by its path."""
+    """Return every number and tensor of a state by its path."""
     if isinstance(state, dict | list):
         parts = state.items() if isinstance(state, dict) else enumerate(state)
         return {k: v for name, part in parts for k, v in flat(part, f"{path}/{name}").items()}
