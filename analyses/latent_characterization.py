@@ -80,8 +80,8 @@ def gather(request: Request, runs: Sequence[Run]) -> Facts | None:
     if not (request.scale.controls or every):
         return None
     models = characterization.gather(summaries)
-    said = {"trouble": troubles_of(runs)} if every else {}
-    return {"models": models, "comparison": judge(paper.CLAIMS, models), **said}
+    diagnostics = {"trouble": troubles_of(runs)} if every else {}
+    return {"models": models, "comparison": judge(paper.CLAIMS, models), **diagnostics}
 
 
 def _analysed(request: Request, seed: int, runs: Sequence[Run]) -> Path:

@@ -117,12 +117,12 @@ def _check_same(name: str, one: tuple[Path, Any], other: tuple[Path, Any]) -> No
     (here, ours), (there, theirs) = one, other
     if ours != theirs:
         raise InputError(
-            f"analyses cannot be compared: {name} is {_said(ours)} in {str(here)!r} and "
-            f"{_said(theirs)} in {str(there)!r}; analyse both alike"
+            f"analyses cannot be compared: {name} is {_format_value(ours)} in {str(here)!r} and "
+            f"{_format_value(theirs)} in {str(there)!r}; analyse both alike"
         )
 
 
-def _said(value: Any) -> str:
+def _format_value(value: Any) -> str:
     return "not recorded" if value is None else repr(value)
 
 

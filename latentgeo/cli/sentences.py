@@ -44,11 +44,11 @@ def sentences(
             "nothing was asked for; give --samples, --reconstruct, --interpolate or --arithmetic"
         )
     model = open_checkpoint(run)
-    said = sample_sentences(model, samples, seed=seed) if samples else []
+    lines = sample_sentences(model, samples, seed=seed) if samples else []
     if reconstruct:
-        said += reconstruct_sentences(model, reconstruct, code=code)
+        lines += reconstruct_sentences(model, reconstruct, code=code)
     if interpolate:
-        said += interpolate_sentences(model, *interpolate, steps=steps, code=code)
+        lines += interpolate_sentences(model, *interpolate, steps=steps, code=code)
     if arithmetic:
-        said.append(add_sentences(model, *arithmetic, code=code))
-    typer.echo("\n".join(said))
+        lines.append(add_sentences(model, *arithmetic, code=code))
+    typer.echo("\n".join(lines))

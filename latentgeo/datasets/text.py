@@ -151,10 +151,10 @@ def _candidates(folder: Path, beginning: str) -> list[Path]:
 def _file_of(folder: Path, split: str) -> Path:
     found = _candidates(folder, _BEGINNINGS[split])
     if len(found) != 1:
-        said = ", ".join(path.name for path in found) or "none"
+        names = ", ".join(path.name for path in found) or "none"
         raise InputError(
             f"folder {str(folder)!r} has {len(found)} files whose name begins with "
-            f"{_BEGINNINGS[split]!r} ({said}): expected one text for each split, as in train.txt, "
+            f"{_BEGINNINGS[split]!r} ({names}): expected one text for each split, as in train.txt, "
             "val.txt, test.txt"
         )
     return found[0]

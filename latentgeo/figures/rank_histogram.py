@@ -185,8 +185,8 @@ def _bars(ax: Axes, values: NDArray[np.int64], colour: str, width: float) -> Non
     ax.set_ylim(0, 1.5)  # room above the bars for the range
     ax.set_yticks(_SHARES)
     ax.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.0f} %"))
-    said = f"{ranks[0]}" if len(ranks) == 1 else f"{ranks[0]}–{ranks[-1]}"
-    ax.text(0.03, 0.97, said, transform=ax.transAxes, va="top", fontsize=7, color="#444444")
+    text = f"{ranks[0]}" if len(ranks) == 1 else f"{ranks[0]}–{ranks[-1]}"
+    ax.text(0.03, 0.97, text, transform=ax.transAxes, va="top", fontsize=7, color="#444444")
 
 
 def _ticks(low: float, high: float) -> Locator:

@@ -190,7 +190,7 @@ class Universal(Bottleneck):
 
 
 class Conditional(Bottleneck):
-    """A code of the style, beside room for the label: the decoder is told the class.
+    """A code of the style, beside room for the label: the decoder is given the class.
 
     The latent is a vector of the style and the one-hot label. Without a label its places share
     one, 1/K each.
@@ -223,9 +223,9 @@ class Conditional(Bottleneck):
     def condition(self, latent: Tensor, labels: Tensor) -> Tensor:
         """Insert the known labels in their places; see `Bottleneck`."""
         style, room = latent[:, : -self.classes], latent[:, -self.classes :]
-        told = one_hot(labels.clamp(min=0), self.classes).to(latent)[..., None, None]
+        known_part = one_hot(labels.clamp(min=0), self.classes).to(latent)[..., None, None]
         known = (labels != UNLABELLED)[:, None, None, None]
-        return torch.cat([style, torch.where(known, told, room)], dim=1)
+        return torch.cat([style, torch.where(known, known_part, room)], dim=1)
 
     def compose(self, codes: Mapping[str, Tensor]) -> Tensor:
         """Concatenate style and label; see `Bottleneck`."""

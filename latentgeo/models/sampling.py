@@ -31,7 +31,7 @@ def sample_latents(
     seed : int
         Seeds the draws.
     labels : torch.Tensor of shape (n,), optional
-        Classes, int64: for priors with a part for each class, and for decoders that are told the
+        Classes, int64: for priors with a part for each class, and for decoders that are given the
         class.
 
     Returns

@@ -105,8 +105,8 @@ class InterpolationCritic(AdversarialTerm):
         it says 0.
         """
         mixture = self._mix(pass_)
-        said = self.scalar(mixture.images)
-        return {"error": (said - mixture.share).square().mean().sqrt(), "said": said.mean()}
+        score = self.scalar(mixture.images)
+        return {"error": (score - mixture.share).square().mean().sqrt(), "said": score.mean()}
 
     def scalar(self, images: Tensor) -> Tensor:
         """Return the mean of the critic's map for images (b, ...) coded in [-1, 1]: (b,)."""

@@ -160,10 +160,10 @@ def summarise(
         "operators": _shares(largest, sum(operators.values())),
         "trace": f"steps {traced[0]} to {traced[1]} in {trace}; open it in ui.perfetto.dev",
     }
-    return "".join(f"{name + ':':<10} {said}\n" for name, said in lines.items())
+    return "".join(f"{name + ':':<10} {text}\n" for name, text in lines.items())
 
 
 def _shares(parts: Mapping[str, float], total: float) -> str:
     """Return each part in percent, without those that did not occur."""
-    said = [f"{name} {part / total:.1%}" for name, part in parts.items() if part]
-    return ", ".join(said) or "none"
+    shares = [f"{name} {part / total:.1%}" for name, part in parts.items() if part]
+    return ", ".join(shares) or "none"

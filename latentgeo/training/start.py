@@ -18,7 +18,7 @@ from latentgeo.training.config import TrainConfig
 from latentgeo.training.data import Splits, load_splits
 from latentgeo.training.display import check_tensorboard
 from latentgeo.training.draws import forked
-from latentgeo.training.micro_batches import out_of_memory_said
+from latentgeo.training.micro_batches import out_of_memory_as_input_error
 from latentgeo.training.progress import Progress
 from latentgeo.training.records import train_runs
 from latentgeo.training.run import Run
@@ -116,7 +116,7 @@ def train(
     with processes.machine_by_machine():
         splits = load_splits(data, config)
     processes.check_same(splits.facts(), "data")
-    with forked(where), out_of_memory_said(where), processes.rank_zero_warns():
+    with forked(where), out_of_memory_as_input_error(where), processes.rank_zero_warns():
         run = fresh_run(config, splits, folder, where)
         if resume:
             restore(run, *processes.on_rank_zero(lambda: take_up(folder, splits.facts())))
@@ -207,10 +207,10 @@ def fresh_run(
     model = fresh_model(config, splits)
     run = Run(config, model, splits, folder, device, own_draws=own_draws)
     if whole := run.nets.sharded.whole:
-        said = ", ".join(f"{name} ({why})" for name, why in whole.items())
+        reasons = ", ".join(f"{name} ({why})" for name, why in whole.items())
         warnings.warn(
             f"each of the {processes.count()} processes computes these nets of the "
-            f"{config.recipe} for whole batches, which is the same but no faster: {said}",
+            f"{config.recipe} for whole batches, which is the same but no faster: {reasons}",
             stacklevel=2,
         )
     return run

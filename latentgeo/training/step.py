@@ -12,7 +12,7 @@ from latentgeo import processes
 from latentgeo.errors import InputError
 from latentgeo.objectives import Batch, Pass, Term
 from latentgeo.training.losses import Losses, Measured, TermWeights, measured, total
-from latentgeo.training.micro_batches import MicroBatch, join, split, why_not_in_parts
+from latentgeo.training.micro_batches import MicroBatch, join, reason_against_micro_batches, split
 from latentgeo.training.run import Run
 
 
@@ -131,7 +131,7 @@ class Step(Steps):
                 f"out of memory on {device!r} with {size} images at once, shared by "
                 f"{processes.count()} processes; start more of them, or set a smaller batch_size"
             )
-        reason = why_not_in_parts(run.nets.model, run.nets.terms)
+        reason = reason_against_micro_batches(run.nets.model, run.nets.terms)
         if reason is not None:
             raise InputError(
                 f"out of memory on {device!r} with {size} images at once, and the "

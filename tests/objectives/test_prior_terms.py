@@ -173,7 +173,7 @@ class TestSigns:
     def test_of_a_discriminator_that_has_won(self, dimension, advice):
         term = AdversarialPrior(StandardNormal(dimension), hidden=(8,))
         said = term.diagnose({"accuracy": 0.99, "score_deviation": 3.0, "code_variance": 1.0})
-        assert "has won: it is right in 99.0%" in said
+        assert "has won: its accuracy is 99.0%" in said
         assert advice in said
 
     def test_of_a_dead_discriminator(self):
@@ -181,7 +181,7 @@ class TestSigns:
         with torch.no_grad():
             term.adversary.net[0].bias.fill_(-100)
         said = term.diagnose(self.diagnostics(term, torch.randn(2000, 3) + 3))
-        assert "is dead: it says the same of every code; try" in said
+        assert "is dead: its output is the same for every code; try" in said
 
     def test_of_categories(self):
         term = AdversarialPrior(Categorical(8), code="category", hidden=(8,))
