@@ -125,11 +125,11 @@ def _ranges(levels: Iterable[Mapping[str, Mapping[str, int]]]) -> dict[str, list
 
 def show(found: Facts) -> Facts:
     """Return the order of all models, where they were asked for, and how seeds are shown."""
-    return {"span": span, "orders": orders(found["models"]) if "trouble" in found else None}
+    return {"span": span, "orders": orders(found["models"]) if "diagnostics" in found else None}
 
 
 def orders(models: Mapping[str, Any]) -> list[str]:
-    """Return each measure with the models in ascending order, and which a CAE is told from.
+    """Return each measure with the models in ascending order, and which differ from a CAE.
 
     Parameters
     ----------

@@ -125,7 +125,7 @@ def gather(
 
     A run's figure is the median of its last evaluations, as in the paper.
     """
-    names = ("learned", "trouble", "validation_psnr_db", "seconds")
+    names = ("learned", "diagnostics", "validation_psnr_db", "seconds")
     return {
         name: _gather_model(found, last) | each(facts[name], *names) for name, found in runs.items()
     }

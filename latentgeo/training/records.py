@@ -126,5 +126,6 @@ def _warn_of_collapse(run: Run, baseline: float) -> None:
         )
     for diagnostic in run.progress.diagnostics.values():
         warnings.warn(
-            f"the {name} in {str(run.folder.path)!r} ended in trouble: {diagnostic}", stacklevel=4
+            f"the {name} in {str(run.folder.path)!r} ended with a diagnostic: {diagnostic}",
+            stacklevel=4,
         )

@@ -9,7 +9,7 @@ from latentgeo.models import load_model
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*has not learned"),
-    pytest.mark.filterwarnings("ignore:.*ended in trouble"),
+    pytest.mark.filterwarnings("ignore:.*ended with a diagnostic"),
 ]
 TRIED = ("start", "no-noise", "no-noise-fast")
 

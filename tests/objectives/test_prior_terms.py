@@ -228,7 +228,7 @@ def test_code_reconstruction_sums_over_the_code_and_averages_over_the_batch():
     torch.testing.assert_close(found, (stage - rebuilt).square().sum() / 5)
 
 
-def test_a_code_that_shrinks_is_trouble():
+def test_a_code_that_shrinks_is_diagnosed():
     said = CodeReconstruction().diagnose({"stage_deviation": 0.01, "through_error": 0.1})
     assert "the first code has shrunk to a standard deviation of 0.010" in said
     assert "stage_gradients" in said

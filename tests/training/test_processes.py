@@ -22,7 +22,7 @@ from .runs_of_two import KILLED_AT, RUNS, settings
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*has not learned"),
-    pytest.mark.filterwarnings("ignore:.*in trouble"),
+    pytest.mark.filterwarnings("ignore:.*with a diagnostic"),
 ]
 
 SCRIPT = Path(__file__).with_name("runs_of_two.py")

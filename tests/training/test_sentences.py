@@ -12,7 +12,7 @@ from latentgeo.measures import AnalysisSettings
 from latentgeo.models import load_model, sample_sentences
 from latentgeo.training import train
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*has not learned", "ignore:.*trouble")
+pytestmark = pytest.mark.filterwarnings("ignore:.*has not learned", "ignore:.*diagnostic")
 
 LINES = [
     f"{article} {subject} {verb} ."
