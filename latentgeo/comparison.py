@@ -100,7 +100,7 @@ def _check_comparable(places: list[Path], analyses: list[Analysis]) -> None:
     if version != SCHEMA_VERSION:
         raise InputError(
             f"{str(places[0] / SUMMARY)!r} has schema version {version}, this latentgeo reads "
-            f"{SCHEMA_VERSION}; analyse anew with it"
+            f"{SCHEMA_VERSION}; analyse again with it"
         )
     first = _facts(analyses[0])
     rules: dict[str, tuple[Path, Any]] = {}

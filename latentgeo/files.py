@@ -92,8 +92,8 @@ def _check_apart(folder: Path, source: Path) -> None:
     here, there = folder.resolve(), source.resolve()
     if here == there or here in there.parents:
         raise InputError(
-            f"output folder {str(folder)!r} would replace {str(source)!r}, which is read; choose "
-            "another output folder"
+            f"output folder {str(folder)!r} would replace {str(source)!r}, which is an input; "
+            "choose another output folder"
         )
 
 

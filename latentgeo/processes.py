@@ -259,7 +259,7 @@ def as_processes_error() -> Iterator[None]:
     except RuntimeError as error:
         raise ProcessesError(
             f"process {rank()} of {count()} lost the others ({reason_of(error)}); a training run "
-            "goes on from its last state with --resume (resume=True)"
+            "continues from its last state with --resume (resume=True)"
         ) from None
 
 

@@ -101,8 +101,8 @@ def read_card(folder: str | Path) -> Card | None:
         )
     if "trust_code" in values:
         raise InputError(
-            f"card {str(path)!r} says trust_code, which no file can say for you; remove it, and "
-            "say --trust-code yourself if you trust the program"
+            f"card {str(path)!r} sets trust_code, which no file can set for you; remove it, and "
+            "pass --trust-code yourself if you trust the program"
         )
     try:
         return parse(Card, values, "entry")

@@ -33,7 +33,7 @@ def allow(what: str, content: str) -> None:
     except OSError as error:
         warnings.warn(
             f"consent to run {what!r} cannot be remembered in {str(_list_path())!r} "
-            f"({error.strerror or error}); say so again next time",
+            f"({error.strerror or error}); pass it again next time",
             stacklevel=2,
         )
 

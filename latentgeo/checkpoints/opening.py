@@ -159,7 +159,7 @@ def _open_ours(path: Path, model: Model | None, overrides: Card) -> Autoencoder:
     given = ["model"] * (model is not None) + sorted(overrides.model_fields_set)
     if given:
         raise InputError(
-            f"checkpoint {str(path)!r} is a run of ours, which needs no {', '.join(given)}; "
+            f"checkpoint {str(path)!r} is a run of latentgeo, which needs no {', '.join(given)}; "
             "leave that out"
         )
     return ours.load(path)
@@ -220,7 +220,7 @@ def _open_folder(folder: Path, card: Card) -> Source:
 
 def _open_file(path: Path, card: Card) -> Source:
     if is_ours(path.parent):
-        raise InputError(f"{str(path)!r} is a file of a run of ours; give its folder")
+        raise InputError(f"{str(path)!r} is a file of a latentgeo run; give its folder")
     weights = read_untrusted(path, ema=card.ema)
     if isinstance(weights, Program):
         return archives.open_archive(weights, card)
@@ -239,7 +239,7 @@ def _single_file(folder: Path, card: Card) -> Path:
         path = folder / card.weights
         if not path.is_file():
             raise InputError(
-                f"weights {str(path)!r} do not exist; mend {CARD}, or give another file"
+                f"weights {str(path)!r} do not exist; correct {CARD}, or give another file"
             )
         return path
     names = sorted(path.name for path in folder.iterdir())
@@ -299,7 +299,7 @@ def _allowed_code(path: Path | None, model: str | None, card: Card) -> tuple[str
             raise InputError(
                 f"card {str(folder / CARD)!r} names code, {name!r}, which runs when the model is "
                 "opened, and you have not named it yourself in the state that it is in now; read "
-                f"it, and if you trust it say once --model {relative_to(name, folder, Path.cwd())}"
+                f"it, and if you trust it pass once --model {relative_to(name, folder, Path.cwd())}"
             )
         return name, folder
     here = Path.cwd()

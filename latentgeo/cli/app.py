@@ -39,7 +39,10 @@ Checkpoints = Annotated[
     typer.Argument(help="Run folders, or folders or files of models that others trained."),
 ]
 PathsOut = Annotated[
-    Path, typer.Option(help="The folder for the results; one of `analyze` gets a section more.")
+    Path,
+    typer.Option(
+        help="The folder for the results; the report in a folder of `analyze` gains a section."
+    ),
 ]
 
 _SHARED = ("train", "encode", "analyze")

@@ -42,7 +42,7 @@ _CONFIG = inspect.Parameter(
     default=None,
     annotation=Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Settings in YAML; options go before them."),
+        typer.Option(metavar="FILE", help="A YAML file of settings; options override it."),
     ],
 )
 

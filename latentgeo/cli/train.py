@@ -28,7 +28,7 @@ TRAINING = Form(
 @command(app, TRAINING)
 def train(
     settings: "TrainSettings",
-    out: Annotated[Path, typer.Option(help="The run folder to make.")],
+    out: Annotated[Path, typer.Option(help="The run folder to create.")],
     seeds: Annotated[
         str | None,
         typer.Option(
@@ -46,15 +46,13 @@ def train(
         bool, typer.Option("--tensorboard", help="Log to TensorBoard too.")
     ] = False,
     profile: Annotated[
-        bool, typer.Option("--profile", help="Print where the time went, and leave a trace.")
+        bool, typer.Option("--profile", help="Print where the time went, and write a trace.")
     ] = False,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with an interrupted run.")
-    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume an interrupted run.")] = False,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train an autoencoder and leave a run folder."""
+    """Train an autoencoder and write a run folder."""
     from latentgeo.training import train, train_together
 
     given = settings.model_dump(exclude_unset=True)

@@ -124,8 +124,8 @@ def _read_lines(path: Path, split: str, size: int | None, name: str) -> Sentence
     if not (parts["train"] and parts[split]):
         parted = ", ".join(f"{part} {len(held)}" for part, held in parts.items())
         raise InputError(
-            f"split {split!r} of text {str(path)!r} cannot be had ({parted}): a hash of each line "
-            "parts them; add lines, or give a folder with the files train.txt, val.txt, test.txt"
+            f"split {split!r} of text {str(path)!r} is empty ({parted}): a hash of each line "
+            "splits them; add lines, or give a folder with the files train.txt, val.txt, test.txt"
         )
     return _dataset(parts["train"], parts[split], split, size, name)
 

@@ -28,7 +28,7 @@ class Nets:
     splits : Splits
         Their labels say how many classes a probe has.
     device : torch.device
-        Where to compute.
+        The device to compute on.
     """
 
     def __init__(

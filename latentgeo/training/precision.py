@@ -24,7 +24,7 @@ class Arithmetic:
         precision the model computes in it where torch's autocast finds that safe, and terms see
         float32; of float16 the loss is scaled, for its gradients are too small.
     device : torch.device
-        Where to compute.
+        The device to compute on.
     """
 
     def __init__(self, precision: str, device: torch.device) -> None:

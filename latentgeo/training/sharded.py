@@ -190,9 +190,9 @@ def take_from_rank_zero(tensors: list[Tensor]) -> None:
         distributed.all_reduce(apart, distributed.ReduceOp.MAX)
     if not float(apart) <= _APART:
         raise ProcessesError(
-            f"the weights of the {processes.count()} processes have come apart, by "
+            f"the weights of the {processes.count()} processes have diverged, by "
             f"{float(apart):.2g} of their norm; let all machines have the same versions and data, "
-            "and go on from the last state with --resume (resume=True)"
+            "and continue from the last state with --resume (resume=True)"
         )
     if float(apart):
         _copy_into(tensors, first)

@@ -39,7 +39,7 @@ def train(
     on_epoch: Callable[[Autoencoder, int], None] | None = None,
     **settings: Any,
 ) -> Path:
-    """Train an autoencoder and leave a run folder.
+    """Train an autoencoder and write a run folder.
 
     On a CPU, with the same number of threads, a run is the same bit for bit every time, also
     when it was interrupted and resumed. Torch's global random state is left as it was. Where
@@ -175,7 +175,9 @@ def check_folder(
 ) -> None:
     """Refuse a folder (`InputError`) before anything is loaded; nothing is written yet."""
     if resume and force:
-        raise InputError("resume and force were both given; resume goes on, force begins anew")
+        raise InputError(
+            "resume and force were both given; resume continues the run, force starts it again"
+        )
     if resume:
         folder.check_settings(config)
     else:

@@ -142,7 +142,7 @@ class Broken(nn.Module):
         (
             lambda: wrap(nn.Identity(), None, image_shape=(1, 32, 32)),
             {},
-            "no decoder, so it interpolates no images",
+            "no decoder, so it cannot interpolate images",
         ),
         (
             lambda: wrap(nn.Identity(), nn.Identity(), image_shape=(1, 28, 28)),

@@ -126,7 +126,7 @@ def test_the_page_says_the_numbers_and_needs_no_network(written):
 
 def test_a_broken_folder_is_said(tmp_path):
     (tmp_path / "paths.zarr").mkdir()
-    with pytest.raises(InputError, match="interpolate anew"):
+    with pytest.raises(InputError, match="interpolate again"):
         redraw(tmp_path)
 
 
@@ -228,7 +228,7 @@ def test_curves_are_the_means_with_their_intervals(written):
 def test_a_tree_without_paths_is_refused():
     tree = xr.DataTree.from_dict({"/": xr.Dataset(), "/a": xr.Dataset()})
     for display in (InterpolationGridDisplay, PathCurvesDisplay):
-        with pytest.raises(NothingToDrawError, match="interpolate anew"):
+        with pytest.raises(NothingToDrawError, match="interpolate again"):
             display.from_paths(tree)
 
 
