@@ -249,7 +249,7 @@ def report_to_launcher(message: str) -> None:
 
 @contextmanager
 def as_processes_error() -> Iterator[None]:
-    """Turn what PyTorch says when another process is gone into a `ProcessesError` of one line."""
+    """Raise a `ProcessesError` of one line where another process is gone."""
     import torch
 
     try:

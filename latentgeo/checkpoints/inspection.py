@@ -1,4 +1,4 @@
-"""Look into a network: which layers there are, and which look like a latent."""
+"""Inspect a network: which layers there are, and which look like a latent."""
 
 import re
 from pathlib import Path

@@ -235,7 +235,7 @@ def _choose(expected: Tensors, tensors: Tensors, path: str, prefix: str | None) 
 
 
 def _bare(tensors: Tensors, notes: tuple[str, ...] = ()) -> _View:
-    """Take off what wrappers of torch put in between, around the whole or a part."""
+    """Strip what wrappers of torch put in between, around the whole or a part."""
     for inserted in _INSERTED:
         if any(inserted in name for name in tensors):
             tensors = {name.replace(inserted, ""): value for name, value in tensors.items()}
@@ -255,7 +255,7 @@ def _prefixes(expected: Tensors, tensors: Tensors) -> list[str]:
 
 
 def _without(tensors: Tensors, notes: tuple[str, ...], prefix: str) -> _View:
-    """Take a prefix off, leaving aside the tensors without it."""
+    """Strip a prefix, leaving aside the tensors without it."""
     kept = {n.removeprefix(prefix): v for n, v in tensors.items() if n.startswith(prefix)}
     left = [name for name in tensors if not name.startswith(prefix)]
     note = f"stripped the prefix {prefix!r}"

@@ -76,7 +76,7 @@ class PathCurvesDisplay(Display):
 
     @classmethod
     def from_paths(cls, tree: xr.DataTree) -> Self:
-        """Take the curves from results along paths.
+        """Read the curves from results along paths.
 
         Parameters
         ----------

@@ -69,7 +69,7 @@ class RankHistogramDisplay(Display):
         views: Sequence[str] = reading.VIEWS,
         rule: str = "spectrum",
     ) -> Self:
-        """Take the ranks from an analysis.
+        """Read the ranks from an analysis.
 
         Parameters
         ----------
@@ -196,6 +196,6 @@ def _ticks(low: float, high: float) -> Locator:
 
 
 def _root(share: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Take the square root; matplotlib asks below zero too when it pads the limits."""
+    """Return the square root; matplotlib asks below zero too when it pads the limits."""
     root: NDArray[np.float64] = np.sqrt(np.maximum(share, 0))
     return root

@@ -87,7 +87,7 @@ class UnitsDisplay(Display):
 
     @classmethod
     def from_analysis(cls, tree: xr.DataTree) -> Self:
-        """Take the units from an analysis.
+        """Read the units from an analysis.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Take a network that was written and trained elsewhere."""
+"""Wrap a network that was written and trained elsewhere."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar

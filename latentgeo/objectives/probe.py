@@ -88,6 +88,6 @@ class Probe:
         return {"layer": self.layer.state_dict(), "optimiser": self.optimiser.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up what `state_dict` gave."""
+        """Load what `state_dict` returned."""
         self.layer.load_state_dict(state["layer"])
         self.optimiser.load_state_dict(state["optimiser"])

@@ -78,7 +78,7 @@ class OwnDraws:
 
     @contextmanager
     def drawing(self) -> Iterator[None]:
-        """Make torch's global draws those of this sequence; the CPU's are forgotten."""
+        """Make torch's global draws those of this sequence; those of the CPU are discarded."""
         torch.set_rng_state(self._cpu)
         with self._drawing_on_device():
             yield

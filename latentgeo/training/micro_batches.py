@@ -88,7 +88,7 @@ def keeps_more_than_weights(module: nn.Module) -> bool:
 
 @contextmanager
 def out_of_memory_as_input_error(device: torch.device) -> Iterator[None]:
-    """Turn what is left of running out of memory into an `InputError` of one line."""
+    """Raise an `InputError` of one line where memory runs out."""
     try:
         yield
     except torch.OutOfMemoryError:

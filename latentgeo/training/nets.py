@@ -74,7 +74,7 @@ class Nets:
             net.train(training)
 
     def agree(self) -> None:
-        """Take the weights of the rank-zero process, to the last bit, in all."""
+        """Copy the weights of the rank-zero process to all, bit by bit."""
         take_from_rank_zero([each for net in self._all() for each in net.state_dict().values()])
 
     def are_finite(self) -> bool:

@@ -100,7 +100,7 @@ class _Rows:
         self._count = 0
 
     def deal(self, net: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor] | None:
-        """Take this process's rows; the last one is repeated until all have equally many."""
+        """Return this process's rows; the last one is repeated until all have equally many."""
         if self._nets._unsharded:
             return None
         (rows,) = inputs

@@ -52,7 +52,7 @@ def test_they_are_as_they_were_then(old):
 def test_the_model_is_loaded(old, maker):
     model = load_model(old / "run")
     assert model.latent_shape == (3, 1, 1)
-    images = torch.from_numpy(maker.make_images(4).images).float() / 255
+    images = torch.tensor(maker.make_images(4).images).float() / 255
     assert model.decode(model.encode(images)).shape == (4, 1, 8, 8)
     opened = open_checkpoint(old / "run")
     assert opened.weights_sha256() == read_json(old / "run" / "provenance.json")["weights_sha256"]

@@ -11,7 +11,7 @@ _FURTHEST = 8.0
 
 
 def cut_off(images: Tensor, what: str) -> tuple[Tensor, int]:
-    """Bring decoded images into [-1, 1].
+    """Map decoded images to [-1, 1].
 
     Parameters
     ----------
