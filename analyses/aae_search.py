@@ -3,7 +3,7 @@
     python analyses/aae_search.py                   # laptop: smaller nets, a few epochs, 2 seeds
     python analyses/aae_search.py --scale paper     # the paper's nets: a GPU
 
-Each setting differs from the first in what is said of it alone. Errors are those of validation
+Each setting differs from the first in the settings named beside it. Errors are those of validation
 images: no test image is read. What is already there is kept and what was interrupted goes on, so
 the same command finishes a search that was cut off.
 """
@@ -84,18 +84,22 @@ def gather(request: Request, runs: Sequence[Run]) -> Facts:
 def show(found: Facts) -> Facts:
     """Return the table."""
     rows = [
-        [setting, _say_changes(entry["changes"]), *(say_seeds(entry[name]) for name in SEARCHED)]
+        [
+            setting,
+            _format_changes(entry["changes"]),
+            *(format_seeds(entry[name]) for name in SEARCHED),
+        ]
         for setting, entry in found["settings"].items()
     ]
     heads = ["setting", "differs in", *(f"{VARIANTS[name].summary}: %" for name in SEARCHED)]
-    return {"start": _say_changes(_START), "errors": table(heads, rows)}
+    return {"start": _format_changes(_START), "errors": table(heads, rows)}
 
 
-def _say_changes(changes: Facts) -> str:
+def _format_changes(changes: Facts) -> str:
     return ", ".join(f"{name} {value}" for name, value in changes.items()) or "–"
 
 
-def say_seeds(error: Facts) -> str:
+def format_seeds(error: Facts) -> str:
     """Return a mean with each seed: two seeds make no interval worth the name."""
     return f"{error['mean']:.1f} ({', '.join(f'{each:.1f}' for each in error['seeds'])})"
 

@@ -20,7 +20,7 @@ from claims import paper, statements
 from measures import characterization
 from models.characterization import ALL_CONTROLS, ALL_MODELS, CONTROLS, MODELS
 from study import Facts, Request, Run, Study, judge, run_command, train_settings
-from study.read import read_summary, troubles_of
+from study.read import diagnostics_of, read_summary
 
 from latentgeo import analyze
 from latentgeo.datasets import load
@@ -82,8 +82,8 @@ def gather(request: Request, runs: Sequence[Run]) -> Facts | None:
     if not (request.scale.controls or every):
         return None
     models = characterization.gather(summaries)
-    said = {"trouble": troubles_of(runs)} if every else {}
-    return {"models": models, "comparison": judge(paper.CLAIMS, models), **said}
+    diagnostics = {"diagnostics": diagnostics_of(runs)} if every else {}
+    return {"models": models, "comparison": judge(paper.CLAIMS, models), **diagnostics}
 
 
 def _analysed(request: Request, seed: int, runs: Sequence[Run]) -> Path:

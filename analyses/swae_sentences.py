@@ -75,18 +75,18 @@ def settings(run: Run) -> Facts:
 
 
 def measure_run(run: Run) -> Facts:
-    """Measure reconstructions and samples, and let a model speak."""
+    """Measure reconstructions and samples, and decode sentences."""
     return sentences.measure(open_checkpoint(run.folder), texts_of(run.scale), run.scale, run.seed)
 
 
 def gather(request: Request, runs: Sequence[Run]) -> Facts:
-    """Return each measure over its seeds, what real sentences reach, and all that was said."""
-    said = {
+    """Return each measure over its seeds, what real sentences reach, and all decoded sentences."""
+    measured = {
         name: [read_json(run.folder / MEASURES) for run in runs if run.name == name]
         for name in MODELS
     }
     real = real_perplexities(texts_of(request.scale), request.scale)
-    return {"models": sentences.gather(said), "real": real, "runs": said}
+    return {"models": sentences.gather(measured), "real": real, "runs": measured}
 
 
 def facts(request: Request) -> Facts:

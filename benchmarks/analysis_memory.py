@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from machine import say_machine
+from machine import describe_machine
 from own_process import peak_bytes, run_alone
 
 SIZES = (1_000, 10_000, 60_000)
@@ -105,7 +105,7 @@ def write_table(
         f"`analyze` of images of {chosen.data}, CAE of widths "
         f"{'/'.join(map(str, chosen.widths))}, {len(NOISE)} noise levels, without t-SNE. Peak: "
         "maximum resident set of the process, with Python, libraries and images.",
-        say_machine(provenance(), before, f" with {rows[0]['threads']} threads")
+        describe_machine(provenance(), before, f" with {rows[0]['threads']} threads")
         + f" Command: `python benchmarks/analysis_memory.py --sizes {sizes} --widths {widths}`.",
         f"Aim: {LIMIT_GIB} GiB. Largest here: {largest:.2f} GiB.",
         "",

@@ -21,7 +21,7 @@ from time import perf_counter
 from typing import Any
 
 import torch
-from machine import say_machine
+from machine import describe_machine
 from own_process import run_alone
 from short_runs import one_epoch, seeded_model
 from torch import Tensor
@@ -187,7 +187,7 @@ def to_table(
             "",
             f"Float32 on {place}; milliseconds of a step, best of {repeats} interleaved repeats, "
             "one process each, after a warm-up. Validation and saving are left out.",
-            f"{say_machine(provenance(), before, f' with {torch.get_num_threads()} threads')} "
+            f"{describe_machine(provenance(), before, f' with {torch.get_num_threads()} threads')} "
             f"Command: `python benchmarks/batched_seeds.py --device {device}`.",
             f"Aim on a GPU: {len(SEEDS)} seeds in at most {AIM:g} times the time of one.",
             "",

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from machine import say_machine
+from machine import describe_machine
 
 from latentgeo.files import write_text
 from latentgeo.geometry import Settling, principal_angles, settling, two_nn_dimension
@@ -41,7 +41,7 @@ def main() -> None:
             lines.append(f"| {' | '.join(map(str, row))} |")
             print(lines[-1], flush=True)
         command = f"python benchmarks/calibration.py --only {name} --repeats {chosen.repeats}"
-        machine = say_machine(provenance(), before)
+        machine = describe_machine(provenance(), before)
         text = "\n\n".join(
             [f"# {title}", words, "\n".join(lines), f"{machine}\n\nSeeds 0 on. `{command}`"]
         )

@@ -12,7 +12,7 @@ from pathlib import Path
 from time import perf_counter
 
 import torch
-from machine import say_machine
+from machine import describe_machine
 
 from latentgeo.files import write_text
 from latentgeo.provenance import provenance
@@ -105,7 +105,7 @@ def to_table(found: dict[str, str], device: str, before: tuple[float, ...]) -> s
             f"# What the device can do: {place}",
             "",
             f"Best of {REPEATS} after one that does not count, on random numbers. "
-            f"{say_machine(provenance(), before, f' with {torch.get_num_threads()} threads')} "
+            f"{describe_machine(provenance(), before, f' with {torch.get_num_threads()} threads')} "
             f"Command: `python benchmarks/card.py --device {device}`.",
             "",
             "| work | reached |",

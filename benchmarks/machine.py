@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def say_machine(facts: Mapping[str, Any], before: tuple[float, ...], settings: str = "") -> str:
+def describe_machine(
+    facts: Mapping[str, Any], before: tuple[float, ...], settings: str = ""
+) -> str:
     """Return where was measured, and how busy it was.
 
     Parameters

@@ -184,13 +184,14 @@ def to_table(found: Mapping[str, Mapping[str, Numbers]], scale: str, device: str
 def _rows(model: str, found: Mapping[str, Numbers]) -> list[str]:
     first, second = found.values()
     return [
-        f"| {model} | {name} | {_say(first[name])} | {_say(second[name])} | "
-        f"{_yes(agree(first[name], second[name]))} | {_differ(first[name], second[name])} |"
+        f"| {model} | {name} | {_format_interval(first[name])} | "
+        f"{_format_interval(second[name])} | {_yes(agree(first[name], second[name]))} | "
+        f"{_differ(first[name], second[name])} |"
         for name in first
     ]
 
 
-def _say(values: list[float]) -> str:
+def _format_interval(values: list[float]) -> str:
     return f"{np.mean(values):.4g} [{min(values):.4g}, {max(values):.4g}]"
 
 

@@ -30,7 +30,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from machine import say_machine
+from machine import describe_machine
 from own_process import peak_bytes, run_alone
 from short_runs import one_epoch, seeded_model
 from torch import distributed
@@ -238,7 +238,8 @@ def to_table(points: list[dict[str, Any]], repeats: int, before: tuple[float, ..
         "interleaved repeats. Predicted: the cost model, fitted without the middle batch; points "
         "with several threads have no part in it. Sent: what two processes gather and add up in a "
         "step, timed by itself. Peak: of one process, with Python and its libraries.",
-        f"{say_machine(facts, before, ', gloo')} Command: `python benchmarks/{facts['command']}`.",
+        f"{describe_machine(facts, before, ', gloo')} "
+        f"Command: `python benchmarks/{facts['command']}`.",
         "",
     ]
     for title in dict.fromkeys(point["title"] for point in points):
@@ -270,9 +271,9 @@ def _row(
     seconds = point["seconds"]
     predicted = error = "–"
     if terms is not None:
-        said = predict(point, terms)
-        predicted = f"{1e3 * said:.2f}{' (not fitted)' * (point['batch'] == middle)}"
-        error = f"{said / seconds - 1:+.0%}"
+        prediction = predict(point, terms)
+        predicted = f"{1e3 * prediction:.2f}{' (not fitted)' * (point['batch'] == middle)}"
+        error = f"{prediction / seconds - 1:+.0%}"
     alone = point["processes"] == 1
     sent = ["–", "–"]
     if not alone:

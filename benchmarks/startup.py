@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from time import perf_counter
 
-from machine import say_machine
+from machine import describe_machine
 
 from latentgeo.files import write_text
 from latentgeo.provenance import provenance
@@ -75,7 +75,7 @@ def to_table(
             "# Start-up",
             "",
             f"Seconds of a process from start to end, best of {repeats} interleaved repeats. "
-            f"{say_machine(provenance(), before)} "
+            f"{describe_machine(provenance(), before)} "
             "Command: `python benchmarks/startup.py`.",
             "",
             "| process | seconds | relative to `import torch` | at most |",

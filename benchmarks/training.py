@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 import torch
 from card import SIZES, product_rate
-from machine import say_machine
+from machine import describe_machine
 from scipy.stats import quantile_test
 from short_runs import one_epoch, seeded_model
 from torch import Tensor, nn
@@ -283,7 +283,7 @@ def bare_acai(nets: Nets, optimiser: Adam, term: InterpolationCritic) -> Step:
     (encoder, decoder), critic = nets, term.adversary
     own = adam(critic, term.learning_rate, 0.9)
 
-    def said(images: Tensor) -> Tensor:
+    def score(images: Tensor) -> Tensor:
         return critic(images).flatten(1).mean(dim=1)
 
     def step(images: Tensor) -> None:
@@ -293,12 +293,12 @@ def bare_acai(nets: Nets, optimiser: Adam, term: InterpolationCritic) -> Step:
         part = share[:, None, None, None]
         mixed = decoder(part * latent + (1 - part) * latent.flip(0))
         critic.requires_grad_(False)
-        fooled = term.weight * said(mixed).square().mean()
+        fooled = term.weight * score(mixed).square().mean()
         descend(optimiser, squared((decoded + 1) / 2, images) + fooled)
         critic.requires_grad_(True)
         unmixed = term.gamma * (2 * images - 1) + (1 - term.gamma) * decoded.detach()
-        error = said(mixed.detach()) - share
-        descend(own, error.square().mean() + said(unmixed).square().mean())
+        error = score(mixed.detach()) - share
+        descend(own, error.square().mean() + score(unmixed).square().mean())
 
     return step
 
@@ -436,7 +436,7 @@ def to_table(
             "and saving are left out. The bare loop is hand-written for each net, with the images "
             "ready as floating point. All in float32; bf16 is our loop with `--precision "
             "bf16-mixed`.",
-            f"{say_machine(provenance(), before, f' with {torch.get_num_threads()} threads')} "
+            f"{describe_machine(provenance(), before, f' with {torch.get_num_threads()} threads')} "
             f"Command: `python benchmarks/training.py --device {device}`.",
             f"Aims: {AIMS['bare']} of the bare loop, {AIMS['pythae']} of pythae.",
             "",
@@ -494,7 +494,7 @@ def to_gpu_table(
             "process, and these take turns; a ratio is taken within a round: its median over the "
             "rounds [95 % interval]. Validation and saving are left out. Eager is our float32 loop "
             "that launches kernel by kernel (`--no-graph`), bare a hand-written one.",
-            f"{say_machine(provenance(), before, f' with {torch.get_num_threads()} threads')} "
+            f"{describe_machine(provenance(), before, f' with {torch.get_num_threads()} threads')} "
             f"Command: `python benchmarks/training.py --device {device}`.",
             f"Aims, the fastest precision over eager float32: {aims}.",
             "",

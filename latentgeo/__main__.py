@@ -1,4 +1,4 @@
-"""Let `python -m latentgeo` do what the console script does."""
+"""Run the console script as `python -m latentgeo`."""
 
 from latentgeo.cli import main
 

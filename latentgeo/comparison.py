@@ -100,7 +100,7 @@ def _check_comparable(places: list[Path], analyses: list[Analysis]) -> None:
     if version != SCHEMA_VERSION:
         raise InputError(
             f"{str(places[0] / SUMMARY)!r} has schema version {version}, this latentgeo reads "
-            f"{SCHEMA_VERSION}; analyse anew with it"
+            f"{SCHEMA_VERSION}; analyse again with it"
         )
     first = _facts(analyses[0])
     rules: dict[str, tuple[Path, Any]] = {}
@@ -117,12 +117,12 @@ def _check_same(name: str, one: tuple[Path, Any], other: tuple[Path, Any]) -> No
     (here, ours), (there, theirs) = one, other
     if ours != theirs:
         raise InputError(
-            f"analyses cannot be compared: {name} is {_said(ours)} in {str(here)!r} and "
-            f"{_said(theirs)} in {str(there)!r}; analyse both alike"
+            f"analyses cannot be compared: {name} is {_format_value(ours)} in {str(here)!r} and "
+            f"{_format_value(theirs)} in {str(there)!r}; analyse both alike"
         )
 
 
-def _said(value: Any) -> str:
+def _format_value(value: Any) -> str:
     return "not recorded" if value is None else repr(value)
 
 
@@ -173,7 +173,7 @@ def _rules(found: Analysis) -> Facts:
 
 
 def _with_names(places: list[Path], analyses: list[Analysis]) -> list[_Source]:
-    """Let models keep their names; where that is not enough, put the folder's before."""
+    """Return distinct names: the models' own, with the folder's name before where they clash."""
     counts = Counter(label for found in analyses for label in found.summary["models"])
     sources = [
         _Source(
@@ -201,7 +201,7 @@ def _with_names(places: list[Path], analyses: list[Analysis]) -> list[_Source]:
 
 
 def _join(sources: list[_Source]) -> Analysis:
-    """Put all models under one root; every number stays as it was saved."""
+    """Join all models under one root; every number stays as it was saved."""
     children = {
         name: source.found.tree[label].to_dataset()
         for source in sources

@@ -27,5 +27,5 @@ class ProcessesError(Exception):
 
 def reason_of(error: Exception, otherwise: str | None = None) -> str:
     """Return the first line of what an error says; its type, or `otherwise`, if it says nothing."""
-    said = str(error).strip() or otherwise or type(error).__name__
-    return said.splitlines()[0]
+    message = str(error).strip() or otherwise or type(error).__name__
+    return message.splitlines()[0]

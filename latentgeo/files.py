@@ -16,7 +16,7 @@ _BLOCK = 1 << 20
 
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a temporary sibling of `path`, then put it in place in one step.
+    """Write to a temporary sibling of `path` with `write`, then rename it in one step.
 
     Parameters
     ----------
@@ -92,8 +92,8 @@ def _check_apart(folder: Path, source: Path) -> None:
     here, there = folder.resolve(), source.resolve()
     if here == there or here in there.parents:
         raise InputError(
-            f"output folder {str(folder)!r} would replace {str(source)!r}, which is read; choose "
-            "another output folder"
+            f"output folder {str(folder)!r} would replace {str(source)!r}, which is an input; "
+            "choose another output folder"
         )
 
 

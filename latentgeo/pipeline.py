@@ -298,7 +298,7 @@ def open_for(
 
 
 def redraw(folder: str | Path) -> None:
-    """Draw the figures and the report of saved results anew, from their numbers.
+    """Redraw the figures and the report of saved results from their numbers.
 
     Parameters
     ----------
@@ -353,7 +353,7 @@ def _check_names(names: Iterable[str]) -> None:
 
 
 def _existing(path: str | Path) -> Path:
-    """Look for a checkpoint before anything is downloaded for it."""
+    """Return the path of a checkpoint, checked before anything is downloaded for it."""
     if not Path(path).exists():
         raise InputError(
             f"checkpoint {str(path)!r} does not exist; give a run folder that `latentgeo train` "
@@ -370,7 +370,7 @@ def _write(found: Analysis, target: Path) -> None:
 def _encode(
     model: Autoencoder, images: ImageDataset, settings: AnalysisSettings, device: str, out: Path
 ) -> xr.Dataset:
-    """Put the latents that an analysis needs on disk."""
+    """Write the latents that an analysis needs to disk."""
     return encode(model, images, settings=settings, samples=None, device=device, out=out)
 
 

@@ -65,7 +65,7 @@ def join() -> None:
     cuda = torch.cuda.is_available()
     if cuda:
         torch.cuda.set_device(local_rank() % torch.cuda.device_count())
-    with said_plainly():
+    with as_processes_error():
         distributed.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", timeout=_PATIENCE)
     # Threads of the group that still run while Python goes can abort a process that is done.
     atexit.register(_leave)
@@ -119,7 +119,7 @@ def from_rank_zero(value: T) -> T:
     from torch import distributed
 
     carried: list[Any] = [value]
-    with said_plainly():
+    with as_processes_error():
         distributed.broadcast_object_list(carried, src=0)
     given: T = carried[0]
     return given
@@ -141,7 +141,7 @@ def wait() -> None:
     _from_all(None)
 
 
-def check_seen(folder: Path, way_out: str) -> None:
+def check_visible(folder: Path, way_out: str) -> None:
     """Raise `InputError` in every process unless all see a folder that rank zero made."""
     seen = _from_all(folder.is_dir())
     if not all(seen):
@@ -153,10 +153,12 @@ def check_seen(folder: Path, way_out: str) -> None:
 
 @contextmanager
 def shared_folder(prefix: str) -> Iterator[Path]:
-    """Give all processes one temporary folder; `InputError` where one of them does not see it."""
+    """Yield one temporary folder to all processes; `InputError` where one does not see it."""
     folder = on_rank_zero(lambda: Path(tempfile.mkdtemp(prefix=prefix)))
     try:
-        check_seen(folder, "let the environment variable TMPDIR name one that all machines share")
+        check_visible(
+            folder, "let the environment variable TMPDIR name one that all machines share"
+        )
         yield folder
         wait()
     finally:
@@ -228,7 +230,7 @@ def rank_zero_warns() -> Iterator[None]:
 
 
 @contextmanager
-def rank_zero_speaks() -> Iterator[None]:
+def rank_zero_prints() -> Iterator[None]:
     """Show what the rank-zero process prints only."""
     if is_rank_zero():
         yield
@@ -237,7 +239,7 @@ def rank_zero_speaks() -> Iterator[None]:
         yield
 
 
-def tell_launcher(message: str) -> None:
+def report_to_launcher(message: str) -> None:
     """Leave an error where `torchrun` looks for the reason why a process ended."""
     file = os.environ.get("TORCHELASTIC_ERROR_FILE")
     if _launched() and file:
@@ -246,8 +248,8 @@ def tell_launcher(message: str) -> None:
 
 
 @contextmanager
-def said_plainly() -> Iterator[None]:
-    """Turn what PyTorch says when another process is gone into a `ProcessesError` of one line."""
+def as_processes_error() -> Iterator[None]:
+    """Raise a `ProcessesError` of one line where another process is gone."""
     import torch
 
     try:
@@ -257,7 +259,7 @@ def said_plainly() -> Iterator[None]:
     except RuntimeError as error:
         raise ProcessesError(
             f"process {rank()} of {count()} lost the others ({reason_of(error)}); a training run "
-            "goes on from its last state with --resume (resume=True)"
+            "continues from its last state with --resume (resume=True)"
         ) from None
 
 
@@ -291,6 +293,6 @@ def _from_all(value: T) -> list[T]:
     from torch import distributed
 
     values: list[Any] = [None] * count()
-    with said_plainly():
+    with as_processes_error():
         distributed.all_gather_object(values, value)
     return values

@@ -12,6 +12,6 @@ Item = TypeVar("Item")
 
 
 def track(items: Sequence[Item], what: str, *, show: bool) -> Iterable[Item]:
-    """Walk through `items` with a bar on standard error, or without one."""
+    """Yield `items`, with a progress bar on standard error or without one."""
     shown = show and processes.is_rank_zero()
     return rich_track(items, what, console=Console(stderr=True), disable=not shown)

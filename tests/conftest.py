@@ -36,7 +36,7 @@ def _skip_without_gpu(items):
 
 @pytest.fixture(scope="session")
 def data_folder() -> Path:
-    """Give the folder of real data files; only for tests marked `real_data`."""
+    """Return the folder of real data files; only for tests marked `real_data`."""
     folder = _data_folder()
     assert folder is not None, "LATENTGEO_DATA does not name a folder with mnist/ in it"
     return folder
@@ -44,7 +44,7 @@ def data_folder() -> Path:
 
 @pytest.fixture(scope="session")
 def foreign_checkpoints() -> Path:
-    """Give the folder of checkpoints that others trained; only for tests marked `real_data`.
+    """Return the folder of checkpoints that others trained; only for tests marked `real_data`.
 
     LATENTGEO_CHECKPOINTS names it; it lies beside the data if that is not set.
     """
@@ -59,7 +59,7 @@ def foreign_checkpoints() -> Path:
 
 @pytest.fixture(scope="session")
 def two_processes():
-    """Give a function that runs a script, with arguments, in two processes under torchrun."""
+    """Return a function that runs a script, with arguments, in two processes under torchrun."""
 
     def run(*arguments):
         command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
@@ -93,7 +93,7 @@ def _data_folder() -> Path | None:
 
 @pytest.fixture
 def run_cli(capsys):
-    """Give a function that runs a command: its exit code, and what it printed."""
+    """Return a function that runs a command: its exit code, and what it printed."""
     from latentgeo.cli import main
 
     def run(*arguments):

@@ -28,7 +28,7 @@ _EMPTY = json.dumps({"zarr_format": 3, "node_type": "group", "attributes": {}})
 
 @pytest.fixture(scope="module")
 def models():
-    """Give a model whose latents are tensors and one with vectors, both untrained."""
+    """Return a model whose latents are tensors and one with vectors, both untrained."""
     torch.manual_seed(0)
     tensor = ModelConfig(recipe="cae", image_shape=SHAPE, options={"widths": (2, 3, 4)})
     vector = ModelConfig(

@@ -55,6 +55,6 @@ def test_a_file_is_no_folder(tmp_path):
 def test_no_folder_takes_what_is_read_with_it_even_by_force(tmp_path, inside):
     source = tmp_path / "out" / inside
     source.mkdir(parents=True)
-    with pytest.raises(InputError, match="which is read; choose another output folder"):
+    with pytest.raises(InputError, match="which is an input; choose another output folder"):
         check_free(tmp_path / "out", holds="x", force=True, reads=("digits", None, str(source)))
     check_free(tmp_path / "out", holds="x", force=True, reads=(tmp_path, "digits", None))

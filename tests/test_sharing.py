@@ -391,7 +391,7 @@ def test_somebody_elses_checkpoint_is_refused(tmp_path):
         latentgeo.export(tmp_path / "nothing", tmp_path / "hub")
     (tmp_path / "foreign").mkdir()
     (tmp_path / "foreign" / "config.json").write_text('{"_class_name": "AutoencoderTiny"}')
-    with pytest.raises(InputError, match="does not describe a model of ours"):
+    with pytest.raises(InputError, match="does not describe a latentgeo model"):
         latentgeo.export(tmp_path / "foreign", tmp_path / "hub")
 
 
@@ -562,7 +562,7 @@ def test_offline_the_cache_serves(how, online, hub, python, exported, run):
 
 
 def _nowhere():
-    """Give an address where nobody listens."""
+    """Return an address where nobody listens."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{free.getsockname()[1]}"

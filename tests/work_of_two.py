@@ -18,11 +18,11 @@ def main(run, folder):
     report = {
         "rank": processes.rank(),
         "order": processes.do_all([partial(int, number) for number in range(5)]),
-        "once": said(lambda: processes.on_rank_zero(refuse)),
-        "do_all": said(lambda: processes.do_all([int, refuse, int])),
-        "do_own": said(lambda: processes.do_own(refuse_second)),
-        "check_same": said(lambda: processes.check_same(processes.rank(), "data")),
-        "check_seen": said(lambda: processes.check_seen(Here("here"), "share one")),
+        "once": message_of(lambda: processes.on_rank_zero(refuse)),
+        "do_all": message_of(lambda: processes.do_all([int, refuse, int])),
+        "do_own": message_of(lambda: processes.do_own(refuse_second)),
+        "check_same": message_of(lambda: processes.check_same(processes.rank(), "data")),
+        "check_seen": message_of(lambda: processes.check_visible(Here("here"), "share one")),
     }
     with processes.shared_folder("test-") as shared:
         report["folder"] = str(shared)
@@ -51,7 +51,7 @@ def refuse_second():
         refuse()
 
 
-def said(do):
+def message_of(do):
     try:
         do()
     except InputError as error:

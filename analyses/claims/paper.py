@@ -39,7 +39,7 @@ def _by_rule(models: Models, name: str) -> dict[str, Mapping[str, Any]]:
     }
 
 
-def _say_ranges(levels: Mapping[str, Mapping[str, list[int]]]) -> str:
+def _format_ranges(levels: Mapping[str, Mapping[str, list[int]]]) -> str:
     """Return the ranges of the three ranks, pooled over the levels."""
     parts = []
     for mode in RANKS:
@@ -55,8 +55,8 @@ def _ranks_vary(name: str) -> Claim:
         return ranges
 
     def ours(models: Models) -> str:
-        said = (f"{rule}: {_say_ranges(levels)}" for rule, levels in rules(models).items())
-        return "; ".join(said)
+        texts = (f"{rule}: {_format_ranges(levels)}" for rule, levels in rules(models).items())
+        return "; ".join(texts)
 
     def holds(models: Models) -> Parts:
         return {
@@ -69,9 +69,9 @@ def _ranks_vary(name: str) -> Claim:
     return Claim(statement, "S", ours, holds, "the rank rule")
 
 
-def _say_vae_ranks(models: Models) -> str:
+def _describe_vae_ranks(models: Models) -> str:
     found = _by_rule(models, "vae")
-    return "; ".join(f"{key}: {_say_ranges(levels)}" for key, levels in found.items())
+    return "; ".join(f"{key}: {_format_ranges(levels)}" for key, levels in found.items())
 
 
 def _are_fixed(models: Models) -> Parts:
@@ -86,9 +86,9 @@ def _are_fixed(models: Models) -> Parts:
     }
 
 
-def _say_strata(models: Models) -> str:
-    said = "; ".join(f"{key}: {span(view['strata']['0'])}" for key, view in _views(models).items())
-    return f"rank triples on clean images (spectrum rule): {said}"
+def _describe_strata(models: Models) -> str:
+    text = "; ".join(f"{key}: {span(view['strata']['0'])}" for key, view in _views(models).items())
+    return f"rank triples on clean images (spectrum rule): {text}"
 
 
 def _are_stratified(models: Models) -> Parts:
@@ -99,7 +99,7 @@ def _are_stratified(models: Models) -> Parts:
     }
 
 
-def _say_psnr(models: Models) -> str:
+def _describe_psnr(models: Models) -> str:
     curves = {name: models[name]["psnr_db"] for name in _NAMES}
     return "; ".join(
         f"{name}: {span(curve['0'])} dB clean, {span(curve['0.5'])} dB at 0.5"
@@ -119,13 +119,13 @@ def _is_flat(models: Models) -> Parts:
     }
 
 
-def _say_angles(models: Models) -> str:
-    said = []
+def _describe_angles(models: Models) -> str:
+    texts = []
     for key, found in _views(models).items():
         angles, null = found["mean_angle_deg"], found["mean_angle_null_deg"]["disjoint clean sets"]
         levels = ", ".join(f"{span(angles[level])}° at {level}" for level in ("0.01", "0.1", "0.5"))
-        said.append(f"{key}: {levels} (disjoint clean halves: {span(null)}°)")
-    return "; ".join(said)
+        texts.append(f"{key}: {levels} (disjoint clean halves: {span(null)}°)")
+    return "; ".join(texts)
 
 
 def _do_rise(models: Models) -> Parts:
@@ -148,25 +148,27 @@ _VIEW_AND_RULE = "posterior mean or sample, and the rank rule"
 CLAIMS = (
     _ranks_vary("cae"),
     _ranks_vary("dae"),
-    Claim(f"VAE ranks are always {VAE_RANKS}", "S", _say_vae_ranks, _are_fixed, _VIEW_AND_RULE),
+    Claim(
+        f"VAE ranks are always {VAE_RANKS}", "S", _describe_vae_ranks, _are_fixed, _VIEW_AND_RULE
+    ),
     Claim(
         "CAE and DAE latents form a stratified manifold, VAE latents one smooth one",
         "P",
-        _say_strata,
+        _describe_strata,
         _are_stratified,
         _VIEW_AND_RULE,
     ),
     Claim(
         "PSNR of the VAE is flat at about 25 dB over the noise; CAE and DAE drop",
         "S",
-        _say_psnr,
+        _describe_psnr,
         _is_flat,
         "how far the noise goes, and training (a DAE sees noise up to 0.3)",
     ),
     Claim(
         "Mean principal angle rises with noise for CAE and DAE, remains zero for VAE",
         "S",
-        _say_angles,
+        _describe_angles,
         _do_rise,
         "kernel and subspace dimension, of which the paper's are unknown",
     ),

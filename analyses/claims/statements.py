@@ -120,7 +120,7 @@ def _compare(models: Sequence[ModelResult], statement: Statement) -> Comparison:
         (label, finding)
         for model in models
         if _recipe(model) in statement.recipes
-        for label, finding in _ask(model, statement)
+        for label, finding in _evaluate(model, statement)
     ]
     judged = [finding.agrees for _, finding in findings if finding.agrees is not None]
     nobody = f"no model with the recipe {' or '.join(statement.recipes)} was analysed"
@@ -128,7 +128,7 @@ def _compare(models: Sequence[ModelResult], statement: Statement) -> Comparison:
     return Comparison(*statement[:3], ours, _verdict(judged))
 
 
-def _ask(model: ModelResult, statement: Statement) -> Iterator[tuple[str, Finding]]:
+def _evaluate(model: ModelResult, statement: Statement) -> Iterator[tuple[str, Finding]]:
     """Ask a model in the views that can differ on a statement, by their names."""
     if not model.learned:
         unknown = "this model has no decoder, so whether it has learned is not known"

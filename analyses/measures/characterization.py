@@ -1,4 +1,4 @@
-"""What several seeds of analyses say together: numbers, tables, orders, and a figure."""
+"""What several seeds of analyses show together: numbers, tables, orders, and a figure."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from claims.paper import span
 from matplotlib.figure import Figure
 from study import Facts, over_seeds, side
 from study.judge import grouped
-from study.render import say
+from study.render import format_mean
 
 from latentgeo.figures import save_figure
 
@@ -124,12 +124,12 @@ def _ranges(levels: Iterable[Mapping[str, Mapping[str, int]]]) -> dict[str, list
 
 
 def show(found: Facts) -> Facts:
-    """Return the order of all models, where they were asked for, and how seeds are said."""
-    return {"span": span, "orders": orders(found["models"]) if "trouble" in found else None}
+    """Return the order of all models, where they were asked for, and how seeds are shown."""
+    return {"span": span, "orders": orders(found["models"]) if "diagnostics" in found else None}
 
 
 def orders(models: Mapping[str, Any]) -> list[str]:
-    """Return each measure with the models in ascending order, and which a CAE is told from.
+    """Return each measure with the models in ascending order, and which differ from a CAE.
 
     Parameters
     ----------
@@ -156,13 +156,13 @@ def orders(models: Mapping[str, Any]) -> list[str]:
 
 def _ordered(found: Mapping[str, Facts], digits: int) -> str:
     ascending = sorted(found, key=lambda name: float(found[name]["mean"]))
-    return ", ".join(f"{name} {say(found[name], digits)}" for name in ascending) + "."
+    return ", ".join(f"{name} {format_mean(found[name], digits)}" for name in ascending) + "."
 
 
 def _apart(found: Mapping[str, Facts]) -> str:
     sides = {name: side(entry, found[REFERENCE]) for name, entry in found.items()}
-    said = grouped(sides, {-1: "lower:", 1: "higher:"})
-    return f"Told apart from {REFERENCE}: {said or 'none'}."
+    text = grouped(sides, {-1: "lower:", 1: "higher:"})
+    return f"Told apart from {REFERENCE}: {text or 'none'}."
 
 
 def _ratio(numbers: Sequence[float], others: Sequence[float]) -> list[float]:

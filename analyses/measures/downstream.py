@@ -102,7 +102,7 @@ def _gather_model(seeds: Sequence[Facts]) -> Facts:
             "median": np.median(restarts, axis=1).tolist(),
             "highest": restarts.max(axis=1).tolist(),
         },
-        **each(seeds, "validation_psnr_db", "learned", "trouble"),
+        **each(seeds, "validation_psnr_db", "learned", "diagnostics"),
         **each(seeds, "probe_frozen_converged", "dropped_directions"),
     }
 

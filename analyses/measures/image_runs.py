@@ -87,11 +87,11 @@ def measure(run: Run, maker: Maker) -> Facts:
 
 
 def sound_facts(*folders: Path) -> Facts:
-    """Return of runs together whether they have learned, and their trouble."""
+    """Return whether all runs have learned, and their diagnostics."""
     facts = [facts_of_run(folder) for folder in folders]
     return {
         "learned": all(each["learned"] for each in facts),
-        "trouble": [line for each in facts for line in each["trouble"]],
+        "diagnostics": [line for each in facts for line in each["diagnostics"]],
     }
 
 

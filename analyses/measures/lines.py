@@ -74,7 +74,7 @@ class Evaluations(NamedTuple):
         return Evaluations(*(value[:epochs] for value in self))
 
     def and_then(self, other: "Evaluations") -> "Evaluations":
-        """Put later evaluations behind."""
+        """Append later evaluations."""
         return Evaluations(*map(np.concatenate, zip(self, other, strict=True)))
 
     def figures(self) -> dict[str, NDArray[np.float64]]:
@@ -121,13 +121,13 @@ def gather_runs(request: Request, runs: Sequence[Run]) -> Facts:
 def gather(
     runs: Mapping[str, Sequence[Evaluations]], facts: Mapping[str, Sequence[Facts]], last: int
 ) -> Facts:
-    """Return each model's measures over its seeds, and what its runs said of themselves.
+    """Return each model's measures over its seeds, and facts of its runs.
 
     A run's figure is the median of its last evaluations, as in the paper.
     """
-    said = ("learned", "trouble", "validation_psnr_db", "seconds")
+    names = ("learned", "diagnostics", "validation_psnr_db", "seconds")
     return {
-        name: _gather_model(found, last) | each(facts[name], *said) for name, found in runs.items()
+        name: _gather_model(found, last) | each(facts[name], *names) for name, found in runs.items()
     }
 
 

@@ -61,7 +61,7 @@ def texts_of(scale: Any) -> Texts:
 
 
 def measure(model: Autoencoder, texts: Texts, scale: Any, seed: int) -> dict[str, Any]:
-    """Measure reconstructions and samples of a model, and let it speak.
+    """Measure reconstructions and samples of a model, and decode sentences.
 
     Parameters
     ----------
@@ -114,9 +114,9 @@ def reconstruction(
     """Measure how many tokens, and how many sentences, come back from a code."""
     right, whole = [], []
     for clean, _ in test.batches(_BATCH):
-        said = decode(model, latents_of(model, codes_of(model, clean, code), code))
-        right.append(token_accuracy(said, clean))
-        whole.append(exact_match(said, clean))
+        decoded = decode(model, latents_of(model, codes_of(model, clean, code), code))
+        right.append(token_accuracy(decoded, clean))
+        whole.append(exact_match(decoded, clean))
     return {
         "token_accuracy": plain(bootstrap_mean(torch.cat(right).numpy(), seed=seed)),
         "exact_match": plain(bootstrap_mean(torch.cat(whole).numpy(), seed=seed)),

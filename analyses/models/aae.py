@@ -47,7 +47,7 @@ VARIANTS = {
     "gaussian-8": _variant("8-D, Gaussian encoder", {"latent_dim": 8, "encoder": "gaussian"}),
     "universal-8": _variant("8-D, universal encoder", {"latent_dim": 8, "encoder": "universal"}),
     "supervised": _variant(
-        "style of 10, the decoder is told the class", {"variant": "supervised", "latent_dim": 20}
+        "style of 10, the decoder is given the class", {"variant": "supervised", "latent_dim": 20}
     ),
     "semi-100": _variant("100 labels", _semi_supervised(100), Reported("1.90 ± .10", "[U]")),
     "semi-1000": _variant("1000 labels", _semi_supervised(1000), Reported("1.60 ± .08", "[U]")),

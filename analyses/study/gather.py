@@ -54,7 +54,7 @@ def gather(measures: Mapping[str, Measure], runs: Mapping[str, Sequence[Facts]])
     Returns
     -------
     dict
-        Model to its entry: `over_seeds` of each measure, "sound" and "trouble".
+        Model to its entry: `over_seeds` of each measure, "sound" and "diagnostics".
     """
     return {name: _gather_model(measures, seeds) for name, seeds in runs.items()}
 
@@ -66,12 +66,16 @@ def _gather_model(measures: Mapping[str, Measure], seeds: Sequence[Facts]) -> Fa
             found[name] = over_seeds(measure.of(seed) for seed in seeds)
         except KeyError:
             continue
-    return {**found, "sound": is_sound(seeds), "trouble": [seed["trouble"] for seed in seeds]}
+    return {
+        **found,
+        "sound": is_sound(seeds),
+        "diagnostics": [seed["diagnostics"] for seed in seeds],
+    }
 
 
 def is_sound(runs: Iterable[Facts]) -> bool:
-    """Return whether every run has learned and none ended in trouble."""
-    return all(run["learned"] and not run["trouble"] for run in runs)
+    """Return whether every run has learned and none ended with a diagnostic."""
+    return all(run["learned"] and not run["diagnostics"] for run in runs)
 
 
 def each(seeds: Sequence[Facts], *names: str) -> Facts:

@@ -1,4 +1,4 @@
-"""What runs and analyses wrote of themselves: the one place that knows their keys."""
+"""The JSON files of runs and analyses: the one place that knows their keys."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -12,29 +12,32 @@ Facts = dict[str, Any]
 
 
 def facts_of_run(folder: Path) -> Facts:
-    """Return what a run says of itself: "learned", "trouble" and the like."""
+    """Return the facts of a run: "learned", "diagnostics" and the like."""
     facts = read_json(RunFolder(folder).provenance)
     names = ("learned", "validation_psnr_db", "seconds", "weights_sha256")
-    # Runs call their diagnostics by one of two names; studies have kept the older.
-    trouble = facts.get("diagnostics", facts.get("trouble", []))
-    return {**{name: facts[name] for name in names if name in facts}, "trouble": trouble}
+    found = {name: facts[name] for name in names if name in facts}
+    return {**found, "diagnostics": facts.get("diagnostics", [])}
 
 
-def troubles_of(runs: Iterable[Run]) -> dict[str, list[list[str]]]:
-    """Return what the runs of each model say of themselves, seed by seed."""
+def diagnostics_of(runs: Iterable[Run]) -> dict[str, list[list[str]]]:
+    """Return the diagnostics of the runs of each model, seed by seed."""
     found: dict[str, list[list[str]]] = {}
     for run in runs:
-        found.setdefault(run.name, []).append(facts_of_run(run.folder)["trouble"])
+        found.setdefault(run.name, []).append(facts_of_run(run.folder)["diagnostics"])
     return found
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Read a JSON file; diagnostics may be under their former name, "trouble"."""
+    return json.loads(path.read_text(encoding="utf-8"), object_hook=_with_present_names)
+
+
+def _with_present_names(found: Facts) -> Facts:
+    return {"diagnostics" if name == "trouble" else name: found[name] for name in found}
 
 
 def read_measures(runs: Iterable[Run], file: str, names: Iterable[str]) -> dict[str, list[Facts]]:
-    """Read what was measured of runs, and what they say of themselves.
+    """Read the measures and facts of runs.
 
     Parameters
     ----------
@@ -48,7 +51,7 @@ def read_measures(runs: Iterable[Run], file: str, names: Iterable[str]) -> dict[
     Returns
     -------
     dict
-        For each model one entry for each seed; what was measured goes before what a run says.
+        For each model one entry for each seed; a measure goes before a fact of the same name.
     """
     listed = list(runs)
     return {

@@ -73,12 +73,12 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    helpers = (each, mean, median, named, number, say, table, where_from, with_ends)
+    helpers = (each, mean, median, named, number, format_mean, table, where_from, with_ends)
     environment.globals.update({helper.__name__: helper for helper in helpers})
     return environment
 
 
-def say(found: Facts | None, digits: int = 2, factor: float = 1) -> str:
+def format_mean(found: Facts | None, digits: int = 2, factor: float = 1) -> str:
     """Return a mean with its interval over seeds; a dash where there is nothing."""
     if found is None:
         return "–"
@@ -89,11 +89,11 @@ def with_ends(
     mean: float | None, ends: Sequence[float | None] | None, form: str, factor: float = 1
 ) -> str:
     """Return a number with the ends of its interval, where it has them."""
-    said = number(mean, form, factor)
+    text = number(mean, form, factor)
     if ends is None or None in ends:
-        return said
+        return text
     low, high = (number(end, form, factor) for end in ends)
-    return f"{said} [{low}, {high}]"
+    return f"{text} [{low}, {high}]"
 
 
 def number(value: float | None, form: str, factor: float = 1) -> str:
@@ -123,7 +123,7 @@ def measures_table(
     rows = [
         [
             named(model, found["sound"]),
-            *(say(found.get(name), how.digits, how.factor) for name, how in shown.items()),
+            *(format_mean(found.get(name), how.digits, how.factor) for name, how in shown.items()),
         ]
         for model, found in models.items()
     ]

@@ -79,7 +79,7 @@ def _check_consent(program: Program, *, trusted: bool) -> None:
         raise InputError(
             f"{str(program.path)!r} is {_NAMES[program.kind]}: a program, which runs when it is "
             "opened and can read and write whatever you can; nothing of it was run. If you trust "
-            "where it comes from, say once --trust-code (trust_code=True), or give the network by "
+            "where it comes from, pass --trust-code once (trust_code=True), or give the network by "
             "its code (--model) and its weights as safetensors"
         )
 
@@ -102,7 +102,7 @@ def _load_torchscript(path: Path) -> nn.Module:
 def _unreadable(path: Path, what: str, error: Exception) -> InputError:
     return InputError(
         f"{str(path)!r} is a {what} that torch {torch.__version__} cannot read: "
-        f"{reason_of(error)}; write it anew with this version"
+        f"{reason_of(error)}; export it again with this version"
     )
 
 

@@ -101,8 +101,8 @@ def read_card(folder: str | Path) -> Card | None:
         )
     if "trust_code" in values:
         raise InputError(
-            f"card {str(path)!r} says trust_code, which no file can say for you; remove it, and "
-            "say --trust-code yourself if you trust the program"
+            f"card {str(path)!r} sets trust_code, which no file can set for you; remove it, and "
+            "pass --trust-code yourself if you trust the program"
         )
     try:
         return parse(Card, values, "entry")
@@ -151,7 +151,7 @@ def write_card(folder: str | Path, card: Card, *, comment: str = "", force: bool
 
 
 def _merged(known: Any, value: Any) -> Any:
-    """Put a value in place of the known one; of two mappings, entry by entry."""
+    """Replace the known value; of two mappings, entry by entry."""
     if not isinstance(known, Mapping) or not isinstance(value, Mapping):
         return value
     # A range and a mean with a standard deviation exclude each other: the newer one holds.

@@ -29,11 +29,11 @@ def allow(what: str, content: str) -> None:
     if (key := _key(what, content)) in known:
         return
     try:
-        write_json(_place(), [*known, key])
+        write_json(_list_path(), [*known, key])
     except OSError as error:
         warnings.warn(
-            f"consent to run {what!r} cannot be remembered in {str(_place())!r} "
-            f"({error.strerror or error}); say so again next time",
+            f"consent to run {what!r} cannot be remembered in {str(_list_path())!r} "
+            f"({error.strerror or error}); pass it again next time",
             stacklevel=2,
         )
 
@@ -47,13 +47,13 @@ def _key(what: str, content: str) -> str:
     return hashlib.sha256(f"{what}\n{content}".encode()).hexdigest()
 
 
-def _place() -> Path:
+def _list_path() -> Path:
     return user_config_path("latentgeo") / _LIST
 
 
 def _read() -> list[str]:
     try:
-        known = json.loads(_place().read_text(encoding="utf-8"))
+        known = json.loads(_list_path().read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return []  # a broken list allows nothing
     return [str(key) for key in known] if isinstance(known, list) else []

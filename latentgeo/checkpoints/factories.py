@@ -40,7 +40,7 @@ def make_module(factory: Callable[..., Any], arguments: Mapping[str, Any], name:
         module = factory(**arguments)
     except Exception as error:  # the user's code may raise anything
         raise InputError(
-            f"model {name!r} failed: {_said_by(error)}; it is called "
+            f"model {name!r} failed: {_format_error(error)}; it is called "
             f"with {dict(arguments) or 'no arguments'} (give others with --argument NAME=VALUE)"
         ) from error
     if not isinstance(module, nn.Module):
@@ -168,10 +168,10 @@ def _import_module(name: str) -> Any:
 
 
 def _failed(name: str, error: Exception) -> InputError:
-    return InputError(f"model code {name!r} cannot be imported: {_said_by(error)}")
+    return InputError(f"model code {name!r} cannot be imported: {_format_error(error)}")
 
 
-def _said_by(error: Exception) -> str:
+def _format_error(error: Exception) -> str:
     return f"{type(error).__name__}: {reason_of(error, 'no reason given')}"
 
 

@@ -1,4 +1,4 @@
-"""Look into a network: which layers there are, and which look like a latent."""
+"""Inspect a network: which layers there are, and which look like a latent."""
 
 import re
 from pathlib import Path
@@ -112,9 +112,9 @@ def init_card(
     """
     place = Path(path)
     folder = place if place.is_dir() else place.parent
-    said = (opening or Card()).updated(Card.of(**entries))
-    code = said.model if model is None else model
-    source, card = find_source(place, code, said)
+    overrides = (opening or Card()).updated(Card.of(**entries))
+    code = overrides.model if model is None else model
+    source, card = find_source(place, code, overrides)
     seen = card.preprocessing.shape(image_shape)
     images = card.preprocessing.normalise(torch.full((1, *seen), 0.5))
     layers = _first_that_runs(source.net, images)

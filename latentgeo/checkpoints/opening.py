@@ -33,7 +33,7 @@ from latentgeo.training import RunFolder
 
 Model = str | nn.Module | Callable[..., nn.Module]
 
-_SAYS_NOTHING = ("model", "weights", "checkpoint", "best", "last", "pytorch_model")
+_GENERIC_NAMES = ("model", "weights", "checkpoint", "best", "last", "pytorch_model")
 _SPLIT = re.compile(r"-\d{5}-of-\d{5}\.")  # one of several files, which an index lists
 _TO_TORCH = (
     "of another framework, which is not read; write the network in PyTorch, convert its weights to "
@@ -101,15 +101,15 @@ def open_checkpoint(
     ...     posterior={"layout": "interleaved"},
     ... )  # doctest: +SKIP
     """
-    said = (opening or Card()).updated(Card.of(**entries))
-    place, said = _place(None if path is None else Path(path), said)
+    overrides = (opening or Card()).updated(Card.of(**entries))
+    place, overrides = _resolve_path(None if path is None else Path(path), overrides)
     if place is not None and is_ours(place):
-        return _open_ours(place, model, said)
-    source, card = find_source(place, model, said)
+        return _open_ours(place, model, overrides)
+    source, card = find_source(place, model, overrides)
     return _autoencoder(source, card, image_shape, place)
 
 
-def find_source(path: Path | None, model: Model | None, said: Card) -> tuple[Source, Card]:
+def find_source(path: Path | None, model: Model | None, overrides: Card) -> tuple[Source, Card]:
     """Find the network of a checkpoint that is not ours, and all that is known of it.
 
     Parameters
@@ -117,17 +117,17 @@ def find_source(path: Path | None, model: Model | None, said: Card) -> tuple[Sou
     path : pathlib.Path or None
         A folder or a file of weights.
     model : str, torch.nn.Module, callable or None
-        As in `open_checkpoint`; what `said` names if None.
-    said : Card
-        What the user said.
+        As in `open_checkpoint`; if None, what `overrides` names.
+    overrides : Card
+        The entries that the caller sets.
 
     Returns
     -------
     tuple of Source and Card
-        The card holds what was said, before what lies beside, before what the source knows.
+        The card: `overrides` before the card beside the checkpoint, before what the source knows.
     """
-    code = said.model if model is None else model
-    known = _card(path).updated(said.without("model"))
+    code = overrides.model if model is None else model
+    known = _card(path).updated(overrides.without("model"))
     source = _find_source(path, code, known)
     return source, source.card.updated(known)
 
@@ -136,7 +136,7 @@ def name_of(path: Path) -> str:
     """Name a checkpoint after its folder or file, or the folder where a file says nothing."""
     if path.is_dir():
         return path.name
-    return path.resolve().parent.name if path.stem in _SAYS_NOTHING else path.stem
+    return path.resolve().parent.name if path.stem in _GENERIC_NAMES else path.stem
 
 
 def is_ours(path: Path) -> bool:
@@ -155,27 +155,27 @@ def _is_our_config(folder: Path) -> bool:
     return isinstance(values, dict) and "recipe" in values
 
 
-def _open_ours(path: Path, model: Model | None, said: Card) -> Autoencoder:
-    given = ["model"] * (model is not None) + sorted(said.model_fields_set)
+def _open_ours(path: Path, model: Model | None, overrides: Card) -> Autoencoder:
+    given = ["model"] * (model is not None) + sorted(overrides.model_fields_set)
     if given:
         raise InputError(
-            f"checkpoint {str(path)!r} is a run of ours, which needs no {', '.join(given)}; "
+            f"checkpoint {str(path)!r} is a run of latentgeo, which needs no {', '.join(given)}; "
             "leave that out"
         )
     return ours.load(path)
 
 
-def _place(path: Path | None, said: Card) -> tuple[Path | None, Card]:
+def _resolve_path(path: Path | None, overrides: Card) -> tuple[Path | None, Card]:
     """Return where the checkpoint lies: the path, or the weights that were named without one."""
-    if said.weights is None or (path is not None and not path.is_file()):
-        return path, said
-    named = Path(said.weights)
+    if overrides.weights is None or (path is not None and not path.is_file()):
+        return path, overrides
+    named = Path(overrides.weights)
     if path is not None and path != named:
         raise InputError(
-            f"checkpoint {str(path)!r} is a file, and the weights are {said.weights!r}; give one "
-            "of them"
+            f"checkpoint {str(path)!r} is a file, and the weights are {overrides.weights!r}; give "
+            "one of them"
         )
-    return named, said.without("weights")
+    return named, overrides.without("weights")
 
 
 def _card(path: Path | None) -> Card:
@@ -220,7 +220,7 @@ def _open_folder(folder: Path, card: Card) -> Source:
 
 def _open_file(path: Path, card: Card) -> Source:
     if is_ours(path.parent):
-        raise InputError(f"{str(path)!r} is a file of a run of ours; give its folder")
+        raise InputError(f"{str(path)!r} is a file of a latentgeo run; give its folder")
     weights = read_untrusted(path, ema=card.ema)
     if isinstance(weights, Program):
         return archives.open_archive(weights, card)
@@ -239,7 +239,7 @@ def _single_file(folder: Path, card: Card) -> Path:
         path = folder / card.weights
         if not path.is_file():
             raise InputError(
-                f"weights {str(path)!r} do not exist; mend {CARD}, or give another file"
+                f"weights {str(path)!r} do not exist; correct {CARD}, or give another file"
             )
         return path
     names = sorted(path.name for path in folder.iterdir())
@@ -299,7 +299,7 @@ def _allowed_code(path: Path | None, model: str | None, card: Card) -> tuple[str
             raise InputError(
                 f"card {str(folder / CARD)!r} names code, {name!r}, which runs when the model is "
                 "opened, and you have not named it yourself in the state that it is in now; read "
-                f"it, and if you trust it say once --model {relative_to(name, folder, Path.cwd())}"
+                f"it, and if you trust it pass once --model {relative_to(name, folder, Path.cwd())}"
             )
         return name, folder
     here = Path.cwd()

@@ -49,6 +49,6 @@ def _existing(path: str | Path) -> Path:
     if RunFolder(folder).run.is_file() and not (folder / WEIGHTS).is_file():
         raise InputError(
             f"run {str(folder)!r} has no weights ({WEIGHTS}) yet: it stopped before its first "
-            "epoch was complete; go on with it with --resume (resume=True)"
+            "epoch was complete; continue it with --resume (resume=True)"
         )
     return folder

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from latentgeo.checkpoints.members import Member
 from latentgeo.models import Autoencoder, PosteriorLayout, device_of
 from latentgeo.models.layouts import read_image
-from latentgeo.models.wrapping import Decoding, Seeing
+from latentgeo.models.wrapping import PostprocessedDecoder, PreprocessedEncoder
 
 _RUNS = 8  # of a forward that samples, the mean of which is compared
 _EXACT = 1e-3  # of the spread of the images: what rounding may do
@@ -60,7 +60,9 @@ def check_forward(model: Autoencoder, images: Tensor) -> OwnForward | None:
         None where the network has no forward pass that gives images.
     """
     seeing, decoding = model.encoder, model.decoder
-    if not isinstance(seeing, Seeing) or not isinstance(decoding, Decoding):
+    if not isinstance(seeing, PreprocessedEncoder) or not isinstance(
+        decoding, PostprocessedDecoder
+    ):
         return None
     net = _whole(seeing.net, decoding.net)
     if net is None:
@@ -93,7 +95,7 @@ def _whole(encoder: nn.Module, decoder: nn.Module) -> nn.Module | None:
     return encoder.net if same and own else None
 
 
-def _own(net: nn.Module, seeing: Seeing, values: Tensor) -> Tensor | None:
+def _own(net: nn.Module, seeing: PreprocessedEncoder, values: Tensor) -> Tensor | None:
     """Return the images that a network makes, the mean of several passes where it samples."""
     given = values.to(seeing.form.dtype)
     given = given.flatten(1) if seeing.form.flat else given
@@ -116,7 +118,7 @@ def _as_images(output: Any, like: Tensor) -> Tensor | None:
 
 
 def _alternatives(
-    decoding: Decoding, encoded: Any, latents: Tensor, expected: Tensor, *, logits: bool
+    decoding: PostprocessedDecoder, encoded: Any, latents: Tensor, expected: Tensor, *, logits: bool
 ) -> dict[str, float]:
     """Return the distances of other layouts and of the other output, by option."""
     found = {} if logits else {"--output logits": _distance(decoding(latents).sigmoid(), expected)}

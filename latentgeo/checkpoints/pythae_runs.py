@@ -27,7 +27,7 @@ def open_run(folder: Path, card: Card) -> Source:
     folder : pathlib.Path
         With `model_config.json` and `model.pt`.
     card : Card
-        What the user said.
+        The entries that the user gave.
 
     Returns
     -------

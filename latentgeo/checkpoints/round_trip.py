@@ -12,7 +12,7 @@ from latentgeo.datasets import ImageDataset
 from latentgeo.metrics import judge_learned, psnr
 from latentgeo.models import Autoencoder, Preprocessing, device_of
 from latentgeo.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD
-from latentgeo.models.wrapping import Seeing
+from latentgeo.models.wrapping import PreprocessedEncoder
 
 _IMAGES = 16
 _EXACT_DB = 100.0  # JSON knows no infinity
@@ -70,7 +70,7 @@ def check_round_trip(model: Autoencoder, images: ImageDataset) -> RoundTrip | No
         None for a model without a decoder, and for our own, which were trained by this package.
     """
     encoder = model.encoder
-    if not isinstance(encoder, Seeing) or not model.decodes:
+    if not isinstance(encoder, PreprocessedEncoder) or not model.decodes:
         return None
     preprocessing = encoder.preprocessing
     batch = images.batch(slice(0, min(_IMAGES, len(images))))
@@ -95,8 +95,8 @@ def check_round_trip(model: Autoencoder, images: ImageDataset) -> RoundTrip | No
     forward = check_forward(model, batch)
     if forward is None:
         return trip._replace(suspicion=_suspicion(trip, best, learned=learned))
-    said = _of_forward(forward) or _suspicion(trip, best, learned=learned)
-    return trip._replace(suspicion=said, own_forward=forward._asdict())
+    suspicion = _of_forward(forward) or _suspicion(trip, best, learned=learned)
+    return trip._replace(suspicion=suspicion, own_forward=forward._asdict())
 
 
 def _recoded(preprocessing: Preprocessing, coding: dict[str, Any]) -> Preprocessing:
@@ -110,7 +110,7 @@ def _fits(coding: dict[str, Any], target: Tensor) -> bool:
 @torch.inference_mode()
 def _decibels(
     model: Autoencoder,
-    encoder: Seeing,
+    encoder: PreprocessedEncoder,
     preprocessing: Preprocessing,
     images: Tensor,
     target: Tensor,

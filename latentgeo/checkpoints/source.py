@@ -22,7 +22,7 @@ class Source:
     decoder : torch.nn.Module, optional
         The decoder, where it came in a file of its own.
     card : Card
-        What is known of it beyond what the user said.
+        What is known of it beyond what the user gave.
     files : tuple of pathlib.Path
         What it was read from.
     facts : dict

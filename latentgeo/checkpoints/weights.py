@@ -235,7 +235,7 @@ def _choose(expected: Tensors, tensors: Tensors, path: str, prefix: str | None) 
 
 
 def _bare(tensors: Tensors, notes: tuple[str, ...] = ()) -> _View:
-    """Take off what wrappers of torch put in between, around the whole or a part."""
+    """Strip what wrappers of torch put in between, around the whole or a part."""
     for inserted in _INSERTED:
         if any(inserted in name for name in tensors):
             tensors = {name.replace(inserted, ""): value for name, value in tensors.items()}
@@ -255,13 +255,13 @@ def _prefixes(expected: Tensors, tensors: Tensors) -> list[str]:
 
 
 def _without(tensors: Tensors, notes: tuple[str, ...], prefix: str) -> _View:
-    """Take a prefix off, leaving aside the tensors without it."""
+    """Strip a prefix, leaving aside the tensors without it."""
     kept = {n.removeprefix(prefix): v for n, v in tensors.items() if n.startswith(prefix)}
     left = [name for name in tensors if not name.startswith(prefix)]
-    said = f"stripped the prefix {prefix!r}"
+    note = f"stripped the prefix {prefix!r}"
     if left:
-        said += f" and left aside {_count(left)} without it: {_list(left)}"
-    return _View(kept, (*notes, said), prefix)
+        note += f" and left aside {_count(left)} without it: {_list(left)}"
+    return _View(kept, (*notes, note), prefix)
 
 
 def _fits(expected: Tensors, found: Tensors) -> bool:
@@ -352,15 +352,15 @@ def _misfit(
     unexpected: list[str],
 ) -> str:
     """Describe which names do not fit, and which are nearest."""
-    said = []
+    problems = []
     if missing:
-        said.append(f"it lacks {_count(missing)}: {_list(missing, unexpected or list(found))}")
+        problems.append(f"it lacks {_count(missing)}: {_list(missing, unexpected or list(found))}")
     if unexpected:
-        said.append(f"it holds {_count(unexpected)} too many: {_list(unexpected, missing)}")
+        problems.append(f"it holds {_count(unexpected)} too many: {_list(unexpected, missing)}")
     shared = sum(name in expected for name in found)
     return (
         f"{path!r} does not fit {type(module).__name__}, with which it shares {shared} of "
-        f"{len(expected)} tensors: {'; '.join(said)}. Most likely it was saved from another "
+        f"{len(expected)} tensors: {'; '.join(problems)}. Most likely it was saved from another "
         "variant (more blocks, other channels, a head): give the model that it was saved from and "
         "its arguments. Only if you know that what differs does not matter, take what fits with "
         "strict=False (--allow-mismatch)"

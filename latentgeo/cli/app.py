@@ -39,7 +39,10 @@ Checkpoints = Annotated[
     typer.Argument(help="Run folders, or folders or files of models that others trained."),
 ]
 PathsOut = Annotated[
-    Path, typer.Option(help="The folder for the results; one of `analyze` gets a section more.")
+    Path,
+    typer.Option(
+        help="The folder for the results; the report in a folder of `analyze` gains a section."
+    ),
 ]
 
 _SHARED = ("train", "encode", "analyze")
@@ -62,14 +65,14 @@ def _root(
         )
 
 
-def _card_of(said: dict[str, Any]) -> "Card":
+def _card_of(values: dict[str, Any]) -> "Card":
     from latentgeo.checkpoints import Card
 
-    layout = said.get("posterior", {}).get("layout", "")
+    layout = values.get("posterior", {}).get("layout", "")
     if layout[:1].isdigit():
-        items = read_numbers("--posterior", said["posterior"].pop("layout"), number=int)
-        said["posterior"]["items"] = items
-    return Card.of(**said)
+        items = read_numbers("--posterior", values["posterior"].pop("layout"), number=int)
+        values["posterior"]["items"] = items
+    return Card.of(**values)
 
 
 #: How a checkpoint that others made is opened, on the command line of all that open one.

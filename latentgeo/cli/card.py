@@ -29,7 +29,7 @@ def init(
     ],
     force: Force = False,
 ) -> None:
-    """Look into a model and write its card, `latentgeo.yaml`, beside the weights."""
+    """Inspect a model and write its card, `latentgeo.yaml`, beside the weights."""
     from latentgeo.checkpoints import init_card
 
     shape = read_shape(image_shape)

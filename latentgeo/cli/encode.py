@@ -29,14 +29,14 @@ def encode(
     settings: "EncodingSettings",
     opening: "Card",
     data: Data,
-    out: Annotated[Path, typer.Option(help="The zarr folder to make, or to continue.")],
+    out: Annotated[Path, typer.Option(help="The zarr folder to create or to continue.")],
     checkpoint: Checkpoint = None,
     batch_size: Annotated[int, typer.Option(help="Images per pass.")] = 128,
     device: Device = "auto",
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write a model's latents of a data set under a sweep of noise."""
+    """Encode a data set under a sweep of noise and write the latents."""
     from latentgeo.files import check_free
     from latentgeo.latents import encode, select_images
     from latentgeo.pipeline import open_for

@@ -11,7 +11,7 @@ from latentgeo.cli.app import Force, app
 @app.command()
 def export(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
-    to: Annotated[Path, typer.Option(help="The folder to make.")],
+    to: Annotated[Path, typer.Option(help="The folder to create.")],
     analysis: Annotated[
         Path | None, typer.Option(help="A folder that `analyze` made, for the model card.")
     ] = None,
@@ -20,7 +20,7 @@ def export(
     ] = None,
     force: Force = False,
 ) -> None:
-    """Write a model with a card that holds its geometry, as the Hugging Face hub has them."""
+    """Export a model for the Hugging Face hub, with a model card that holds its geometry."""
     from latentgeo.sharing import export
 
     folder = export(run, to, analysis=analysis, licence=licence, force=force)

@@ -18,11 +18,11 @@ CLASSIFIER = Form("settings", "latentgeo.settings:ClassifierSettings")
 def features(
     settings: "ClassifierSettings",
     data: Data,
-    out: Annotated[Path, typer.Option(help="The folder to make.")],
+    out: Annotated[Path, typer.Option(help="The folder to create.")],
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train a small classifier, in whose features the quality of samples is measured."""
+    """Train a small classifier whose features measure the quality of samples."""
     from latentgeo.features import load_features, train_classifier
 
     folder = train_classifier(data, out=out, settings=settings, force=force, progress=not quiet)

@@ -14,7 +14,7 @@ def figures(
         Path, typer.Argument(help="A folder that `analyze`, `interpolate` or `lines` made.")
     ],
 ) -> None:
-    """Draw the figures and the report anew from saved results."""
+    """Redraw the figures and the report from saved results."""
     from latentgeo.pipeline import redraw
 
     redraw(folder)

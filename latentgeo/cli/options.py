@@ -42,7 +42,7 @@ _CONFIG = inspect.Parameter(
     default=None,
     annotation=Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Settings in YAML; options go before them."),
+        typer.Option(metavar="FILE", help="A YAML file of settings; options override it."),
     ],
 )
 
@@ -88,7 +88,7 @@ class Form(NamedTuple):
     Attributes
     ----------
     argument : str
-        The argument of the command's function that is given what was said.
+        The argument of the command's function that receives the options.
     model : str
         "package:name" of what declares the fields.
     spelled : mapping of str to Spelling or None
@@ -96,8 +96,8 @@ class Form(NamedTuple):
     panel : str
         The heading in the help.
     make : callable, optional
-        What was said to the object. If left out, the model checks it, together with what a YAML
-        file says.
+        Builds the object from the options. If left out, the model checks them, together with
+        those of a YAML file.
     """
 
     argument: str
@@ -123,7 +123,7 @@ def command(
     app : typer.Typer
         The application.
     *forms : Form
-        The settings. The function is given each as an object in which is set what was said.
+        The settings. The function receives each as an object with the given options set.
     name : str, optional
         What the command is called; as the function if left out.
 
@@ -160,8 +160,8 @@ def complete(name: str, function: Callable[..., None], forms: Sequence[Form]) ->
     files = [] if all(form.make for form in forms) else [_CONFIG]
 
     def run(context: typer.Context, config: Path | None = None, **values: Any) -> None:
-        said = [_said(context, found, values) for found in entries]
-        objects = [_make(form, config, own) for form, own in zip(forms, said, strict=True)]
+        chosen = [_command_line_values(context, found, values) for found in entries]
+        objects = [_make(form, config, own) for form, own in zip(forms, chosen, strict=True)]
         arguments = {one.name: values[one.name] for one in own}
         function(**arguments, **dict(zip(given, objects, strict=True)))
 
@@ -209,13 +209,17 @@ def _entry(form: Form, place: str, field: "FieldInfo", spelling: Spelling) -> En
     path = tuple(place.split("."))
     kind = _kind_of(field.annotation, field.metadata)
     option = spelling.option or kind.option(path[-1].replace("_", "-"))
-    default = None if field.is_required() else _shown(field.get_default(call_default_factory=True))
+    default = (
+        None
+        if field.is_required()
+        else _default_in_help(field.get_default(call_default_factory=True))
+    )
     metavar = spelling.metavar or kind.metavar
     repeated = "May be repeated." if kind.type == list[str] else ""
-    said = " ".join(filter(None, [described(field), spelling.more, repeated]))
-    info = typer.Option(option, metavar=metavar, help=said, rich_help_panel=form.panel)
+    text = " ".join(filter(None, [described(field), spelling.more, repeated]))
+    info = typer.Option(option, metavar=metavar, help=text, rich_help_panel=form.panel)
     if spelling.argument is not None:
-        info = typer.Argument(metavar=spelling.argument, help=said)
+        info = typer.Argument(metavar=spelling.argument, help=text)
     parameter = inspect.Parameter(
         "_".join([form.argument, *path]),
         inspect.Parameter.KEYWORD_ONLY,
@@ -267,7 +271,7 @@ def _plain(annotation: Any) -> Any:
     return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
 
-def _shown(default: Any) -> Any:
+def _default_in_help(default: Any) -> Any:
     """Return a default as the help shows it."""
     if default in ({}, ()):
         return None
@@ -277,10 +281,10 @@ def _shown(default: Any) -> Any:
     return ",".join(values if len(values) <= _SHOWN else [*values[:2], "…", values[-1]])
 
 
-def _said(
+def _command_line_values(
     context: typer.Context, entries: list[Entry], values: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return what was said, by the field; that of a model within another nested."""
+    """Return the options of the command line, by field; those of a model within another nested."""
     found: dict[str, Any] = {}
     for entry in entries:
         name = entry.parameter.name
@@ -294,14 +298,14 @@ def _said(
     return found
 
 
-def _make(form: Form, config: Path | None, said: dict[str, Any]) -> Any:
+def _make(form: Form, config: Path | None, chosen: dict[str, Any]) -> Any:
     from latentgeo.settings import parse, read_settings
 
     if form.make is not None:
-        return form.make(said)
+        return form.make(chosen)
     model = form.load()
     known = {} if config is None else read_settings(config, model)
-    for name, value in said.items():
+    for name, value in chosen.items():
         both = isinstance(value, dict) and isinstance(known.get(name), dict)
         known[name] = {**known[name], **value} if both else value
     return parse(model, known, "setting")

@@ -10,8 +10,10 @@ from latentgeo.cli.app import Force, app
 
 @app.command()
 def pull(
-    repository: Annotated[str, typer.Argument(metavar="USER/NAME", help="What is fetched.")],
-    to: Annotated[Path, typer.Option(help="The folder to make.")],
+    repository: Annotated[
+        str, typer.Argument(metavar="USER/NAME", help="The repository to fetch.")
+    ],
+    to: Annotated[Path, typer.Option(help="The folder to create.")],
     revision: Annotated[
         str | None, typer.Option(help="A branch, a tag or a commit; main if left out.")
     ] = None,

@@ -10,10 +10,12 @@ from latentgeo.cli.app import app
 
 @app.command()
 def push(
-    folder: Annotated[Path, typer.Argument(help="What `export` made.")],
-    repository: Annotated[str, typer.Argument(metavar="USER/NAME", help="Where it goes.")],
+    folder: Annotated[Path, typer.Argument(help="A folder that `export` made.")],
+    repository: Annotated[
+        str, typer.Argument(metavar="USER/NAME", help="The repository to upload to.")
+    ],
     private: Annotated[
-        bool, typer.Option("--private", help="Make a repository that only you see.")
+        bool, typer.Option("--private", help="Make the repository private.")
     ] = False,
     revision: Annotated[str | None, typer.Option(help="A branch; main if left out.")] = None,
 ) -> None:

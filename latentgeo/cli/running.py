@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> None:
     """
     warnings.showwarning = _show_warning
     try:
-        with processes.rank_zero_speaks():
+        with processes.rank_zero_prints():
             code = app(args=arguments, standalone_mode=False)
     except typer.TyperException as error:
         code = _refuse(error.format_message(), 2)
@@ -63,7 +63,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _refuse(message: str, code: int) -> int:
     line = " ".join(message.split())
-    processes.tell_launcher(line)
+    processes.report_to_launcher(line)
     if processes.is_rank_zero():
         typer.echo(f"latentgeo: {line}", err=True)
     return code

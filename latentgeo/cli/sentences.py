@@ -11,26 +11,26 @@ from latentgeo.errors import InputError
 
 @app.command()
 def sentences(
-    run: Annotated[Path, typer.Argument(help="A run folder of a model that trained on a text.")],
-    samples: Annotated[int, typer.Option(help="Draw so many sentences of the prior.")] = 0,
+    run: Annotated[Path, typer.Argument(help="A run folder of a model trained on text.")],
+    samples: Annotated[int, typer.Option(help="Number of sentences to sample from the prior.")] = 0,
     reconstruct: Annotated[
         list[str] | None, typer.Option(metavar="TEXT", help="A sentence to encode and decode.")
     ] = None,
     interpolate: Annotated[
         tuple[str, str] | None,
-        typer.Option(metavar="TEXT TEXT", help="Walk from one sentence to another."),
+        typer.Option(metavar="TEXT TEXT", help="Interpolate from one sentence to another."),
     ] = None,
-    steps: Annotated[int, typer.Option(help="Sentences on the way, with both ends.")] = 7,
+    steps: Annotated[int, typer.Option(help="Sentences on the path, both ends included.")] = 7,
     arithmetic: Annotated[
         tuple[str, str, str] | None,
-        typer.Option(metavar="A B C", help="Decode the vector of A, less B, with C."),
+        typer.Option(metavar="A B C", help="Decode the vector A − B + C."),
     ] = None,
     code: Annotated[
         str, typer.Option(help="Vectors: latent, or code for the second of a swae.")
     ] = "latent",
     seed: Annotated[int, typer.Option(help="Seeds the samples.")] = 0,
 ) -> None:
-    """Print what a model of sentences says: samples, reconstructions, ways, arithmetic."""
+    """Print sentences that a text model decodes: samples, reconstructions, paths, arithmetic."""
     from latentgeo.checkpoints import open_checkpoint
     from latentgeo.models import (
         add_sentences,
@@ -41,14 +41,14 @@ def sentences(
 
     if not (samples or reconstruct or interpolate or arithmetic):
         raise InputError(
-            "nothing was asked for; give --samples, --reconstruct, --interpolate or --arithmetic"
+            "there is nothing to do; give --samples, --reconstruct, --interpolate or --arithmetic"
         )
     model = open_checkpoint(run)
-    said = sample_sentences(model, samples, seed=seed) if samples else []
+    lines = sample_sentences(model, samples, seed=seed) if samples else []
     if reconstruct:
-        said += reconstruct_sentences(model, reconstruct, code=code)
+        lines += reconstruct_sentences(model, reconstruct, code=code)
     if interpolate:
-        said += interpolate_sentences(model, *interpolate, steps=steps, code=code)
+        lines += interpolate_sentences(model, *interpolate, steps=steps, code=code)
     if arithmetic:
-        said.append(add_sentences(model, *arithmetic, code=code))
-    typer.echo("\n".join(said))
+        lines.append(add_sentences(model, *arithmetic, code=code))
+    typer.echo("\n".join(lines))

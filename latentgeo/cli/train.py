@@ -28,7 +28,7 @@ TRAINING = Form(
 @command(app, TRAINING)
 def train(
     settings: "TrainSettings",
-    out: Annotated[Path, typer.Option(help="The run folder to make.")],
+    out: Annotated[Path, typer.Option(help="The run folder to create.")],
     seeds: Annotated[
         str | None,
         typer.Option(
@@ -46,21 +46,19 @@ def train(
         bool, typer.Option("--tensorboard", help="Log to TensorBoard too.")
     ] = False,
     profile: Annotated[
-        bool, typer.Option("--profile", help="Print where the time went, and leave a trace.")
+        bool, typer.Option("--profile", help="Print where the time went, and write a trace.")
     ] = False,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with an interrupted run.")
-    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume an interrupted run.")] = False,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train an autoencoder and leave a run folder."""
+    """Train an autoencoder and write a run folder."""
     from latentgeo.training import train, train_together
 
-    said = settings.model_dump(exclude_unset=True)
+    given = settings.model_dump(exclude_unset=True)
     how: dict[str, Any] = {"out": out, "resume": resume, "force": force, "progress": not quiet}
     if seeds is not None or sweep:
-        seed = said.pop("seed", 0)
+        seed = given.pop("seed", 0)
         if (seeds is not None and seed) or tensorboard or profile:
             raise InputError(
                 "--seeds and --sweep train several runs at once; leave out --tensorboard and "
@@ -68,10 +66,10 @@ def train(
             )
         several = [seed] if seeds is None else _read_seeds(seeds)
         swept = read_pairs(sweep or [], "sweep", "kl_weight=[0.5,1,4]")
-        for folder in train_together(**said, seeds=several, sweep=swept, **how):
+        for folder in train_together(**given, seeds=several, sweep=swept, **how):
             typer.echo(f"run: {folder}")
         return
-    folder = train(**said, tensorboard=tensorboard, profile=profile, **how)
+    folder = train(**given, tensorboard=tensorboard, profile=profile, **how)
     if profile and processes.is_rank_zero():
         typer.echo((folder / "profile" / "summary.txt").read_text(encoding="utf-8"), nl=False)
     typer.echo(f"run: {folder}")

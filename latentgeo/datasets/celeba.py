@@ -63,7 +63,7 @@ def read_celeba(folder: Path, split: str, size: int | None) -> tuple[Pixels, Lab
             return _read_all(names, lambda name: _from_zip(archive, name, side), side), None
     except (zipfile.BadZipFile, zlib.error, OSError) as error:
         raise InputError(
-            f"{str(archive_path)!r} cannot be read ({error}); fetch it anew"
+            f"{str(archive_path)!r} cannot be read ({error}); download it again"
         ) from error
 
 
@@ -107,7 +107,7 @@ def _from_folder(folder: Path, name: str, side: int) -> Pixels:
 def _from_zip(archive: zipfile.ZipFile, name: str, side: int) -> Pixels:
     member = f"{_IMAGES}/{name}"
     if member not in archive.NameToInfo:
-        raise InputError(f"{archive.filename!r} lacks {member!r}; fetch it anew")
+        raise InputError(f"{archive.filename!r} lacks {member!r}; download it again")
     with archive.open(member) as stream:
         return decode(stream, member, lambda image: _face(image, name, side))
 

@@ -72,7 +72,7 @@ def _records(path: Path, members: tuple[str, ...]) -> Pixels:
     except (tarfile.TarError, OSError, EOFError, zlib.error, KeyError) as error:
         raise InputError(
             f"{str(path)!r} cannot be read ({error}): expected CIFAR-10, binary version; "
-            "fetch it anew"
+            "download it again"
         ) from error
     return np.concatenate(batches)
 
@@ -85,6 +85,6 @@ def _batch(archive: tarfile.TarFile, member: str) -> Pixels:
     if not content.size or content.size % _RECORD or content[::_RECORD].max() >= len(CLASS_NAMES):
         raise InputError(
             f"{member!r} in {archive.name!r} holds {content.size} bytes: expected records of "
-            f"{_RECORD} bytes that begin with a class from 0 to 9; fetch it anew"
+            f"{_RECORD} bytes that begin with a class from 0 to 9; download it again"
         )
     return content.reshape(-1, _RECORD)

@@ -47,7 +47,7 @@ def decode(source: Path | IO[bytes], name: str, use: Callable[[Image.Image], T])
         raise
     except _UNREADABLE as error:
         raise InputError(
-            f"{name!r} cannot be read as an image ({error}); repair it or take it away"
+            f"{name!r} cannot be read as an image ({error}); repair it or remove it"
         ) from error
 
 

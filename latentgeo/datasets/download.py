@@ -145,7 +145,7 @@ def _failure_of(mirror: str, file: RemoteFile, path: Path) -> str | None:
     try:
         _download_from(mirror, file, path)
     except (RequestException, ValueError) as error:
-        return _in_words(error)
+        return _format_failure(error)
     except OSError as error:
         raise _cannot_write(path.parent, file, error) from error
     return None
@@ -183,7 +183,7 @@ def _quiet(logger: logging.Logger) -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _in_words(error: Exception) -> str:
+def _format_failure(error: Exception) -> str:
     response = getattr(error, "response", None)
     if response is not None:
         return f"HTTP {response.status_code}"

@@ -104,7 +104,7 @@ class ImageStream:
         return self.make(self.epoch * self.samples + positions, torch.device(device))
 
     def batches(self, size: int) -> Iterator[tuple[Tensor, NDArray[np.int64]]]:
-        """Walk through the epoch in order; see `ImageDataset.batches`."""
+        """Yield the batches of the epoch in order; see `ImageDataset.batches`."""
         for start in range(0, self.samples, size):
             positions = np.arange(start, min(start + size, self.samples))
             yield self.batch(positions), self.epoch * self.samples + positions

@@ -123,7 +123,7 @@ def _nothing_in(folder: Path, split: str, members: list[_Member]) -> InputError:
     parted = ", ".join(f"{name} {count[name]}" for name in SPLITS)
     return InputError(
         f"split {split!r} of folder {str(folder)!r} is empty ({parted}): a hash of each file's "
-        "name parts them; add images, or part them yourself into the subfolders train, "
+        "name splits them; add images, or split them yourself into the subfolders train, "
         "validation and test"
     )
 

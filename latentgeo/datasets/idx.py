@@ -146,7 +146,7 @@ def read_idx(path: Path, ndim: int) -> NDArray[np.uint8]:
     if content[:4] != expected_magic:
         raise InputError(
             f"{str(path)!r} begins with the bytes {content[:4].hex()}: expected "
-            f"{expected_magic.hex()} (idx, unsigned bytes, {ndim} axes); fetch it anew"
+            f"{expected_magic.hex()} (idx, unsigned bytes, {ndim} axes); download it again"
         )
     start = 4 + 4 * ndim
     shape = tuple(
@@ -154,8 +154,8 @@ def read_idx(path: Path, ndim: int) -> NDArray[np.uint8]:
     )
     if len(content) - start != prod(shape):
         raise InputError(
-            f"{str(path)!r} holds {max(len(content) - start, 0)} bytes of data: its head "
-            f"announces {prod(shape)} (shape {shape}); fetch it anew"
+            f"{str(path)!r} holds {max(len(content) - start, 0)} bytes of data: its header "
+            f"announces {prod(shape)} (shape {shape}); download it again"
         )
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 
@@ -166,7 +166,8 @@ def _unpacked(path: Path) -> bytes:
             return stream.read()
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(
-            f"{str(path)!r} cannot be unpacked ({error}): expected a whole .gz file; fetch it anew"
+            f"{str(path)!r} cannot be unpacked ({error}): expected a whole .gz file; download it "
+            "again"
         ) from error
 
 
@@ -185,7 +186,7 @@ def _check_pair(images: Pixels, labels: NDArray[np.uint8], folder: Path) -> None
     if len(images) != len(labels):
         raise InputError(
             f"the files in {str(folder)!r} hold {len(images)} images and {len(labels)} labels: "
-            "expected as many of both; fetch them anew"
+            "expected equally many of both; download them again"
         )
     if labels.size and labels.max() >= _CLASSES:
         raise InputError(

@@ -171,7 +171,7 @@ class ImageDataset:
         return kept.float().div_(torch.full((), 255.0, device=kept.device))
 
     def batches(self, size: int) -> Iterator[tuple[Tensor, NDArray[np.int64]]]:
-        """Walk through the dataset in order.
+        """Yield the batches of the dataset in order.
 
         Parameters
         ----------

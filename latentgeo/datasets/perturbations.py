@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from latentgeo.datasets.streams import Indices, seeded_normal, streams
-from latentgeo.datasets.word_noise import draw_words, forget_words, replace_words
+from latentgeo.datasets.word_noise import draw_words, mask_words, replace_words
 from latentgeo.errors import InputError
 from latentgeo.registry import Registry
 
@@ -206,7 +206,7 @@ def _blur(images: Tensor, draw: Draw, level: float) -> Tensor:
     return torch.from_numpy(blurred).to(images.device)
 
 
-def _draw_place(shape: Shape, seed: int, indices: Indices) -> Draw:
+def _draw_position(shape: Shape, seed: int, indices: Indices) -> Draw:
     place = np.empty((len(indices), 2), dtype=np.float64)
     for row, generator in zip(place, streams(seed, indices), strict=True):
         generator.random(out=row)
@@ -288,7 +288,7 @@ _ROWS = {
             "share of the area",
             1.0,
             True,
-            _draw_place,
+            _draw_position,
             _occlude,
         ),
         Perturbation(
@@ -309,7 +309,7 @@ _ROWS = {
             1.0,
             True,
             draw_words,
-            forget_words,
+            mask_words,
         ),
     )
 }

@@ -69,7 +69,7 @@ def _variables(path: Path) -> tuple[Pixels, Any]:
             f"shape {classes.shape}: expected (32, 32, 3, n) in uint8, and (n, 1)"
         )
     if not np.isin(classes, np.arange(1, _ZERO + 1)).all():
-        raise InputError(f"{str(path)!r} holds other classes than 1 to {_ZERO}; fetch it anew")
+        raise InputError(f"{str(path)!r} holds other classes than 1 to {_ZERO}; download it again")
     return pixels, classes
 
 
@@ -81,6 +81,6 @@ def _content(path: Path) -> dict[str, Any]:
         content: dict[str, Any] = loadmat(path, variable_names=["X", "y"])
     except (OSError, ValueError, TypeError, NotImplementedError, MatReadError) as error:
         raise InputError(
-            f"{str(path)!r} cannot be read ({error}): expected a MATLAB 5 file; fetch it anew"
+            f"{str(path)!r} cannot be read ({error}): expected a MATLAB 5 file; download it again"
         ) from error
     return content

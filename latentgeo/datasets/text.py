@@ -124,8 +124,8 @@ def _read_lines(path: Path, split: str, size: int | None, name: str) -> Sentence
     if not (parts["train"] and parts[split]):
         parted = ", ".join(f"{part} {len(held)}" for part, held in parts.items())
         raise InputError(
-            f"split {split!r} of text {str(path)!r} cannot be had ({parted}): a hash of each line "
-            "parts them; add lines, or give a folder with the files train.txt, val.txt, test.txt"
+            f"split {split!r} of text {str(path)!r} is empty ({parted}): a hash of each line "
+            "splits them; add lines, or give a folder with the files train.txt, val.txt, test.txt"
         )
     return _dataset(parts["train"], parts[split], split, size, name)
 
@@ -151,10 +151,10 @@ def _candidates(folder: Path, beginning: str) -> list[Path]:
 def _file_of(folder: Path, split: str) -> Path:
     found = _candidates(folder, _BEGINNINGS[split])
     if len(found) != 1:
-        said = ", ".join(path.name for path in found) or "none"
+        names = ", ".join(path.name for path in found) or "none"
         raise InputError(
             f"folder {str(folder)!r} has {len(found)} files whose name begins with "
-            f"{_BEGINNINGS[split]!r} ({said}): expected one text for each split, as in train.txt, "
+            f"{_BEGINNINGS[split]!r} ({names}): expected one text for each split, as in train.txt, "
             "val.txt, test.txt"
         )
     return found[0]

@@ -46,15 +46,17 @@ def draw_words(shape: Shape, seed: int, indices: Indices) -> Draw:
 
 
 def replace_words(sentences: Tensor, draw: Draw, level: float) -> Tensor:
-    """Put the drawn word into a share of the words of each sentence (b, V, T, 1)."""
+    """Replace a share of the words of each sentence (b, V, T, 1) by the drawn word."""
     order, words = draw
-    return _put(sentences, words, _hit(sentences, order, level))
+    return _replace(sentences, words, _select_words(sentences, order, level))
 
 
-def forget_words(sentences: Tensor, draw: Draw, level: float) -> Tensor:
-    """Put the unknown word into a share of the words of each sentence (b, V, T, 1)."""
+def mask_words(sentences: Tensor, draw: Draw, level: float) -> Tensor:
+    """Replace a share of the words of each sentence (b, V, T, 1) by the unknown word."""
     order, _ = draw
-    return _put(sentences, torch.full_like(order, UNKNOWN), _hit(sentences, order, level))
+    return _replace(
+        sentences, torch.full_like(order, UNKNOWN), _select_words(sentences, order, level)
+    )
 
 
 def _checked_shape(shape: Shape) -> tuple[int, int]:
@@ -67,7 +69,7 @@ def _checked_shape(shape: Shape) -> tuple[int, int]:
     return vocabulary, places
 
 
-def _hit(sentences: Tensor, order: Tensor, level: float) -> Tensor:
+def _select_words(sentences: Tensor, order: Tensor, level: float) -> Tensor:
     """Mark the words whose turn has come, (b, T): a share of those that each sentence has."""
     words = (sentences.sum(dim=(1, 3)) > 0) & (sentences[:, END, :, 0] == 0)
     last = order.shape[1]
@@ -76,6 +78,6 @@ def _hit(sentences: Tensor, order: Tensor, level: float) -> Tensor:
     return words & (turn < count[:, None])
 
 
-def _put(sentences: Tensor, tokens: Tensor, hit: Tensor) -> Tensor:
+def _replace(sentences: Tensor, tokens: Tensor, hit: Tensor) -> Tensor:
     fresh = torch.zeros_like(sentences).scatter_(1, tokens[:, None, :, None], 1.0)
     return torch.where(hit[:, None, :, None], fresh, sentences)

@@ -64,7 +64,7 @@ def _read(path: Path) -> tuple[ClassifierConfig, dict[str, Any]]:
         _ = provenance["weights_sha256"], provenance["data"]["name"], provenance["accuracy"]["test"]
     except (ValueError, KeyError, TypeError):
         raise InputError(
-            f"{str(path)!r} does not describe a classifier; {_EXPECTED}, or train anew"
+            f"{str(path)!r} does not describe a classifier; {_EXPECTED}, or train again"
         ) from None
     try:
         return parse(ClassifierConfig, network, "entry"), provenance
@@ -77,7 +77,7 @@ def _check_hash(path: Path, provenance: dict[str, Any]) -> None:
     if found != written:
         raise InputError(
             f"{str(path)!r} has the hash {found[:8]}…, {DESCRIPTION} was written for "
-            f"{written[:8]}…; restore both files from where they came, or train anew"
+            f"{written[:8]}…; restore both files from where they came, or train again"
         )
 
 
@@ -90,7 +90,7 @@ def _load(network: ClassifierConfig, path: Path) -> Classifier:
     except (SafetensorError, RuntimeError):
         raise InputError(
             f"{str(path)!r} does not hold the weights that {DESCRIPTION} describes; restore both "
-            "files from where they came, or train anew"
+            "files from where they came, or train again"
         ) from None
     return classifier
 

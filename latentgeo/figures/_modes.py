@@ -64,7 +64,7 @@ class ModesDisplay(Display, ABC):
     def from_analysis(
         cls, tree: xr.DataTree, *, noise: float = 0.1, views: Sequence[str] = reading.VIEWS
     ) -> Self:
-        """Take the curves from an analysis.
+        """Read the curves from an analysis.
 
         Parameters
         ----------
@@ -140,7 +140,7 @@ class ModesDisplay(Display, ABC):
     @staticmethod
     @abstractmethod
     def _curve(row: reading.Series, level: float, mode: str) -> Curve:
-        """Take one curve from the results of one model at one level."""
+        """Read one curve from the results of one model at one level."""
 
     @abstractmethod
     def _draw_cut(self, ax: Axes, cut: float, line: Any, label: str) -> None:

@@ -143,7 +143,7 @@ def style() -> Iterator[None]:
 def new_axes(
     rows: int, columns: int, *, row_height: float, extra: float = 0.0, width: float = WIDTH
 ) -> NDArray[np.object_]:
-    """Make a figure of its own, known to no global state, and give its axes as a 2-d array."""
+    """Make a figure of its own, known to no global state, and return its axes as a 2-d array."""
     figure = Figure(figsize=(width, rows * row_height + extra), layout="constrained")
     axes: NDArray[np.object_] = figure.subplots(rows, columns, squeeze=False)
     return axes
@@ -164,7 +164,7 @@ def wrapped_axes(
 def shared_legend(
     figure: Figure, handles: Sequence[Artist], labels: Sequence[str], *, note: str = ""
 ) -> None:
-    """Put one legend below all panels, in rows as full as the figure is wide."""
+    """Draw one legend below all panels, in rows as full as the figure is wide."""
     ncols, _ = _legend_shape(labels, figure.get_figwidth())
     legend = figure.legend(
         handles,

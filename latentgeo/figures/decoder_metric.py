@@ -80,7 +80,7 @@ class DecoderMetricDisplay(Display):
 
     @classmethod
     def from_analysis(cls, tree: xr.DataTree) -> Self:
-        """Take the metric from an analysis.
+        """Read the metric from an analysis.
 
         Parameters
         ----------
@@ -198,7 +198,7 @@ class DecoderMetricDisplay(Display):
 
 
 def _summary(data: xr.Dataset, name: str, divisor: int) -> MetricSummary:
-    """Take a quantity image by image, with its median and interval."""
+    """Read a quantity image by image, with its median and interval."""
     each = data[name].transpose("pullback_noise", "pullback_sample").values
     interval = data[f"{name}_ci"].transpose("pullback_noise", "bound").values
     return MetricSummary(

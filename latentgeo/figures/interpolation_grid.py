@@ -60,7 +60,7 @@ class InterpolationGridDisplay(Display):
 
     @classmethod
     def from_paths(cls, tree: xr.DataTree) -> Self:
-        """Take the images from results along paths.
+        """Read the images from results along paths.
 
         Parameters
         ----------

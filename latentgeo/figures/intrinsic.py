@@ -55,7 +55,7 @@ class IntrinsicDimensionDisplay(Display):
 
     @classmethod
     def from_analysis(cls, tree: xr.DataTree, *, views: Sequence[str] = reading.VIEWS) -> Self:
-        """Take the curves from an analysis.
+        """Read the curves from an analysis.
 
         Parameters
         ----------
@@ -132,7 +132,7 @@ class IntrinsicDimensionDisplay(Display):
 
 
 def _curve(row: reading.Series, estimator: str) -> Curve:
-    """Take one estimator's dimension with its interval."""
+    """Read one estimator's dimension with its interval."""
     chosen = row.data.sel(estimator=estimator)
     return level_curve(
         row.label, chosen["intrinsic_dimension"], chosen["intrinsic_dimension_ci"], row.style

@@ -74,7 +74,7 @@ class NoiseCurvesDisplay(Display):
     def from_analysis(
         cls, tree: xr.DataTree, *, share: float = 0.95, views: Sequence[str] = reading.VIEWS
     ) -> Self:
-        """Take the curves from an analysis.
+        """Read the curves from an analysis.
 
         Parameters
         ----------
@@ -166,14 +166,14 @@ class NoiseCurvesDisplay(Display):
 
 
 def _dimension_curve(row: reading.Series, share: float) -> Curve:
-    """Take the dimension of the product, centred."""
+    """Read the dimension of the product, centred."""
     value = row.data["hilbert_dimension"].sel(part="product", share=share, centring="centred")
     interval = row.data["hilbert_dimension_ci"].sel(share=share)
     return level_curve(row.label, value, interval, row.style)
 
 
 def _psnr_curve(index: int, label: str, data: xr.Dataset) -> Curve:
-    """Take the mean PSNR; there is one per model, whatever the view."""
+    """Read the mean PSNR; there is one per model, whatever the view."""
     return level_curve(label, data["psnr_mean"], data["psnr_ci"], LineStyle.of(index, "mean"))
 
 

@@ -76,7 +76,7 @@ class PathCurvesDisplay(Display):
 
     @classmethod
     def from_paths(cls, tree: xr.DataTree) -> Self:
-        """Take the curves from results along paths.
+        """Read the curves from results along paths.
 
         Parameters
         ----------
@@ -94,7 +94,7 @@ class PathCurvesDisplay(Display):
         """
         panels = [_panel(tree, name) for name in PANELS if _has(tree, name)]
         if not panels:
-            raise NothingToDrawError("these results hold no measure along paths; interpolate anew")
+            raise NothingToDrawError("these results hold no measure along paths; interpolate again")
         ranked = reading.paths_having(tree, "rank_s1") if _has(tree, "rank_s1") else {}
         without = [str(label) for label in tree.children if str(label) not in ranked]
         return cls(panels, left_out=without if ranked else [])

@@ -105,7 +105,7 @@ class PrincipalAngleDisplay(Display):
 
     @classmethod
     def from_analysis(cls, tree: xr.DataTree, *, views: Sequence[str] = reading.VIEWS) -> Self:
-        """Take the angles from an analysis.
+        """Read the angles from an analysis.
 
         Parameters
         ----------

@@ -69,7 +69,7 @@ class RankHistogramDisplay(Display):
         views: Sequence[str] = reading.VIEWS,
         rule: str = "spectrum",
     ) -> Self:
-        """Take the ranks from an analysis.
+        """Read the ranks from an analysis.
 
         Parameters
         ----------
@@ -185,8 +185,8 @@ def _bars(ax: Axes, values: NDArray[np.int64], colour: str, width: float) -> Non
     ax.set_ylim(0, 1.5)  # room above the bars for the range
     ax.set_yticks(_SHARES)
     ax.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.0f} %"))
-    said = f"{ranks[0]}" if len(ranks) == 1 else f"{ranks[0]}–{ranks[-1]}"
-    ax.text(0.03, 0.97, said, transform=ax.transAxes, va="top", fontsize=7, color="#444444")
+    text = f"{ranks[0]}" if len(ranks) == 1 else f"{ranks[0]}–{ranks[-1]}"
+    ax.text(0.03, 0.97, text, transform=ax.transAxes, va="top", fontsize=7, color="#444444")
 
 
 def _ticks(low: float, high: float) -> Locator:
@@ -196,6 +196,6 @@ def _ticks(low: float, high: float) -> Locator:
 
 
 def _root(share: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Take the square root; matplotlib asks below zero too when it pads the limits."""
+    """Return the square root; matplotlib asks below zero too when it pads the limits."""
     root: NDArray[np.float64] = np.sqrt(np.maximum(share, 0))
     return root

@@ -283,7 +283,7 @@ def _nothing(tree: xr.DataTree, views: Sequence[str], variable: str) -> str:
 
 
 def _series(tree: xr.DataTree, views: Sequence[str], variable: str) -> Iterator[Series]:
-    """Walk models and views."""
+    """Yield models and views."""
     for index, (model, data) in enumerate(models(tree).items()):
         if variable not in data:
             continue
@@ -300,7 +300,7 @@ def _series(tree: xr.DataTree, views: Sequence[str], variable: str) -> Iterator[
 
 def paths_having(tree: xr.DataTree, variable: str) -> dict[str, xr.Dataset]:
     """Return the models of results along paths that have a variable; as `having` does."""
-    lack = f"these results hold no {variable.replace('_', ' ')}; interpolate anew"
+    lack = f"these results hold no {variable.replace('_', ' ')}; interpolate again"
     return _having({model.label: model.data for model in models_of(tree)}, variable, lack)
 
 

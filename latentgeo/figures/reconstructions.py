@@ -55,7 +55,7 @@ class ReconstructionDisplay(Display):
 
     @classmethod
     def from_analysis(cls, tree: xr.DataTree, *, examples: int = 4) -> Self:
-        """Take the images from an analysis.
+        """Read the images from an analysis.
 
         Parameters
         ----------

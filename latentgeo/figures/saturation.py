@@ -51,7 +51,7 @@ class HilbertDimensionBySizeDisplay(Display):
         share: float = 0.95,
         views: Sequence[str] = reading.VIEWS,
     ) -> Self:
-        """Take the curves from an analysis.
+        """Read the curves from an analysis.
 
         Parameters
         ----------

@@ -79,7 +79,7 @@ class TsneDisplay(Display):
 
     @classmethod
     def from_analysis(cls, tree: xr.DataTree, *, most: int = 3) -> Self:
-        """Take the maps from an analysis.
+        """Read the maps from an analysis.
 
         Parameters
         ----------
@@ -183,7 +183,7 @@ class TsneDisplay(Display):
 
 
 def _embedding(data: xr.Dataset, most: int) -> Embedding:
-    """Take the maps of one model."""
+    """Read the maps of one model."""
     points = data["tsne"].transpose("tsne_seed", "tsne_noise", "sample", "axis").values[:most]
     labels = np.asarray(data["label"].values, dtype=np.int64) if "label" in data else None
     mapped = np.isfinite(points).all(axis=(0, 1, 3))  # a map shows the compared images alone

@@ -51,7 +51,7 @@ class UnitBars:
         Of the mean over images.
     collapsed : numpy.ndarray of shape (units,), bool
         Collapsed onto the prior, or dead.
-    said : str
+    title : str
         How many are active and how many collapsed.
     """
 
@@ -61,7 +61,7 @@ class UnitBars:
     high: NDArray[np.float64] | None
     variance: NDArray[np.float64]
     collapsed: NDArray[np.bool_]
-    said: str
+    title: str
 
 
 class UnitsDisplay(Display):
@@ -87,7 +87,7 @@ class UnitsDisplay(Display):
 
     @classmethod
     def from_analysis(cls, tree: xr.DataTree) -> Self:
-        """Take the units from an analysis.
+        """Read the units from an analysis.
 
         Parameters
         ----------
@@ -133,7 +133,7 @@ class UnitsDisplay(Display):
                 _plot_divergence(row[0], one, colour)
                 _plot_variance(row[1], one, colour)
                 row[0].set_ylabel(wrapped_text(label), rotation=0, ha="right", va="center")
-                row[1].set_title(one.said, fontsize=7.5)
+                row[1].set_title(one.title, fontsize=7.5)
             self._name_axes()
             if axes is None:
                 handles = self._handles()

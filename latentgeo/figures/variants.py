@@ -71,12 +71,12 @@ def _codes(model: Autoencoder, images: ImageDataset, seed: int, *, parts: bool) 
     with evaluating(model):
         found = [model.encode(batch.to(device_of(model))) for batch, _ in images.batches(_BATCH)]
     labels = images.labels
-    told = torch.from_numpy(labels.copy()) if parts and labels is not None else None
+    known = torch.from_numpy(labels.copy()) if parts and labels is not None else None
     return CodesDisplay(
         _array(torch.cat(found).flatten(1)),
-        _array(sample_latents(model, len(images), seed=seed, labels=told).flatten(1)),
+        _array(sample_latents(model, len(images), seed=seed, labels=known).flatten(1)),
         labels=labels,
-        prior_labels=None if told is None else labels,
+        prior_labels=None if known is None else labels,
         heads=_learned_heads(model),
     )
 

@@ -203,7 +203,7 @@ _IN_PLACE = {"lower": True, "overwrite_a": True, "check_finite": False}
 
 
 def _in_upper_triangle(x: Tensor, solve: Callable[[Any], Any]) -> Any:
-    """Let LAPACK overwrite the upper triangle, and put it back from the lower one."""
+    """Protect the upper triangle that LAPACK overwrites: restore it from the lower one."""
     diagonal = x.diagonal().clone()
     # LAPACK counts by columns: what is the lower triangle to it is the upper one here.
     found = solve(x.numpy().T)

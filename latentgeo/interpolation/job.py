@@ -61,7 +61,8 @@ def _check_decodes(label: str, model: Autoencoder) -> None:
         return
     several = f" ({len(model.parts)} layers are looked at in one pass)" if model.parts else ""
     raise InputError(
-        f"model {label!r} has no decoder{several}, so there are no images between; open it with "
+        f"model {label!r} has no decoder{several}, so there is nothing to decode on the paths; "
+        "open it with "
         "one (decode=…, --decode), with one layer at most"
     )
 

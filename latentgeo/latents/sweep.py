@@ -135,7 +135,7 @@ def encode(
         return store.dataset() if out is not None else store.dataset().load()
     # The first process makes the store, and says what is missing before anything is written.
     missing = processes.on_rank_zero(lambda: opened(force).missing())
-    processes.check_seen(Path(out), "choose one that all machines share")
+    processes.check_visible(Path(out), "choose one that all machines share")
     store = opened(False)
     processes.do_own(lambda: fill(store, processes.share(missing)))
     return store.dataset()
@@ -252,7 +252,7 @@ def _coordinates(
     settings: EncodingSettings,
     identity: dict[str, Any],
 ) -> xr.Dataset:
-    told = settings.model_dump(mode="json", include=set(EncodingSettings.model_fields))
+    recorded = settings.model_dump(mode="json", include=set(EncodingSettings.model_fields))
     dataset = xr.Dataset(
         coords={"noise": np.asarray(settings.noise), "sample": images.indices},
         attrs={
@@ -260,7 +260,7 @@ def _coordinates(
             "backbone": model.config.backbone,
             "stochastic": int(model.stochastic),
             "source_dtype": identity["dtype"],
-            "provenance": json.dumps(provenance(**identity, settings=told)),
+            "provenance": json.dumps(provenance(**identity, settings=recorded)),
         },
     )
     if images.labels is not None:

@@ -64,7 +64,7 @@ class _Directions(NamedTuple):
     """Orthonormal columns (D, k), and what they are in words."""
 
     basis: Tensor
-    said: str
+    description: str
 
 
 def compute(encoding: Encoding) -> xr.Dataset:
@@ -129,7 +129,7 @@ def decoder_geometry(
         return _nothing(
             f"the decoder cannot be differentiated forward ({reason_of(error).rstrip('.')})"
         )
-    return _variables(found, latents.isel(noise=levels, sample=images), directions.said)
+    return _variables(found, latents.isel(noise=levels, sample=images), directions.description)
 
 
 def _nothing(reason: str) -> xr.Dataset:
@@ -186,13 +186,15 @@ def _statistics(
     return PullbackStatistics(*(value.cpu() for value in found))
 
 
-def _variables(found: list[PullbackStatistics], latents: xr.Dataset, said: str) -> xr.Dataset:
+def _variables(
+    found: list[PullbackStatistics], latents: xr.Dataset, description: str
+) -> xr.Dataset:
     values, condition, volume = (torch.stack(parts).numpy() for parts in zip(*found, strict=True))
     axes = ("pullback_noise", "pullback_sample")
     measured = xr.Dataset(
         {
             "pullback_singular_value": ((*axes, "direction"), values),
-            "pullback_condition": (axes, condition, {"directions": said}),
+            "pullback_condition": (axes, condition, {"directions": description}),
             "pullback_log_volume": (axes, volume),
         },
         coords={

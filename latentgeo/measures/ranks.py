@@ -363,17 +363,17 @@ def _sentences(model: ModelResult) -> list[str]:
     if not is_ranked(model):
         return []
     name = "The posterior mean" if len(model.views) > 1 else "The latent"
-    said = [_in_words(model.views[0], name), _clear(model)]
+    sentences = [_sentence_of_view(model.views[0], name), _clear(model)]
     if len(model.views) > 1:
-        said += [
-            _in_words(model.views[1], "A sample of the posterior"),
+        sentences += [
+            _sentence_of_view(model.views[1], "A sample of the posterior"),
             "A sample has a density, so it has full rank whatever was learned; "
             "the mean is what the network computes.",
         ]
-    return said
+    return sentences
 
 
-def _in_words(view: ModelResult, name: str) -> str:
+def _sentence_of_view(view: ModelResult, name: str) -> str:
     levels = [strata_counts(np.array(triples(view, level))) for level in view.levels]
     most, count = max(levels[0].items(), key=lambda item: item[1])
     part = count / view.data.sizes["sample"]

@@ -28,7 +28,7 @@ def read(folder: str | Path) -> Analysis:
         When the folder holds no results, or broken ones.
     """
     found = read_numbers(folder)
-    # Results from before their variables said themselves how they are read.
+    # Results from before variables were annotated with how they are read.
     readouts = [one for measure in MEASURES.values() for one in measure.readouts]
     children = {
         f"/{label}": annotate(found.tree[label].to_dataset(), readouts)

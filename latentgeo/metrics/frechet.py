@@ -22,7 +22,7 @@ class FeatureStatistics:
         self._scatter = torch.zeros(0, 0, dtype=torch.float64)
 
     def update(self, features: Tensor) -> None:
-        """Take up features (b, d); raise ValueError when they are no such table."""
+        """Add features (b, d); raise ValueError when they are no such table."""
         if features.ndim != 2 or (self.count and features.shape[1] != len(self._mean)):
             raise ValueError(
                 f"features have shape {tuple(features.shape)}, expected (b, d) with the same d in "

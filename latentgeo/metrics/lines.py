@@ -226,7 +226,7 @@ def _check_values(frames: Tensor) -> None:
     bad = ~torch.isfinite(frames).flatten(2).all(dim=-1)
     if bool(bad.any()):
         raise ValueError(
-            f"{int(bad.sum())} images hold NaN or infinite values, the first {_place(bad)}"
+            f"{int(bad.sum())} images hold NaN or infinite values, the first {_first_position(bad)}"
         )
     low, high = float(frames.min()), float(frames.max())
     if low < -1 or high > 1:
@@ -237,11 +237,11 @@ def _check_values(frames: Tensor) -> None:
     empty = (frames == 0).flatten(2).all(dim=-1)
     if bool(empty.any()):
         raise ValueError(
-            f"{int(empty.sum())} images are zero everywhere, the first {_place(empty)}; "
+            f"{int(empty.sum())} images are zero everywhere, the first {_first_position(empty)}; "
             "they have no cosine distance"
         )
 
 
-def _place(bad: Tensor) -> str:
+def _first_position(bad: Tensor) -> str:
     pair, step = (int(i) for i in bad.nonzero()[0])
     return f"at pair {pair}, step {step}"

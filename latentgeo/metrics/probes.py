@@ -115,7 +115,7 @@ def _fit(points: Points, classes: Labels, strength: float, iterations: int) -> t
     regression = LogisticRegression(C=strength, max_iter=iterations)
     probe = make_pipeline(StandardScaler(), regression)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # it is said in the score
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the score records it
         probe.fit(points, classes)
     return probe, bool(regression.n_iter_.max() < iterations)
 

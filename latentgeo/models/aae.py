@@ -50,9 +50,9 @@ class AAEOptions(DiscriminatorOptions):
     Attributes
     ----------
     variant : str
-        "basic": the latent follows the prior. "label-regularised": the discriminator is told the
+        "basic": the latent follows the prior. "label-regularised": the discriminator is given the
         labels, and each class follows its own part of the prior (a mixture or a swiss roll).
-        "supervised": the decoder is told the label, the rest of the latent is the style.
+        "supervised": the decoder is given the label, the rest of the latent is the style.
         "semi-supervised": the latent is a category beside a style, the category learned from some
         labels. "clustering": the same without labels. "dimensionality-reduction": the latent is
         the sum of a learned head of the category and a style.

@@ -156,8 +156,8 @@ class Autoencoder(nn.Module):
         """
         if self.decoder is None:
             raise InputError(
-                f"model {self.config.recipe!r} has no decoder, so there is nothing to give images "
-                "of latents; open it with one (decode=…, --decode) for that"
+                f"model {self.config.recipe!r} has no decoder, so there is nothing to decode "
+                "latents with; open it with one (decode=…, --decode) for that"
             )
         _check(latents, self.latent_shape, "latents")
         logits: Tensor = self.decoder(latents)

@@ -33,7 +33,7 @@ class Bottleneck(nn.Module, ABC):
         """Return the posterior."""
 
     def condition(self, latent: Tensor, labels: Tensor) -> Tensor:
-        """Put labels into latents, where there is room for them.
+        """Insert labels into latents, where there is room for them.
 
         Parameters
         ----------
@@ -190,7 +190,7 @@ class Universal(Bottleneck):
 
 
 class Conditional(Bottleneck):
-    """A code of the style, beside room for the label: the decoder is told the class.
+    """A code of the style, beside room for the label: the decoder is given the class.
 
     The latent is a vector of the style and the one-hot label. Without a label its places share
     one, 1/K each.
@@ -221,14 +221,14 @@ class Conditional(Bottleneck):
         return Posterior(torch.cat([style, room], dim=1), codes={"style": style.flatten(1)})
 
     def condition(self, latent: Tensor, labels: Tensor) -> Tensor:
-        """Put the known labels into their places; see `Bottleneck`."""
+        """Insert the known labels in their places; see `Bottleneck`."""
         style, room = latent[:, : -self.classes], latent[:, -self.classes :]
-        told = one_hot(labels.clamp(min=0), self.classes).to(latent)[..., None, None]
+        known_part = one_hot(labels.clamp(min=0), self.classes).to(latent)[..., None, None]
         known = (labels != UNLABELLED)[:, None, None, None]
-        return torch.cat([style, torch.where(known, told, room)], dim=1)
+        return torch.cat([style, torch.where(known, known_part, room)], dim=1)
 
     def compose(self, codes: Mapping[str, Tensor]) -> Tensor:
-        """Put style and label side by side; see `Bottleneck`."""
+        """Concatenate style and label; see `Bottleneck`."""
         return torch.cat([codes["style"], codes["label"]], dim=1)
 
 

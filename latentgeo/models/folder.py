@@ -89,7 +89,7 @@ def _read_config(path: Path) -> ModelConfig:
         ) from None
     if not isinstance(values, dict) or "recipe" not in values:
         raise InputError(
-            f"{str(path)!r} does not describe a model of ours (it names no 'recipe'); {_EXPECTED}"
+            f"{str(path)!r} does not describe a latentgeo model (it names no 'recipe'); {_EXPECTED}"
         )
     try:
         return parse(ModelConfig, values, "entry")
@@ -105,7 +105,7 @@ def _read_weights(path: Path) -> Tensors:
     except SafetensorError as error:
         raise InputError(
             f"{str(path)!r} is broken or cut short ({error}); restore it from where it came, "
-            "or train anew"
+            "or train again"
         ) from None
 
 
@@ -130,7 +130,7 @@ def _check_finite(weights: Tensors, path: Path) -> None:
         if broken:
             raise InputError(
                 f"tensor {name!r} in {str(path)!r} holds {broken} values that are NaN or "
-                "infinite; use an earlier checkpoint or train anew"
+                "infinite; use an earlier checkpoint or train again"
             )
 
 

@@ -70,16 +70,16 @@ class Preprocessing(PreprocessingSettings):
         return images.expand(-1, 3, -1, -1) if self.grey_to_rgb else images
 
     def normalise(self, images: Tensor) -> Tensor:
-        """Bring [0, 1] to what the net takes: (b, C, H, W), same shape."""
+        """Map [0, 1] to what the net takes: (b, C, H, W), same shape."""
         shift, scale = self._code(images)
         return (images - shift) / scale
 
     def to_image(self, decoded: Tensor) -> Tensor:
-        """Bring what the decoder gives to [0, 1]; values beyond are cut off."""
+        """Map the output of the decoder to [0, 1]; values beyond are cut off."""
         return self._unit(decoded).clamp(0, 1)
 
     def to_signed(self, decoded: Tensor) -> Tensor:
-        """Bring what the decoder gives to [-1, 1]; values beyond are kept."""
+        """Map the output of the decoder to [-1, 1]; values beyond are kept."""
         return 2 * self._unit(decoded) - 1
 
     def _unit(self, decoded: Tensor) -> Tensor:

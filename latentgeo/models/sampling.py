@@ -31,7 +31,7 @@ def sample_latents(
     seed : int
         Seeds the draws.
     labels : torch.Tensor of shape (n,), optional
-        Classes, int64: for priors with a part for each class, and for decoders that are told the
+        Classes, int64: for priors with a part for each class, and for decoders that are given the
         class.
 
     Returns
@@ -73,7 +73,7 @@ def sample(model: Autoencoder, n: int, *, seed: int = 0, labels: Tensor | None =
 
 @contextmanager
 def evaluating(model: Autoencoder) -> Iterator[None]:
-    """Put a model into evaluation mode without gradients, and back."""
+    """Set a model to evaluation mode without gradients within a block."""
     training = model.training
     model.eval()
     try:

@@ -44,7 +44,7 @@ def sample_sentences(model: Autoencoder, n: int, *, seed: int = 0) -> list[str]:
         When the model is not one of sentences, or has no prior.
     """
     _check(model)
-    return speak(model, sample_latents(model, n, seed=seed))
+    return decode_sentences(model, sample_latents(model, n, seed=seed))
 
 
 def reconstruct_sentences(
@@ -75,7 +75,7 @@ def reconstruct_sentences(
     UserWarning
         When the model does not know some of the words.
     """
-    return _say(model, read(model, sentences, code=code), code)
+    return _decode_codes(model, read(model, sentences, code=code), code)
 
 
 def interpolate_sentences(
@@ -107,7 +107,7 @@ def interpolate_sentences(
     if steps < 2:
         raise InputError(f"steps is {steps}, expected at least 2, the ends of the line")
     start, end = read(model, [first, last], code=code)
-    return _say(model, interpolate(start[None], end[None], steps)[0], code)
+    return _decode_codes(model, interpolate(start[None], end[None], steps)[0], code)
 
 
 def add_sentences(
@@ -135,7 +135,7 @@ def add_sentences(
         As `reconstruct_sentences` does.
     """
     vectors = read(model, [sentence, minus, plus], code=code)
-    return _say(model, (vectors[0] - vectors[1] + vectors[2])[None], code)[0]
+    return _decode_codes(model, (vectors[0] - vectors[1] + vectors[2])[None], code)[0]
 
 
 def read(model: Autoencoder, sentences: Sequence[str], *, code: str = "latent") -> Tensor:
@@ -168,7 +168,7 @@ def codes_of(model: Autoencoder, images: Tensor, code: str = "latent") -> Tensor
     return {**(posterior.codes or {}), "latent": posterior.mean}[code].flatten(1)
 
 
-def speak(model: Autoencoder, latents: Tensor) -> list[str]:
+def decode_sentences(model: Autoencoder, latents: Tensor) -> list[str]:
     """Decode latents to sentences.
 
     Parameters
@@ -216,8 +216,8 @@ def _codes(model: Autoencoder) -> tuple[str, ...]:
     return ("latent", *alone)
 
 
-def _say(model: Autoencoder, codes: Tensor, code: str) -> list[str]:
-    return speak(model, latents_of(model, codes, code))
+def _decode_codes(model: Autoencoder, codes: Tensor, code: str) -> list[str]:
+    return decode_sentences(model, latents_of(model, codes, code))
 
 
 def _check(model: Autoencoder) -> None:

@@ -1,4 +1,4 @@
-"""Take a network that was written and trained elsewhere."""
+"""Wrap a network that was written and trained elsewhere."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
@@ -23,8 +23,8 @@ _AS_IT_IS = Preprocessing()
 _FOUND = PosteriorLayout()
 
 
-class AsGiven(Bottleneck):
-    """Take what a foreign encoder gives: a latent, or mean and log-variance.
+class LatentOfWrapped(Bottleneck):
+    """The latent, or mean and log-variance, that a foreign encoder returns.
 
     Parameters
     ----------
@@ -46,8 +46,8 @@ class AsGiven(Bottleneck):
         return Posterior(_single(found.mean), None if spread is None else _single(spread))
 
 
-class Seeing(nn.Module):
-    """Return images in [0, 1] to an encoder that takes them preprocessed.
+class PreprocessedEncoder(nn.Module):
+    """An encoder with its preprocessing: takes images in [0, 1].
 
     Parameters
     ----------
@@ -66,17 +66,17 @@ class Seeing(nn.Module):
         self.form = form
 
     def forward(self, images: Tensor) -> Any:
-        """Return what the encoder gives for images in [0, 1]."""
+        """Return the output of the encoder for images in [0, 1]."""
         return self.encode(self.preprocessing.normalise(self.preprocessing.see(images)))
 
     def encode(self, normalised: Tensor) -> Any:
-        """Return what the encoder gives for images that are preprocessed."""
+        """Return the output of the encoder for preprocessed images."""
         values = normalised.to(self.form.dtype)
         return self.net(values.flatten(1) if self.form.flat else values)
 
 
-class Decoding(nn.Module):
-    """Pass latents (b, C, H, W) to a decoder in the form that the encoder returned."""
+class PostprocessedDecoder(nn.Module):
+    """A decoder that takes latents (b, C, H, W): it gets them in the form the encoder returned."""
 
     def __init__(
         self, decoder: nn.Module, dimensions: int, image_shape: Shape, dtype: torch.dtype
@@ -148,7 +148,7 @@ def wrap(
     _check_values(encoder, decoder)
     images = torch.full((2, *image_shape), 0.5)
     forms = [Form(dtype, flat) for flat in (False, True) for dtype in _dtypes(encoder)]
-    seeings = [Seeing(encoder.eval(), preprocessing, form) for form in forms]
+    seeings = [PreprocessedEncoder(encoder.eval(), preprocessing, form) for form in forms]
     seeing, output = _first("encoder", encoder, seeings, images)
     raw, found = posterior.parts(output)[0], posterior.read(output)
     if len(found.mean) != 2 or not found.mean.is_floating_point():
@@ -159,12 +159,14 @@ def wrap(
     decoding = None
     if decoder is not None:
         dtypes = dict.fromkeys([raw.dtype, *_dtypes(decoder)])
-        decodings = [Decoding(decoder.eval(), raw.ndim, seen, dtype) for dtype in dtypes]
+        decodings = [
+            PostprocessedDecoder(decoder.eval(), raw.ndim, seen, dtype) for dtype in dtypes
+        ]
         decoding, decoded = _first("decoder", decoder, decodings, _single(found.mean))
         _check_images(decoder, decoded, seen)
     model = Autoencoder(
         seeing,
-        AsGiven(posterior, stochastic=found.log_variance is not None),
+        LatentOfWrapped(posterior, stochastic=found.log_variance is not None),
         decoding,
         # A model of your own is in no table, so there is nothing to check the names against.
         config=ModelConfig.model_construct(

@@ -66,7 +66,7 @@ class AdversarialTerm(Term):
         """
 
     def set_rate(self, factor: float) -> None:
-        """Let the next steps be taken at the learning rate times a factor."""
+        """Set the learning rate of the next steps to the base rate times a factor."""
         self.optimiser.param_groups[0]["lr"] = self.learning_rate * factor
 
     def descend(self, pass_: Pass, batch: Batch, *, clip: float | None = None) -> Tensor:

@@ -64,13 +64,13 @@ class Discriminator(nn.Module):
         if self.training and self.noise:
             seen = codes + self.noise * torch.randn_like(codes)
         if self.classes:
-            seen = torch.cat([seen, self._told(labels, len(codes), codes)], dim=1)
+            seen = torch.cat([seen, self._one_hot_labels(labels, codes)], dim=1)
         logits: Tensor = self.net(seen).squeeze(1)
         return logits if self.prior is None else logits + self.prior.log_density(codes)
 
-    def _told(self, labels: Tensor | None, count: int, codes: Tensor) -> Tensor:
+    def _one_hot_labels(self, labels: Tensor | None, codes: Tensor) -> Tensor:
         if labels is None:
-            labels = torch.full((count,), UNLABELLED, device=codes.device)
+            labels = torch.full((len(codes),), UNLABELLED, device=codes.device)
         places = torch.where(labels == UNLABELLED, self.classes, labels)
         return one_hot(places, self.classes + 1).to(codes)
 
@@ -90,7 +90,7 @@ class AdversarialPrior(AdversarialTerm):
     hidden : sequence of int, default=(1000, 1000)
         Widths of the discriminator's hidden layers.
     classes : int, default=0
-        With classes, the discriminator is told the labels, and a labelled image's code is set
+        With classes, the discriminator is given the labels, and a labelled image's code is set
         against a draw of its own part of the prior.
     noise : float, default=0.0
         Standard deviation of the noise on the codes that the discriminator sees while training.
@@ -138,11 +138,11 @@ class AdversarialPrior(AdversarialTerm):
         self.classes = classes
 
     def __call__(self, pass_: Pass, batch: Batch) -> Tensor:
-        """Give the mean of −log D of the codes; see `Term`."""
+        """Return the mean of −log D of the codes; see `Term`."""
         return softplus(-self._score(pass_, batch)).mean()
 
     def adversary_loss(self, pass_: Pass, batch: Batch) -> Tensor:
-        """Give the cross-entropy of telling draws from codes; see `AdversarialTerm`."""
+        """Return the cross-entropy between draws of the prior and codes; see `AdversarialTerm`."""
         return (
             softplus(-self._score_draws(batch)).mean() + softplus(self._score(pass_, batch)).mean()
         )
@@ -179,12 +179,12 @@ class AdversarialPrior(AdversarialTerm):
     def _diagnose_discriminator(self, found: Mapping[str, float]) -> str | None:
         if found["score_deviation"] < _DEAD:
             return (
-                f"the discriminator of the codes ({self.code}) is dead: it says the same of every "
-                "code; try a lower discriminator_rate or another seed"
+                f"the discriminator of the codes ({self.code}) is dead: its output is the same "
+                "for every code; try a lower discriminator_rate or another seed"
             )
         if found["accuracy"] > _WON:
             return (
-                f"the discriminator of the codes ({self.code}) has won: it is right in "
+                f"the discriminator of the codes ({self.code}) has won: its accuracy is "
                 f"{found['accuracy']:.1%}, so the codes do not follow the prior; try "
                 f"{self._advice()}"
             )
@@ -199,11 +199,11 @@ class AdversarialPrior(AdversarialTerm):
         return "more weight of this term, a lower discriminator_rate or discriminator_noise"
 
     def _score(self, pass_: Pass, batch: Batch) -> Tensor:
-        logits: Tensor = self.adversary(self._codes(pass_), self._told(batch))
+        logits: Tensor = self.adversary(self._codes(pass_), self._labels_for_discriminator(batch))
         return logits
 
     def _score_draws(self, batch: Batch) -> Tensor:
-        labels, images = self._told(batch), batch.images
+        labels, images = self._labels_for_discriminator(batch), batch.images
         draws = self.prior.sample(len(images), labels=labels, device=images.device)
         logits: Tensor = self.adversary(draws, labels)
         return logits
@@ -211,5 +211,5 @@ class AdversarialPrior(AdversarialTerm):
     def _codes(self, pass_: Pass) -> Tensor:
         return pass_.code(self.code).flatten(1).float()
 
-    def _told(self, batch: Batch) -> Tensor | None:
+    def _labels_for_discriminator(self, batch: Batch) -> Tensor | None:
         return batch.labels if self.classes else None

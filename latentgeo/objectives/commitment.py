@@ -14,7 +14,7 @@ class Quantises(Protocol):
     """A decoder that puts vectors of a codebook in the place of what the encoder gives."""
 
     def commitment(self, latents: Tensor) -> Tensor:
-        """Give the mean squared distance to the nearest vectors of the codebook."""
+        """Return the mean squared distance to the nearest vectors of the codebook."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Commitment(Term):
     name: str = "commitment"
 
     def __call__(self, pass_: Pass, batch: Batch) -> Tensor:
-        """Give the mean over vectors and their numbers; see `Term`.
+        """Return the mean over vectors and their numbers; see `Term`.
 
         Raises
         ------

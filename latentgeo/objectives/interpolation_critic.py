@@ -84,14 +84,14 @@ class InterpolationCritic(AdversarialTerm):
         self._mixture: Mixture | None = None
 
     def __call__(self, pass_: Pass, batch: Batch) -> Tensor:
-        """Give the mean of the critic's squared scalar on fresh interpolations; see `Term`."""
+        """Return the mean of the critic's squared scalar on fresh interpolations; see `Term`."""
         mixture = self._mix(pass_)
         # The critic's step comes after that of the autoencoder, and takes what was decoded before.
         self._mixture = Mixture(mixture.images.detach(), mixture.share)
         return self.scalar(mixture.images).square().mean()
 
     def adversary_loss(self, pass_: Pass, batch: Batch) -> Tensor:
-        """Give the critic's squared errors on interpolations and on unmixed images."""
+        """Return the critic's squared errors on interpolations and on unmixed images."""
         mixture, self._mixture = self._mixture or self._mix(pass_), None
         clean = 2 * batch.images - 1
         unmixed = self.gamma * clean + (1 - self.gamma) * self.signed(pass_.logits)
@@ -105,11 +105,11 @@ class InterpolationCritic(AdversarialTerm):
         it says 0.
         """
         mixture = self._mix(pass_)
-        said = self.scalar(mixture.images)
-        return {"error": (said - mixture.share).square().mean().sqrt(), "said": said.mean()}
+        score = self.scalar(mixture.images)
+        return {"error": (score - mixture.share).square().mean().sqrt(), "said": score.mean()}
 
     def scalar(self, images: Tensor) -> Tensor:
-        """Give the mean of the critic's map for images (b, ...) coded in [-1, 1]: (b,)."""
+        """Return the mean of the critic's map for images (b, ...) coded in [-1, 1]: (b,)."""
         mean: Tensor = self.adversary(images).flatten(1).mean(dim=1)
         return mean
 

@@ -35,11 +35,11 @@ class KLDivergence(Term):
     per_image: ClassVar[bool] = True
 
     def weight_at(self, share: float) -> float:
-        """Give the factor, which rises linearly during the warm-up; see `Term`."""
+        """Return the factor, which rises linearly during the warm-up; see `Term`."""
         return self.weight if share >= self.warmup else self.weight * share / self.warmup
 
     def __call__(self, pass_: Pass, batch: Batch) -> Tensor:
-        """Give the mean over the batch; see `Term`.
+        """Return the mean over the batch; see `Term`.
 
         Raises
         ------

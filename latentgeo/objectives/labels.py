@@ -31,7 +31,7 @@ class Classification(Term):
         self.weight = weight
 
     def __call__(self, pass_: Pass, batch: Batch) -> Tensor:
-        """Give the mean cross-entropy, in nats per labelled image; see `Term`.
+        """Return the mean cross-entropy, in nats per labelled image; see `Term`.
 
         Raises
         ------

@@ -75,7 +75,7 @@ def _categorical(logits: Tensor, images: Tensor) -> Tensor:
 
 
 def _until_the_end(logits: Tensor) -> Tensor:
-    """Give the mean of one-hot sentences that are blank after their first end token."""
+    """Return the mean of one-hot sentences that are blank after their first end token."""
     words = logits.softmax(dim=1)
     goes_on = (1 - words[:, END : END + 1]).cumprod(dim=2)
     before = pad(goes_on[:, :, :-1], (0, 0, 1, 0), value=1.0)

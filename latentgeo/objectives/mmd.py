@@ -94,7 +94,7 @@ class MomentMatching(Term):
         self.name = f"moments_{code}"
 
     def __call__(self, pass_: Pass, batch: Batch) -> Tensor:
-        """Give ‖m − m'‖² + ‖M − M'‖² of the moments (Frobenius' norm); see `Term`."""
+        """Return ‖m − m'‖² + ‖M − M'‖² of the moments (Frobenius' norm); see `Term`."""
         codes = pass_.code(self.code).flatten(1).float()
         draws = self.prior.sample(len(codes), device=codes.device)
         within = _mean_apart(codes @ codes.T) + _mean_apart(draws @ draws.T)
@@ -103,7 +103,7 @@ class MomentMatching(Term):
 
 
 def _mean_apart(products: Tensor) -> Tensor:
-    """Give the mean of p + p² over all pairs of two different points."""
+    """Return the mean of p + p² over all pairs of two different points."""
     values = products + products.square()
     count = len(values)
     return (values.sum() - values.diagonal().sum()) / (count * (count - 1))

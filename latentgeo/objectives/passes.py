@@ -119,16 +119,16 @@ class Codec(Protocol):
     """What a term may ask of an autoencoder beside its pass."""
 
     def posterior(self, images: Tensor) -> Posterior:
-        """Give the distribution of the latents of images."""
+        """Return the distribution of the latents of images."""
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Give the images of latents, in [0, 1]."""
+        """Return the images of latents, in [0, 1]."""
 
     def decode_logits(self, latents: Tensor) -> Tensor:
-        """Give what the decoder says of latents, before it becomes an image."""
+        """Return the decoder's output for latents before it becomes an image: logits."""
 
     def to_image(self, logits: Tensor) -> Tensor:
-        """Give the images of what the decoder says, in [0, 1]."""
+        """Return the images, in [0, 1], of the decoder's output."""
 
 
 class Pass(NamedTuple):
@@ -159,7 +159,7 @@ class Pass(NamedTuple):
         return self.model
 
     def code(self, name: str) -> Tensor:
-        """Give a code that the latent is composed of; "latent" is all of it.
+        """Return a code that the latent is composed of; "latent" is all of it.
 
         Parameters
         ----------

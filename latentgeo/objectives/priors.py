@@ -64,7 +64,7 @@ class Prior(ABC):
         """Draw codes; see `sample`."""
 
     def log_density(self, codes: Tensor) -> Tensor:
-        """Give the logarithm of the density.
+        """Return the logarithm of the density.
 
         Parameters
         ----------
@@ -114,7 +114,7 @@ class StandardNormal(Prior):
         return self.deviation * torch.randn(n, self.dimension, generator=generator, device=device)
 
     def log_density(self, codes: Tensor) -> Tensor:
-        """Give the logarithm of the density; see `Prior`."""
+        """Return the logarithm of the density; see `Prior`."""
         squared = (codes / self.deviation).square().sum(dim=1)
         return -0.5 * squared - self.dimension * (
             math.log(self.deviation) + 0.5 * math.log(2 * math.pi)
@@ -151,7 +151,7 @@ class GaussianMixture(Prior):
         return torch.stack([along * cosine - across * sine, along * sine + across * cosine], dim=1)
 
     def log_density(self, codes: Tensor) -> Tensor:
-        """Give the logarithm of the density; see `Prior`."""
+        """Return the logarithm of the density; see `Prior`."""
         cosine, sine = _direction(torch.arange(_SEGMENTS, device=codes.device))
         first, second = codes[:, :1], codes[:, 1:]
         along = (first * cosine + second * sine - self._SHIFT) / self._LONG
@@ -244,7 +244,7 @@ PRIORS: dict[str, Callable[[int, float], Prior]] = {
 
 
 def make_prior(name: str, dimension: int, deviation: float = 1.0) -> Prior:
-    """Give a prior by name.
+    """Return a prior by name.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ def probe_layer(dimension: int, classes: int) -> nn.Linear:
 
 
 def probe_logits(layer: nn.Linear, latents: Tensor) -> Tensor:
-    """Give what a probe says of latents (b, …): (b, classes)."""
+    """Return a probe's logits (b, classes) of latents (b, …)."""
     logits: Tensor = layer(latents.flatten(1).float())
     return logits
 
@@ -71,7 +71,7 @@ class Probe:
 
     @torch.no_grad()
     def measure(self, latents: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Give the mean cross-entropy in nats ("probe") and the accuracy ("probe_accuracy").
+        """Return the mean cross-entropy in nats ("probe") and the accuracy ("probe_accuracy").
 
         Takes what `descend` does.
         """
@@ -84,10 +84,10 @@ class Probe:
         self.layer.to(device)
 
     def state_dict(self) -> dict[str, Any]:
-        """Give the layer's weights and its optimiser's state."""
+        """Return the layer's weights and its optimiser's state."""
         return {"layer": self.layer.state_dict(), "optimiser": self.optimiser.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up what `state_dict` gave."""
+        """Load what `state_dict` returned."""
         self.layer.load_state_dict(state["layer"])
         self.optimiser.load_state_dict(state["optimiser"])

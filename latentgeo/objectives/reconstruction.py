@@ -28,5 +28,5 @@ class Reconstruction(Term):
     per_image: ClassVar[bool] = True
 
     def __call__(self, pass_: Pass, batch: Batch) -> Tensor:
-        """Give the mean over the batch of the sum over pixels; see `Term`."""
+        """Return the mean over the batch of the sum over pixels; see `Term`."""
         return self.likelihood.negative_log(pass_.logits, batch.images).mean()

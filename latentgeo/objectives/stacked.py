@@ -31,7 +31,7 @@ class CodeReconstruction(Term):
         self.weight = weight
 
     def __call__(self, pass_: Pass, batch: Batch) -> Tensor:
-        """Give ‖h − G2(E2 h)‖², summed over the code, its mean over the batch; see `Term`."""
+        """Return ‖h − G2(E2 h)‖², summed over the code, its mean over the batch; see `Term`."""
         error = pass_.code("stage") - pass_.code("rebuilt")
         return error.square().flatten(1).sum(dim=1).mean()
 

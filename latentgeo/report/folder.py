@@ -22,7 +22,7 @@ def write_results(found: Analysis, folder: Path) -> None:
 def draw_results(found: Analysis, folder: Path) -> None:
     """Write figures and report of results into their folder.
 
-    What was measured along paths and lies in the folder is drawn anew with it.
+    What was measured along paths and lies in the folder is redrawn with it.
     """
     draw_figures(found.tree, folder / FIGURES)
     for inner in folders_beside(folder):

@@ -109,8 +109,8 @@ def section_of_paths(found: Analysis, figures_folder: Path) -> PathSection:
 
 
 def _answer(model: ModelResult, kind: str) -> str:
-    said = [text for measure in measures_of(kind) for text in measure.sentences_of(model)]
-    return f"{model.label}: {' '.join(said)}"
+    sentences = [text for measure in measures_of(kind) for text in measure.sentences_of(model)]
+    return f"{model.label}: {' '.join(sentences)}"
 
 
 def _identity(model: ModelResult) -> dict[str, object]:
@@ -135,8 +135,8 @@ def _facts(tree: xr.DataTree, models: Sequence[ModelResult]) -> dict[str, str]:
         facts["Pairs of different classes"] = f"share {share}"
     if "real_data" in attrs:
         counts = sorted({int(model.attrs["real_images"]) for model in models})
-        said = " to ".join(map(str, counts))
-        facts["Compared with"] = f"{said} images of {attrs['real_data']}, in {attrs['space']}"
+        text = " to ".join(map(str, counts))
+        facts["Compared with"] = f"{text} images of {attrs['real_data']}, in {attrs['space']}"
     if "references" in attrs:
         facts["Compared with"] = f"{attrs['references']} lines, drawn as in {attrs['style']!r}"
     facts["Seed"] = str(attrs["seed"])

@@ -81,8 +81,9 @@ class Analysis:
         Returns
         -------
         pandas.DataFrame
-            Columns model, view, noise, measure, statistic (what else it is read at, as
-            "share=0.95"), value, low and high (ends of the 95 % interval, NaN where there is none).
+            Columns model, view, noise (NaN for a measure that is not taken per level), measure,
+            statistic (further coordinates, as "share=0.95"), value, low and high (ends of the 95 %
+            interval, NaN where there is none).
         """
         import pandas as pd
 
@@ -120,12 +121,14 @@ def _rows(model: ModelResult, readout: Readout) -> Iterator[tuple[Any, ...]]:
         where = dict(zip(names, values, strict=True))
         one = readout.read(model.data, **where)
         statistic = ", ".join(
-            f"{name}={value}" for name, value in where.items() if name not in ("view", "noise")
+            f"{name}={value}"
+            for name, value in where.items()
+            if name not in ("view", readout.levels)
         )
         yield (
             model.label,
             str(where.get("view", "mean")),
-            float(where.get("noise", np.nan)),
+            float(where.get(readout.levels, np.nan)),
             readout.name,
             statistic,
             one.value,

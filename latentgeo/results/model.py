@@ -152,7 +152,7 @@ class ModelResult:
 
 
 def view_label(model: str, view: str, *, several: bool) -> str:
-    """Return the name of a model in a view, which is said only where there are several."""
+    """Return the name of a model in a view; the view is left out where there is only one."""
     return f"{model}, {view}" if several or view != "mean" else model
 
 

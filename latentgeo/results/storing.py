@@ -15,7 +15,7 @@ SUMMARY = "summary.json"
 TREES = {"analysis": "analysis.zarr", "interpolation": "paths.zarr", "lines": "paths.zarr"}
 #: Folders of an analysis that hold results along paths, in the order of the report.
 BESIDE = ("interpolation", "lines")
-_AGAIN = {"analysis.zarr": "analyse anew", "paths.zarr": "interpolate anew"}
+_AGAIN = {"analysis.zarr": "analyse again", "paths.zarr": "interpolate again"}
 
 
 def write_numbers(found: Analysis, folder: Path) -> None:
@@ -90,14 +90,14 @@ def write_tree(tree: xr.DataTree, path: Path) -> None:
     _encodable(tree).to_zarr(path, consolidated=False)
 
 
-def read_tree(path: Path, *, again: str = "analyse anew") -> xr.DataTree:
+def read_tree(path: Path, *, again: str = "analyse again") -> xr.DataTree:
     """Read what `write_tree` wrote.
 
     Parameters
     ----------
     path : pathlib.Path
         The zarr folder.
-    again : str, default="analyse anew"
+    again : str, default="analyse again"
         What to do where it is broken, for the message.
 
     Returns

@@ -35,7 +35,7 @@ Levels = Annotated[
 Count = Annotated[
     int | None,
     BeforeValidator(_count),
-    Field(description="How many test images, chosen by the seed, or all."),
+    Field(description="Number of test images, chosen by the seed, or all."),
 ]
 Draws = Annotated[int, Field(description="Samples of a stochastic posterior per image.")]
 
@@ -50,8 +50,8 @@ class EncodingSettings(Settings):
     samples: Count = None
     size: PositiveInt | None = Field(
         default=None,
-        description="Resize the images of a named data set to so many pixels, or cut sentences at "
-        "so many words; as the data are if left out.",
+        description="Resize the images of a named data set to this many pixels, or cut sentences "
+        "at this many words; unchanged if left out.",
     )
     draws: Draws = Field(default=1, ge=1)
     seed: Seed = Field(

@@ -43,7 +43,7 @@ class Settings(BaseModel):
             value = field.get_default(call_default_factory=True)
             default = "" if field.is_required() else f", default={value!r}"
             lines += [f"{name} : {_type_of(field.annotation)}{default}"]
-            lines += [f"    {said}" for said in [described(field)] if said]
+            lines += [f"    {text}" for text in [described(field)] if text]
         cls.__doc__ = "\n".join(lines)
 
 
@@ -66,8 +66,8 @@ def described(field: FieldInfo) -> str:
         for name, word in _LIMITS.items()
         if abs(getattr(limit, name, math.inf)) < _MEANT
     ]
-    said = (field.description or "").strip()
-    return f"{said} {', '.join(bounds).capitalize()}." if bounds else said
+    text = (field.description or "").strip()
+    return f"{text} {', '.join(bounds).capitalize()}." if bounds else text
 
 
 def parse(model: type[M], values: Mapping[str, Any], kind: str) -> M:
@@ -118,7 +118,7 @@ def resolve(
     Returns
     -------
     pydantic.BaseModel
-        Of the type of `settings`. What was said, in one or the other way, is set.
+        Of the type of `settings`. Fields that the caller gave, in either way, are set.
 
     Raises
     ------
@@ -258,7 +258,7 @@ def _type_of(annotation: Any) -> str:
 
 
 def _first(error: ValidationError, model: type[BaseModel], kind: str) -> InputError:
-    """Put the first of pydantic's errors into one line."""
+    """Format the first of pydantic's errors in one line."""
     found = error.errors(include_url=False)[0]
     place = ".".join(str(part) for part in found["loc"])
     if found["type"] == "extra_forbidden":

@@ -24,13 +24,13 @@ class PreprocessingSettings(Settings):
     )
     interpolation: Literal["bilinear", "bicubic", "nearest"] = Field(
         default="bilinear",
-        description="How it resizes; the first two antialiased, as Pillow does it.",
+        description="Interpolation of that resizing; the first two antialiased, as in Pillow.",
     )
     grey_to_rgb: bool = Field(
         default=False, description="Repeat the one channel of grey images three times."
     )
     range: tuple[float, float] = Field(
-        default=(0.0, 1.0), description="What [0, 1] becomes, as in --range=-1,1."
+        default=(0.0, 1.0), description="The range that [0, 1] is mapped to, as in --range=-1,1."
     )
     mean: Channels | None = Field(
         default=None,
@@ -39,7 +39,7 @@ class PreprocessingSettings(Settings):
     std: Channels | None = Field(default=None, description="And the standard deviation.")
     output: Literal["same", "unit", "logits"] = Field(
         default="same",
-        description="What the decoder gives: images coded as the input, images in [0, 1] (unit), "
+        description="What the decoder returns: images coded as the input, images in [0, 1] (unit), "
         "or their logits.",
     )
 
@@ -88,7 +88,7 @@ class CardSettings(Settings):
 
     latentgeo: int = Field(default=1, description="Version of the format of cards.")
     name: str | None = Field(
-        default=None, description="What tables call the model; the name of its folder if left out."
+        default=None, description="Name of the model in tables; that of its folder if left out."
     )
     model: str | None = Field(
         default=None,
@@ -123,7 +123,7 @@ class CardSettings(Settings):
         default=PosteriorSettings(), description="Where mean and spread of the posterior are."
     )
     ema: bool = Field(
-        default=False, description="Take the averaged weights, where a checkpoint holds both."
+        default=False, description="Use the averaged (EMA) weights, where a checkpoint holds both."
     )
     prefix: str | None = Field(
         default=None,
@@ -132,8 +132,7 @@ class CardSettings(Settings):
     )
     strict: bool = Field(
         default=True,
-        description="Refuse weights that miss keys or hold others than the network's; otherwise "
-        "go on, and warn.",
+        description="Refuse weights with missing or unexpected keys; otherwise warn and go on.",
     )
     trust_code: bool = Field(
         default=False,

@@ -25,17 +25,15 @@ class TrainSettings(Settings):
     )
     size: PositiveInt | None = Field(
         default=None,
-        description="Resize images to so many pixels, or cut sentences at so many words; as the "
-        "data are if left out.",
+        description="Resize images to this many pixels, or cut sentences at this many words; "
+        "unchanged if left out.",
     )
     train_samples: PositiveInt | None = Field(
-        default=None, description="Train on so many images, chosen by the seed; on all if left out."
+        default=None, description="Number of training images, chosen by the seed; all if left out."
     )
     epochs: PositiveInt = Field(default=30, description="Passes over the training images.")
     batch_size: PositiveInt = Field(default=128, description="Images per step.")
-    learning_rate: PositiveFloat = Field(
-        default=1e-3, description="Adam's step size at its highest."
-    )
+    learning_rate: PositiveFloat = Field(default=1e-3, description="Peak learning rate of Adam.")
     beta1: float = Field(
         default=0.9, ge=0, lt=1, description="Adam's β1; 0.5 is usual with an adversary."
     )
@@ -48,14 +46,15 @@ class TrainSettings(Settings):
         default=0, description="Steps in which the learning rate rises linearly."
     )
     gradient_clip: PositiveFloat | None = Field(
-        default=None, description="Largest norm of the gradient; unbounded if left out."
+        default=None, description="Clip the gradient to this norm; not clipped if left out."
     )
     patience: PositiveInt | None = Field(
         default=None,
-        description="Stop after so many epochs without a lower validation loss; never if left out.",
+        description="Stop after this many epochs without a lower validation loss; never if left "
+        "out.",
     )
     seed: Seed = Field(default=0, description="Seeds weights, order of images, and every draw.")
-    device: Device = Field(default="auto", description="Where to compute.")
+    device: Device = Field(default="auto", description="The device to compute on.")
     precision: Literal["32-true", "tf32", "bf16-mixed", "16-mixed"] = Field(
         default="32-true",
         description="Arithmetic of the passes; weights are float32. tf32 rounds the factors of "
@@ -68,9 +67,12 @@ class TrainSettings(Settings):
     probe: bool = Field(
         default=False, description="Train a softmax layer on the latents beside the model."
     )
-    probe_rate: PositiveFloat = Field(default=1e-4, description="Adam's step size for the probe.")
+    probe_rate: PositiveFloat = Field(
+        default=1e-4, description="Adam's learning rate for the probe."
+    )
     checkpoint_steps: PositiveInt = Field(
-        default=200, description="Save the state every so many steps, and at the end of each epoch."
+        default=200,
+        description="Steps after which the state is saved, besides the end of each epoch.",
     )
 
 
@@ -81,7 +83,7 @@ class ClassifierSettings(Settings):
     batch_size: PositiveInt = Field(default=64, description="Images per step.")
     learning_rate: PositiveFloat = Field(
         default=2e-3,
-        description="Adam's step size at its highest; it rises from a 25th and falls to nearly 0.",
+        description="Peak learning rate of Adam; it rises from a 25th and falls to nearly 0.",
     )
     seed: Seed = Field(default=0, description="Seeds weights and order of images.")
-    device: Device = Field(default="auto", description="Where to compute.")
+    device: Device = Field(default="auto", description="The device to compute on.")

@@ -31,7 +31,7 @@ def push_to_hub(
     Parameters
     ----------
     folder : str or pathlib.Path
-        What `export` made. All of it is sent, but for files whose name begins with a dot.
+        A folder that `export` made. All of it is sent, but for files whose name begins with a dot.
     repo_id : str
         "user/name"; the repository is made if there is none.
     token : str, optional
@@ -184,8 +184,8 @@ def _line(error: Exception, repository: str, revision: str | None) -> str | None
     if isinstance(error, ValueError | RuntimeError) or type(error).__module__.startswith(
         ("httpx", "huggingface_hub")
     ):
-        said = " ".join(str(error).split()) or type(error).__name__
-        return f"{_HUB} did not take or give {repository}: {said}"
+        text = " ".join(str(error).split()) or type(error).__name__
+        return f"{_HUB} did not take or give {repository}: {text}"
     return None
 
 

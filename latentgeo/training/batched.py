@@ -43,7 +43,7 @@ class StackedStep(Steps):
         self._weights = TermWeights(weights_of(runs), runs[0].device)
 
     def prepare(self) -> None:
-        """Put the learning rates and the weights of terms where `take` finds them; see `Steps`."""
+        """Set the learning rates and the weights of terms for the next `take`; see `Steps`."""
         for run in self.runs:
             set_rates(run)
         self._weights.write(weights_of(self.runs))
@@ -160,7 +160,9 @@ def check_batched(runs: Sequence[Run]) -> None:
     InputError
         Says what stands in the way.
     """
-    reason = _why_not_batched(runs[0]) or _why_not_alike(runs) or _why_a_try_fails(runs)
+    reason = (
+        _reason_against_batching(runs[0]) or _difference_in_terms(runs) or _failure_of_trial(runs)
+    )
     if reason is not None:
         raise InputError(
             f"runs of the {runs[0].config.recipe} cannot be trained at once, for {reason}; "
@@ -168,7 +170,7 @@ def check_batched(runs: Sequence[Run]) -> None:
         )
 
 
-def _why_not_batched(run: Run) -> str | None:
+def _reason_against_batching(run: Run) -> str | None:
     if run.config.precision not in ("32-true", "tf32"):
         return f"precision {run.config.precision!r} does not reach into torch.vmap"
     if run.batches.supervision is not None:
@@ -182,7 +184,7 @@ def _why_not_batched(run: Run) -> str | None:
     return None
 
 
-def _why_not_alike(runs: Sequence[Run]) -> str | None:
+def _difference_in_terms(runs: Sequence[Run]) -> str | None:
     names = [[term.name for term in run.nets.terms] for run in runs]
     if all(each == names[0] for each in names):
         return None
@@ -190,7 +192,7 @@ def _why_not_alike(runs: Sequence[Run]) -> str | None:
     return f"only some of them have the term {some[0]!r}, of which one leaves out what weighs 0"
 
 
-def _why_a_try_fails(runs: Sequence[Run]) -> str | None:
+def _failure_of_trial(runs: Sequence[Run]) -> str | None:
     """Pass two images of each run, and leave no trace of it."""
     before = [run.draws for run in runs]
     for run in runs:

@@ -82,7 +82,7 @@ class Batches:
             batch = batch._replace(labels=self._labels(self._known, positions))
             if self.supervision.batch:
                 batch = batch._replace(labelled=self._labelled(images, step))
-        return self._show_to_probe(batch, self._splits.train, positions)
+        return self._with_probe_labels(batch, self._splits.train, positions)
 
     def validation(self) -> Iterator[Batch]:
         """Yield all validation images with their labels."""
@@ -93,7 +93,7 @@ class Batches:
             batch = Batch(self._images(images, positions))
             if self.supervision is not None:
                 batch = batch._replace(labels=self._labels(self._validation_labels, positions))
-            yield self._show_to_probe(batch, images, positions)
+            yield self._with_probe_labels(batch, images, positions)
 
     def corrupt(self, images: Tensor) -> Tensor:
         """Return what the encoder sees."""
@@ -106,7 +106,7 @@ class Batches:
         seen = self.corrupt(self._images(images, chosen))
         return Labelled(seen, self._labels(self._known, chosen))
 
-    def _show_to_probe(self, batch: Batch, images: Images, positions: Positions) -> Batch:
+    def _with_probe_labels(self, batch: Batch, images: Images, positions: Positions) -> Batch:
         if not self._config.probe:
             return batch
         return batch._replace(probe_labels=self._labels(probe_labels(images), positions))

@@ -58,7 +58,7 @@ class Splits:
         }
 
     def copies_on(self, device: torch.device) -> dict[ImageDataset, Tensor]:
-        """Give what is kept of the images on a card, once for all that train on these there.
+        """Return the tensors kept on a GPU, one copy for all runs that train on them there.
 
         Parameters
         ----------

@@ -43,7 +43,7 @@ def random_state(device: torch.device) -> dict[str, Tensor]:
 
 
 def set_random_state(state: Mapping[str, Tensor], device: torch.device) -> None:
-    """Put torch's global generators into states that `random_state` returned."""
+    """Restore states of torch's global generators that `random_state` returned."""
     torch.set_rng_state(state["cpu"])
     if device.type == "cuda":
         torch.cuda.set_rng_state(state["cuda"], device)
@@ -78,7 +78,7 @@ class OwnDraws:
 
     @contextmanager
     def drawing(self) -> Iterator[None]:
-        """Make torch's global draws those of this sequence; the CPU's are forgotten."""
+        """Make torch's global draws those of this sequence; those of the CPU are discarded."""
         torch.set_rng_state(self._cpu)
         with self._drawing_on_device():
             yield

@@ -66,7 +66,7 @@ class GraphedStep(Steps):
         self._replay: Replay | None = None
 
     def prepare(self) -> None:
-        """Put the learning rates and the weights of terms where `take` finds them; see `Steps`."""
+        """Set the learning rates and the weights of terms for the next `take`; see `Steps`."""
         self._steps.prepare()
 
     def take(self, batches: Sequence[Batch]) -> Measured:
@@ -169,7 +169,7 @@ class OwnStream:
 def _recordable(
     optimisers: Sequence[Optimizer],
 ) -> Iterator[list[tuple[dict[str, Any], Tensor]]]:
-    """Let optimisers read their rates from tensors within a block; yield groups and tensors."""
+    """Make optimisers read their rates from tensors within a block; yield groups and tensors."""
     groups = [group for optimiser in optimisers for group in optimiser.param_groups]
     before = [(group["lr"], group["capturable"]) for group in groups]
     rates = []
@@ -189,7 +189,7 @@ def _recordable(
 
 @contextmanager
 def _unwatched(runs: Sequence[Run]) -> Iterator[None]:
-    """Let phases go by within a block: to time them one would have to wait for the device."""
+    """Ignore phases within a block: to time them one would have to wait for the device."""
     before = [run.phase for run in runs]
     for run in runs:
         run.phase = unwatched

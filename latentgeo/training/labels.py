@@ -50,7 +50,7 @@ def known_labels(
 
 
 def all_labels(images: ImageDataset | ImageStream, supervision: Supervision) -> NDArray[np.int64]:
-    """Give the labels of images, checked.
+    """Return the labels of images, checked.
 
     Takes and raises what `known_labels` does.
     """
@@ -69,7 +69,7 @@ def all_labels(images: ImageDataset | ImageStream, supervision: Supervision) -> 
 
 
 def probe_labels(images: ImageDataset | ImageStream) -> NDArray[np.int64]:
-    """Give the labels of images for a probe, which sees all of them.
+    """Return the labels of images for a probe, which sees all of them.
 
     Raises `InputError` when there are none.
     """

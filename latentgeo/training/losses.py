@@ -37,7 +37,7 @@ class TermWeights:
         self.values = torch.tensor(weights, device=device)
 
     def write(self, weights: Sequence[Sequence[float]]) -> None:
-        """Put weights in the place of those before."""
+        """Replace the weights."""
         if weights != self._written:
             self._written = weights
             self.values.copy_(torch.tensor(weights), non_blocking=True)

@@ -16,7 +16,7 @@ _AS_BEFORE = ((_MMAP_MAX, 65_536), (_MMAP_THRESHOLD, 32 * _MIB), (_TRIM_THRESHOL
 
 @contextmanager
 def freed_memory_kept() -> Iterator[None]:
-    """Let freed memory be used again without asking the system for it.
+    """Keep freed memory in the process for reuse instead of returning it to the system.
 
     By default glibc maps large blocks one by one and gives them back as soon as they are freed, so
     that each step of training gets its activations as new pages, which the system has to fill with
@@ -39,7 +39,7 @@ def freed_memory_kept() -> Iterator[None]:
 
 
 def _settings() -> tuple[Callable[[int, int], int], Callable[[int], int]] | None:
-    """Give glibc's `mallopt` and `malloc_trim`, None where there is no glibc."""
+    """Return glibc's `mallopt` and `malloc_trim`, None where there is no glibc."""
     try:
         library = ctypes.CDLL("libc.so.6")
     except OSError:

@@ -55,7 +55,7 @@ def join(parts: Sequence[MicroBatch]) -> tuple[Pass, dict[str, Tensor]]:
     return Pass(Posterior(mean), latent, logits, passes[0].model), losses
 
 
-def why_not_in_parts(model: nn.Module, terms: Iterable[Term]) -> str | None:
+def reason_against_micro_batches(model: nn.Module, terms: Iterable[Term]) -> str | None:
     """Return what in a model or its terms would become another thing in micro-batches, or None.
 
     Parameters
@@ -87,8 +87,8 @@ def keeps_more_than_weights(module: nn.Module) -> bool:
 
 
 @contextmanager
-def out_of_memory_said(device: torch.device) -> Iterator[None]:
-    """Turn what is left of running out of memory into an `InputError` of one line."""
+def out_of_memory_as_input_error(device: torch.device) -> Iterator[None]:
+    """Raise an `InputError` of one line where memory runs out."""
     try:
         yield
     except torch.OutOfMemoryError:

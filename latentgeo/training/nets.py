@@ -28,7 +28,7 @@ class Nets:
     splits : Splits
         Their labels say how many classes a probe has.
     device : torch.device
-        Where to compute.
+        The device to compute on.
     """
 
     def __init__(
@@ -69,12 +69,12 @@ class Nets:
         return [term.weight_at(done) for term in self.terms]
 
     def set_mode(self, *, training: bool) -> None:
-        """Put all nets into training mode, or into that of measuring."""
+        """Set all nets to training mode or to evaluation mode."""
         for net in (self.model, *(term.adversary for term in self.adversaries)):
             net.train(training)
 
     def agree(self) -> None:
-        """Take the weights of the rank-zero process, to the last bit, in all."""
+        """Copy the weights of the rank-zero process to all, bit by bit."""
         take_from_rank_zero([each for net in self._all() for each in net.state_dict().values()])
 
     def are_finite(self) -> bool:

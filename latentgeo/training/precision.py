@@ -24,7 +24,7 @@ class Arithmetic:
         precision the model computes in it where torch's autocast finds that safe, and terms see
         float32; of float16 the loss is scaled, for its gradients are too small.
     device : torch.device
-        Where to compute.
+        The device to compute on.
     """
 
     def __init__(self, precision: str, device: torch.device) -> None:
@@ -35,7 +35,7 @@ class Arithmetic:
 
     @contextmanager
     def products(self) -> Iterator[None]:
-        """Let products and convolutions of float32 on a GPU be what the precision says.
+        """Set the precision of float32 products and convolutions on a GPU within a block.
 
         torch's own default rounds those of convolutions alone.
         """

@@ -68,7 +68,7 @@ def load_probe(run: str | Path) -> nn.Linear:
         layer.load_state_dict(weights)
     except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
         raise InputError(
-            f"{str(path)!r} holds no probe ({type(error).__name__}); train the run anew"
+            f"{str(path)!r} holds no probe ({type(error).__name__}); train the run again"
         ) from None
     return layer
 
@@ -81,7 +81,7 @@ def probe_accuracy(
     seed: int = 0,
     device: str = "auto",
 ) -> MeanInterval:
-    """Give how often the probe that was trained beside a model is right on images.
+    """Return the accuracy on images of the probe that was trained beside a model.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def probe_accuracy(
     seed : int, default=0
         Seeds the bootstrap over images.
     device : {"auto", "cpu", "cuda"}, default="auto"
-        Where to compute.
+        The device to compute on.
 
     Returns
     -------
@@ -110,7 +110,7 @@ def probe_accuracy(
     if layer.in_features != prod(model.latent_shape):
         raise InputError(
             f"the probe of run {str(run)!r} takes latents of {layer.in_features} numbers, those of "
-            f"its model have {prod(model.latent_shape)}; train the run anew"
+            f"its model have {prod(model.latent_shape)}; train the run again"
         )
     images = data if isinstance(data, ImageDataset) else load(data, "test", size=size)
     labels = probe_labels(images)

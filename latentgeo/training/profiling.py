@@ -31,7 +31,7 @@ _NOTHING = nullcontext()
 
 
 def unwatched(phase: str) -> AbstractContextManager[None]:
-    """Let a phase go by without looking at the clock."""
+    """Ignore a phase: no clock is read."""
     return _NOTHING
 
 
@@ -84,7 +84,7 @@ class Profile:
         self.seconds[name] += perf_counter() - start
 
     def step(self) -> None:
-        """Say that a step is done; the time that tracing takes between steps does not count."""
+        """Record the end of a step; the time that tracing takes between steps does not count."""
         start = perf_counter()
         self._steps += 1
         self._profiler.step()
@@ -128,7 +128,7 @@ def summarise(
     traced: tuple[int, int],
     trace: Path,
 ) -> str:
-    """Say in five lines where the time went.
+    """Return a summary, in five lines, of where the time went.
 
     Parameters
     ----------
@@ -160,10 +160,10 @@ def summarise(
         "operators": _shares(largest, sum(operators.values())),
         "trace": f"steps {traced[0]} to {traced[1]} in {trace}; open it in ui.perfetto.dev",
     }
-    return "".join(f"{name + ':':<10} {said}\n" for name, said in lines.items())
+    return "".join(f"{name + ':':<10} {text}\n" for name, text in lines.items())
 
 
 def _shares(parts: Mapping[str, float], total: float) -> str:
-    """Give each part in percent, without those that did not occur."""
-    said = [f"{name} {part / total:.1%}" for name, part in parts.items() if part]
-    return ", ".join(said) or "none"
+    """Return each part in percent, without those that did not occur."""
+    shares = [f"{name} {part / total:.1%}" for name, part in parts.items() if part]
+    return ", ".join(shares) or "none"

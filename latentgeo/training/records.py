@@ -52,10 +52,10 @@ def train_runs(
     # Once for those that share their images.
     splits = {id(run.splits): run.splits for run in runs}
     baselines = {key: mean_image_psnr(each.train, each.validation) for key, each in splits.items()}
-    done, speaks = min(run.progress.step for run in runs), processes.is_rank_zero()
+    done, is_first = min(run.progress.step for run in runs), processes.is_rank_zero()
     bar = training_bar(label, first.config.epochs, first.total_steps, done, show=show)
-    log = tensorboard_writer(first.folder.tensorboard, done, wanted=tensorboard and speaks)
-    watched = _profiled(first, wanted=profile and speaks)
+    log = tensorboard_writer(first.folder.tensorboard, done, wanted=tensorboard and is_first)
+    watched = _profiled(first, wanted=profile and is_first)
     with bar as on_bar, log as writer, watched as on_profile:
 
         def on_step(progress: Progress, losses: Row) -> None:
@@ -63,14 +63,14 @@ def train_runs(
             on_profile()
 
         def on_epoch(run: Run) -> None:
-            if not speaks:
+            if not is_first:
                 return
             found = run_facts(run, baselines[id(run.splits)])
             write_json(run.folder.provenance, found | (facts or {}))
             if writer is not None:
                 log_row(writer, run.progress.rows[-1])
             if then is not None:
-                with forked(run.device), run.nets.sharded.lifted():
+                with forked(run.device), run.nets.sharded.unsharded():
                     then(run)
 
         Loop(runs, make_steps).run(on_step, on_epoch)
@@ -124,7 +124,8 @@ def _warn_of_collapse(run: Run, baseline: float) -> None:
             f"{baseline:.2f} dB; try more epochs or another learning rate",
             stacklevel=4,
         )
-    for said in run.progress.diagnostics.values():
+    for diagnostic in run.progress.diagnostics.values():
         warnings.warn(
-            f"the {name} in {str(run.folder.path)!r} ended in trouble: {said}", stacklevel=4
+            f"the {name} in {str(run.folder.path)!r} ended with a diagnostic: {diagnostic}",
+            stacklevel=4,
         )

@@ -36,7 +36,7 @@ class Run:
     folder : RunFolder
         Where checkpoints and metrics go.
     device : torch.device
-        Where to compute.
+        The device to compute on.
     own_draws : bool, default=False
         Continue the global draws, as they stand, in a sequence of its own, so that several runs can
         be trained at once.

@@ -129,7 +129,7 @@ class RunFolder:
         except Exception as error:  # torch.load raises many kinds, from pickle's to zipfile's
             raise InputError(
                 f"state {str(self.state)!r} cannot be read ({type(error).__name__}); "
-                "start the run anew with --force (force=True)"
+                "start the run again with --force (force=True)"
             ) from error
         if progress.finished:
             raise InputError(
@@ -156,7 +156,7 @@ class RunFolder:
         try:
             run: Facts = json.loads(self.run.read_text(encoding="utf-8"))
         except ValueError:
-            raise InputError(f"{str(self.run)!r} is not valid JSON; start the run anew") from None
+            raise InputError(f"{str(self.run)!r} is not valid JSON; start the run again") from None
         return run
 
     def _check_same(self, there: Facts, here: Facts, what: str) -> None:

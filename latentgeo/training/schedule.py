@@ -7,7 +7,7 @@ _STEPS = ((0.3, 0.5), (0.5, 0.2))
 
 
 def learning_rate_factor(schedule: str, step: int, *, warmup_steps: int, total_steps: int) -> float:
-    """Give the factor of the learning rate at a step.
+    """Return the factor of the learning rate at a step.
 
     It depends on the step alone, so there is no state to save.
 

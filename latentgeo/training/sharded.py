@@ -47,7 +47,7 @@ class ShardedNets:
         self.whole: dict[str, str] = {}
         self._model = model
         self._summed: set[nn.Parameter] = set()
-        self._lifted = False
+        self._unsharded = False
         if processes.count() > 1:
             for name, net in (("encoder", model.encoder), ("decoder", model.decoder)):
                 if net is not None:
@@ -63,21 +63,21 @@ class ShardedNets:
             return
         weights = [weight for weight in self._model.parameters() if weight.grad is not None]
         flat = torch.cat([self._own_gradient(weight).flatten() for weight in weights])
-        with processes.said_plainly():
+        with processes.as_processes_error():
             distributed.all_reduce(flat)
         _copy_into([weight.grad for weight in weights], flat)
 
     @contextmanager
-    def lifted(self) -> Iterator[None]:
-        """Let the nets compute by themselves, as one process wants them that others do not join."""
-        self._lifted = True
+    def unsharded(self) -> Iterator[None]:
+        """Run the nets without the other processes, for what one process computes alone."""
+        self._unsharded = True
         try:
             yield
         finally:
-            self._lifted = False
+            self._unsharded = False
 
     def _add(self, name: str, net: nn.Module) -> None:
-        reason = why_whole(net)
+        reason = reason_for_whole_batches(net)
         if reason is not None:
             self.whole[name] = reason
             return
@@ -100,8 +100,8 @@ class _Rows:
         self._count = 0
 
     def deal(self, net: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor] | None:
-        """Take this process's rows; the last one is repeated until all have equally many."""
-        if self._nets._lifted:
+        """Return this process's rows; the last one is repeated until all have equally many."""
+        if self._nets._unsharded:
             return None
         (rows,) = inputs
         self._count = len(rows)
@@ -112,8 +112,8 @@ class _Rows:
         return (_Deal.apply(rows),)  # type: ignore[no-untyped-call]
 
     def gather(self, net: nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor | None:
-        """Give the output for the rows of all processes, without the repeated ones."""
-        if self._nets._lifted:
+        """Return the output for the rows of all processes, without the repeated ones."""
+        if self._nets._unsharded:
             return None
         rows: Tensor = _Gather.apply(output)  # type: ignore[no-untyped-call]
         return rows[: self._count]
@@ -146,8 +146,8 @@ class _Gather(Function):
         return _own_rows(gradient)
 
 
-def why_whole(net: nn.Module) -> str | None:
-    """Say why a net has to see whole batches, or None.
+def reason_for_whole_batches(net: nn.Module) -> str | None:
+    """Return why a net has to see whole batches, or None.
 
     Parameters
     ----------
@@ -168,7 +168,7 @@ def why_whole(net: nn.Module) -> str | None:
 
 @torch.no_grad()
 def take_from_rank_zero(tensors: list[Tensor]) -> None:
-    """Give all processes the first one's values, which they should have but for rounding.
+    """Broadcast the first process's values, which the others should have but for rounding.
 
     Parameters
     ----------
@@ -184,15 +184,15 @@ def take_from_rank_zero(tensors: list[Tensor]) -> None:
         return
     own = torch.cat([tensor.detach().flatten().float() for tensor in tensors])
     first = own.clone()
-    with processes.said_plainly():
+    with processes.as_processes_error():
         distributed.broadcast(first, src=0)
         apart = (own - first).norm() / first.norm()
         distributed.all_reduce(apart, distributed.ReduceOp.MAX)
     if not float(apart) <= _APART:
         raise ProcessesError(
-            f"the weights of the {processes.count()} processes have come apart, by "
+            f"the weights of the {processes.count()} processes have diverged, by "
             f"{float(apart):.2g} of their norm; let all machines have the same versions and data, "
-            "and go on from the last state with --resume (resume=True)"
+            "and continue from the last state with --resume (resume=True)"
         )
     if float(apart):
         _copy_into(tensors, first)
@@ -203,7 +203,7 @@ def all_rows(rows: Tensor) -> Tensor:
     # Channels last, as the nets have them, is a contiguous tensor with its channels at the end.
     own = rows.movedim(1, -1).contiguous()
     every = own.new_empty(processes.count() * len(own), *own.shape[1:])
-    with processes.said_plainly():
+    with processes.as_processes_error():
         _gather_into(every, own)
     return every.movedim(-1, 1)
 

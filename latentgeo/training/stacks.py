@@ -34,7 +34,7 @@ class Stack:
             weight.grad = None
 
     def share_gradients(self) -> None:
-        """Give the weights of each net their gradients."""
+        """Set the gradients of the weights of each net."""
         for name, weight in self.weights.items():
             if weight.grad is not None:
                 for own, gradient in zip(self._own[name], weight.grad.unbind(), strict=True):

@@ -18,7 +18,7 @@ from latentgeo.training.config import TrainConfig
 from latentgeo.training.data import Splits, load_splits
 from latentgeo.training.display import check_tensorboard
 from latentgeo.training.draws import forked
-from latentgeo.training.micro_batches import out_of_memory_said
+from latentgeo.training.micro_batches import out_of_memory_as_input_error
 from latentgeo.training.progress import Progress
 from latentgeo.training.records import train_runs
 from latentgeo.training.run import Run
@@ -39,7 +39,7 @@ def train(
     on_epoch: Callable[[Autoencoder, int], None] | None = None,
     **settings: Any,
 ) -> Path:
-    """Train an autoencoder and leave a run folder.
+    """Train an autoencoder and write a run folder.
 
     On a CPU, with the same number of threads, a run is the same bit for bit every time, also
     when it was interrupted and resumed. Torch's global random state is left as it was. Where
@@ -116,7 +116,7 @@ def train(
     with processes.machine_by_machine():
         splits = load_splits(data, config)
     processes.check_same(splits.facts(), "data")
-    with forked(where), out_of_memory_said(where), processes.rank_zero_warns():
+    with forked(where), out_of_memory_as_input_error(where), processes.rank_zero_warns():
         run = fresh_run(config, splits, folder, where)
         if resume:
             restore(run, *processes.on_rank_zero(lambda: take_up(folder, splits.facts())))
@@ -175,7 +175,9 @@ def check_folder(
 ) -> None:
     """Refuse a folder (`InputError`) before anything is loaded; nothing is written yet."""
     if resume and force:
-        raise InputError("resume and force were both given; resume goes on, force begins anew")
+        raise InputError(
+            "resume and force were both given; resume continues the run, force starts it again"
+        )
     if resume:
         folder.check_settings(config)
     else:
@@ -207,10 +209,10 @@ def fresh_run(
     model = fresh_model(config, splits)
     run = Run(config, model, splits, folder, device, own_draws=own_draws)
     if whole := run.nets.sharded.whole:
-        said = ", ".join(f"{name} ({why})" for name, why in whole.items())
+        reasons = ", ".join(f"{name} ({why})" for name, why in whole.items())
         warnings.warn(
             f"each of the {processes.count()} processes computes these nets of the "
-            f"{config.recipe} for whole batches, which is the same but no faster: {said}",
+            f"{config.recipe} for whole batches, which is the same but no faster: {reasons}",
             stacklevel=2,
         )
     return run

@@ -12,7 +12,7 @@ from latentgeo import processes
 from latentgeo.errors import InputError
 from latentgeo.objectives import Batch, Pass, Term
 from latentgeo.training.losses import Losses, Measured, TermWeights, measured, total
-from latentgeo.training.micro_batches import MicroBatch, join, split, why_not_in_parts
+from latentgeo.training.micro_batches import MicroBatch, join, reason_against_micro_batches, split
 from latentgeo.training.run import Run
 
 
@@ -29,7 +29,7 @@ class Steps(ABC):
 
     @abstractmethod
     def prepare(self) -> None:
-        """Put the learning rates and the weights of terms where `take` finds them."""
+        """Set the learning rates and the weights of terms for the next `take`."""
 
     @abstractmethod
     def take(self, batches: Sequence[Batch]) -> Measured:
@@ -70,7 +70,7 @@ class Step(Steps):
         self._weights = TermWeights(weights_of(runs), self.run.device)
 
     def prepare(self) -> None:
-        """Put the learning rates and the weights of terms where `take` finds them; see `Steps`."""
+        """Set the learning rates and the weights of terms for the next `take`; see `Steps`."""
         set_rates(self.run)
         self._weights.write(weights_of(self.runs))
 
@@ -85,7 +85,7 @@ class Step(Steps):
         return measured(losses | adversaries | probe)
 
     def _differentiate(self, batch: Batch) -> tuple[Pass, Losses]:
-        """Put the gradients into the weights, in micro-batches where memory is short."""
+        """Compute the gradients of the weights, in micro-batches where memory is short."""
         before = self.run.progress.micro_batch
         while (found := self._try_to_differentiate(batch)) is None:
             self._halve(len(batch.images))
@@ -122,7 +122,7 @@ class Step(Steps):
         return total(self.run.nets.measure(pass_, batch), self._weights.values[0])
 
     def _halve(self, images: int) -> None:
-        """Let the next try pass half as many images at once."""
+        """Halve the number of images that the next try passes at once."""
         run, device = self.run, self.run.device.type
         size = min(run.progress.micro_batch or images, images)
         if processes.count() > 1:
@@ -131,7 +131,7 @@ class Step(Steps):
                 f"out of memory on {device!r} with {size} images at once, shared by "
                 f"{processes.count()} processes; start more of them, or set a smaller batch_size"
             )
-        reason = why_not_in_parts(run.nets.model, run.nets.terms)
+        reason = reason_against_micro_batches(run.nets.model, run.nets.terms)
         if reason is not None:
             raise InputError(
                 f"out of memory on {device!r} with {size} images at once, and the "
@@ -170,7 +170,7 @@ def weights_of(runs: Sequence[Run]) -> list[list[float]]:
 
 
 def set_rates(run: Run) -> None:
-    """Let autoencoder and adversaries learn at the rates of the present step."""
+    """Set the learning rates of autoencoder and adversaries for the present step."""
     factor = run.learning_rate_factor()
     run.nets.optimiser.param_groups[0]["lr"] = run.config.learning_rate * factor
     for term in run.nets.adversaries:

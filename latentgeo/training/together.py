@@ -18,7 +18,7 @@ from latentgeo.training.batched import StackedStep, check_batched
 from latentgeo.training.config import TrainConfig
 from latentgeo.training.data import Splits, load_splits
 from latentgeo.training.draws import forked
-from latentgeo.training.micro_batches import out_of_memory_said
+from latentgeo.training.micro_batches import out_of_memory_as_input_error
 from latentgeo.training.records import train_runs
 from latentgeo.training.run import Run
 from latentgeo.training.run_folder import RunFolder
@@ -139,7 +139,7 @@ def train_together(
     for name, folder in folders.items():
         check_folder(folder, configs[name], data, resume=resume, force=force)
     splits = _load(data, configs.values())
-    with forked(where), out_of_memory_said(where):
+    with forked(where), out_of_memory_as_input_error(where):
         runs = [
             fresh_run(config, own, folders[name], where, own_draws=True)
             for (name, config), own in zip(configs.items(), splits, strict=True)
@@ -177,27 +177,27 @@ def _configs(
         raise InputError(f"seed is {settings['seed']}, but seeds are given; leave seed out")
     name = data.name if isinstance(data, ImageDataset) else str(data)
     common = {**settings, "recipe": recipe, "data": name}
-    sweep = {name: _listed(values) for name, values in sweep.items()}
+    sweep = {name: _to_list(values) for name, values in sweep.items()}
     _check_sweep(recipe, sweep)
     configs = {}
     for values in product(*sweep.values()):
         chosen = dict(zip(sweep, values, strict=True))
-        swept = [f"{setting}-{_say(value)}" for setting, value in chosen.items()]
+        swept = [f"{setting}-{_format(value)}" for setting, value in chosen.items()]
         for seed in seeds:
-            given = {**_with(common, chosen), "seed": seed}
+            given = {**_override(common, chosen), "seed": seed}
             name = "-".join([*swept, f"seed-{seed}"])
             configs[name] = resolve(TrainConfig, None, given, of=train_together)
     return configs
 
 
-def _listed(values: Any) -> Any:
+def _to_list(values: Any) -> Any:
     """Return plain numbers for an array of them."""
     return values.tolist() if isinstance(values, np.ndarray) else values
 
 
 def _check_sweep(recipe: str, sweep: Mapping[str, Any]) -> None:
     if recipe not in RECIPES:
-        return  # said with the other settings
+        return  # refused with the other settings
     known = RECIPES[recipe].options.model_fields
     can = [*SWEPT_SETTINGS, *(name for name in SWEPT_OPTIONS if name in known)]
     for name, values in sweep.items():
@@ -210,19 +210,19 @@ def _check_sweep(recipe: str, sweep: Mapping[str, Any]) -> None:
             raise InputError(
                 f"sweep of {name} is {values!r}, expected a list of values, as in [0.5, 1, 4]"
             )
-        said = [_say(value) for value in values]
-        if len(set(said)) < len(said):
+        names = [_format(value) for value in values]
+        if len(set(names)) < len(names):
             raise InputError(f"sweep of {name} is {list(values)}, expected each value once")
 
 
-def _with(settings: dict[str, Any], chosen: dict[str, Any]) -> dict[str, Any]:
+def _override(settings: dict[str, Any], chosen: dict[str, Any]) -> dict[str, Any]:
     """Return the settings with others in place of some; options go where they belong."""
     own = {name: value for name, value in chosen.items() if name in SWEPT_SETTINGS}
     options = {name: value for name, value in chosen.items() if name not in own}
     return {**settings, **own, "options": {**(settings.get("options") or {}), **options}}
 
 
-def _say(value: Any) -> str:
+def _format(value: Any) -> str:
     """Write a value as a part of a folder's name."""
     return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 

@@ -62,15 +62,15 @@ def diagnose(run: Run, validation: Row) -> None:
     progress, before = run.progress, run.progress.diagnostics_epochs
     progress.diagnostics, progress.diagnostics_epochs = {}, {}
     for term in run.nets.terms:
-        said = term.diagnose(_diagnostics_of(term, validation))
-        if said is None:
+        diagnostic = term.diagnose(_diagnostics_of(term, validation))
+        if diagnostic is None:
             continue
-        progress.diagnostics[term.name] = said
+        progress.diagnostics[term.name] = diagnostic
         progress.diagnostics_epochs[term.name] = before.get(term.name, 0) + 1
         if progress.diagnostics_epochs[term.name] == _PATIENCE_WITH_WARNINGS:
             warnings.warn(
                 f"epoch {progress.epoch + 1} of the {run.config.recipe} in "
-                f"{str(run.folder.path)!r}: {said}",
+                f"{str(run.folder.path)!r}: {diagnostic}",
                 stacklevel=2,
             )
 

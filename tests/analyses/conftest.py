@@ -8,7 +8,7 @@ ANALYSES = Path(__file__).parents[2] / "analyses"
 
 @pytest.fixture(scope="session", autouse=True)
 def analyses():
-    """Let the studies be imported: they are scripts, not a package."""
+    """Make the studies importable: they are scripts, not a package."""
     sys.path.insert(0, str(ANALYSES))
     yield
     sys.path.remove(str(ANALYSES))

@@ -13,7 +13,7 @@ from latentgeo.models import load_model, sample
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*has not learned"),
-    pytest.mark.filterwarnings("ignore:.*ended in trouble"),
+    pytest.mark.filterwarnings("ignore:.*ended with a diagnostic"),
 ]
 
 
@@ -120,7 +120,7 @@ def test_validation_errors_are_those_of_the_categories(study, out):
     assert found["validation_error"] == pytest.approx(wrong.mean(), abs=1e-9)
 
 
-def runs(errors, trouble=()):
+def runs(errors, diagnostics=()):
     """Make what was measured of one variant, a run for each error."""
     return [
         {
@@ -130,7 +130,7 @@ def runs(errors, trouble=()):
             "validation_error": abs(error - 0.03),
             "validation_psnr_db": 20.0,
             "learned": True,
-            "trouble": list(trouble),
+            "diagnostics": list(diagnostics),
         }
         for error in errors
     ]

@@ -9,7 +9,7 @@ from latentgeo.models import load_model
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*has not learned"),
-    pytest.mark.filterwarnings("ignore:.*ended in trouble"),
+    pytest.mark.filterwarnings("ignore:.*ended with a diagnostic"),
 ]
 TRIED = ("start", "no-noise", "no-noise-fast")
 
@@ -56,4 +56,4 @@ def test_settings_name_what_the_study_knows(search):
 
 
 def test_seeds_are_said_beside_their_mean(search):
-    assert search.say_seeds({"mean": 3.0, "seeds": [2.0, 4.0]}) == "3.0 (2.0, 4.0)"
+    assert search.format_seeds({"mean": 3.0, "seeds": [2.0, 4.0]}) == "3.0 (2.0, 4.0)"

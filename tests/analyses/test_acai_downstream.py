@@ -12,7 +12,7 @@ from latentgeo.training import probe_accuracy
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*has not learned"),
-    pytest.mark.filterwarnings("ignore:.*ended in trouble"),
+    pytest.mark.filterwarnings("ignore:.*ended with a diagnostic"),
 ]
 
 
@@ -82,7 +82,7 @@ def test_the_paper_scale_sees_two_to_the_24_images(study):
     assert (scale.depth, scale.restarts, scale.seeds, scale.probe_rate) == (16, 1000, 5, 1e-4)
 
 
-def runs(means, trouble=()):
+def runs(means, diagnostics=()):
     """Make what was measured of one model, a run for each mean."""
     return [
         {
@@ -93,7 +93,7 @@ def runs(means, trouble=()):
             "clustering_each": [mean - 0.1, mean, mean - 0.2],
             "validation_psnr_db": 20.0,
             "learned": True,
-            "trouble": list(trouble),
+            "diagnostics": list(diagnostics),
             "probe_frozen_converged": True,
             "dropped_directions": 0,
         }
@@ -101,8 +101,8 @@ def runs(means, trouble=()):
     ]
 
 
-def gathered(study, tables, rival, acai, trouble=()):
-    given = dict.fromkeys(study.SEVEN, runs(rival, trouble)) | {"acai": runs(acai)}
+def gathered(study, tables, rival, acai, diagnostics=()):
+    given = dict.fromkeys(study.SEVEN, runs(rival, diagnostics)) | {"acai": runs(acai)}
     return tables.gather(given)
 
 
@@ -128,7 +128,7 @@ def latents_table(tables, models):
 
 
 def test_a_table_has_the_recalled_figures_with_their_mark(study, tables):
-    models = gathered(study, tables, (0.8, 0.81), (0.9, 0.91), trouble=["the codes are dead"])
+    models = gathered(study, tables, (0.8, 0.81), (0.9, 0.91), diagnostics=["the codes are dead"])
     lines = latents_table(tables, models)
     assert lines[2].startswith("| baseline † | 20.0 | 80.50 [74.15, 86.85] | 93.94 [U] | ")
     assert lines[-1].startswith("| acai | 20.0 | 90.50 [84.15, 96.85] | 99.00 [U] | ")

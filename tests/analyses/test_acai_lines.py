@@ -70,7 +70,7 @@ def evaluations(tables, smoothness, distance=0.01, undefined=0, seed=0):
 
 
 def gathered(tables, runs, last=1, learned=True):
-    fact = {"learned": learned, "trouble": [], "validation_psnr_db": 20.0, "seconds": 1.0}
+    fact = {"learned": learned, "diagnostics": [], "validation_psnr_db": 20.0, "seconds": 1.0}
     return tables.gather(runs, {name: [fact] * len(found) for name, found in runs.items()}, last)
 
 

@@ -9,7 +9,7 @@ from latentgeo.models import load_model
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*has not learned"),
-    pytest.mark.filterwarnings("ignore:.*ended in trouble"),
+    pytest.mark.filterwarnings("ignore:.*ended with a diagnostic"),
 ]
 
 
@@ -82,7 +82,7 @@ def test_all_seven_stand_on_one_net(study, out):
     assert len({sum(w.numel() for w in model.encoder.parameters()) for model in models}) == 1
 
 
-def test_the_page_orders_all_models_and_says_their_trouble(out):
+def test_the_page_orders_all_models_and_says_their_diagnostics(out):
     page = (out / "study" / "study.md").read_text()
     dimensions = next(line for line in page.splitlines() if line.startswith("- **Hilbert"))
     # 10.5 ± 12.706 × 0.5, Student's interval of 10 and 11; every other of this order is 10 more.
@@ -93,8 +93,8 @@ def test_the_page_orders_all_models_and_says_their_trouble(out):
         "Told apart from cae: higher: vae, vae (sample), aae, wae-mmd, wae-gan, swae."
     )
     saved = json.loads((out / "study" / "study.json").read_text())
-    assert list(saved["trouble"]) == list(saved["models"])
-    for name, seeds in saved["trouble"].items():
+    assert list(saved["diagnostics"]) == list(saved["models"])
+    for name, seeds in saved["diagnostics"].items():
         for seed, lines in enumerate(seeds):
             assert all(f"- {name}, seed {seed}: {line}" in page for line in lines)
     assert (out / "study" / "overview.png").stat().st_size > 10_000
@@ -108,9 +108,9 @@ def test_all_models_take_no_more_time_than_the_paper_s(study):
     assert (every.seeds, every.controls) == (3, True)
 
 
-def test_without_trouble_the_page_says_so(study, out):
+def test_without_diagnostics_the_page_says_so(study, out):
     from study.render import to_markdown
 
     saved = json.loads((out / "study" / "study.json").read_text())
-    page = to_markdown(study.STUDY, {**saved, "trouble": {"cae": [[], []]}})
+    page = to_markdown(study.STUDY, {**saved, "diagnostics": {"cae": [[], []]}})
     assert page.splitlines()[-1] == "None was found."

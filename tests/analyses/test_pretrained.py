@@ -104,7 +104,7 @@ def test_what_is_done_is_kept(study, folder):
     )
 
 
-def test_trouble_is_told(study, folder, capsys):
+def test_what_goes_wrong_is_reported(study, folder, capsys):
     assert _run(study, folder.parent / "nowhere")[0] == 2
     assert _run(study, folder, "--data", "mnist@x")[0] == 2
     assert "expected pixels, as in mnist@32" in capsys.readouterr().err

@@ -13,7 +13,7 @@ _HELPER = Path(__file__).parents[1] / "figures" / "make_tree.py"
 
 @pytest.fixture(scope="module")
 def synthetic():
-    """Give the module that makes synthetic analyses."""
+    """Return the module that makes synthetic analyses."""
     spec = importlib.util.spec_from_file_location("synthetic_analysis", _HELPER)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -32,7 +32,7 @@ def statements():
 
 
 def set_ranks(tree, label, triples, view="mean"):
-    """Give every image of a model one of the triples in turn, at every level."""
+    """Assign every image of a model one of the triples in turn, at every level."""
     rank = tree[label]["rank"]
     samples = rank.sizes["sample"]
     repeated = np.resize(np.array(triples), (samples, 3))

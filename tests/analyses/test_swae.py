@@ -12,7 +12,7 @@ from latentgeo.models import load_model
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*has not learned"),
-    pytest.mark.filterwarnings("ignore:.*ended in trouble"),
+    pytest.mark.filterwarnings("ignore:.*ended with a diagnostic"),
     pytest.mark.filterwarnings("ignore:.*did not converge"),
 ]
 

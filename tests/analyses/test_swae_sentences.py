@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*has not learned", "ignore:.*trouble")
+pytestmark = pytest.mark.filterwarnings("ignore:.*has not learned", "ignore:.*diagnostic")
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from latentgeo.models import load_model
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*has not learned"),
-    pytest.mark.filterwarnings("ignore:.*ended in trouble"),
+    pytest.mark.filterwarnings("ignore:.*ended with a diagnostic"),
 ]
 
 
@@ -82,9 +82,14 @@ def test_goes_on_where_it_was(study, out):
     assert lost.read_text() == content
 
 
-def runs(errors, trouble=()):
+def runs(errors, diagnostics=()):
     return [
-        {"squared_error": {"mean": error}, "fd_samples": error, "learned": True, "trouble": trouble}
+        {
+            "squared_error": {"mean": error},
+            "fd_samples": error,
+            "learned": True,
+            "diagnostics": diagnostics,
+        }
         for error in errors
     ]
 
@@ -111,7 +116,7 @@ def test_an_order_is_claimed_only_where_intervals_do_not_touch(tables, ours, ver
     assert said[1] == f"- wae-mmd, FD of samples: {verdict} vae."
 
 
-def test_trouble_has_its_dagger_and_its_line(tables):
+def test_a_diagnostic_has_its_dagger_and_its_line(tables):
     from study.render import macro
 
     models = gathered(tables, {"wae-gan": runs((1.0, 2.0, 3.0), ["the codes are dead"])})
@@ -120,7 +125,7 @@ def test_trouble_has_its_dagger_and_its_line(tables):
     # 2 ± 4.303 / √3, Student's interval of three values.
     assert lines[2].startswith("| wae-gan † | 2.00 [-0.48, 4.48] | 2.00 [-0.48, 4.48] |")
     assert lines[3] == "| real images | – | 0.50 |"
-    said = macro("parts.md", "troubles", models)
+    said = macro("parts.md", "diagnostics", models)
     assert "- wae-gan, seed 0: the codes are dead" in said
     json.dumps(models, allow_nan=False)
 

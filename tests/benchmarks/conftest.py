@@ -9,7 +9,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 @pytest.fixture(scope="session", autouse=True)
 def benchmarks():
-    """Let benchmarks import what they share: they are scripts, not a package."""
+    """Make what benchmarks share importable: they are scripts, not a package."""
     sys.path.insert(0, str(BENCHMARKS))
     yield
     sys.path.remove(str(BENCHMARKS))
@@ -17,7 +17,7 @@ def benchmarks():
 
 @pytest.fixture(scope="module")
 def load_benchmark():
-    """Give a function that loads a script, under a name that no other module has."""
+    """Return a function that loads a script, under a name that no other module has."""
     loaded = []
 
     def load(script):

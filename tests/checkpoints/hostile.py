@@ -22,34 +22,34 @@ class Payload:
 
 
 def instructions(*steps: bytes) -> bytes:
-    """Give a pickle from its instructions."""
+    """Return a pickle from its instructions."""
     return b"\x80\x02" + b"".join(steps) + b"."
 
 
 def text(value: str) -> bytes:
-    """Give the instruction that pushes a text."""
+    """Return the instruction that pushes a text."""
     raw = value.encode()
     return b"X" + len(raw).to_bytes(4, "little") + raw
 
 
 def number(value: int) -> bytes:
-    """Give the instruction that pushes a whole number."""
+    """Return the instruction that pushes a whole number."""
     raw = value.to_bytes(10, "little", signed=True)
     return b"\x8a" + bytes([len(raw)]) + raw
 
 
 def name(module: str, what: str) -> bytes:
-    """Give the instruction that imports."""
+    """Return the instruction that imports."""
     return b"c" + module.encode() + b"\n" + what.encode() + b"\n"
 
 
 def call(module: str, what: str, *arguments: bytes) -> bytes:
-    """Give the instructions that call a function."""
+    """Return the instructions that call a function."""
     return name(module, what) + b"(" + b"".join(arguments) + b"tR"
 
 
 def storage(numel: int, key: str = "0", kind: str = "FloatStorage") -> bytes:
-    """Give the instructions that refer to a storage."""
+    """Return the instructions that refer to a storage."""
     return (
         b"("
         + text("storage")
@@ -62,21 +62,21 @@ def storage(numel: int, key: str = "0", kind: str = "FloatStorage") -> bytes:
 
 
 def sizes(*values: int) -> bytes:
-    """Give the instructions that make a tuple of numbers."""
+    """Return the instructions that make a tuple of numbers."""
     return b"(" + b"".join(number(value) for value in values) + b"t"
 
 
 def tensor(
     stored: bytes, shape: tuple[int, ...], stride: tuple[int, ...], offset: int = 0
 ) -> bytes:
-    """Give the instructions that make a tensor."""
+    """Return the instructions that make a tensor."""
     hooks = name("collections", "OrderedDict") + b")R"
     parts = (stored, number(offset), sizes(*shape), sizes(*stride), b"\x89", hooks)
     return call("torch._utils", "_rebuild_tensor_v2", *parts)
 
 
 def state_dict(*values: bytes) -> bytes:
-    """Give the pickle of a dictionary with the values "a", "b", …."""
+    """Return the pickle of a dictionary with the values "a", "b", …."""
     items = b"".join(text(chr(ord("a") + i)) + value for i, value in enumerate(values))
     return instructions(b"}(", items, b"u")
 
@@ -112,7 +112,7 @@ def write_legacy(path: Path, *pickles: bytes, rest: bytes = b"") -> Path:
 
 
 def some_tensors() -> dict[str, torch.Tensor]:
-    """Give a small state dict."""
+    """Return a small state dict."""
     generator = torch.Generator().manual_seed(3)
     return {
         "conv.weight": torch.randn(4, 3, 2, 2, generator=generator),

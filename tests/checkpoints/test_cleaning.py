@@ -20,7 +20,7 @@ class Net(nn.Module):
 
 
 def other():
-    """Give weights that no freshly made network has."""
+    """Return weights that no freshly made network has."""
     torch.manual_seed(11)
     return {
         name: torch.randn_like(value) if value.is_floating_point() else value + 5

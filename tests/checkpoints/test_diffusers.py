@@ -108,7 +108,7 @@ def test_other_classes_that_encode_and_decode(make, tmp_path):
 
 
 def _with_old_attention(state):
-    """Give weights the names of attention that diffusers wrote before 0.18."""
+    """Return weights under the names of attention that diffusers wrote before 0.18."""
     swaps = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
     renamed = {}
     for name, tensor in state.items():
@@ -157,7 +157,7 @@ def test_the_vae_of_a_pipeline(tmp_path):
 
 
 def _as_ldm(state):
-    """Give an AutoencoderKL's weights the names of the first latent diffusion models."""
+    """Return an AutoencoderKL's weights under the names of the first latent diffusion models."""
     levels = 2
     swaps = []
     for level in range(levels):

@@ -66,7 +66,7 @@ def test_our_own_run_is_opened_as_before(tmp_path):
     save_model(ours, tmp_path / "run")
     assert open_checkpoint(tmp_path / "run").weights_sha256() == ours.weights_sha256()
     assert latentgeo.load(tmp_path / "run").config == ours.config
-    with pytest.raises(InputError, match="is a run of ours, which needs no model, encode"):
+    with pytest.raises(InputError, match="is a run of latentgeo, which needs no model, encode"):
         open_checkpoint(tmp_path / "run", model="a:b", encode="x")
 
 

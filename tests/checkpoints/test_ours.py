@@ -85,7 +85,7 @@ def test_nothing_there(tmp_path):
 
 
 def test_a_file(run):
-    refused(run / "model.safetensors", "is a file of a run of ours; give its folder")
+    refused(run / "model.safetensors", "is a file of a latentgeo run; give its folder")
 
 
 def test_an_empty_folder(tmp_path):
@@ -115,4 +115,4 @@ def test_a_run_that_stopped_before_its_first_epoch(tmp_path, images, monkeypatch
     monkeypatch.setattr(Step, "descend", stop)
     with pytest.raises(KeyboardInterrupt):
         train("cae", data=images, out=tmp_path / "run", device="cpu", progress=False)
-    refused(tmp_path / "run", "go on with it with --resume")
+    refused(tmp_path / "run", "continue it with --resume")

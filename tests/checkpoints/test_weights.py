@@ -642,7 +642,7 @@ def test_size_of_the_file_is_limited(tmp_path):
 
 
 def shapes(path):
-    """Give the shapes of a file's tensors, or None where it is refused."""
+    """Return the shapes of a file's tensors, or None where it is refused."""
     try:
         return [tuple(value.shape) for value in read_weights(path).tensors.values()]
     except InputError:

@@ -120,7 +120,7 @@ def test_train_leaves_a_run_folder_and_info_describes_it(run_cli, tmp_path):
 def test_encode_does_not_replace_the_run_that_it_reads(refused, trained):
     run = trained / "vae"
     line = refused("encode", run, "--data", "digits", "--out", run, "--force")
-    assert "which is read; choose another output folder" in line
+    assert "which is an input; choose another output folder" in line
     assert (run / "model.safetensors").is_file()
 
 

@@ -89,7 +89,7 @@ REQUIRED = {"recipe": "cae", "data": "digits"}
 
 
 def other(model, name):
-    """Give a value of a field that is not its default."""
+    """Return a value of a field that is not its default."""
     if name in OTHERS:
         return OTHERS[name]
     field = model.model_fields[name]
@@ -122,7 +122,7 @@ def arguments_for(form, name, value):
 
 
 def said_to(form, *arguments):
-    """Give the object that a command with such a form is handed."""
+    """Return the object that a command with such a form receives."""
     handed = []
 
     def probe(**objects):
@@ -140,7 +140,7 @@ def plain(value):
 
 
 def needed(form, besides=()):
-    """Give the words for what has no default."""
+    """Return the text for an option without a default."""
     fields = form.load().model_fields
     return [
         word

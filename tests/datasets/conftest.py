@@ -21,7 +21,7 @@ def remote(content: bytes, name: str, *mirrors: str) -> RemoteFile:
 
 
 def cached(content: bytes, folder: Path, name: str) -> RemoteFile:
-    """Put a file into the cache and describe it; no mirror is ever asked."""
+    """Write a file into the cache and describe it; no mirror is ever asked."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / name).write_bytes(content)
     return remote(content, name)
@@ -101,7 +101,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def serve(monkeypatch):
-    """Give a function that starts a server of some content."""
+    """Return a function that starts a server of some content."""
     monkeypatch.setattr(download, "_PAUSE_S", 0.0)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     servers = []
@@ -120,7 +120,7 @@ def serve(monkeypatch):
 
 @pytest.fixture
 def small_mnist():
-    """Give 12 images, their labels, and both as the contents of idx files."""
+    """Return 12 images, their labels, and both as the contents of idx files."""
     generator = np.random.default_rng(0)
     images = generator.integers(0, 256, (12, 28, 28), dtype=np.uint8)
     labels = generator.integers(0, 10, 12, dtype=np.uint8)

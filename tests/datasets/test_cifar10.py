@@ -22,7 +22,7 @@ def archive(contents: dict[str, bytes], kind: bytes = tarfile.REGTYPE) -> bytes:
 
 @pytest.fixture
 def records():
-    """Give three records for each of the six files: a class, then red, green and blue."""
+    """Return three records for each of the six files: a class, then red, green and blue."""
     values = np.random.default_rng(0).integers(0, 256, (6, 3, 3073), dtype=np.uint8)
     values[:, :, 0] %= 10
     return values

@@ -36,7 +36,7 @@ def save(image: Image.Image, path):
 
 @pytest.fixture
 def classes(tmp_path):
-    """Give a folder of 60 grey images in two classes, one of them on two levels."""
+    """Return a folder of 60 grey images in two classes, one of them on two levels."""
     folder = tmp_path / "pictures"
     for number in range(30):
         save(grey(number), folder / "cat" / f"{number}.png")
@@ -135,7 +135,7 @@ def test_hidden_and_other_files_are_left_out(classes):
 
 @pytest.fixture
 def one_split(tmp_path):
-    """Give a folder in which all images are test images, and a function that adds one."""
+    """Return a folder in which all images are test images, and a function that adds one."""
     (tmp_path / "train").mkdir()
 
     def add(image: Image.Image, name: str) -> None:

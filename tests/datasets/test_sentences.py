@@ -14,7 +14,7 @@ LINES = ["a dog runs .", "a cat sleeps .", "a dog sleeps ."]
 
 @pytest.fixture
 def folder(tmp_path):
-    """Give a folder of three texts, named as those of multi30k are."""
+    """Return a folder of three texts, named as those of multi30k are."""
     (tmp_path / "train.lc.tok.en").write_text("a dog runs .\na dog sits .\n")
     (tmp_path / "val.lc.tok.en").write_text("a dog flies .\n")
     (tmp_path / "test_2016.lc.tok.en").write_text("a cat sits .\n")

@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def synthetic():
-    """Give the module that makes synthetic analyses."""
+    """Return the module that makes synthetic analyses."""
     spec = importlib.util.spec_from_file_location(
         "synthetic_analysis", Path(__file__).with_name("make_tree.py")
     )
@@ -19,17 +19,17 @@ def synthetic():
 
 @pytest.fixture(scope="session", params=[1, 3, 8], ids=lambda count: f"{count}-models")
 def tree(request, synthetic):
-    """Give analyses of one, three and eight models; the fourth has vector latents."""
+    """Return analyses of one, three and eight models; the fourth has vector latents."""
     return synthetic.make_tree(request.param)
 
 
 @pytest.fixture(scope="session")
 def three(synthetic):
-    """Give an analysis of three models."""
+    """Return an analysis of three models."""
     return synthetic.make_tree(3)
 
 
 @pytest.fixture(scope="session")
 def vectors(synthetic):
-    """Give an analysis of one model with vector latents."""
+    """Return an analysis of one model with vector latents."""
     return synthetic.make_tree(8, only=["CAE-MLP"])

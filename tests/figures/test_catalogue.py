@@ -9,7 +9,7 @@ from latentgeo import figures
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, three):
-    """Give a folder with the figures of three models."""
+    """Return a folder with the figures of three models."""
     place = tmp_path_factory.mktemp("figures")
     figures.draw_figures(three, place)
     return place

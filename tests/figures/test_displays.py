@@ -231,8 +231,8 @@ def test_units_stand_in_the_order_of_what_they_carry(synthetic):
     assert deterministic.divergence is None
     clean = tree["VAE-MLP"].to_dataset().isel(noise=0)
     np.testing.assert_array_equal(stochastic.divergence, clean["unit_kl"][stochastic.number])
-    assert stochastic.said == "16 of 32 active, 16 collapsed"
-    assert deterministic.said == "16 of 32 active, 16 dead"
+    assert stochastic.title == "16 of 32 active, 16 collapsed"
+    assert deterministic.title == "16 of 32 active, 16 dead"
     hatched = [bar for bar in display.axes_[0, 1].patches if bar.get_hatch()]
     assert len(hatched) == 16
 

@@ -29,7 +29,7 @@ def matrices(count, rank, seed=0, size=SIZE):
 
 
 def negligible(table, metric):
-    """Give what rounding may leave: relative where the metric scales, else of order one."""
+    """Return the tolerance for rounding: relative where the metric scales, else of order one."""
     scales = METRICS[metric].homogeneity != 0
     return 1e-7 * float(table.max()) if scales else 1e-7
 
@@ -39,7 +39,7 @@ def orthogonal(size=SIZE, seed=9):
 
 
 def as_given(x, scale, dtype, device):
-    """Give matrices as a user would: scaled, in a precision, on a device."""
+    """Return matrices as a user would pass them: scaled, in a precision, on a device."""
     return (scale * torch.from_numpy(x)).to(device, dtype)
 
 

@@ -30,7 +30,7 @@ def vectors(*rows):
 
 
 def great_circle(a, b):
-    """Give the distance on the sphere by the spherical law of cosines."""
+    """Return the distance on the sphere by the spherical law of cosines."""
     (s, p), (t, q) = a, b
     cosine = math.cos(s) * math.cos(t) + math.sin(s) * math.sin(t) * math.cos(p - q)
     return 2 * math.acos(cosine)

@@ -20,5 +20,5 @@ def images():
 
 @pytest.fixture
 def pixels():
-    """Give a model whose latents are the pixels: every path is a fade."""
+    """Return a model whose latents are the pixels: every path is a fade."""
     return wrap(nn.Identity(), nn.Identity(), image_shape=(1, SIDE, SIDE))

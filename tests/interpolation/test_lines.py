@@ -29,7 +29,7 @@ class Direction(nn.Module):
 
 
 class Spread(nn.Module):
-    """Give the direction with a spread."""
+    """Return the direction with a spread."""
 
     def forward(self, images):
         mean = Direction()(images)
@@ -142,7 +142,7 @@ class Broken(nn.Module):
         (
             lambda: wrap(nn.Identity(), None, image_shape=(1, 32, 32)),
             {},
-            "no decoder, so it interpolates no images",
+            "no decoder, so it cannot interpolate images",
         ),
         (
             lambda: wrap(nn.Identity(), nn.Identity(), image_shape=(1, 28, 28)),

@@ -31,7 +31,7 @@ SMALL = {"pairs": 6, "steps": 4, "references": 60}
 
 @pytest.fixture(scope="module")
 def several(images):
-    """Give models of tensors and of vectors, one of which is named like markup."""
+    """Return models of tensors and of vectors, one of which is named like markup."""
     torch.manual_seed(0)
     vector = ModelConfig(
         recipe="vae", backbone="mlp", image_shape=(1, 8, 8), options={"hidden": (8,)}
@@ -126,7 +126,7 @@ def test_the_page_says_the_numbers_and_needs_no_network(written):
 
 def test_a_broken_folder_is_said(tmp_path):
     (tmp_path / "paths.zarr").mkdir()
-    with pytest.raises(InputError, match="interpolate anew"):
+    with pytest.raises(InputError, match="interpolate again"):
         redraw(tmp_path)
 
 
@@ -228,7 +228,7 @@ def test_curves_are_the_means_with_their_intervals(written):
 def test_a_tree_without_paths_is_refused():
     tree = xr.DataTree.from_dict({"/": xr.Dataset(), "/a": xr.Dataset()})
     for display in (InterpolationGridDisplay, PathCurvesDisplay):
-        with pytest.raises(NothingToDrawError, match="interpolate anew"):
+        with pytest.raises(NothingToDrawError, match="interpolate again"):
             display.from_paths(tree)
 
 

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 import xarray as xr
 
 from latentgeo.errors import InputError
@@ -25,7 +26,7 @@ every_measure = pytest.mark.parametrize("measure", ROWS, ids=lambda measure: mea
 
 
 def tree_of(models):
-    """Put results of models under one root, as `analyze` does."""
+    """Join results of models under one root, as `analyze` does."""
     first = next(iter(models.values()))
     attrs = {
         "data": "made up",
@@ -47,7 +48,7 @@ def measured(latents):
 
 @pytest.fixture(scope="session")
 def kinds(make_latents, tensor_latents, vector_latents):
-    """Give the results of latents of every kind."""
+    """Return the results of latents of every kind."""
     rng = np.random.default_rng(1)
     sampled = tensor_latents + 0.1 * rng.normal(size=(2, *tensor_latents.shape))
     spread = np.full_like(tensor_latents, -4.0)
@@ -212,3 +213,44 @@ def test_the_data_frame_is_tidy(kinds):
     html = found._repr_html_()
     assert "<th>a</th>" in html
     assert "has learned" in html
+
+
+class Decoder(torch.nn.Module):
+    """What the measures ask of a model: images of latents, here their first channel."""
+
+    decodes = True
+
+    def decode(self, latents):
+        return latents[:, :1]
+
+
+@pytest.fixture(scope="session")
+def frame_and_data(make_latents, tensor_latents):
+    """Return the estimates of a stochastic model with a decoder, as a table and as variables."""
+    spread = np.full_like(tensor_latents, -4.0)
+    latents = make_latents(tensor_latents, sampled=tensor_latents[None], log_variance=spread)
+    baseline = np.full(latents.sizes["sample"], 12.0)
+    data = analyze_latents(latents, baseline, SETTINGS, model=Decoder())
+    data = data.assign_attrs(checkpoint="it")
+    return Analysis(tree_of({"it": data}), {"models": {}}).to_dataframe(), data
+
+
+@every_measure
+def test_every_row_of_a_measure_that_is_taken_per_level_has_its_noise(measure, frame_and_data):
+    frame, data = frame_and_data
+    for readout in measure.readouts:
+        rows = frame.query(f"measure == {readout.name!r}")
+        assert len(rows), readout.name
+        per_level = readout.levels in data[readout.value].dims
+        levels = set(data[readout.levels].values.tolist()) if per_level else set()
+        assert set(rows["noise"].dropna()) == levels
+        assert rows["noise"].notna().all() == per_level
+        assert not rows["statistic"].str.contains("noise=").any()
+
+
+def test_rows_of_the_decoder_are_read_at_their_noise(frame_and_data):
+    frame, data = frame_and_data
+    rows = frame.query("measure == 'decoder_log_volume'")
+    assert rows["noise"].tolist() == [0.0, 0.5]
+    assert rows["value"].tolist() == data["pullback_log_volume_median"].values.tolist()
+    assert set(rows["statistic"]) == {""}

@@ -16,7 +16,7 @@ def measure(latents):
 
 @pytest.fixture(scope="module")
 def posterior(make_latents):
-    """Give vectors of four units: informative, collapsed, narrow but still, weak."""
+    """Return vectors of four units: informative, collapsed, narrow but still, weak."""
     rng = np.random.default_rng(0)
     mean = np.zeros((2, SAMPLES, 4, 1, 1))
     mean[..., 0, 0, 0] = rng.normal(size=SAMPLES) + np.array([[0.0], [1.0]])

@@ -126,7 +126,7 @@ def test_overfits_eight_images(make_tiny, recipe, backbone, image_shape):
 
 @torch.no_grad()
 def reached(model, images):
-    """Give the mean PSNR of the reconstructions, in evaluation mode."""
+    """Return the mean PSNR of the reconstructions, in evaluation mode."""
     model.eval()
     value = psnr(model.decode(model.encode(images)), images, data_range=1.0).mean()
     model.train()

@@ -89,7 +89,7 @@ def test_broken_json(folder):
 @pytest.mark.parametrize("text", ["[]", '{"_class_name": "AutoencoderKL"}'])
 def test_somebody_elses_config(folder, text):
     (folder / "config.json").write_text(text)
-    refused(folder, "does not describe a model of ours")
+    refused(folder, "does not describe a latentgeo model")
 
 
 def test_unknown_entry_in_config(folder):

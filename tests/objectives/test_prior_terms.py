@@ -173,7 +173,7 @@ class TestSigns:
     def test_of_a_discriminator_that_has_won(self, dimension, advice):
         term = AdversarialPrior(StandardNormal(dimension), hidden=(8,))
         said = term.diagnose({"accuracy": 0.99, "score_deviation": 3.0, "code_variance": 1.0})
-        assert "has won: it is right in 99.0%" in said
+        assert "has won: its accuracy is 99.0%" in said
         assert advice in said
 
     def test_of_a_dead_discriminator(self):
@@ -181,7 +181,7 @@ class TestSigns:
         with torch.no_grad():
             term.adversary.net[0].bias.fill_(-100)
         said = term.diagnose(self.diagnostics(term, torch.randn(2000, 3) + 3))
-        assert "is dead: it says the same of every code; try" in said
+        assert "is dead: its output is the same for every code; try" in said
 
     def test_of_categories(self):
         term = AdversarialPrior(Categorical(8), code="category", hidden=(8,))
@@ -228,7 +228,7 @@ def test_code_reconstruction_sums_over_the_code_and_averages_over_the_batch():
     torch.testing.assert_close(found, (stage - rebuilt).square().sum() / 5)
 
 
-def test_a_code_that_shrinks_is_trouble():
+def test_a_code_that_shrinks_is_diagnosed():
     said = CodeReconstruction().diagnose({"stage_deviation": 0.01, "through_error": 0.1})
     assert "the first code has shrunk to a standard deviation of 0.010" in said
     assert "stage_gradients" in said

@@ -22,7 +22,7 @@ def _draw(tree, folder):
 
 @pytest.fixture(scope="session")
 def synthetic():
-    """Give the module that makes synthetic analyses."""
+    """Return the module that makes synthetic analyses."""
     spec = importlib.util.spec_from_file_location("synthetic_analysis", _HELPER)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -31,7 +31,7 @@ def synthetic():
 
 @pytest.fixture(scope="session")
 def write(synthetic, tmp_path_factory):
-    """Give a function that writes the report of an analysis, with figures or without."""
+    """Return a function that writes the report of an analysis, with figures or without."""
 
     def written(tree, *, figures=False):
         folder = tmp_path_factory.mktemp("report")
@@ -47,5 +47,5 @@ def write(synthetic, tmp_path_factory):
 
 @pytest.fixture(scope="session", params=[1, 8], ids=lambda count: f"{count}-models")
 def page(request, synthetic, write):
-    """Give whole reports of one model and of eight, one of which has not learned."""
+    """Return whole reports of one model and of eight, one of which has not learned."""
     return write(synthetic.make_tree(request.param), figures=True)

@@ -108,7 +108,7 @@ return [rgb(getComputedStyle(element).color), rgb(getComputedStyle(behind).backg
 
 
 def _contrast(one, other):
-    """Give the contrast ratio of WCAG 2."""
+    """Return the contrast ratio of WCAG 2."""
     high, low = sorted((_luminance(one), _luminance(other)), reverse=True)
     return (high + 0.05) / (low + 0.05)
 

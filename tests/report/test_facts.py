@@ -40,7 +40,7 @@ RANK_TABLES = ("Strata", "Ranks under two rules", SAMPLES_TABLE, "Dead channels"
 
 
 def set_ranks(tree, label, triples, view="mean"):
-    """Give every image of a model one of the triples in turn, at every level."""
+    """Assign every image of a model one of the triples in turn, at every level."""
     rank = tree[label]["rank"]
     samples = rank.sizes["sample"]
     repeated = np.resize(np.array(triples), (samples, 3))

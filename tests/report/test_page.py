@@ -53,7 +53,7 @@ def outline(text):
 
 
 def plain(page):
-    """Give the words of a page without tags, white space made one."""
+    """Return the text of a page without tags, white space collapsed."""
     words = re.sub(r"(?s)<style>.*?</style>|<[^>]+>", " ", page.read_text(encoding="utf-8"))
     return re.sub(r"\s+", " ", unescape(words))
 

@@ -93,7 +93,7 @@ def watch_rows():
 
 
 def kill_at(step):
-    """Let the second process die in a step, as if its machine had failed."""
+    """Make the second process die in a step, as if its machine had failed."""
     descend = Step.descend
 
     def until(self, batches):
@@ -105,5 +105,5 @@ def kill_at(step):
 
 
 if __name__ == "__main__":
-    warnings.filterwarnings("ignore", ".*(has not learned|ended in trouble)")
+    warnings.filterwarnings("ignore", ".*(has not learned|ended with a diagnostic)")
     main(Path(sys.argv[1]), sys.argv[2])

@@ -43,7 +43,7 @@ class Guess(AdversarialTerm):
 
 @pytest.fixture(autouse=True)
 def with_guess(monkeypatch):
-    """Put a recipe with an adversary into the table."""
+    """Register a recipe with an adversary."""
     plain = RECIPES["cae"]
 
     def terms(options, shapes):
@@ -133,13 +133,13 @@ def test_weights_of_an_adversary_that_are_not_finite_are_never_saved(run, monkey
     assert all(weight.isfinite().all() for weight in weights.values())
 
 
-def test_trouble_is_said_and_kept(run):
+def test_a_diagnostic_is_warned_of_and_kept(run):
     with pytest.warns(UserWarning, match="codes are large, try smaller ones") as said:
         folder = run(recipe="guess")
     lines = [str(warning.message) for warning in said if "codes" in str(warning.message)]
     assert len(lines) == 2
     assert lines[0].startswith("epoch 3 of the guess in ")
-    assert "ended in trouble: codes are large" in lines[1]
+    assert "ended with a diagnostic: codes are large" in lines[1]
     facts = json.loads((folder / "provenance.json").read_text())
     assert facts["diagnostics"] == ["codes are large, try smaller ones"]
     with warnings.catch_warnings():

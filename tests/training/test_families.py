@@ -16,7 +16,7 @@ from latentgeo.training import train
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*has not learned"),
-    pytest.mark.filterwarnings("ignore:.*in trouble"),
+    pytest.mark.filterwarnings("ignore:.*with a diagnostic"),
     pytest.mark.filterwarnings("ignore:epoch"),
 ]
 
@@ -152,7 +152,7 @@ def test_every_family_trains_on_every_backbone(fit, recipe, backbone):
 
 def test_a_collapse_is_in_the_summary_and_said(fit):
     options = {"pretrain_steps": 0, "prior_deviation": 10.0}
-    with pytest.warns(UserWarning, match="ended in trouble: the codes .* have collapsed"):
+    with pytest.warns(UserWarning, match="ended with a diagnostic: the codes .* have collapsed"):
         folder = fit("wae-mmd", options, epochs=1, learning_rate=1e-9, train_samples=64)
     facts = json.loads((folder / "provenance.json").read_text())
     assert facts["finished"] is True
@@ -184,6 +184,6 @@ def test_patience_is_refused_with_an_adversary(fit):
 
 def test_healthy_runs_say_nothing(fit):
     with warnings.catch_warnings():
-        warnings.filterwarnings("error", message=".*trouble")
+        warnings.filterwarnings("error", message=".*diagnostic")
         folder = fit("wae-mmd", {}, epochs=6)
     assert json.loads((folder / "provenance.json").read_text())["diagnostics"] == []

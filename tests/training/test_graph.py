@@ -20,7 +20,9 @@ from latentgeo.training.loop import Loop
 from latentgeo.training.start import fresh_run
 from latentgeo.training.step import Step
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*has not learned", "ignore:.*ended in trouble")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.*has not learned", "ignore:.*ended with a diagnostic"
+)
 
 CPU, CARD = torch.device("cpu"), torch.device("cuda")
 MLP = {"backbone": "mlp", "options": {"hidden": (8,), "latent_dim": 2}}
@@ -112,7 +114,7 @@ def recorder(runs):
 
 @pytest.fixture
 def on_a_cpu(monkeypatch):
-    """Let loops replay their steps on a CPU."""
+    """Make loops replay their steps on a CPU."""
     graphed = []
 
     def make(steps):
@@ -280,7 +282,7 @@ class TestOnAGpu:
         steps, _ = trained([make_run(tmp_path / "steps", case, CARD, graph=False)])
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            warnings.filterwarnings("ignore", message=".*(has not learned|in trouble|epoch)")
+            warnings.filterwarnings("ignore", message=".*(has not learned|with a diagnostic|epoch)")
             replayed, _ = trained([make_run(tmp_path / "replayed", case, CARD)])
         assert_same(replayed, steps, rtol=1e-3, atol=1e-4)
 
@@ -295,7 +297,7 @@ class TestOnAGpu:
         steps, _ = trained(runs("steps", graph=False), StackedStep)
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            warnings.filterwarnings("ignore", message=".*(has not learned|in trouble|epoch)")
+            warnings.filterwarnings("ignore", message=".*(has not learned|with a diagnostic|epoch)")
             replayed, _ = trained(runs("replayed"), StackedStep)
         assert_same(replayed, steps, rtol=1e-3, atol=1e-4)
 

@@ -20,7 +20,7 @@ PARTS = "ignore:a batch of .* does not fit"
 
 @pytest.fixture
 def memory_for(monkeypatch):
-    """Let memory be too small for more than so many images while a model trains."""
+    """Simulate memory too small for more than so many images while a model trains."""
     forward = Autoencoder.forward
 
     def limit(images):

@@ -22,7 +22,7 @@ from latentgeo.training.validation import validate
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*has not learned"),
-    pytest.mark.filterwarnings("ignore:.*ended in trouble"),
+    pytest.mark.filterwarnings("ignore:.*ended with a diagnostic"),
     pytest.mark.filterwarnings("ignore:epoch .*"),
 ]
 

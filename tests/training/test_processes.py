@@ -22,7 +22,7 @@ from .runs_of_two import KILLED_AT, RUNS, settings
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*has not learned"),
-    pytest.mark.filterwarnings("ignore:.*in trouble"),
+    pytest.mark.filterwarnings("ignore:.*with a diagnostic"),
 ]
 
 SCRIPT = Path(__file__).with_name("runs_of_two.py")
@@ -76,7 +76,7 @@ def killed(two_processes, tmp_path_factory):
 
 
 def tensors_of(folder):
-    """Give all weights of the last state, with those of adversaries and the probe."""
+    """Return all weights of the last state, with those of adversaries and the probe."""
     state = torch.load(folder / "state" / "last.pt", weights_only=True)
     nets = {"model": state["model"], "random": {"cpu": state["random"]["cpu"]}}
     nets |= {name: each["adversary"] for name, each in state["adversaries"].items()}

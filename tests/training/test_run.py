@@ -33,7 +33,7 @@ def state(folder):
 
 
 def fixed_validation(monkeypatch, losses):
-    """Let validation give these losses, one after another."""
+    """Patch validation to return these losses, one after another."""
     given = iter(losses)
     monkeypatch.setattr(
         "latentgeo.training.loop.validate",

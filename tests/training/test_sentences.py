@@ -12,7 +12,7 @@ from latentgeo.measures import AnalysisSettings
 from latentgeo.models import load_model, sample_sentences
 from latentgeo.training import train
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*has not learned", "ignore:.*trouble")
+pytestmark = pytest.mark.filterwarnings("ignore:.*has not learned", "ignore:.*diagnostic")
 
 LINES = [
     f"{article} {subject} {verb} ."
@@ -127,7 +127,7 @@ def test_on_the_command_line(tmp_path, capsys):
     assert len(said.out.splitlines()) == 2 + 1 + 3
     code, said = call("sentences", out)
     assert code == 2
-    assert said.err.startswith("latentgeo: nothing was asked for; give --samples")
+    assert said.err.startswith("latentgeo: there is nothing to do; give --samples")
     code, said = call("train", "cae", "--backbone=text", "--data=digits", f"--out={out}-2")
     assert code == 2
     assert "backbone 'text' takes sentences" in said.err

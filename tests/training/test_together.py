@@ -21,7 +21,9 @@ from latentgeo.training.start import fresh_model
 from latentgeo.training.step import Step
 from latentgeo.training.together import SWEPT_OPTIONS, SWEPT_SETTINGS
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*has not learned", "ignore:.*ended in trouble")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.*has not learned", "ignore:.*ended with a diagnostic"
+)
 
 SEEDS = (0, 3)
 MLP = {"backbone": "mlp", "options": {"hidden": (8,), "latent_dim": 2}}
@@ -77,7 +79,7 @@ def rows(folder):
 
 
 def flat(state, path=""):
-    """Give every number and tensor of a state by its path."""
+    """Return every number and tensor of a state by its path."""
     if isinstance(state, dict | list):
         parts = state.items() if isinstance(state, dict) else enumerate(state)
         return {k: v for name, part in parts for k, v in flat(part, f"{path}/{name}").items()}

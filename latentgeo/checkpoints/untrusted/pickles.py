@@ -77,7 +77,7 @@ class Group:
     name: str = ""  # of the class, where it is not known here
 
     def add(self, values: list[Value]) -> None:
-        """Put values in, watching how deep they are nested."""
+        """Add values, checking how deep they are nested."""
         self.items.extend(values)
         inside = max((v.depth for v in values if isinstance(v, Group)), default=0)
         self.depth = max(self.depth, inside + 1)
@@ -504,7 +504,7 @@ def _is_harmless(state: Value, owner: type) -> bool:
 
 
 def _simple(*allowed: type) -> Callable[..., Group]:
-    """Let a call pass whose arguments are all of these types."""
+    """Return a check that accepts calls whose arguments are all of these types."""
 
     def check(*arguments: Value) -> Group:
         if not all(isinstance(argument, allowed) for argument in arguments):

@@ -82,7 +82,7 @@ def unwrap(found: object, path: Path, ema: bool | None) -> tuple[Tensors, tuple[
 def _take(
     found: Mapping[Any, Any], path: Path, ema: bool | None, notes: list[str], depth: int = 0
 ) -> Tensors:
-    """Take the weights from a checkpoint, going into containers."""
+    """Return the weights of a checkpoint, searching its containers."""
     plain = _holders(found, PLAIN)
     averaged = _holders(found, AVERAGED)
     own = {name: value for name, value in found.items() if _is_entry(name, value)}

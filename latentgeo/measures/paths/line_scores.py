@@ -51,8 +51,8 @@ def _scores(scores: LineScores, seed: int) -> dict[str, Any]:
 
 
 def _terminal(model: ModelResult) -> str:
-    said = (f"{name.replace('_', ' ')} {float(model.data[name]):.4g}" for name in BENCHMARK)
-    return f"{model.label}: {', '.join(said)}"
+    scores = (f"{name.replace('_', ' ')} {float(model.data[name]):.4g}" for name in BENCHMARK)
+    return f"{model.label}: {', '.join(scores)}"
 
 
 def _distance(model: ModelResult) -> str:

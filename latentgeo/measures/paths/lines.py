@@ -135,7 +135,8 @@ def _check(model: Autoencoder, batch: int) -> None:
     shape = (1, LINE_SIDE, LINE_SIDE)
     if not model.decodes:
         raise InputError(
-            f"model {model.config.recipe!r} has no decoder, so it interpolates no images; open it "
+            f"model {model.config.recipe!r} has no decoder, so it cannot interpolate images; open "
+            "it "
             "with one (decode=…, --decode)"
         )
     if tuple(model.config.image_shape) != shape:

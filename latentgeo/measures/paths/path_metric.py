@@ -97,14 +97,14 @@ def _conditions(decode: Net, path: Tensor, count: int, seed: int) -> dict[str, A
     """Take the condition number at start, middle and end of some paths."""
     places = [0, path.shape[1] // 2, path.shape[1] - 1]
     points = path[:count][:, places].flatten(0, 1)
-    directions, said = _directions(path)
+    directions, description = _directions(path)
     found = pullback_statistics(decode, points, directions=directions)
     condition = found.condition.reshape(count, len(places)).cpu().numpy()
     medians = [_median(each, seed) for each in condition.T]
     axes = ("geodesic_pair", "place")
     return {
         "place": ("place", ["start", "middle", "end"]),
-        "condition": (axes, condition, {"directions": said}),
+        "condition": (axes, condition, {"directions": description}),
         "condition_median": ("place", np.array([one.mean for one in medians])),
         "condition_ci": (
             ("place", "bound"),
@@ -128,8 +128,8 @@ def _directions(path: Tensor) -> tuple[Tensor | None, str]:
         return None, f"all {size} directions of the latent"
     ends = path[:, [0, -1]].reshape(-1, size).double()
     basis = torch.linalg.svd(ends - ends.mean(0), full_matrices=False).Vh[:_DIRECTIONS].mT
-    said = f"the {basis.shape[1]} directions (of {size}) in which the ends vary most"
-    return basis.to(path.dtype), said
+    description = f"the {basis.shape[1]} directions (of {size}) in which the ends vary most"
+    return basis.to(path.dtype), description
 
 
 @torch.no_grad()

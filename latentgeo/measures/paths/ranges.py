@@ -11,7 +11,7 @@ _FURTHEST = 8.0
 
 
 def cut_off(images: Tensor, what: str) -> tuple[Tensor, int]:
-    """Bring decoded images into [-1, 1].
+    """Map decoded images to [-1, 1].
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def cut_off(images: Tensor, what: str) -> tuple[Tensor, int]:
     if float(made.square().mean().sqrt()) > _FURTHEST:
         raise InputError(
             f"decoder gives values from {float(made.min()):g} to {float(made.max()):g} where "
-            f"{what}, coded in [-1, 1], have no such; say how its images are coded (--range, "
+            f"{what}, coded in [-1, 1], have none; state how its images are coded (--range, "
             "--output)"
         )
     outside = (made < -1) | (made > 1)
