@@ -115,7 +115,7 @@ def test_a_discriminator_is_told_the_labels_and_draws_follow_them():
     term = AdversarialPrior(GaussianMixture(), hidden=(8,), classes=10)
     labels = torch.tensor([0, 3, -1, 9])
     net = term.adversary
-    told = net._told(labels, 4, torch.zeros(4, 2))
+    told = net._one_hot_labels(labels, torch.zeros(4, 2))
     assert torch.equal(told, one_hot(torch.tensor([0, 3, 10, 9]), 11).float())
     assert net.net[0].in_features == 13
     seen = []
