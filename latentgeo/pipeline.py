@@ -20,6 +20,7 @@ from latentgeo.measures import (
     AnalysisSettings,
     analyze_latents,
     check_size,
+    measure_together,
     read,
     summarize,
 )
@@ -112,7 +113,7 @@ def analyze(
         with processes.shared_folder("latentgeo-") as folder:
             latents = _encode(model, images, chosen, device, folder / "latents")
             children |= _analyze_one(label, model, images, latents, sweep, chosen)
-    tree = _tree(children, images, sweep, chosen)
+    tree = _tree(measure_together(children), images, sweep, chosen)
     found = Analysis(tree, summarize(tree))
     if target is not None:
         processes.on_rank_zero(lambda: _write(found, target))

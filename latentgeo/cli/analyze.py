@@ -37,10 +37,11 @@ def analyze(
     quiet: Quiet = False,
 ) -> None:
     """Measure ranks, dimension, angles and PSNR; write figures, a summary and a report."""
+    from latentgeo.measures import in_lines
     from latentgeo.pipeline import analyze
 
     without_maps: dict[str, Any] = {} if tsne else {"tsne_seeds": ()}
-    analyze(
+    found = analyze(
         checkpoint or named_by_options(opening),
         data=data,
         out=out,
@@ -51,4 +52,6 @@ def analyze(
         progress=not quiet,
         **without_maps,
     )
+    for line in in_lines(found):
+        typer.echo(line)
     typer.echo(f"report: {out / 'report.html'}")
