@@ -11,10 +11,16 @@ import xarray as xr
 
 from latentgeo.errors import InputError
 from latentgeo.files import check_free, folder_in_place, sha256_of_file
-from latentgeo.measures import SCHEMA_VERSION, measures_of, read
+from latentgeo.measures import (
+    SCHEMA_VERSION,
+    measure_together,
+    measures_of,
+    read,
+    together_entries,
+)
 from latentgeo.provenance import provenance
 from latentgeo.report import write_results
-from latentgeo.results import Analysis
+from latentgeo.results import Analysis, models_of
 from latentgeo.results.storing import SUMMARY
 from latentgeo.settings import AnalysisSettings, EncodingSettings
 
@@ -32,8 +38,9 @@ class _Source(NamedTuple):
 def compare(
     folders: Sequence[str | Path], *, out: str | Path | None = None, force: bool = False
 ) -> Analysis:
-    """Join saved analyses into one, without computing anything again.
+    """Join saved analyses into one, without computing anything of a model again.
 
+    How alike the models are is measured here, from latents of some images that analyses keep.
     The models keep their names. Where two analyses have a model of the same name, the name of
     the folder is put before it, and a warning says so.
 
@@ -201,8 +208,8 @@ def _with_names(places: list[Path], analyses: list[Analysis]) -> list[_Source]:
 
 
 def _join(sources: list[_Source]) -> Analysis:
-    """Join all models under one root; every number stays as it was saved."""
-    children = {
+    """Join all models under one root; every number of a model stays as it was saved."""
+    saved = {
         name: source.found.tree[label].to_dataset()
         for source in sources
         for label, name in source.names.items()
@@ -212,6 +219,7 @@ def _join(sources: list[_Source]) -> Analysis:
         for source in sources
         for label, name in source.names.items()
     }
+    children = measure_together(saved)
     recorded = _provenance(sources)
     first = sources[0].found
     attributes = {
@@ -221,6 +229,8 @@ def _join(sources: list[_Source]) -> Analysis:
     }
     root = xr.Dataset(attrs=attributes)
     tree = xr.DataTree.from_dict({"/": root, **{f"/{name}": c for name, c in children.items()}})
+    for model in models_of(tree):
+        models[model.label] = models[model.label] | together_entries(model)
     return Analysis(tree, {**first.summary, "provenance": recorded, "models": models})
 
 

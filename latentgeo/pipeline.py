@@ -28,6 +28,7 @@ from latentgeo.measures import (
     AnalysisSettings,
     analyze_latents,
     check_size,
+    measure_together,
     read,
     summarize,
 )
@@ -120,6 +121,7 @@ def analyze(
         with processes.shared_folder("latentgeo-") as folder:
             latents = _encode(model, images, chosen, device, folder / "latents")
             children |= _analyze_one(label, model, images, latents, sweep, chosen)
+    children = measure_together(children)
     root = _root(
         list(children),
         data=images.name,
@@ -206,6 +208,7 @@ def analyze_arrays(
         result = analyze_latents(one.dataset, np.empty(0), chosen, device=place)
         opened = json.dumps({"notes": list(one.notes)})
         children[name] = result.assign_attrs(checkpoint=name, opened=opened)
+    children = measure_together(children)
     first = next(iter(given.values()))
     root = _root(
         list(children),

@@ -85,6 +85,15 @@ def test_joined_results_equal_those_of_one_analysis_number_by_number(cae, vae, b
         assert joined.summary[name] == whole.summary[name]
 
 
+def test_models_of_several_analyses_are_compared_as_those_of_one(save):
+    parts = [save(name, samples=40) for name in ("cae", "vae")]
+    joined, whole = compare(parts), read(save("cae", "vae", samples=40))
+    assert joined.summary["models"] == whole.summary["models"]
+    assert joined["cae"].similarity(other_model="vae") == whole["vae"].similarity(other_model="cae")
+    for label in ("cae", "vae"):
+        xr.testing.assert_equal(joined.tree[label].to_dataset(), whole.tree[label].to_dataset())
+
+
 def test_several_models_of_one_analysis_see_the_same_images_and_noise(both):
     tree = read(both).tree
     np.testing.assert_array_equal(tree["cae"]["sample"], tree["vae"]["sample"])

@@ -59,18 +59,19 @@ def analyze(
     quiet: Quiet = False,
 ) -> None:
     """Measure ranks, dimension, angles and PSNR; write figures, a summary and a report."""
+    from latentgeo.measures import in_lines
     from latentgeo.pipeline import analyze, analyze_arrays
 
     without_maps: dict[str, Any] = {} if tsne else {"tsne_seeds": ()}
     common: dict[str, Any] = {"out": out, "settings": settings, "device": device, "force": force}
     if data is None and checkpoint:
         pairs = dict(map(_level_and_file, noisy or []))
-        analyze_arrays(
+        found = analyze_arrays(
             list(checkpoint), noisy=pairs or None, labels=labels, **common, **without_maps
         )
     else:
         _check_of_a_model(data, noisy, labels)
-        analyze(
+        found = analyze(
             checkpoint or named_by_options(opening),
             data=data or "",
             opening=opening,
@@ -78,6 +79,8 @@ def analyze(
             **common,
             **without_maps,
         )
+    for line in in_lines(found):
+        typer.echo(line)
     typer.echo(f"report: {out / 'report.html'}")
 
 

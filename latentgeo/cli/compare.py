@@ -16,8 +16,10 @@ def compare(
     out: Annotated[Path, typer.Option(help="The folder for the joined results.")],
     force: Force = False,
 ) -> None:
-    """Join saved analyses into one report, without computing anything again."""
+    """Join saved analyses into one report, without analysing anything again."""
     from latentgeo.comparison import compare
+    from latentgeo.measures import in_lines
 
-    compare(folders, out=out, force=force)
+    for line in in_lines(compare(folders, out=out, force=force)):
+        typer.echo(line)
     typer.echo(f"report: {out / 'report.html'}")

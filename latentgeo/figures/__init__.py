@@ -16,6 +16,7 @@ from latentgeo.figures.catalogue import (
     undrawn,
 )
 from latentgeo.figures.decoder_metric import DecoderMetricDisplay, MetricSummary
+from latentgeo.figures.fixed_angles import FixedAngles, FixedAnglesDisplay
 from latentgeo.figures.interpolation_grid import InterpolationGridDisplay, PathImages
 from latentgeo.figures.intrinsic import IntrinsicDimensionDisplay
 from latentgeo.figures.noise_curves import NoiseCurvesDisplay
@@ -26,6 +27,7 @@ from latentgeo.figures.rank_tolerance import RankToleranceDisplay
 from latentgeo.figures.reading import NothingToDrawError
 from latentgeo.figures.reconstructions import ReconstructionDisplay
 from latentgeo.figures.saturation import HilbertDimensionBySizeDisplay
+from latentgeo.figures.similarity import SimilarityDisplay
 from latentgeo.figures.spectra import SpectrumDisplay
 from latentgeo.figures.strata import (
     StratumTransitionDisplay,
@@ -42,6 +44,8 @@ __all__ = [
     "Display",
     "Embedding",
     "FigureFile",
+    "FixedAngles",
+    "FixedAnglesDisplay",
     "HilbertDimensionBySizeDisplay",
     "InterpolationGridDisplay",
     "IntrinsicDimensionDisplay",
@@ -56,6 +60,7 @@ __all__ = [
     "RankHistogramDisplay",
     "RankToleranceDisplay",
     "ReconstructionDisplay",
+    "SimilarityDisplay",
     "SpectrumDisplay",
     "StratumTransitionDisplay",
     "TransitionTable",

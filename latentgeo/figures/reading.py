@@ -215,6 +215,9 @@ _REASONS = {
         "reconstructed are sentences"
     ),
     "pullback_condition": "no model of this analysis has a decoder whose metric could be measured",
+    "similarity": (
+        "models were not compared with one another, which takes two of them and 40 images"
+    ),
     "unit_variance": (
         "no model of this analysis has units to count: its latents are deterministic tensors, "
         "whose dead channels are counted with the ranks"

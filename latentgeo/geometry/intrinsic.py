@@ -74,6 +74,8 @@ class LocalDimension(NamedTuple):
         Of each point; copies have that of the point they copy.
     copies : int
         Points that were set aside, as they are there already.
+    distinct : array or tensor, shape (N - copies,)
+        Those of the points that are no copies, over which the mean is.
     """
 
     mean: float
@@ -81,6 +83,7 @@ class LocalDimension(NamedTuple):
     high: float
     each: Any
     copies: int = 0
+    distinct: Any = None
 
 
 def two_nn_dimension(
@@ -191,8 +194,8 @@ def local_pca_dimension(
     Returns
     -------
     LocalDimension
-        Named tuple (mean, low, high, each, copies); ``each`` has shape (N,), the same kind as
-        ``x``; the other numbers are over distinct points.
+        Named tuple (mean, low, high, each, copies, distinct); ``each`` has shape (N,), the same
+        kind as ``x``; the other numbers are over distinct points.
 
     Raises
     ------
@@ -219,7 +222,9 @@ def local_pca_dimension(
     each = torch.cat(parts)
     low, high = (float(each.double().quantile(q)) for q in (0.05, 0.95))
     copies = len(origin) - len(each)
-    return LocalDimension(float(each.double().mean()), low, high, enter(x)[1](each[origin]), copies)
+    back = enter(x)[1]
+    mean = float(each.double().mean())
+    return LocalDimension(mean, low, high, back(each[origin]), copies, back(each))
 
 
 def point_distances(x: Any) -> Any:

@@ -46,20 +46,23 @@ class MatchedAngles(NamedTuple):
     ----------
     dims : ndarray of int, shape (d,)
         Dimensions of the subspaces.
-    noisy : ndarray, shape (splits, d)
+    noisy : ndarray, shape (..., splits, d)
         One half, made noisy, against the other half clean; radians.
     clean : ndarray, shape (splits, d)
         The same halves, both clean.
+    same : ndarray, shape (..., splits, d)
+        The half made noisy against itself clean, which has no null.
     """
 
     dims: npt.NDArray[np.int64]
     noisy: npt.NDArray[np.float64]
     clean: npt.NDArray[np.float64]
+    same: npt.NDArray[np.float64]
 
     @property
     def excess(self) -> npt.NDArray[np.float64]:
-        """What the noise adds on average, at each dimension; radians."""
-        added: npt.NDArray[np.float64] = (self.noisy - self.clean).mean(0)
+        """What the noise adds on average, at each dimension; radians, shape (..., d)."""
+        added: npt.NDArray[np.float64] = (self.noisy - self.clean).mean(-2)
         return added
 
 
@@ -192,6 +195,7 @@ def held_out_variance(
     gram: Any,
     dims: Sequence[int] = DIMENSIONS,
     *,
+    share: float | None = None,
     splits: int = 20,
     seed: int = 0,
 ) -> npt.NDArray[np.float64]:
@@ -206,6 +210,8 @@ def held_out_variance(
         Gram matrix of the set, n at least 4.
     dims : sequence of int, length d
         Dimensions of the subspaces.
+    share : float, optional
+        One subspace more: that which holds this share of the variance of its own half.
     splits : int
         Random splits into halves.
     seed : int
@@ -213,7 +219,7 @@ def held_out_variance(
 
     Returns
     -------
-    ndarray, shape (splits, d), float64
+    ndarray, shape (splits, d), or (splits, d + 1) with a share, float64
         Shares from 0 to 1, each half about its own mean; NaN where a half has not so many
         dimensions, or the other does not vary.
 
@@ -224,15 +230,18 @@ def held_out_variance(
     """
     inside, _ = enter(gram)
     check_gram(inside)
+    if share is not None:
+        check_shares([share])
     found = []
     for first, second in _halves(len(inside), splits, dims, seed):
         own, cross, other = (
             centre_both(inside[i[:, None], j])[None]
             for i, j in ((first, first), (second, first), (second, second))
         )
-        axes, count = leading_axes(own, 1.0, max(dims))
+        axes, count = leading_axes(own, 1.0, max(dims) if share is None else len(first))
         held = (cross @ axes)[0].square().sum(0).cumsum(0) / other.diagonal(dim1=1, dim2=2).sum()
-        found.append([float(held[d - 1]) if d <= int(count[0]) else nan for d in dims])
+        wanted = [*dims] if share is None else [*dims, int(gram_dimension(own, [share])[0, 0])]
+        found.append([float(held[d - 1]) if 0 < d <= int(count[0]) else nan for d in wanted])
     return np.array(found)
 
 
@@ -252,8 +261,11 @@ def matched_angles(
 
     Parameters
     ----------
-    k_cc, k_cn, k_nn : arrays or tensors, shape (n, n)
-        Kernel blocks of two sets of the same images in the same order; each set is centred.
+    k_cc : array or tensor, shape (n, n)
+        Gram matrix of the clean set; each set is centred.
+    k_cn, k_nn : arrays or tensors, shape (..., n, n)
+        Kernel of the clean set and of noisy ones, and of each noisy set; the same images in the
+        same order.
     dims : sequence of int, length d
         Dimensions of the subspaces.
     splits : int
@@ -264,7 +276,7 @@ def matched_angles(
     Returns
     -------
     MatchedAngles
-        Named tuple (dims, noisy, clean), in radians.
+        Named tuple (dims, noisy, clean, same), in radians.
 
     Raises
     ------
@@ -274,23 +286,41 @@ def matched_angles(
     clean, cross, noisy = (enter(k)[0] for k in (k_cc, k_cn, k_nn))
     check_gram(clean, "k_cc")
     check_gram(noisy, "k_nn")
-    if not clean.shape == cross.shape == noisy.shape:
+    if cross.shape != noisy.shape or cross.shape[-2:] != clean.shape:
         shapes = [tuple(k.shape) for k in (clean, cross, noisy)]
         raise ValueError(f"the blocks have shapes {shapes}; expected the same images in each")
+    lead = noisy.shape[:-2]
+    sets = list(zip(cross.reshape(-1, *clean.shape), noisy.reshape(-1, *clean.shape), strict=True))
+    found = [_matched(clean, sets, *half, dims) for half in _halves(len(clean), splits, dims, seed)]
+    null = np.array([one for one, _ in found])
+    pairs = np.array([each for _, each in found]).reshape(splits, *lead, 2, len(dims))
+    apart, same = np.moveaxis(pairs, (0, -2), (-2, 0))
+    return MatchedAngles(np.asarray(dims), apart, null, same)
+
+
+def _matched(
+    clean: Tensor,
+    sets: Sequence[tuple[Tensor, Tensor]],
+    first: Tensor,
+    second: Tensor,
+    dims: Sequence[int],
+) -> tuple[list[float], list[list[list[float]]]]:
+    """Compare one half with the other, and each noisy first half with both clean ones."""
+
+    def block(gram: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+        return centre_both(gram[rows[:, None], columns])[None]
+
+    own, other = block(clean, first, first), block(clean, second, second)
+    axes, of_other = (leading_axes(gram, 1.0, max(dims)) for gram in (own, other))
+    null = _mean_angles((other, block(clean, second, first), own), of_other, axes, dims)
     pairs = []
-    for a, b in _halves(len(clean), splits, dims, seed):
-        base = centre_both(clean[b[:, None], b])[None]
-        pairs.append(
-            [
-                _mean_angles(base, centre_both(between)[None], centre_both(own)[None], dims)
-                for between, own in (
-                    (cross[b[:, None], a], noisy[a[:, None], a]),
-                    (clean[b[:, None], a], clean[a[:, None], a]),
-                )
-            ]
-        )
-    noisy_angles, clean_angles = np.array(pairs).swapaxes(0, 1)
-    return MatchedAngles(np.asarray(dims), noisy_angles, clean_angles)
+    for cross, gram in sets:
+        noisy = block(gram, first, first)
+        moved = leading_axes(noisy, 1.0, max(dims))
+        apart = (other, block(cross, second, first), noisy), of_other
+        same = (own, block(cross, first, first), noisy), axes
+        pairs.append([_mean_angles(*each, moved, dims) for each in (apart, same)])
+    return null, pairs
 
 
 def angles_by_dimension(
@@ -319,7 +349,8 @@ def angles_by_dimension(
     check_blocks(clean, cross, noisy)
     _check_dims(dims)
     c, x, n = (centre_both(k)[None] for k in (clean, cross, noisy))
-    return np.array(_mean_angles(c, x, n, dims))
+    first, second = (leading_axes(k, 1.0, max(dims)) for k in (c, n))
+    return np.array(_mean_angles((c, x, n), first, second, dims))
 
 
 def angle_permutation_test(
@@ -383,15 +414,20 @@ def angle_permutation_test(
     return AngleTest(observed, p_value, null)
 
 
-def _mean_angles(clean: Tensor, cross: Tensor, noisy: Tensor, dims: Sequence[int]) -> list[float]:
-    """Compute the mean angle (radians) at each dimension, of one eigenproblem for each set."""
-    (a, count_a), (b, count_b) = (leading_axes(k, 1.0, max(dims)) for k in (clean, noisy))
+def _mean_angles(
+    blocks: tuple[Tensor, Tensor, Tensor],
+    first: tuple[Tensor, Tensor],
+    second: tuple[Tensor, Tensor],
+    dims: Sequence[int],
+) -> list[float]:
+    """Compute the mean angle (radians) at each dimension, from the leading axes of two sets."""
+    (a, count_a), (b, count_b) = first, second
     there = min(int(count_a[0]), int(count_b[0]))
     found = []
     for d in dims:
-        count = torch.tensor([d], device=clean.device)
+        count = torch.tensor([d], device=a.device)
         ends = (a[..., :d], count), (b[..., :d], count)
-        angles = angles_of_axes((clean, cross, noisy), *ends) if d <= there else None
+        angles = angles_of_axes(blocks, *ends) if d <= there else None
         found.append(nan if angles is None else float(angles.mean()))
     return found
 

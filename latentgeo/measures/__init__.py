@@ -5,8 +5,14 @@ from latentgeo.measures.encoding import Encoding
 from latentgeo.measures.latents import check_size
 from latentgeo.measures.measure import FigureRow, Measure, Metric, Statement
 from latentgeo.measures.reading import read
-from latentgeo.measures.summary import SCHEMA_VERSION, in_lines, summarize
-from latentgeo.measures.table import MEASURES, measure_all, measures_of, register_measure
+from latentgeo.measures.summary import SCHEMA_VERSION, in_lines, summarize, together_entries
+from latentgeo.measures.table import (
+    MEASURES,
+    measure_all,
+    measure_together,
+    measures_of,
+    register_measure,
+)
 from latentgeo.measures.verdict import verdict
 from latentgeo.settings import AnalysisSettings
 
@@ -23,9 +29,11 @@ __all__ = [
     "check_size",
     "in_lines",
     "measure_all",
+    "measure_together",
     "measures_of",
     "read",
     "register_measure",
     "summarize",
+    "together_entries",
     "verdict",
 ]

@@ -21,6 +21,7 @@ from latentgeo.measures.latents import (
     reader_of,
 )
 from latentgeo.models import Autoencoder
+from latentgeo.results import nearest_level
 from latentgeo.settings import AnalysisSettings
 
 
@@ -114,13 +115,24 @@ class Encoding:
             for reader in self.readers.values()
         ]
 
+    @property
+    def redrawn_noise(self) -> list[float]:
+        """The clean level, and the noisy one where there is one: where posteriors are redrawn."""
+        noisy = nearest_level(self.latents["noise"].values)
+        return [0.0] if noisy is None else [0.0, noisy]
+
     @cached_property
     def redraw(self) -> Grams | None:
-        """Two draws of a stochastic posterior at the clean level, as if they were two levels."""
+        """Two draws of a stochastic posterior as if they were levels of noise.
+
+        The first one at the clean level, then the second one at those of `redrawn_noise`.
+        """
         if "sampled" not in self.held or self.held.sizes["draw"] < 2:
             return None
-        draws = self.held["sampled"].isel(noise=0, draw=slice(2)).rename(draw="noise")
-        some = reader_of(draws, self.device).take(self.compared)
+        compared = self.held["sampled"].isel(sample=self.compared)
+        again = compared.isel(draw=1).sel(noise=self.redrawn_noise)
+        draws = xr.concat([compared.isel(draw=0, noise=[0]), again], "noise")
+        some = reader_of(draws, self.device)
         return gram_matrices(some, self.source_dtype, self.settings)
 
     def levels_of(self, reader: LatentReader) -> Iterator[Tensor]:

@@ -9,7 +9,11 @@ import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentgeo.geometry import local_pca_dimension, point_distances, two_nn_dimension
+from latentgeo.geometry import (
+    local_pca_dimension,
+    point_distances,
+    two_nn_dimension,
+)
 from latentgeo.measures.encoding import Encoding
 from latentgeo.measures.measure import (
     FigureRow,
@@ -39,6 +43,7 @@ INTRINSIC = Readout(
     at={"estimator": "two-nn"},
 )
 _NOTHING = (np.nan, np.nan, np.nan)
+_NOT_COVERED = "†"
 
 
 class _Estimate(NamedTuple):
@@ -47,23 +52,28 @@ class _Estimate(NamedTuple):
     values: NDArray[np.float64]
     half: float
     points: int
+    copies: int
+    is_local: bool
     reason: str
 
 
 def compute(encoding: Encoding) -> xr.Dataset:
     """Estimate the dimension of the set of latents of the compared images."""
     levels = {name: encoding.levels_of(reader) for name, reader in encoding.few.items()}
-    return intrinsic_variables(levels, encoding.halves, encoding.settings)
+    return intrinsic_variables(levels, encoding.halves, encoding.settings, encoding.source_dtype)
 
 
 def intrinsic_variables(
-    views: Mapping[str, Iterable[Tensor]], halves: Tensor, settings: AnalysisSettings
+    views: Mapping[str, Iterable[Tensor]],
+    halves: Tensor,
+    settings: AnalysisSettings,
+    source_dtype: str,
 ) -> xr.Dataset:
     """Estimate the dimension of the set of latents at every level, by two estimators.
 
     Points are the latents themselves, flattened, with Euclidean distances. "two-nn" reads the
-    dimension from the ratio of each latent's two smallest distances, its interval is that of the
-    likelihood; "local-pca" counts the directions that hold 95 % of the variance among each
+    dimension from the ratio of each latent's two smallest distances, its interval is a likelihood
+    interval; "local-pca" counts the directions that hold 95 % of the variance among each
     latent's nearest neighbours, averaged over images, with a bootstrap interval.
 
     Parameters
@@ -75,16 +85,22 @@ def intrinsic_variables(
         depends on the number of images.
     settings : AnalysisSettings
         Neighbours and seed.
+    source_dtype : str
+        What the latents were computed in: those that are apart by its rounding are copies.
 
     Returns
     -------
     xarray.Dataset
         `intrinsic_dimension` and `intrinsic_dimension_ci`, `intrinsic_dimension_half` (TwoNN,
-        mean over two disjoint halves), and `intrinsic_points`: latents that differ from all
-        others, which are those that TwoNN rests on. NaN where there is no estimate; the attribute
-        `omitted` says why.
+        mean over two disjoint halves), `intrinsic_points`, the distinct latents that TwoNN rests
+        on, `intrinsic_copies`, those that both set aside, and `intrinsic_is_local`: whether the
+        likelihood interval of TwoNN covers the dimension of the set. NaN where there is no
+        estimate; the attribute `omitted` says why.
     """
-    found = [[_estimate(level, halves[0], settings) for level in view] for view in views.values()]
+    found = [
+        [_estimate(level, halves[0], settings, source_dtype) for level in view]
+        for view in views.values()
+    ]
     values = np.stack([[one.values for one in view] for view in found])
     variables = xr.Dataset(
         {
@@ -98,6 +114,14 @@ def intrinsic_variables(
                 ("view", "noise"),
                 np.array([[one.points for one in view] for view in found]),
             ),
+            "intrinsic_copies": (
+                ("view", "noise"),
+                np.array([[one.copies for one in view] for view in found]),
+            ),
+            "intrinsic_is_local": (
+                ("view", "noise"),
+                np.array([[one.is_local for one in view] for view in found]),
+            ),
         },
         coords={"view": list(views), "estimator": list(ESTIMATORS), "bound": ["low", "high"]},
     )
@@ -107,32 +131,38 @@ def intrinsic_variables(
     return with_omissions(variables, _omissions(reasons))
 
 
-def _estimate(latents: Tensor, half: Tensor, settings: AnalysisSettings) -> _Estimate:
+def _estimate(
+    latents: Tensor, half: Tensor, settings: AnalysisSettings, source_dtype: str
+) -> _Estimate:
     """Estimate the dimension of one set of latents (n, ...)."""
     distances = point_distances(latents)
-    local = _local_pca(distances, settings)
+    around = local_pca_dimension(
+        distances,
+        neighbours=min(settings.neighbours, len(distances) - 1),
+        metric="precomputed",
+        source_dtype=source_dtype,
+    )
+    mean, low, high = bootstrap_mean(around.distinct.numpy(), seed=settings.seed)
+    local = float(mean), float(low), float(high)
     try:
-        found = two_nn_dimension(distances, metric="precomputed")
+        found = two_nn_dimension(distances, metric="precomputed", source_dtype=source_dtype)
     except ValueError as error:
-        return _Estimate(np.array([_NOTHING, local]), np.nan, 0, str(error))
-    half_way = _at_half(distances, half)
-    return _Estimate(np.array([found[:3], local]), half_way, found.points, "")
+        nothing = np.array([_NOTHING, local])
+        return _Estimate(nothing, np.nan, 0, around.copies, False, str(error))
+    half_way = _at_half(distances, half, source_dtype)
+    values = np.array([found[:3], local])
+    return _Estimate(values, half_way, found.points, found.copies, found.is_local, "")
 
 
-def _local_pca(distances: Tensor, settings: AnalysisSettings) -> tuple[float, float, float]:
-    neighbours = min(settings.neighbours, len(distances) - 1)
-    each = local_pca_dimension(distances, neighbours=neighbours, metric="precomputed").each
-    mean, low, high = bootstrap_mean(each.numpy(), seed=settings.seed)
-    return float(mean), float(low), float(high)
-
-
-def _at_half(distances: Tensor, half: Tensor) -> float:
+def _at_half(distances: Tensor, half: Tensor, source_dtype: str) -> float:
     """Return the mean TwoNN dimension of one half and of the others."""
     rest = torch.ones(len(distances), dtype=torch.bool)
     rest[half] = False
     try:
         found = [
-            two_nn_dimension(distances[some][:, some], metric="precomputed").dimension
+            two_nn_dimension(
+                distances[some][:, some], metric="precomputed", source_dtype=source_dtype
+            ).dimension
             for some in (half, rest)
         ]
     except ValueError:  # a half may hold too few distinct latents where the whole does not
@@ -168,8 +198,13 @@ def _entry(view: ModelResult) -> dict[str, Any]:
                 **view.estimate(INTRINSIC, level).to_json(),
                 "at_half_the_images": plain(seen["intrinsic_dimension_half"]),
                 "points": int(seen["intrinsic_points"]),
+                "copies": int(seen["intrinsic_copies"]),
+                "interval_covers": bool(seen["intrinsic_is_local"]),
             },
-            "local-pca": _local(view, level).to_json(),
+            "local-pca": {
+                **_local(view, level).to_json(),
+                "copies": int(seen["intrinsic_copies"]),
+            },
         }
 
     return {"intrinsic_dimension": by_level(view, at)}
@@ -179,14 +214,28 @@ def _local(view: ModelResult, level: float) -> Any:
     return view.estimate(INTRINSIC, level, estimator="local-pca")
 
 
+def _two_nn(view: ModelResult, level: float) -> str:
+    """Format TwoNN's estimate with its interval, marked where this need not cover."""
+    found = view.estimate(INTRINSIC, level)
+    covers = not np.isfinite(found.value) or bool(view.at(level)["intrinsic_is_local"])
+    return found.text() if covers else f"{found.text()}{_NOT_COVERED}"
+
+
 def _sentences(model: ModelResult) -> list[str]:
-    found = model.views[0].estimate(INTRINSIC)
+    view = model.views[0]
+    found, seen = view.estimate(INTRINSIC), view.at(0.0)
+    copies = int(seen["intrinsic_copies"])
+    aside = [f"{copies} latents that copy another one were set aside."] if copies else []
     if not np.isfinite(found.value):
-        return ["The intrinsic dimension could not be estimated: too many latents are the same."]
-    return [
-        f"The clean latents lie about a set of intrinsic dimension {found.value:.1f} "
-        f"[{found.low:.1f}, {found.high:.1f}] (two nearest neighbours)."
-    ]
+        few = "The intrinsic dimension could not be estimated: too many latents are the same."
+        return [few, *aside]
+    text = (
+        f"The clean latents lie about a set of intrinsic dimension {found.value:.1f} (two nearest "
+        f"neighbours, likelihood interval [{found.low:.1f}, {found.high:.1f}])"
+    )
+    if not bool(seen["intrinsic_is_local"]):
+        text += "; read it as a lower bound, which this interval need not cover"
+    return [f"{text}.", *aside]
 
 
 def _points(model: ModelResult, noisy: str) -> list[str]:
@@ -199,11 +248,11 @@ def _points(model: ModelResult, noisy: str) -> list[str]:
 
 def _point(view: ModelResult, noisy: str) -> str:
     text = (
-        f"Intrinsic dimension of the set of {view.what}s: {view.estimate(INTRINSIC).text()} on "
-        "clean images by their two nearest neighbours"
+        f"Intrinsic dimension of the set of {view.what}s: {_two_nn(view, 0.0)} on "
+        "clean images by their two nearest neighbours (likelihood interval)"
     )
     if view.noisy is not None:
-        text += f", {view.estimate(INTRINSIC, view.noisy).text()} at {noisy}"
+        text += f", {_two_nn(view, view.noisy)} at {noisy}"
     half = float(view.at(0.0)["intrinsic_dimension_half"])
     return (
         f"{text}; {number(half)} at half the images. Few images make it too low, and noise that "
@@ -215,10 +264,10 @@ def _tables(models: Sequence[ModelResult], noisy: str) -> list[Table]:
     rows = tuple(
         (
             view.label,
-            *both(view, lambda view, level: view.estimate(INTRINSIC, level).text()),
+            *both(view, _two_nn),
             number(float(view.at(0.0)["intrinsic_dimension_half"])),
             *both(view, lambda view, level: _local(view, level).text()),
-            f"{int(view.at(0.0)['intrinsic_points'])} of "
+            f"{int(view.at(0.0)['intrinsic_copies'])} of "
             f"{view.attrs.get('compared_images', view.data.sizes['sample'])}",
         )
         for view in _measured(models)
@@ -235,13 +284,17 @@ def _tables(models: Sequence[ModelResult], noisy: str) -> list[Table]:
                 "TwoNN at half the images, clean",
                 "Local PCA, clean",
                 f"Local PCA, {noisy}",
-                "Distinct latents, clean",
+                "Copies set aside, clean",
             ),
             rows,
-            "Square brackets: 95 % intervals. Neither high nor low is better. TwoNN reads the "
-            "dimension from the two nearest neighbours; a value that changes at half the images is "
-            "not settled, and with few images it is too low where the dimension is high. Local PCA "
-            "cannot exceed its 20 neighbours.",
+            "Square brackets: 95 % intervals, TwoNN's a likelihood interval. Neither high nor low "
+            "is better. TwoNN reads the dimension from the two nearest neighbours; a value that "
+            "changes at half the images is not settled. "
+            f"{_NOT_COVERED}: neighbours lie so far that they meet the set's edges; read the value "
+            "as a lower bound. In simulations of 300 and 1000 points the interval held dimension 2 "
+            "in 91 to 96 %, 5 in 51 to 96 %, 10 in 2 to 94 % and 20 in 0 to 85 % of the sets. "
+            "Local PCA cannot exceed its 20 neighbours. Copies are latents that are there already "
+            "up to rounding: neither estimate counts them, as latents or as neighbours.",
             section="measured",
         )
     ]
@@ -259,7 +312,7 @@ MEASURE = Measure(
     compute,
     Statement(
         "neither",
-        "TwoNN: of its likelihood; local PCA: bootstrap over images",
+        "TwoNN: likelihood interval; local PCA: bootstrap over distinct latents",
         "distances between all compared images a level",
         ("image order", "shift", "scale", "rotation", "channel order", "mirroring"),
     ),
@@ -275,8 +328,8 @@ MEASURE = Measure(
             "latentgeo.figures.intrinsic:IntrinsicDimensionDisplay",
             "Intrinsic dimension against the noise",
             "Dimension of the set of latents (flattened, Euclidean distances). Left: from the "
-            "ratio of the two nearest neighbours' distances, band: 95 % interval of its "
-            "likelihood. Right: directions that hold 95 % of the variance among 20 nearest "
+            "ratio of the two nearest neighbours' distances, band: 95 % likelihood "
+            "interval. Right: directions that hold 95 % of the variance among 20 nearest "
             "neighbours, which "
             "is also the most that it can find; mean over images, band: 95 % bootstrap interval.",
             "Neither high nor low is better. Noise that reaches the latents fills new directions "

@@ -138,6 +138,8 @@ class Measure:
         Fewest images that it can be computed from.
     absences : mapping of str to Omission
         What is recorded as omitted where a need is not met.
+    together : callable, optional
+        All models' data sets by name to further variables of each: what is of several models.
     readouts : tuple of Readout
         Its estimates.
     entry : callable, optional
@@ -182,6 +184,7 @@ class Measure:
     needs: tuple[Need, ...] = ()
     images: int = 1
     absences: Mapping[str, Omission] = field(default_factory=dict)
+    together: Callable[[Mapping[str, xr.Dataset]], Mapping[str, xr.Dataset]] | None = None
     readouts: tuple[Readout, ...] = ()
     entry: Callable[[ModelResult], dict[str, Any]] | None = None
     view_entry: Callable[[ModelResult], dict[str, Any]] | None = None

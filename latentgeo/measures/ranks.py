@@ -16,10 +16,12 @@ from latentgeo.datasets import seeded_normal
 from latentgeo.geometry import (
     Stratification,
     default_tolerance,
+    effective_rank,
     mode_ranks,
     mode_singular_values,
     product_stratum_dimension,
     rank_at_tolerance,
+    stable_rank,
     strata_counts,
     stratification_of_spectra,
 )
@@ -34,6 +36,7 @@ from latentgeo.measures.measure import (
     by_level,
     on_both,
 )
+from latentgeo.metrics import bootstrap_mean, jackknife_interval
 from latentgeo.results import (
     Column,
     Estimate,
@@ -54,6 +57,11 @@ _STRATUM_SHARE = 0.99
 _MOST_STRATA = 8
 DEAD = Readout("dead_channels", "dead_channels")
 DOUBT = Readout("rank_in_doubt", "rank_in_doubt")
+_WITHOUT_TOLERANCE = {"effective_rank": effective_rank, "stable_rank": stable_rank}
+EFFECTIVE, STABLE = (
+    Readout(name, name, f"{name}_ci", at={"mode": "S3"}) for name in _WITHOUT_TOLERANCE
+)
+RANK_ME = Readout("rank_me", "rank_me", "rank_me_ci")
 Triple = tuple[int, ...]
 
 
@@ -65,16 +73,41 @@ class _Level(NamedTuple):
     counts: Tensor  # (mode, tolerance, rank), images that have the rank
     stratification: Stratification
     dead: int
+    free: NDArray[np.float64]  # (rank without a tolerance, mode, n)
 
 
 def compute(encoding: Encoding) -> xr.Dataset:
-    """Compute the ranks of the three unfoldings of every latent."""
-    return rank_variables(
+    """Compute the ranks of the three unfoldings of every latent, and of all latents together."""
+    found = rank_variables(
         encoding.readers,
         encoding.latents["sample"].values,
         encoding.source_dtype,
         encoding.settings,
     )
+    ranks = np.array(
+        [
+            [_rank_me(level, encoding.halves) for level in encoding.levels_of(reader)]
+            for reader in encoding.few.values()
+        ]
+    )
+    return found.assign(
+        rank_me=(("view", "noise"), ranks[..., 0]),
+        rank_me_ci=(("view", "noise", "bound"), ranks[..., 1:]),
+    )
+
+
+def _rank_me(latents: Tensor, halves: Tensor) -> tuple[float, float, float]:
+    """Return the effective rank of latents (n, ...) as one matrix, with its interval."""
+    flat = latents.flatten(1).double()
+    gram = flat @ flat.mT
+
+    def of(some: Tensor) -> float:
+        values = torch.linalg.eigvalsh(gram[some[:, None], some]).clamp_min(0).sqrt()
+        return float(effective_rank(values))
+
+    value = of(torch.arange(len(flat)))
+    low, high = jackknife_interval(value, [of(half) for half in halves])
+    return value, float(low), float(high)
 
 
 def rank_variables(
@@ -102,6 +135,7 @@ def rank_variables(
         `rank`, `singular_value`, `rank_at_tolerance` with its 5 to 95 % band over images,
         `rank_with_jitter`, `dead_channels`, and `stratification`: whether the ranks lie on one
         stratum or on several clear of the noise floor, with the share of images `in_doubt`.
+        `effective_rank` and `stable_rank`, means over images with `_ci`, need no tolerance.
     """
     levels = next(iter(readers.values())).levels
     each = processes.do_all(
@@ -117,6 +151,7 @@ def rank_variables(
     ends = [_quantile(counts, share) for share in (0.05, 0.95)]
     return xr.Dataset(
         {
+            **_means([[one.free for one in view] for view in found], settings.seed),
             "rank": (
                 ("rule", "view", "noise", "sample", "mode"),
                 np.stack([[one.ranks for one in view] for view in found]).transpose(2, 0, 1, 3, 4),
@@ -158,6 +193,17 @@ def rank_variables(
     )
 
 
+def _means(free: Sequence[Sequence[NDArray[np.float64]]], seed: int) -> dict[str, Any]:
+    """Average the ranks without a tolerance over images, with intervals."""
+    mean, low, high = bootstrap_mean(np.array(free), seed=seed)
+    ends = np.stack([low, high], axis=-1)
+    found: dict[str, Any] = {}
+    for index, name in enumerate(_WITHOUT_TOLERANCE):
+        found[name] = (("view", "noise", "mode"), mean[:, :, index])
+        found[f"{name}_ci"] = (("view", "noise", "mode", "bound"), ends[:, :, index])
+    return found
+
+
 def _measure(
     reader: LatentReader, level: int, source_dtype: str, settings: AnalysisSettings
 ) -> _Level:
@@ -166,6 +212,7 @@ def _measure(
     lengths = [min(shape) for shape in shapes]
     ranks = np.empty((len(RANK_RULES), reader.samples, len(MODES)), dtype=np.int16)
     spectra = np.full((reader.samples, len(MODES), max(lengths)), np.nan)
+    free = np.empty((len(_WITHOUT_TOLERANCE), len(MODES), reader.samples))
     counts = torch.zeros(len(MODES), len(settings.tolerances), 1 + max(lengths), dtype=torch.int64)
     lowest = torch.full((reader.shape[0],), torch.inf, device=reader.device)
     highest = -lowest
@@ -180,13 +227,15 @@ def _measure(
             ranks[index, shard] = found.cpu()
         for place, (length, value) in enumerate(zip(lengths, values, strict=True)):
             spectra[shard, place, :length] = value.cpu()
+            for index, rank in enumerate(_WITHOUT_TOLERANCE.values()):
+                free[index, place, shard] = rank(value).cpu()
             above = rank_at_tolerance(value.cpu(), settings.tolerances)
             counts[place] += _counts(above, max(lengths))
     dead = lowest == highest
     floors = [default_tolerance(shape, source_dtype) for shape in shapes]
     kept = [torch.from_numpy(spectra[:, place, :k]) for place, k in enumerate(lengths)]
     strata = stratification_of_spectra(kept, floors)
-    return _Level(ranks, spectra, counts, strata, int(dead.sum()))
+    return _Level(ranks, spectra, counts, strata, int(dead.sum()), free)
 
 
 def _unfolded(shape: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
@@ -326,7 +375,13 @@ def _view_entry(view: ModelResult) -> dict[str, Any]:
             },
         ),
         "dead_channels": by_level(view, lambda level: int(view.estimate(DEAD, level).value)),
+        **{one.name: by_level(view, partial(_of_modes, view, one)) for one in (EFFECTIVE, STABLE)},
+        "rank_me": by_level(view, lambda level: view.estimate(RANK_ME, level).to_json()),
     }
+
+
+def _of_modes(view: ModelResult, readout: Readout, level: float) -> dict[str, Any]:
+    return {mode: view.estimate(readout, level, mode=mode).to_json() for mode in MODES}
 
 
 def _by_mode(ranks: xr.DataArray) -> dict[str, dict[str, int]]:
@@ -450,6 +505,7 @@ def _tables(models: Sequence[ModelResult], noisy: str) -> list[Table]:
         _overview(views, noisy),
         *(_of_view(view, noisy) for view in views),
         _two_rules(views, noisy),
+        _no_rule(views, noisy),
         _sample_or_mean([model for model in models if is_ranked(model)]),
         _dead_channels([model for model in models if is_ranked(model)], noisy),
     ]
@@ -514,6 +570,34 @@ def _two_rules(views: Sequence[ModelResult], noisy: str) -> Table:
         "columns) times the epsilon of the dtype that the latents were computed in. "
         "float32-covariance: the default of matrix_rank on the float32 covariance, which cuts "
         "the squares of the singular values and so much earlier.",
+        section="rules",
+    )
+
+
+def _no_rule(views: Sequence[ModelResult], noisy: str) -> Table:
+    def rank(head: str, readout: Readout, mode: str) -> Column:
+        return Column(
+            f"{head}, {mode}",
+            lambda view, level: view.estimate(readout, level, mode=mode).text(),
+        )
+
+    columns = (
+        Column("Model", lambda view, level: view.label),
+        Column("Images", lambda view, level: "clean" if level == 0 else noisy),
+        Column("Ranks S1, S2, S3", lambda view, level: _ranges(triples(view, level))),
+        *(rank("Effective", EFFECTIVE, mode) for mode in MODES),
+        *(rank("Stable", STABLE, mode) for mode in MODES),
+        Column("RankMe", lambda view, level: view.estimate(RANK_ME, level).text()),
+    )
+    return table_of(
+        "Ranks without a tolerance",
+        columns,
+        [(view, level) for view in views for level in view.compared_levels],
+        "Of the singular values s of the centred unfoldings, means over images with 95 % bootstrap "
+        "intervals. Effective rank: exp of the entropy of s/Σs; stable rank: Σs²/max s². Neither "
+        "cuts: k equal values count k, small ones next to nothing. RankMe: the effective rank of "
+        "the matrix whose rows are the compared latents, not centred, with the delete-half "
+        "jackknife's interval; it rises with the number of images.",
         section="rules",
     )
 
@@ -593,7 +677,8 @@ MEASURE = Measure(
     compute,
     Statement(
         "neither",
-        "none: a rank is counted image by image; shares of images have Wilson's",
+        "none: a rank is counted image by image; shares of images have Wilson's, effective and "
+        "stable ranks a bootstrap over images, RankMe the delete-half jackknife",
         "one singular value decomposition of each unfolding, linear in n",
         ("image order", "scale", "channel order", "mirroring"),
     ),
@@ -604,7 +689,7 @@ MEASURE = Measure(
             "a vector has no rows and columns to unfold, so there is nothing to rank",
         )
     },
-    readouts=(DEAD, DOUBT),
+    readouts=(DEAD, DOUBT, EFFECTIVE, STABLE, RANK_ME),
     entry=_entry,
     view_entry=_view_entry,
     sentences=_sentences,
@@ -661,7 +746,7 @@ MEASURE = Measure(
         "Ranks S1, S2, S3": "The latent tensor of an image (channels × rows × columns) is unfolded "
         "along rows, columns and channels; each unfolding is centred, and its covariance S has as "
         "many directions as its rank says. Ranks are integers that a tolerance decides: see the "
-        "spectra and the curve of rank against tolerance.",
+        "spectra and the curve of rank against tolerance. Effective and stable rank need none.",
         "Stratum": "All latents with one rank triple. Covariances of fixed ranks form a smooth "
         "manifold; where the triple changes from image to image, the set as a whole is only "
         "stratified.",

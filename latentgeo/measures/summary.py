@@ -42,6 +42,14 @@ def summarize(tree: xr.DataTree) -> dict[str, Any]:
     }
 
 
+def together_entries(model: ModelResult) -> dict[str, Any]:
+    """Return the entries of a model that are of several models together."""
+    found: dict[str, Any] = {}
+    for measure in measures_of("analysis"):
+        found |= {} if measure.together is None else measure.entry_of(model)
+    return found
+
+
 def in_lines(found: Analysis) -> list[str]:
     """Return what a command prints of results at its end."""
     lines = [

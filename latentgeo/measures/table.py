@@ -1,11 +1,13 @@
 """The table of measures, into which users register their own."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import xarray as xr
 
 from latentgeo.measures import (
     decoder_metric,
+    fixed_angles,
     hilbert_dimension,
     intrinsic_dimension,
     maps,
@@ -13,6 +15,7 @@ from latentgeo.measures import (
     quality,
     ranks,
     reconstructions,
+    similarity,
     units,
 )
 from latentgeo.measures.measure import Measure
@@ -35,7 +38,9 @@ _ROWS = (
     decoder_metric.MEASURE,
     units.MEASURE,
     principal_angles.MEASURE,
+    fixed_angles.MEASURE,
     quality.MEASURE,
+    similarity.MEASURE,
     maps.MEASURE,
     images.MEASURE,
     line_scores.MEASURE,
@@ -106,3 +111,32 @@ def measure_all(kind: str, subject: Subject) -> list[xr.Dataset]:
         else:
             parts.append(with_omissions(xr.Dataset(), [omission]))
     return parts
+
+
+def measure_together(models: Mapping[str, xr.Dataset]) -> dict[str, xr.Dataset]:
+    """Add to every model what is measured of several of them together.
+
+    Parameters
+    ----------
+    models : mapping of str to xarray.Dataset
+        What was measured of each, on the same images; of other models together, it is replaced.
+
+    Returns
+    -------
+    dict of str to xarray.Dataset
+    """
+    found = dict(models)
+    for measure in measures_of("analysis"):
+        if measure.together is None:
+            continue
+        for label, more in measure.together(found).items():
+            parts = [_without(found[label], more), annotate(more, measure.readouts)]
+            found[label] = xr.merge(parts, combine_attrs="override")  # of the attributes the first
+    return found
+
+
+def _without(data: xr.Dataset, more: xr.Dataset) -> xr.Dataset:
+    """Drop variables that come anew, and the coordinates that only they had."""
+    kept = data.drop_vars([name for name in more.data_vars if name in data])
+    used = {name for variable in kept.data_vars.values() for name in variable.dims}
+    return kept.drop_vars([name for name in more.dims if name in kept and name not in used])

@@ -41,12 +41,21 @@ from latentgeo.metrics.probes import ProbeScore, linear_probe
 from latentgeo.metrics.psnr import psnr
 from latentgeo.metrics.sentences import exact_match, token_accuracy
 from latentgeo.metrics.significance import Difference, holm, seed_difference
-from latentgeo.metrics.similarity import SIMILARITIES, Similarity, SimilarityScore, similarity
+from latentgeo.metrics.similarity import (
+    LEAST_IMAGES,
+    SIMILARITIES,
+    Similarity,
+    SimilarityScore,
+    principal_scores,
+    similarities,
+    similarity,
+)
 from latentgeo.metrics.trigrams import TrigramModel, perplexity
 from latentgeo.metrics.whitening import WhitenedClusters, whitened_kmeans
 
 __all__ = [
     "LEARNED_MARGIN_DB",
+    "LEAST_IMAGES",
     "LINE_SIDE",
     "SIMILARITIES",
     "Bandwidth",
@@ -89,10 +98,12 @@ __all__ = [
     "parzen_log_likelihood",
     "path_sharpness",
     "perplexity",
+    "principal_scores",
     "psnr",
     "render_lines",
     "seed_difference",
     "sharpness",
+    "similarities",
     "similarity",
     "spearman",
     "token_accuracy",

@@ -3,8 +3,10 @@
 A row states its invariances, which the tests are generated from, and how it is computed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
+from math import nan
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -20,7 +22,7 @@ Invariance = Literal["orthogonal", "scaling", "shift"]
 DIMENSIONS = 10
 NEIGHBOURS = 10
 _GROUPS = 20
-_LEAST = 2 * _GROUPS
+LEAST_IMAGES = 2 * _GROUPS
 _ALL: frozenset[Invariance] = frozenset({"orthogonal", "scaling", "shift"})
 
 
@@ -35,7 +37,7 @@ class Similarity:
         What either model's latents may go through and leave it as it is: "orthogonal" maps,
         "scaling" of all numbers by one, a "shift" of all images.
     prepare : callable
-        Takes points (n, d) to what is compared.
+        Takes points (n, d) to what of them is compared; the images keep their order.
     compare : callable
         Takes what is prepared of both to the similarity.
     by_pairs : bool
@@ -77,6 +79,37 @@ class SimilarityScore(NamedTuple):
     null_mean: float
 
 
+def principal_scores(points: Any) -> Array:
+    """Give points about their mean, in as few coordinates as there are points.
+
+    Parameters
+    ----------
+    points : array_like of shape (n, ...)
+        Flattened to (n, d).
+
+    Returns
+    -------
+    numpy.ndarray of shape (n, min(n, d)), float64
+        A shift and a rotation of the points, where d is above n; else a shift. No measure of
+        `SIMILARITIES` sees the difference.
+    """
+    found = as_points(points, "points").astype(np.float64)
+    found = found - found[0]  # points that are all the same are exactly zero
+    centred: Array = found - found.mean(axis=0)
+    if centred.shape[1] <= len(centred):
+        return centred
+    left, values, _ = np.linalg.svd(centred, full_matrices=False)
+    scores: Array = left * values
+    return scores
+
+
+class _Prepared(NamedTuple):
+    """What a measure compares of one model."""
+
+    whole: Array
+    without: list[Array]  # each group of images left out
+
+
 def similarity(
     x: Any,
     y: Any,
@@ -112,63 +145,114 @@ def similarity(
         When there is no such measure, the images differ in number or are too few, or a latent is
         not finite.
     """
+    found = similarities([x, y], measure, permutations=permutations, level=level, seed=seed)
+    return found[0, 1]
+
+
+def similarities(
+    latents: Sequence[Any],
+    measure: str = "linear-cka",
+    *,
+    permutations: int = 200,
+    level: float = 0.95,
+    seed: int = 0,
+) -> dict[tuple[int, int], SimilarityScore]:
+    """Compare every two of several models; what is needed of a model is computed once.
+
+    Parameters
+    ----------
+    latents : sequence of array_like of shape (n, ...)
+        Latents of the same images, for each model.
+    measure, permutations, level, seed
+        As for `similarity`.
+
+    Returns
+    -------
+    dict of (int, int) to SimilarityScore
+        By the places of two models, the first before the second.
+
+    Raises
+    ------
+    ValueError
+        As for `similarity`.
+    """
     if measure not in SIMILARITIES:
         raise ValueError(f"measure is {measure!r}, expected one of {', '.join(SIMILARITIES)}")
     row = SIMILARITIES[measure]
-    points = [as_points(values, "latents").astype(np.float64) for values in (x, y)]
-    count = len(points[0])
-    if len(points[1]) != count or count < _LEAST:
+    points = [as_points(values, "latents") for values in latents]
+    counts = [len(each) for each in points]
+    if len(set(counts)) > 1 or min(counts, default=0) < LEAST_IMAGES:
         raise ValueError(
-            f"latents are of {count} and {len(points[1])} images, expected the same {_LEAST} or "
-            "more"
+            f"latents are of {' and '.join(map(str, counts))} images, expected the same "
+            f"{LEAST_IMAGES} or more"
         )
     check_count(permutations, "permutations")
-    one, other = (row.prepare(each) for each in points)
     rng = np.random.default_rng(seed)
-
-    def take(prepared: Array, some: NDArray[np.int64]) -> Array:
-        return prepared[np.ix_(some, some)] if row.by_pairs else prepared[some]
-
+    groups = np.array_split(rng.permutation(counts[0]), _GROUPS)
+    pairings = [rng.permutation(counts[0]) for _ in range(permutations)]
     with np.errstate(invalid="ignore", divide="ignore"):
-        value = row.compare(one, other)
-        groups = np.array_split(rng.permutation(count), _GROUPS)
-        rests = [np.delete(np.arange(count), group) for group in groups]
-        without = [row.compare(take(one, rest), take(other, rest)) for rest in rests]
-        null = np.array(
-            [row.compare(one, take(other, rng.permutation(count))) for _ in range(permutations)]
-        )
+        prepared = [_prepared(row, principal_scores(each), groups) for each in points]
+        return {
+            (i, j): _score(row, prepared[i], prepared[j], pairings, level)
+            for i, j in combinations(range(len(prepared)), 2)
+        }
+
+
+def _prepared(row: Similarity, points: Array, groups: Sequence[NDArray[np.int64]]) -> _Prepared:
+    without = [row.prepare(np.delete(points, group, axis=0)) for group in groups]
+    return _Prepared(row.prepare(points), without)
+
+
+def _score(
+    row: Similarity,
+    one: _Prepared,
+    other: _Prepared,
+    pairings: Sequence[NDArray[np.int64]],
+    level: float,
+) -> SimilarityScore:
+    def paired(order: NDArray[np.int64]) -> Array:
+        return other.whole[np.ix_(order, order)] if row.by_pairs else other.whole[order]
+
+    value = row.compare(one.whole, other.whole)
+    without = [row.compare(*both) for both in zip(one.without, other.without, strict=True)]
+    null = np.array([row.compare(one.whole, paired(order)) for order in pairings])
     reach = float(t.ppf((1 + level) / 2, _GROUPS - 1) * np.std(without) * np.sqrt(_GROUPS - 1))
-    p_value = float((1 + (null >= value).sum()) / (1 + permutations)) if value == value else np.nan
+    p_value = float((1 + (null >= value).sum()) / (1 + len(null))) if value == value else np.nan
     return SimilarityScore(value, value - reach, value + reach, p_value, float(null.mean()))
 
 
 def _linear(points: Array) -> Array:
-    centred = _centred(points)
-    gram: Array = centred @ centred.T
-    return gram
+    return _unit(_without_bias(points @ points.T))
 
 
 def _gaussian(points: Array) -> Array:
     squared = pdist(points, "sqeuclidean")
     apart = squared[squared > 0]
-    if not len(apart):
-        return np.zeros((len(points), len(points)))
-    gram: Array = np.exp(-squareform(squared) / np.median(apart))
-    return gram
+    width = np.median(apart) if len(apart) else 1.0
+    return _unit(_without_bias(np.exp(-squareform(squared) / width)))
 
 
-def _cka(one: Array, other: Array) -> float:
-    own = _hsic(one, one) * _hsic(other, other)
-    return float(_hsic(one, other) / np.sqrt(own)) if own > 0 else float("nan")
+def _without_bias(gram: Array) -> Array:
+    """Centre a kernel so that products estimate HSIC without bias (Song et al., eq. 5).
+
+    The sum of the products of two such matrices is n(n - 3) times that (Székely and Rizzo, Ann.
+    Statist. 42 (2014), U-centring).
+    """
+    n = len(gram)
+    off = gram - np.diag(np.diag(gram))
+    sums = off.sum(axis=0) / (n - 2)
+    centred: Array = off - sums - sums[:, None] + sums.sum() / (n - 1)
+    np.fill_diagonal(centred, 0.0)
+    return centred
 
 
-def _hsic(one: Array, other: Array) -> float:
-    """Estimate the Hilbert-Schmidt independence criterion without bias (Song et al., eq. 5)."""
-    n = len(one)
-    k, m = one - np.diag(np.diag(one)), other - np.diag(np.diag(other))
-    rows, columns = k.sum(axis=0), m.sum(axis=0)
-    value = (k * m).sum() + rows.sum() * columns.sum() / ((n - 1) * (n - 2))
-    return float((value - 2 * rows @ columns / (n - 2)) / (n * (n - 3)))
+def _unit(matrix: Array) -> Array:
+    unit: Array = matrix / np.linalg.norm(matrix)
+    return unit
+
+
+def _product(one: Array, other: Array) -> float:
+    return float(np.vdot(one, other))
 
 
 def _distances(points: Array) -> Array:
@@ -176,49 +260,44 @@ def _distances(points: Array) -> Array:
     return distances
 
 
-def _rank_correlation(one: Array, other: Array) -> float:
-    upper = np.triu_indices(len(one), 1)
-    ranks = [rankdata(each[upper]) for each in (one, other)]
-    return float(np.corrcoef(*ranks)[0, 1])
+def _ranked_distances(points: Array) -> Array:
+    ranks = rankdata(pdist(points))
+    return _unit(squareform(ranks - ranks.mean()))
 
 
-def _centred(points: Array) -> Array:
-    centred: Array = points - points.mean(axis=0)
-    return centred
+def _unit_points(points: Array) -> Array:
+    return _unit(principal_scores(points))
 
 
-def _procrustes(one: Array, other: Array) -> float:
-    a, b = _centred(one), _centred(other)
-    nuclear = np.linalg.svd(a.T @ b, compute_uv=False).sum()
-    return float(nuclear / (np.linalg.norm(a) * np.linalg.norm(b)))
+def _nuclear_norm(one: Array, other: Array) -> float:
+    product = one.T @ other
+    # NaN, where a model does not vary, has no singular values.
+    return (
+        float(np.linalg.svd(product, compute_uv=False).sum()) if np.isfinite(product).all() else nan
+    )
 
 
-def _reduced(points: Array) -> Array:
-    """Turn points of many dimensions into as few as there are images, distances as they are."""
-    centred = _centred(points)
-    if centred.shape[1] <= len(centred):
-        return centred
-    left, values, _ = np.linalg.svd(centred, full_matrices=False)
-    scores: Array = left * values
-    return scores
+def _leading_axes(points: Array) -> Array:
+    axes: Array = np.linalg.svd(principal_scores(points), full_matrices=False)[0][:, :DIMENSIONS]
+    return axes
 
 
-def _subspace(one: Array, other: Array) -> float:
-    bases = [np.linalg.svd(_centred(each), full_matrices=False)[0] for each in (one, other)]
-    kept = min(DIMENSIONS, bases[0].shape[1], bases[1].shape[1])
-    cosines = np.linalg.svd(bases[0][:, :kept].T @ bases[1][:, :kept], compute_uv=False)
-    return float((cosines**2).mean())
+def _shared_directions(one: Array, other: Array) -> float:
+    kept = min(one.shape[1], other.shape[1])
+    return float(((one[:, :kept].T @ other[:, :kept]) ** 2).sum() / kept)
+
+
+def _neighbours(points: Array) -> Array:
+    kept = min(NEIGHBOURS, len(points) - 1)
+    apart = _distances(points)
+    np.fill_diagonal(apart, np.inf)
+    near = np.zeros(apart.shape)
+    np.put_along_axis(near, np.argpartition(apart, kept - 1, axis=1)[:, :kept], 1.0, axis=1)
+    return near
 
 
 def _shared_neighbours(one: Array, other: Array) -> float:
-    kept = min(NEIGHBOURS, len(one) - 1)
-    near = []
-    for distances in (one, other):
-        apart = distances + np.diag(np.full(len(distances), np.inf))
-        mask = np.zeros(apart.shape, dtype=bool)
-        np.put_along_axis(mask, np.argpartition(apart, kept - 1, axis=1)[:, :kept], True, axis=1)
-        near.append(mask)
-    return float((near[0] & near[1]).sum() / (kept * len(one)))
+    return float(np.vdot(one, other) / one.sum())
 
 
 SIMILARITIES: dict[str, Similarity] = {
@@ -228,7 +307,7 @@ SIMILARITIES: dict[str, Similarity] = {
             "linear-cka",
             _ALL,
             _linear,
-            _cka,
+            _product,
             by_pairs=True,
             definition="HSIC(K, L) / √(HSIC(K, K) HSIC(L, L)) of K = XXᵀ, each without bias",
             reference="Kornblith et al., ICML 2019; unbiased as in Nguyen, Raghu and Kornblith, "
@@ -238,7 +317,7 @@ SIMILARITIES: dict[str, Similarity] = {
             "gaussian-cka",
             _ALL,
             _gaussian,
-            _cka,
+            _product,
             by_pairs=True,
             definition="the same of K = exp(-d²/m), m the median of d²",
             reference="Kornblith et al., ICML 2019, section 4",
@@ -246,8 +325,8 @@ SIMILARITIES: dict[str, Similarity] = {
         Similarity(
             "rsa",
             _ALL,
-            _distances,
-            _rank_correlation,
+            _ranked_distances,
+            _product,
             by_pairs=True,
             definition="Spearman's correlation of the distances of all pairs of images",
             reference="Kriegeskorte, Mur and Bandettini, Front. Syst. Neurosci. 2 (2008)",
@@ -255,8 +334,8 @@ SIMILARITIES: dict[str, Similarity] = {
         Similarity(
             "procrustes",
             _ALL,
-            _reduced,
-            _procrustes,
+            _unit_points,
+            _nuclear_norm,
             by_pairs=False,
             definition="‖XᵀY‖_* / (‖X‖ ‖Y‖), both centred: the cosine after the best rotation",
             reference="Schönemann, Psychometrika 31 (1966); Williams et al., NeurIPS 2021",
@@ -264,8 +343,8 @@ SIMILARITIES: dict[str, Similarity] = {
         Similarity(
             "subspace",
             _ALL,
-            _reduced,
-            _subspace,
+            _leading_axes,
+            _shared_directions,
             by_pairs=False,
             definition="mean cos² of the principal angles between the spans, in the space of the "
             "images, of the 10 leading principal components",
@@ -274,7 +353,7 @@ SIMILARITIES: dict[str, Similarity] = {
         Similarity(
             "mutual-neighbours",
             _ALL,
-            _distances,
+            _neighbours,
             _shared_neighbours,
             by_pairs=True,
             definition="share of the 10 nearest images of each that both models have in common",

@@ -123,6 +123,12 @@ class AnalysisSettings(EncodingSettings):
         description="Directions along which the metric is measured, at most, where the latent has "
         "too many numbers for all of them: those in which the clean latents vary most.",
     )
+    similarity_images: int = Field(
+        default=200,
+        ge=40,
+        description="Images on which models are compared with one another, at most, chosen by the "
+        "seed.",
+    )
     tolerances: tuple[float, ...] = Field(
         default=tuple(10.0 ** (-8 + 0.25 * step) for step in range(33)),
         description="Relative tolerances of the rank-against-tolerance curve.",

@@ -15,6 +15,7 @@ NOISE = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
 MODES = ["S1", "S2", "S3"]
 SHARES = [0.90, 0.95, 0.99]
 STATISTICS = ["smallest", "largest", "mean", "chordal"]
+SIMILARITIES = ["linear-cka", "subspace"]
 RULES = ["spectrum", "float32-covariance"]
 # label, recipe, backbone, stochastic, learned
 MODELS = (
@@ -43,6 +44,10 @@ def make_tree(models=3, *, samples=60, noise=NOISE, shape=(64, 7, 7), tsne=True,
         row[0]: _model(row, samples, np.asarray(noise, float), shape, shared, tsne, index)
         for index, row in enumerate(rows)
     }
+    for place, label in enumerate(children):
+        others = [name for name in children if name != label]
+        if others:
+            children[label] = children[label].merge(_similarity(place, others, noise))
     tree = xr.DataTree.from_dict({f"/{label}": data for label, data in children.items()})
     tree.attrs = {
         "provenance": json.dumps(_provenance()),
@@ -101,6 +106,7 @@ def _model(row, samples, noise, shape, shared, tsne, index):
     parts |= _hilbert(rng, views, noise, samples, recipe, vector)
     parts |= _angles(rng, views, noise, recipe, stochastic)
     parts |= _intrinsic(rng, views, noise)
+    parts |= _fixed_angles(np.random.default_rng(index), views, noise, recipe, stochastic)
     if vector or stochastic:
         parts |= _units(rng, noise, 32 if vector else shape[0], stochastic)
     if learned is not None:
@@ -123,7 +129,11 @@ def _model(row, samples, noise, shape, shared, tsne, index):
         "split": np.arange(5),
         "size": _sizes(samples),
         "estimator": ["two-nn", "local-pca"],
+        "subspace_dimension": [1, 2, 5, 10, 20],
+        "subspace": ["1", "2", "5", "10", "20", "share"],
     }
+    if stochastic:
+        coords["second_draw_noise"] = noise[:2]
     if vector or stochastic:
         coords["unit"] = np.arange(32 if vector else shape[0])
     if learned is not None:
@@ -222,7 +232,22 @@ def _ranks(rng, views, noise, samples, shape, recipe):
             np.full(dead.shape, "smooth" if recipe == "vae" else "stratified", dtype=object),
         ),
         "rank_in_doubt": (("view", "noise"), np.full(dead.shape, 0.0)),
+        **_without_tolerance(rank[0].mean(2)),
     }
+
+
+def _without_tolerance(rank):
+    """Ranks below the integers (view, noise, mode)."""
+    found = {"rank_me": (("view", "noise"), 3 * rank[..., 0])}
+    found["rank_me_ci"] = (
+        ("view", "noise", "bound"),
+        np.stack([2 * rank[..., 0], 9 + 2 * rank[..., 0]], -1),
+    )
+    for name, share in (("effective_rank", 0.8), ("stable_rank", 0.3)):
+        found[name] = (("view", "noise", "mode"), share * rank)
+        ends = np.stack([share * rank - 0.1, share * rank + 0.1], -1)
+        found[f"{name}_ci"] = (("view", "noise", "mode", "bound"), ends)
+    return found
 
 
 def _rank_loss(rng, samples, recipe, view, full):
@@ -312,6 +337,29 @@ def _psnr(rng, noise, samples, recipe, learned):
     }
 
 
+def _fixed_angles(rng, views, noise, recipe, stochastic):
+    """Angles that grow with dimension and noise, above those of disjoint clean halves."""
+    rise = {"dae": 20, "vae": 10}.get(recipe, 40) * noise / (noise + 0.12)
+    dimension = np.linspace(0.4, 1, 5)
+    same = rise[:, None] * dimension * np.ones((len(views), 1, 1))
+    null = 25 * dimension * (1 + 0.1 * rng.normal(size=(len(views), 1, 5, 5)))
+    apart = null + 0.5 * same[:, :, None]
+    held = np.array([0.2, 0.35, 0.55, 0.7, 0.8, 0.6]) + 0.02 * rng.normal(size=(len(views), 5, 6))
+    by_dimension = ("view", "noise", "subspace_dimension")
+    found = {
+        "fixed_angle": (by_dimension, same),
+        "fixed_angle_ci": ((*by_dimension, "bound"), np.stack([0.9 * same, 1.1 * same], -1)),
+        "fixed_angle_apart": (("view", "noise", "split", "subspace_dimension"), apart),
+        "fixed_angle_apart_mean": (by_dimension, apart.mean(2)),
+        "held_out_variance": (("view", "split", "subspace"), held),
+        "held_out_variance_mean": (("view", "subspace"), held.mean(1)),
+    }
+    if stochastic:
+        again = np.stack([30 * dimension, 32 * dimension])[: len(noise[:2])]
+        found["fixed_angle_redrawn"] = (("second_draw_noise", "subspace_dimension"), again)
+    return found
+
+
 def _intrinsic(rng, views, noise):
     """A dimension that grows with the noise; the second estimator has a ceiling."""
     two_nn = 8 + 30 * noise * np.ones((len(views), 1)) + 0.3 * rng.normal(size=(len(views), 1))
@@ -325,6 +373,8 @@ def _intrinsic(rng, views, noise):
         ),
         "intrinsic_dimension_half": (("view", "noise"), 0.9 * two_nn),
         "intrinsic_points": (("view", "noise"), np.full(two_nn.shape, 60)),
+        "intrinsic_copies": (("view", "noise"), np.full(two_nn.shape, 3)),
+        "intrinsic_is_local": (("view", "noise"), two_nn < 10),
     }
 
 
@@ -389,6 +439,29 @@ def _examples(noise, shared, recipe, learned):
         "example_input": (dims, noisy.astype("float32")),
         "example_reconstruction": (dims, np.clip(back, 0, 1).astype("float32")),
     }
+
+
+def _similarity(place, others, noise):
+    """Similarities that fall with the number of models between two."""
+    rng = np.random.default_rng(place)
+    levels = np.unique([noise[0], noise[-1]])
+    shape = (len(levels), len(SIMILARITIES), len(others))
+    value = 0.9 - 0.05 * abs(np.arange(len(others)) - place + 0.5) + 0.01 * rng.random(shape)
+    axes = ("similarity_noise", "similarity_measure", "other_model")
+    return xr.Dataset(
+        {
+            "similarity": (axes, value),
+            "similarity_ci": ((*axes, "bound"), np.stack([value - 0.05, value + 0.04], -1)),
+            "similarity_p_value": (axes, np.where(value < 0.8, 0.2, 0.01)),
+            "similarity_by_chance": (axes, np.full(shape, 0.05)),
+        },
+        {
+            "similarity_noise": levels,
+            "similarity_measure": SIMILARITIES,
+            "other_model": others,
+            "similarity_sample": np.arange(20),
+        },
+    )
 
 
 def _tsne_noise(noise):

@@ -127,6 +127,31 @@ def test_what_a_subspace_of_noise_holds_is_not_held_out():
     assert held.max() < 0.02
 
 
+def test_a_share_has_its_own_subspace():
+    x = RNG.normal(size=(24, 9)) * np.geomspace(1, 0.01, 9)
+    found = held_out_variance(x @ x.T, dims=(1, 2), share=0.95, splits=1, seed=5)[0]
+    order = np.random.default_rng(5).permutation(24)
+    first = x[order[:12]] - x[order[:12]].mean(0)
+    energies = np.linalg.svd(first, compute_uv=False) ** 2
+    kept = int((energies.cumsum() / energies.sum() < 0.95).sum()) + 1
+    assert found[2] == held_out_variance(x @ x.T, dims=(1, kept), splits=1, seed=5)[0, 1]
+
+
+def test_matched_angles_of_several_noisy_sets_are_those_of_each():
+    a, b, c = RNG.normal(size=(3, 20, 6))
+    sets = [blocks(a, other) for other in (b, c)]
+    crosses, grams = (np.stack([one[i] for one in sets]) for i in (1, 2))
+    found = matched_angles(a @ a.T, crosses, grams, dims=(1, 3), splits=4)
+    for place, one in enumerate(sets):
+        alone = matched_angles(*one, dims=(1, 3), splits=4)
+        np.testing.assert_allclose(found.noisy[place], alone.noisy)
+        np.testing.assert_allclose(found.same[place], alone.same)
+        np.testing.assert_allclose(found.excess[place], alone.excess)
+    half = np.random.default_rng(0).permutation(20)[:10]
+    expected = angles_by_dimension(*blocks(a[half], b[half]), dims=(1, 3))
+    np.testing.assert_allclose(found.same[0, 0], expected)
+
+
 def test_matched_angles_have_the_same_halves_and_see_what_noise_turns():
     a = RNG.normal(size=(80, 6)) * np.geomspace(1, 0.1, 6)
     same = matched_angles(*blocks(a, a), dims=(1, 2), splits=5)

@@ -22,7 +22,7 @@ def measure(*levels, views=("mean",)):
     latents = torch.stack(levels)
     rng = np.random.default_rng(0)
     halves = torch.from_numpy(rng.permutation(latents.shape[1])[None, : latents.shape[1] // 2])
-    return intrinsic_variables(dict.fromkeys(views, latents), halves, SETTINGS)
+    return intrinsic_variables(dict.fromkeys(views, latents), halves, SETTINGS, "float64")
 
 
 def test_points_of_a_plane_have_its_dimension():
@@ -78,3 +78,24 @@ def test_four_images_are_enough_to_say_something():
     found = measure(on_a_plane(2, 4))
     assert found["intrinsic_dimension"].sel(estimator="local-pca").notnull().all()
     assert found["intrinsic_dimension"].sel(estimator="two-nn").isnull().all()
+
+
+def test_copies_are_counted_and_set_aside():
+    plane = on_a_plane(2, 100).float()
+    again = torch.cat([plane, plane[:30] * (1 + 1e-7)])
+    found, alone = _of_float32(again), _of_float32(plane)
+    assert (found["intrinsic_copies"], found["intrinsic_points"]) == (30, 100)
+    assert alone["intrinsic_copies"] == 0
+    for name in ("intrinsic_dimension", "intrinsic_dimension_ci"):
+        np.testing.assert_allclose(found[name], alone[name], rtol=1e-4)
+
+
+def _of_float32(points):
+    halves = torch.arange(len(points) // 2)[None]
+    found = intrinsic_variables({"mean": [points]}, halves, SETTINGS, "float32")
+    return found.isel(view=0, noise=0)
+
+
+def test_an_interval_that_need_not_cover_is_flagged():
+    found = measure(on_a_plane(1), on_a_plane(12)).isel(view=0)
+    assert found["intrinsic_is_local"].values.tolist() == [True, False]

@@ -8,8 +8,8 @@ from scipy.spatial.distance import pdist
 from scipy.stats import spearmanr
 from sklearn.neighbors import NearestNeighbors
 
-from latentgeo.metrics import SIMILARITIES, similarity
-from latentgeo.metrics.similarity import _hsic
+from latentgeo.metrics import SIMILARITIES, similarities, similarity
+from latentgeo.metrics.similarity import _without_bias
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 12)) * np.geomspace(1, 0.1, 12)
@@ -65,6 +65,12 @@ class TestEveryMeasure:
             widths.append((found.high - found.low) / (2 * 2.093))
         assert 0.6 < np.mean(widths) / np.std(values) < 1.8
 
+    def test_several_models_are_compared_as_two_are(self, measure):
+        third = RNG.normal(size=(60, 3))
+        found = similarities([X, Y, third], measure, permutations=3)
+        assert list(found) == [(0, 1), (0, 2), (1, 2)]
+        assert found[0, 2] == similarity(X, third, measure, permutations=3)
+
     def test_more_dimensions_than_images_are_taken(self, measure):
         wide = RNG.normal(size=(40, 3, 10, 10))
         assert value(wide, 2 * wide, measure) == pytest.approx(1)
@@ -76,7 +82,8 @@ def test_hsic_is_the_mean_over_distinct_quadruples():
     found = [
         k[i, j] * (m[i, j] + m[q, r] - 2 * m[i, q]) for i, j, q, r in permutations(range(6), 4)
     ]
-    assert _hsic(k, m) == pytest.approx(np.mean(found))
+    hsic = (_without_bias(k) * _without_bias(m)).sum() / (6 * 3)
+    assert hsic == pytest.approx(np.mean(found))
 
 
 def test_debiased_cka_of_unrelated_latents_of_many_dimensions_is_near_zero():
@@ -103,7 +110,7 @@ def test_each_is_what_others_compute():
 @pytest.mark.parametrize("measure", ["linear-cka", "gaussian-cka", "rsa", "procrustes"])
 def test_latents_that_do_not_vary_have_no_similarity(measure):
     with np.errstate(all="ignore"):
-        found = similarity(np.ones((50, 3)), X[:50], measure, permutations=3)
+        found = similarity(np.full((50, 3), 0.1), X[:50], measure, permutations=3)
     assert np.isnan(found.value)
     assert np.isnan(found.p_value)
 
