@@ -106,7 +106,7 @@ def analyze(
     place = choose_device(device)
     for model in models.values():
         for shape in (model.parts or {"": model.latent_shape}).values():
-            check_size(shape, len(images), place)
+            check_size(shape, len(images), place, chosen)
     children: dict[str, xr.Dataset] = {}
     for label, model in track(list(models.items()), "analyze", show=progress):
         with processes.shared_folder("latentgeo-") as folder:

@@ -17,7 +17,7 @@ from latentgeo.results.model import ModelResult, models_of
 if TYPE_CHECKING:
     import pandas as pd
 
-_COLUMNS = ("model", "view", "noise", "measure", "statistic", "value", "low", "high")
+_COLUMNS = ("model", "view", "noise", "measure", "statistic", "value", "low", "high", "settled")
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,8 @@ class Analysis:
         -------
         pandas.DataFrame
             Columns model, view, noise, measure, statistic (what else it is read at, as
-            "share=0.95"), value, low and high (ends of the 95 % interval, NaN where there is none).
+            "share=0.95"), value, low and high (ends of the 95 % interval, NaN where there is none),
+            and settled: a word on numbers that depend on how many images there are.
         """
         import pandas as pd
 
@@ -131,4 +132,5 @@ def _rows(model: ModelResult, readout: Readout) -> Iterator[tuple[Any, ...]]:
             one.value,
             one.low,
             one.high,
+            one.settled,
         )
