@@ -115,7 +115,7 @@ def analyze(
     place = choose_device(device)
     for model in models.values():
         for shape in (model.parts or {"": model.latent_shape}).values():
-            check_size(shape, len(images), place)
+            check_size(shape, len(images), place, chosen)
     children: dict[str, xr.Dataset] = {}
     for label, model in track(list(models.items()), "analyze", show=progress):
         with processes.shared_folder("latentgeo-") as folder:
@@ -204,7 +204,7 @@ def analyze_arrays(
     _check_alike({name: one.dataset for name, one in given.items()})
     children = {}
     for name, one in given.items():
-        check_size(one.dataset["mean"].shape[2:], one.dataset.sizes["sample"], place)
+        check_size(one.dataset["mean"].shape[2:], one.dataset.sizes["sample"], place, chosen)
         result = analyze_latents(one.dataset, np.empty(0), chosen, device=place)
         opened = json.dumps({"notes": list(one.notes)})
         children[name] = result.assign_attrs(checkpoint=name, opened=opened)

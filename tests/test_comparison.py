@@ -20,7 +20,7 @@ from latentgeo.models import ModelConfig, build
 from latentgeo.pipeline import analyze, redraw
 from latentgeo.results import write_numbers
 
-SETTINGS = AnalysisSettings(tsne_seeds=(0,), size_fractions=(0.5, 1.0), pullback_images=2)
+SETTINGS = AnalysisSettings(tsne_seeds=(0,), pullback_images=2)
 SHAPE = (1, 28, 28)
 FEW = ("noise_curves", "rank_histograms", "units")
 _EMPTY = json.dumps({"zarr_format": 3, "node_type": "group", "attributes": {}})

@@ -190,7 +190,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 TINY = {"epochs": 1, "train_samples": 64, "batch_size": 32, "progress": False, "device": "cpu"}
-SETTINGS = AnalysisSettings(tsne_seeds=(), size_fractions=(0.5, 1.0), pullback_images=2)
+SETTINGS = AnalysisSettings(tsne_seeds=(), pullback_images=2)
 
 
 @pytest.fixture(scope="module")

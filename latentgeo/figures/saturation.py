@@ -29,6 +29,8 @@ class HilbertDimensionBySizeDisplay(Display):
     ----------
     curves : mapping of str to sequence of Curve
         Dimension against size, keyed by condition (clean, noisy); one curve per model and view.
+    settled : mapping of str to sequence of bool
+        Whether each curve has settled at its end.
     share : float
         Share of the variance that the dimension holds.
 
@@ -38,8 +40,15 @@ class HilbertDimensionBySizeDisplay(Display):
     figure_ : matplotlib.figure.Figure
     """
 
-    def __init__(self, curves: Mapping[str, Sequence[Curve]], *, share: float) -> None:
+    def __init__(
+        self,
+        curves: Mapping[str, Sequence[Curve]],
+        *,
+        settled: Mapping[str, Sequence[bool]],
+        share: float,
+    ) -> None:
         self.curves = curves
+        self.settled = settled
         self.share = share
 
     @classmethod
@@ -70,11 +79,15 @@ class HilbertDimensionBySizeDisplay(Display):
         """
         rows = reading.series(tree, views, "hilbert_dimension_by_size")
         held = float(rows[0].data["share"].sel(share=share, method="nearest"))
-        curves = {
-            condition: [_curve(row, level, held) for row in rows]
-            for condition, level in _modes.conditions(tree, noise).items()
-        }
-        return cls(curves, share=held)
+        levels = _modes.conditions(tree, noise)
+        return cls(
+            {name: [_curve(row, level, held) for row in rows] for name, level in levels.items()},
+            settled={
+                name: [_has_settled(row, level, held) for row in rows]
+                for name, level in levels.items()
+            },
+            share=held,
+        )
 
     def plot(self, axes: Any = None) -> Self:
         """Draw one panel per condition.
@@ -109,8 +122,10 @@ class HilbertDimensionBySizeDisplay(Display):
 
     def _plot_panel(self, ax: Axes, condition: str, curves: Sequence[Curve], top: float) -> None:
         """Draw one condition."""
-        for curve in curves:
+        for curve, settled in zip(curves, self.settled[condition], strict=True):
             curve.draw(ax)
+            if not settled:
+                _open_end(ax, curve)
         ax.axline(
             (1, 0),
             slope=1,
@@ -128,15 +143,27 @@ class HilbertDimensionBySizeDisplay(Display):
         return max(float(np.nanmax(one.high)) for group in self.curves.values() for one in group)
 
 
-def _curve(row: reading.Series, level: float, share: float) -> Curve:
-    """Return the dimension at every size."""
-    value = at_noise(row.data["hilbert_dimension_by_size"].sel(share=share), level)
-    interval = at_noise(row.data["hilbert_dimension_by_size_ci"].sel(share=share), level)
-    return Curve(
-        row.label,
-        row.data["size"].values.astype(np.float64),
-        value.values.astype(np.float64),
-        interval.sel(bound="low").values.astype(np.float64),
-        interval.sel(bound="high").values.astype(np.float64),
-        row.style,
+def _open_end(ax: Axes, curve: Curve) -> None:
+    """Draw the last marker open."""
+    ax.plot(
+        curve.x[-1:],
+        curve.y[-1:],
+        marker=curve.style.marker,
+        markerfacecolor="white",
+        markeredgecolor=curve.style.colour,
+        linestyle="none",
     )
+
+
+def _curve(row: reading.Series, level: float, share: float) -> Curve:
+    """Return the dimension at every size, with the interval at the last."""
+    there = at_noise(row.data.sel(share=share), level)
+    value = there["hilbert_dimension_by_size"].values.astype(np.float64)
+    low, high = value.copy(), value.copy()
+    low[-1], high[-1] = there["hilbert_dimension_ci"].values
+    return Curve(row.label, row.data["size"].values.astype(np.float64), value, low, high, row.style)
+
+
+def _has_settled(row: reading.Series, level: float, share: float) -> bool:
+    there = at_noise(row.data.sel(share=share), level)
+    return str(there["hilbert_dimension_settled"].item()) == "settled"

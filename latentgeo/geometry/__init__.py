@@ -33,9 +33,12 @@ from latentgeo.geometry.intrinsic import (
     two_nn_dimension,
 )
 from latentgeo.geometry.kernels import (
+    LINEAR_KERNELS,
+    SPECTRAL_KERNELS,
     GramDiagnostics,
     IndefiniteKernelWarning,
     Nystroem,
+    feature_count,
     feature_map,
     gram_diagnostics,
     is_positive_definite,
@@ -69,7 +72,13 @@ from latentgeo.geometry.resampling import (
     held_out_variance,
     matched_angles,
 )
-from latentgeo.geometry.settling import Settling, angle_settling, dimension_settling, settling
+from latentgeo.geometry.settling import (
+    Settling,
+    angle_settling,
+    dimension_settling,
+    settled_word,
+    settling,
+)
 from latentgeo.geometry.strata import (
     Stratification,
     product_stratum_dimension,
@@ -102,7 +111,9 @@ _LAZY = {
 }
 
 __all__ = [
+    "LINEAR_KERNELS",
     "METRICS",
+    "SPECTRAL_KERNELS",
     "AngleStatistics",
     "AngleTest",
     "BuresWassersteinMetric",
@@ -138,6 +149,7 @@ __all__ = [
     "disjoint_angles",
     "distance",
     "effective_rank",
+    "feature_count",
     "feature_map",
     "fixed_rank_product",
     "frechet_mean",
@@ -168,6 +180,7 @@ __all__ = [
     "require_spectrum",
     "rkhs_principal_angles",
     "rounding_floor",
+    "settled_word",
     "settling",
     "singular_values",
     "small_eigenvalue_share",

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import accumulate, pairwise
+from math import inf
 from typing import Any, NamedTuple, Self, get_args
 
 import numpy as np
@@ -34,6 +35,8 @@ from latentgeo.geometry.unfolding import centre, centring_floor
 
 LINEAR_KERNELS = tuple(name for name, row in METRICS.items() if row.is_flat)
 """Kernels that are inner products of explicit features, by the name of their metric."""
+SPECTRAL_KERNELS = tuple(n for n, row in METRICS.items() if isinstance(row.computed, Spectral))
+"""Linear kernels whose features are functions of the eigenvalues."""
 RADIAL_KERNELS = ("gaussian", "laplacian")
 _FEATURES_WAY_OUT = (
     "take a Gram matrix, which is made in tiles, use Nystroem features of fewer columns, or work "
@@ -218,6 +221,30 @@ def feature_map(
     return found
 
 
+def feature_count(kernel: str, rows: int) -> float:
+    """Count the explicit features of a kernel for a matrix of so many rows.
+
+    Parameters
+    ----------
+    kernel : str
+        As for `kernel`.
+    rows : int
+        Of each matrix.
+
+    Returns
+    -------
+    float
+        Infinite for radial kernels, which have none.
+
+    Raises
+    ------
+    ValueError
+        If there is no such kernel.
+    """
+    _check_kernel(kernel)
+    return float(_flat(kernel).width(rows)) if kernel in LINEAR_KERNELS else inf
+
+
 def trace_normalised(x: A, form: Form = "matrix") -> tuple[A, A]:
     """Scale matrices to trace 1, and return their traces apart.
 
@@ -299,12 +326,10 @@ def small_eigenvalue_share(
     ValueError
         If the kernel has no such features, or as for `latentgeo.geometry.distance`.
     """
-    computed = statement(kernel).computed
-    if not isinstance(computed, Spectral):
-        known = ", ".join(n for n, row in METRICS.items() if isinstance(row.computed, Spectral))
-        raise ValueError(  # noqa: TRY004 - a string is right, this one has none
-            f"kernel is {kernel!r}; features by eigenvalue are there for {known}"
-        )
+    if kernel not in SPECTRAL_KERNELS:
+        known = ", ".join(SPECTRAL_KERNELS)
+        raise ValueError(f"kernel is {kernel!r}; features by eigenvalue are there for {known}")
+    computed = _flat(kernel)
     options = Options(form, log_weight, ridge, source_dtype, budget)
     factors, _, _ = enter_sets(x, None, kernel, options, copies=2)
     small = factors.values < check_weight(below, "below") * factors.values[:, :1]

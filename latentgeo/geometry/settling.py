@@ -1,6 +1,7 @@
 """Whether a number has settled at this sample size, and intervals that name what they are of."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from math import hypot, nan
 from typing import Any, Literal, NamedTuple
 
@@ -13,7 +14,7 @@ from torch import Tensor
 from latentgeo.geometry._arrays import enter
 from latentgeo.geometry._checks import check_count, check_gram, check_shares
 from latentgeo.geometry.angles import angle_statistics, rkhs_principal_angles
-from latentgeo.geometry.hilbert import continuous_dimension, spectrum_of_gram
+from latentgeo.geometry.hilbert import SHARES, continuous_dimension, spectrum_of_gram
 
 Word = Literal["settled", "still rising", "still falling", "bounded by n"]
 Statistic = Callable[[npt.NDArray[np.int64]], float]
@@ -29,14 +30,15 @@ class Settling(NamedTuple):
     Attributes
     ----------
     sizes : tuple of three int
-        n/4, n/2 and n.
+        n/4, n/2 and n; where only m of all n samples can be followed, m/4, m/2 and n.
     values : tuple of three float
         The number at each, the first two averaged over subsamples.
     low, high : float
         Ends of the interval of what samples of *this size* have on average.
     extrapolated : float
         2 v(n) − v(n/2), an estimate of the *population's* number whose bias falls faster than
-        1/n; NaN where the number has not settled, for nothing justifies it there.
+        1/n, or its like at other sizes; NaN where the number has not settled, for nothing
+        justifies it there.
     population_low, population_high : float
         Ends of the interval of the population's number, which allows half of the step from n/2 to
         n for the bias that is left, so that it mostly holds more than its level; NaN where the
@@ -65,6 +67,7 @@ def settling(
     groups: int = 20,
     level: float = 0.95,
     seed: int = 0,
+    whole: tuple[int, float] | None = None,
 ) -> Settling:
     """Follow a statistic from a quarter of the sample to all of it.
 
@@ -78,7 +81,7 @@ def settling(
         Takes the places of some images, distinct integers below ``samples``, to a number that
         changes smoothly with the images: not to an integer.
     samples : int
-        n, the number of images; at least 8, and two for each group.
+        n, the number of images; at least 4, and one for each group.
     bound : float, optional
         The most that the statistic can be at n. Where it is above half of that it is bounded by n.
     tolerance : float
@@ -89,6 +92,9 @@ def settling(
         Coverage of the intervals.
     seed : int
         Draws the subsamples.
+    whole : tuple of int and float, optional
+        The number of all images, and the statistic of them, where ``samples`` of them stand for the
+        rest: spreads shrink with the root of the number.
 
     Returns
     -------
@@ -105,24 +111,25 @@ def settling(
     extrapolation, M. H. Quenouille, "Notes on bias in estimation", Biometrika 43 (1956).
     """
     check_count(groups, "groups", 2)
-    check_count(samples, "samples", max(8, 2 * groups))
+    check_count(samples, "samples", max(4, groups))
     check_shares([level, tolerance])
     rng = np.random.default_rng(seed)
     half, quarter = samples // 2, samples // 4
-    value = float(statistic(np.arange(samples)))
+    count, value = whole or (samples, float(statistic(np.arange(samples))))
     orders = [rng.permutation(samples) for _ in range(_HALVES // 2)]
     halves = [statistic(part) for o in orders for part in (o[:half], o[half : 2 * half])]
     quarters = [statistic(part) for part in np.array_split(orders[0], 4)]
     parts = np.array_split(rng.permutation(samples), groups)
     without = [statistic(np.delete(np.arange(samples), part)) for part in parts]
-    error = float(np.std(without) * np.sqrt(groups - 1))
+    error = float(np.std(without) * np.sqrt((groups - 1) * samples / count))
     reach = float(t.ppf((1 + level) / 2, groups - 1)) * error
     before = float(np.mean(halves))
-    word = _word(value, before, bound, tolerance)
-    better = 2 * value - before if word == "settled" else nan
-    farther = hypot(_EXTRAPOLATED * reach, (value - before) / 2)
+    word = settled_word(value, before, bound=bound, tolerance=tolerance)
+    step = (value - before) * half / (count - half)
+    better = value + step if word == "settled" else nan
+    farther = hypot(_EXTRAPOLATED * reach, step / 2)
     return Settling(
-        (quarter, half, samples),
+        (quarter, half, count),
         (float(np.mean(quarters)), before, value),
         value - reach,
         value + reach,
@@ -133,26 +140,67 @@ def settling(
     )
 
 
+def settled_word(
+    value: float,
+    before: float,
+    *,
+    bound: float | None = None,
+    tolerance: float = 0.05,
+    least: float = 0.0,
+) -> Word:
+    """Say in one word whether a number has settled.
+
+    Parameters
+    ----------
+    value, before : float
+        At n, and at n/2 or less.
+    bound : float, optional
+        The most that it can be at n.
+    tolerance : float
+        Relative change up to which it has settled.
+    least : float
+        Change up to which it has settled in any case, in the unit of the number.
+
+    Returns
+    -------
+    str
+        One of ``Word``.
+    """
+    if bound is not None and value > bound / 2:
+        return "bounded by n"
+    if abs(value - before) <= max(tolerance * abs(value), least):
+        return "settled"
+    return "still rising" if value > before else "still falling"
+
+
 def dimension_settling(
-    gram: Any, share: float = 0.95, *, centred: bool = True, **options: Any
-) -> Settling:
+    gram: Any,
+    shares: Sequence[float] = SHARES,
+    *,
+    centred: bool = True,
+    whole: tuple[int, Sequence[float]] | None = None,
+    **options: Any,
+) -> list[Settling]:
     """Follow the Hilbert dimension, interpolated between integers.
 
     Parameters
     ----------
     gram : array or tensor, shape (n, n)
-        Gram matrix of the whole sample.
-    share : float
-        Share of the energy, in (0, 1].
+        Gram matrix of the whole sample, or of some of it.
+    shares : sequence of float
+        Shares of the energy, in (0, 1].
     centred : bool
         Centre each subsample in feature space first.
+    whole : tuple of int and sequence of float, optional
+        The number of all samples, and the dimension of them at each share, where the Gram matrix
+        is of some.
     **options
         ``tolerance``, ``groups``, ``level`` and ``seed`` of `settling`.
 
     Returns
     -------
-    Settling
-        The integer that `gram_dimension` counts is the next one above each value.
+    list of Settling
+        At each share. The integer that `gram_dimension` counts is the next one above each value.
 
     Raises
     ------
@@ -161,12 +209,30 @@ def dimension_settling(
     """
     inside, _ = enter(gram)
     check_gram(inside)
-    check_shares([share])
+    check_shares(shares)
+    spectra: dict[bytes, Tensor] = {}
 
-    def statistic(some: npt.NDArray[np.int64]) -> float:
-        return float(continuous_dimension(spectrum_of_gram(_block(inside, some), centred), share))
+    def spectrum(some: npt.NDArray[np.int64]) -> Tensor:
+        name = some.tobytes()
+        if name not in spectra:  # the same subsamples serve every share
+            spectra[name] = spectrum_of_gram(_block(inside, some), centred)
+        return spectra[name]
 
-    return settling(statistic, len(inside), bound=len(inside) - 1.0, **options)
+    count, found = whole or (len(inside), None)
+
+    def dimension(some: npt.NDArray[np.int64], share: float) -> float:
+        return float(continuous_dimension(spectrum(some), share))
+
+    return [
+        settling(
+            partial(dimension, share=share),
+            len(inside),
+            bound=count - 1.0,
+            whole=None if found is None else (count, found[at]),
+            **options,
+        )
+        for at, share in enumerate(shares)
+    ]
 
 
 def angle_settling(
@@ -212,11 +278,3 @@ def angle_settling(
 def _block(gram: Tensor, some: npt.NDArray[np.int64]) -> Tensor:
     index = torch.from_numpy(some).to(gram.device)
     return gram[index[:, None], index]
-
-
-def _word(value: float, before: float, bound: float | None, tolerance: float) -> Word:
-    if bound is not None and value > bound / 2:
-        return "bounded by n"
-    if abs(value - before) <= tolerance * abs(value):
-        return "settled"
-    return "still rising" if value > before else "still falling"

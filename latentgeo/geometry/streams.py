@@ -6,6 +6,7 @@ matrix of their coordinates. It is the only large thing in memory, and solved wh
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import accumulate
+from math import isinf
 from typing import NamedTuple
 
 import torch
@@ -19,6 +20,10 @@ from latentgeo.geometry.angles import angles_of_bases
 from latentgeo.geometry.hilbert import SHARES, dimension_of_energies, leading_count
 
 
+def _inner(left: Tensor, right: Tensor) -> Tensor:
+    return left @ right.mT
+
+
 class PointStream(NamedTuple):
     """Points that can be read again and again, a block at a time.
 
@@ -26,21 +31,24 @@ class PointStream(NamedTuple):
     ----------
     samples : int
         Number of points n.
-    width : int
-        Coordinates p of each.
+    width : float
+        Coordinates p of each; infinite where a kernel compares them.
     step : int
         Points of a block.
     read : callable
-        Takes a slice and gives the points, a tensor (b, p), float64.
+        Takes a slice and gives the points, a tensor (b, p), float64; of a kernel, what it compares.
     device : torch.device
         Where they lie.
+    product : callable
+        Takes two blocks and gives the inner products of all pairs.
     """
 
     samples: int
-    width: int
+    width: float
     step: int
     read: Callable[[slice], Tensor]
     device: torch.device = torch.device("cpu")
+    product: Callable[[Tensor, Tensor], Tensor] = _inner
 
     def blocks(self) -> Iterator[slice]:
         """Cut the points into blocks."""
@@ -99,7 +107,8 @@ def stream_spectra(
         read once where n ≥ p, in time O(n p²). Otherwise each pair of blocks is read, and for axes
         all once more, in time O(n² p).
     share : float, optional
-        Share of the centred energy that the axes hold, in (0, 1]; without it there are no axes.
+        Share of the centred energy that the axes hold, in (0, 1]; without it there are no axes,
+        and of a kernel there are none.
     grams : mapping of str to torch.Tensor of shape (n, n), optional
         What `stream_gram` gives for each part, where it is there already: used where n < p.
 
@@ -129,6 +138,8 @@ def stream_spectra(
     if len(samples) != 1:
         raise ValueError(f"parts have {sorted(samples)} points; expected the same points in each")
     width = sum(part.width for part in parts.values())
+    if share is not None and isinf(width):
+        raise ValueError(f"share is {share}; without coordinates there are no axes, leave it out")
     require_spectrum(min(samples), width, next(iter(parts.values())).device)
     if min(samples) < width:
         return _by_grams(parts, share, grams or {})
@@ -165,7 +176,7 @@ def stream_gram(first: PointStream, second: PointStream | None = None) -> Tensor
     for rows in first.blocks():
         left = _block(first, rows)
         for columns in second.blocks():
-            matrix[rows, columns] = left @ _block(second, columns).mT
+            matrix[rows, columns] = first.product(left, _block(second, columns))
     return matrix
 
 
@@ -190,15 +201,15 @@ def axes_angles(first: Tensor, second: Tensor) -> Tensor:
     return angles_of_bases(first[None], next(ranks), second[None], next(ranks))[0]
 
 
-def require_spectrum(samples: int, width: int, device: torch.device) -> None:
+def require_spectrum(samples: int, width: float, device: torch.device) -> None:
     """Refuse, before any work, what `stream_spectra` cannot hold on a device.
 
     Parameters
     ----------
     samples : int
         Number of points.
-    width : int
-        Coordinates of each.
+    width : float
+        Coordinates of each; infinite where a kernel compares them.
     device : torch.device
         The device.
 
@@ -228,7 +239,7 @@ def _add_gram(matrix: Tensor, points: PointStream) -> Tensor:
         for columns in points.blocks():
             if columns.start >= rows.start:
                 right = left if columns == rows else _block(points, columns)
-                matrix[rows, columns].addmm_(left, right.mT)
+                matrix[rows, columns] += points.product(left, right)
     return mirror(matrix)
 
 
@@ -239,9 +250,9 @@ def _by_scatter(parts: Mapping[str, PointStream], share: float | None) -> Stream
     whole = _of_scatter(matrix, mean, samples, share)
     if len(parts) == 1:
         return StreamSpectra(dict.fromkeys(parts, whole._replace(axes=None)), whole)
-    ends = list(accumulate(part.width for part in parts.values()))
+    ends = list(accumulate(int(part.width) for part in parts.values()))
     places = {
-        name: slice(end - part.width, end)
+        name: slice(end - int(part.width), end)
         for (name, part), end in zip(parts.items(), ends, strict=True)
     }
     largest = max(parts, key=lambda name: parts[name].width)
@@ -257,7 +268,7 @@ def _by_scatter(parts: Mapping[str, PointStream], share: float | None) -> Stream
 
 def _scatter(parts: Sequence[PointStream]) -> tuple[Tensor, Tensor]:
     """Sum the products of the coordinates of all parts, and give their means."""
-    width = sum(part.width for part in parts)
+    width = sum(int(part.width) for part in parts)
     total = torch.zeros(width, dtype=torch.float64, device=parts[0].device)
     matrix = total.new_zeros(width, width)
     for some in parts[0].blocks():
@@ -342,8 +353,8 @@ def _axes_of_gram(
 
 def _in_coordinates(points: PointStream, coefficients: Tensor) -> Tensor:
     """Turn combinations (n, d) of the centred points into axes (p, d)."""
-    axes = coefficients.new_zeros(points.width, coefficients.shape[1])
-    total = coefficients.new_zeros(points.width)
+    axes = coefficients.new_zeros(int(points.width), coefficients.shape[1])
+    total = coefficients.new_zeros(int(points.width))
     for some in points.blocks():
         block = _block(points, some)
         total += block.sum(0)

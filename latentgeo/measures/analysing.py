@@ -12,6 +12,7 @@ from latentgeo.datasets import ImageDataset
 from latentgeo.errors import InputError
 from latentgeo.latents import Sweep
 from latentgeo.measures.encoding import Encoding
+from latentgeo.measures.latents import kernel_words
 from latentgeo.measures.table import measure_all
 from latentgeo.measures.verdict import verdict
 from latentgeo.models import Autoencoder
@@ -103,7 +104,7 @@ def _attributes(encoding: Encoding) -> dict[str, Any]:
         "latent_kind": "tensor" if tensors else "vector",
         "latent_shape": list(encoding.latents["mean"].shape[2:]),
         "rank_rule": "spectrum" if tensors else "none",
-        "kernel": "pseudo-log" if tensors else "linear",
+        "kernel": kernel_words(encoding.readers["mean"].shape, encoding.settings),
         "settings": encoding.settings.model_dump_json(),
         "provenance": attrs["provenance"],
         "weights_sha256": json.loads(attrs["provenance"])["weights_sha256"],

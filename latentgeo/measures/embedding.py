@@ -1,8 +1,9 @@
 """The latents as points of a Hilbert space: Gram matrices, spectra, angles."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from itertools import combinations_with_replacement
+from math import isfinite
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +22,14 @@ from latentgeo.geometry import (
     stream_gram,
     stream_spectra,
 )
-from latentgeo.measures.latents import SHARES, LatentReader, feature_width, point_streams
+from latentgeo.geometry.hilbert import continuous_dimension
+from latentgeo.measures.latents import (
+    SHARES,
+    LatentReader,
+    feature_width,
+    point_streams,
+    small_shares,
+)
 from latentgeo.settings import AnalysisSettings
 
 CENTRINGS = ("centred", "uncentred")
@@ -48,7 +56,9 @@ class _Level(NamedTuple):
     within: Tensor  # (m, m), its Gram matrix
     cross: Tensor  # (m, m), with the clean latents as rows
     dimension: Tensor  # (part, share, centring)
-    angles: Tensor  # (1, angle), degrees; no angle where they are not those of all images
+    interpolated: Tensor  # (share,)
+    small: Tensor  # (part,)
+    angles: Tensor = torch.empty(1, 0)  # degrees; none where they are not those of all images
 
 
 class Embedding(NamedTuple):
@@ -60,6 +70,11 @@ class Embedding(NamedTuple):
         The modes and their product.
     dimension : torch.Tensor of shape (noise, part, share, centring)
         Dimensions of all images.
+    interpolated : torch.Tensor of shape (noise, share)
+        That of the product, centred, between integers.
+    small : torch.Tensor of shape (noise, part)
+        Share of the compared images' variance that eigenvalues next to the noise floor make; NaN
+        where features are no functions of eigenvalues.
     angles : torch.Tensor of shape (noise, angle)
         Degrees, ascending, between the clean subspace and that of each level.
     angle_images : int
@@ -70,6 +85,8 @@ class Embedding(NamedTuple):
 
     parts: tuple[str, ...]
     dimension: Tensor
+    interpolated: Tensor
+    small: Tensor
     angles: Tensor
     angle_images: int
     grams: Grams
@@ -89,7 +106,7 @@ def embed(
     source_dtype : str
         What the latents were computed in.
     settings : AnalysisSettings
-        Weight of the logarithm, share and order of the angles.
+        The kernel, share and order of the angles.
 
     Returns
     -------
@@ -98,9 +115,13 @@ def embed(
     """
     some = reader.take(compared)
     all_compared = some is reader
-    of_all = not all_compared and _order(reader) <= settings.angle_order
+    width = feature_width(reader.shape, settings)
+    # Without features the axes of all images are not to be had.
+    of_all = (
+        not all_compared and isfinite(width) and min(reader.samples, width) <= settings.angle_order
+    )
 
-    def look(level: int) -> tuple[dict[str, PointStream], Tensor, StreamSpectra]:
+    def look(level: int) -> tuple[dict[str, PointStream], _Level, StreamSpectra]:
         streams = point_streams(reader, level, source_dtype, settings)
         few = streams if all_compared else point_streams(some, level, source_dtype, settings)
         grams = _mode_grams(few)
@@ -109,27 +130,35 @@ def embed(
             share=settings.angle_share if of_all else None,
             grams=grams if all_compared else None,
         )
-        return few, _sum(grams), found
+        small = _small(small_shares(some, level, source_dtype, settings), grams)
+        seen = _Level(
+            _sum(grams), torch.empty(0), _all_dimensions(found), _interpolated(found), small
+        )
+        return few, seen, found
 
     clean, own, at_origin = look(0)
     origin = at_origin.whole.axes
 
     def compare(level: int) -> _Level:
-        few, within, found = look(level)
+        few, seen, found = look(level)
         cross = _sum(_mode_grams(clean, few))
-        return _Level(within, cross, _all_dimensions(found), _degrees_between(origin, found))
+        return seen._replace(cross=cross, angles=_degrees_between(origin, found))
 
     # The clean level is looked at by every process, for the others are compared with it.
     noisy = processes.do_all(
         [partial(compare, level) for level in range(1, reader.levels)],
         at_once=reader.levels_at_once,
     )
-    angles = [_degrees_between(origin, at_origin), *(level.angles for level in noisy)]
-    grams = _stacked([own, *(level.within for level in noisy)], [level.cross for level in noisy])
+    levels = [own._replace(angles=_degrees_between(origin, at_origin)), *noisy]
+    grams = _stacked([one.within for one in levels], [one.cross for one in noisy])
     return Embedding(
         tuple(_named(at_origin)),
-        torch.stack([_all_dimensions(at_origin), *(level.dimension for level in noisy)]),
-        torch.cat(padded(angles)) if of_all else angles_of(grams, settings.angle_share),
+        torch.stack([one.dimension for one in levels]),
+        torch.stack([one.interpolated for one in levels]),
+        torch.stack([one.small for one in levels]),
+        torch.cat(padded([one.angles for one in levels]))
+        if of_all
+        else angles_of(grams, settings.angle_share),
         reader.samples if of_all else some.samples,
         grams,
     )
@@ -165,7 +194,7 @@ def gram_over_levels(
     source_dtype : str
         What the latents were computed in.
     settings : AnalysisSettings
-        Weight of the logarithm.
+        The kernel.
 
     Returns
     -------
@@ -190,11 +219,6 @@ def draw_halves(samples: int, settings: AnalysisSettings) -> Tensor:
     rng = np.random.default_rng(settings.seed)
     drawn = [rng.permutation(samples)[: samples // 2] for _ in range(settings.halves)]
     return torch.from_numpy(np.stack(drawn))
-
-
-def _order(reader: LatentReader) -> int:
-    """Return the order of the eigenproblem of all images, and so the most axes there can be."""
-    return min(reader.samples, feature_width(reader.shape))
 
 
 def _degrees_between(clean: Tensor | None, found: StreamSpectra) -> Tensor:
@@ -236,6 +260,25 @@ def _dimensions(found: StreamSpectrum) -> Tensor:
     """Return the dimensions (share, centring)."""
     both = [found.dimension(SHARES, centred=centring == "centred") for centring in CENTRINGS]
     return torch.stack(both, dim=-1).cpu()
+
+
+def _interpolated(found: StreamSpectra) -> Tensor:
+    energies = found.whole.centred
+    return torch.stack([continuous_dimension(energies, share) for share in SHARES]).cpu()
+
+
+def _small(shares: Mapping[str, float], grams: Mapping[str, Tensor]) -> Tensor:
+    """Return the share of each mode, and of the product whose variance is the sum of theirs."""
+    if not shares:
+        return torch.full((len(_with_product(grams)),), torch.nan, dtype=torch.float64)
+    each = torch.tensor([shares[mode] for mode in grams], dtype=torch.float64)
+    variance = torch.stack([gram.trace() - gram.mean(-1).sum() for gram in grams.values()]).cpu()
+    product = (each.nan_to_num() * variance).sum() / variance.sum()
+    return torch.cat([each, product[None]])
+
+
+def _with_product(names: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys([*names, "product"]))
 
 
 def _stacked(within: Sequence[Tensor], cross: Sequence[Tensor]) -> Grams:

@@ -6,51 +6,65 @@ from typing import Any
 import numpy as np
 import torch
 import xarray as xr
-from numpy.typing import NDArray
 from torch import Tensor
 
-from latentgeo.geometry import dimension_by_size, gram_dimension
+from latentgeo.geometry import Settling, dimension_settling
 from latentgeo.measures.embedding import CENTRINGS, Embedding
 from latentgeo.measures.encoding import Encoding
-from latentgeo.measures.latents import SHARES
-from latentgeo.measures.measure import FigureRow, Measure, Metric, Statement, by_level, on_both
-from latentgeo.metrics import jackknife_interval
+from latentgeo.measures.latents import MODES, SHARES, SMALL, kernel_used, mode_traces
+from latentgeo.measures.measure import (
+    FigureRow,
+    Measure,
+    Metric,
+    Statement,
+    both,
+    by_level,
+    on_both,
+)
+from latentgeo.metrics import bootstrap_mean
 from latentgeo.results import (
     Column,
     ModelResult,
     Omission,
     Readout,
     Table,
+    plain,
     table_of,
     with_omissions,
 )
-from latentgeo.settings import AnalysisSettings
+from latentgeo.results.words import NONE, with_interval
 
-_SUBSAMPLES = 5
+_GROUPS = 20
+_DOMINATES = 0.5
+_SIZES = ("At a quarter of the images", "At half", "At all")
 DIMENSION = Readout(
     "hilbert_dimension",
     "hilbert_dimension",
     "hilbert_dimension_ci",
+    of="at this n",
+    settled="hilbert_dimension_settled",
+    bounded="\N{GREATER-THAN OR EQUAL TO} ",
     at={"part": "product", "centring": "centred", "share": 0.95},
 )
+SCALE = Readout("latent_scale", "covariance_trace", "covariance_trace_ci", at={"mode": "S3"})
 _NO_KERNEL = Omission(
-    "the pseudo-log kernel",
-    "it compares covariances of unfoldings; dimension and angles of a vector use the numbers "
+    "kernels of covariances",
+    "they compare covariances of unfoldings; dimension and angles of a vector use the numbers "
     "themselves (a linear kernel)",
 )
 
 
 def compute(encoding: Encoding) -> xr.Dataset:
-    """Compute the dimensions of the embedded latents at every level."""
-    found = dimension_variables(
-        encoding.embeddings, encoding.samples, encoding.halves, encoding.settings
-    )
-    return with_omissions(found, [] if encoding.tensors else [_NO_KERNEL])
+    """Compute the dimensions of the embedded latents at every level, and what the kernel sees."""
+    found = dimension_variables(encoding.embeddings, encoding.samples, encoding.settings.seed)
+    if not encoding.tensors:
+        return with_omissions(found, [_NO_KERNEL])
+    if kernel_used(encoding.readers["mean"].shape, encoding.settings) == "linear":
+        return found
+    return found.merge(_scales(encoding))
 
 
-def dimension_variables(
-    embeddings: Sequence[Embedding], samples: int, halves: Tensor, settings: AnalysisSettings
-) -> xr.Dataset:
+def dimension_variables(embeddings: Sequence[Embedding], samples: int, seed: int) -> xr.Dataset:
     """Count the dimensions that hold 90, 95 and 99 % of the energy of the embedded latents.
 
     Parameters
@@ -59,110 +73,167 @@ def dimension_variables(
         From `embed`.
     samples : int
         Number of all images.
-    halves : torch.Tensor of shape (k, m // 2)
-        Halves of the compared images behind the intervals (`draw_halves`).
-    settings : AnalysisSettings
-        Sample sizes of the curve.
+    seed : int
+        Draws the subsamples.
 
     Returns
     -------
     xarray.Dataset
-        `hilbert_dimension`, `hilbert_dimension_by_size` and their intervals. The interval is
-        cut to what is possible: from 1 to one less than the number of images. Where not all
-        images are compared, the curve ends with the dimension of all.
+        `hilbert_dimension`; `hilbert_dimension_ci`, what samples of this size have on average, cut
+        to what is possible; `hilbert_dimension_by_size`, between integers, at a quarter and half of
+        the compared images and at all images; `hilbert_dimension_settled`, the word on it;
+        `hilbert_dimension_population` with its interval, NaN where it has not settled; and
+        `small_eigenvalue_share`.
     """
     parts = embeddings[0].parts
     dimension = torch.stack([view.dimension for view in embeddings])
-    products = torch.stack([view.grams.within for view in embeddings])
-    whole = dimension[:, :, parts.index("product"), :, CENTRINGS.index("centred")]
-    halved = _dimensions_of_subsets(products, halves).movedim(-2, -1)
-    low, high = jackknife_interval(whole.numpy(), halved.numpy())
-    interval = np.stack([low, high], axis=-1).clip(1, max(samples - 1, 1))
-    compared = products.shape[-1]
-    sizes = sorted({max(2, round(compared * fraction)) for fraction in settings.size_fractions})
-    mean, band = _by_size(products, sizes, settings)
-    if compared < samples:
-        last = whole.double().numpy()[:, :, None]
-        sizes = [*sizes, samples]
-        mean = np.concatenate([mean, last], axis=2)
-        band = np.concatenate([band, np.stack([last, last], axis=-1)], axis=2)
+    followed = [
+        [_follow(gram, at_all, samples, seed) for gram, at_all in _levels(view)]
+        for view in embeddings
+    ]
+
+    def of_each(*names: str) -> Any:
+        values = [
+            [[[getattr(one, name) for name in names] for one in level] for level in view]
+            for view in followed
+        ]
+        return np.array(values)
+
+    most = max(samples - 1, 1)
+    ends = np.ceil(of_each("low", "high").clip(1, most))
+    words = of_each("word")[..., 0].astype(object)
+    by_share = ("view", "noise", "share")
     return xr.Dataset(
         {
             "hilbert_dimension": (
                 ("view", "noise", "part", "share", "centring"),
                 dimension.numpy(),
             ),
-            "hilbert_dimension_ci": (("view", "noise", "share", "bound"), interval),
-            "hilbert_dimension_by_size": (("view", "noise", "size", "share"), mean),
-            "hilbert_dimension_by_size_ci": (("view", "noise", "size", "share", "bound"), band),
+            "hilbert_dimension_ci": ((*by_share, "bound"), ends),
+            "hilbert_dimension_settled": (by_share, words),
+            "hilbert_dimension_by_size": (
+                (*by_share, "size"),
+                of_each("values")[..., 0, :],
+            ),
+            "hilbert_dimension_population": (by_share, of_each("extrapolated")[..., 0]),
+            "hilbert_dimension_population_ci": (
+                (*by_share, "bound"),
+                of_each("population_low", "population_high"),
+            ),
+            "small_eigenvalue_share": (
+                ("view", "noise", "part"),
+                torch.stack([view.small for view in embeddings]).numpy(),
+            ),
         },
         coords={
             "part": list(parts),
             "share": list(SHARES),
             "centring": list(CENTRINGS),
-            "size": sizes,
+            "size": list(followed[0][0][0].sizes),
             "bound": ["low", "high"],
         },
     )
 
 
-def _dimensions_of_subsets(gram: Tensor, subsets: Tensor) -> Tensor:
-    """Return centred dimensions (..., k, share) of subsets (k, m) of Gram matrices (..., n, n)."""
-    # One subset at a time: all of them together would need k times the memory.
-    return torch.stack(
-        [
-            gram_dimension(gram[..., subset[:, None], subset], SHARES, centred=True)
-            for subset in subsets
-        ],
-        dim=-2,
-    )
+def _levels(view: Embedding) -> list[tuple[Tensor, Tensor]]:
+    return list(zip(view.grams.within, view.interpolated, strict=True))
 
 
-def _by_size(
-    products: Tensor, sizes: list[int], settings: AnalysisSettings
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Follow the dimension over growing samples: mean, and 95 % band over subsamples."""
-    curves = [
-        [
-            dimension_by_size(gram, sizes, SHARES, resamples=_SUBSAMPLES, seed=settings.seed)
-            for gram in view
-        ]
-        for view in products
+def _follow(gram: Tensor, at_all: Tensor, samples: int, seed: int) -> list[Settling]:
+    """Follow the dimension at each share, from some of the compared images to all images."""
+    whole = samples, at_all.tolist()
+    groups = min(_GROUPS, len(gram))
+    return dimension_settling(gram, SHARES, whole=whole, groups=groups, seed=seed)
+
+
+def _scales(encoding: Encoding) -> xr.Dataset:
+    """Compute the traces that covariances are divided by, over the compared images."""
+    traces = [
+        [list(mode_traces(latents).values()) for latents in encoding.levels_of(reader)]
+        for reader in encoding.few.values()
     ]
-    mean = np.stack([np.stack([curve.mean for curve in view]) for view in curves])
-    ends = [[np.stack([curve.low, curve.high], axis=-1) for curve in view] for view in curves]
-    return mean, np.stack([np.stack(view) for view in ends])
+    values = torch.stack([torch.stack([torch.stack(level) for level in view]) for view in traces])
+    found = bootstrap_mean(values.numpy(), seed=encoding.settings.seed)
+    return xr.Dataset(
+        {
+            "covariance_trace": (("view", "noise", "mode"), found.mean),
+            "covariance_trace_ci": (
+                ("view", "noise", "mode", "bound"),
+                np.stack([found.low, found.high], axis=-1),
+            ),
+        },
+        coords={"mode": list(MODES), "bound": ["low", "high"]},
+    )
 
 
 def _entry(view: ModelResult) -> dict[str, Any]:
     shares = view.data["share"].values
-    return {
+    found: dict[str, Any] = {
         "hilbert_dimension": by_level(
             view,
             lambda level: {f"{share:.2f}": _json(view, level, float(share)) for share in shares},
         )
     }
+    if np.isfinite(view.data["small_eigenvalue_share"]).any():
+        found["small_eigenvalue_share"] = by_level(view, lambda level: _small_by_part(view, level))
+    if SCALE.value in view.data:
+        found["latent_scale"] = by_level(
+            view,
+            lambda level: {
+                mode: view.estimate(SCALE, level, mode=mode).to_json() for mode in MODES
+            },
+        )
+    return found
 
 
 def _json(view: ModelResult, level: float, share: float) -> dict[str, Any]:
-    found = view.estimate(DIMENSION, level, share=share).to_json()
-    return {**found, "value": int(found["value"])}
+    found = view.estimate(DIMENSION, level, share=share)
+    there = view.at(level).sel(share=share, method="nearest")
+    sizes, values = there["size"].values, there["hilbert_dimension_by_size"].values
+    return {
+        **found.to_json(),
+        "value": int(found.value),
+        "ci95_of": found.of,
+        "by_images": {str(size): plain(value) for size, value in zip(sizes, values, strict=True)},
+        "of_the_population": {
+            "value": plain(there["hilbert_dimension_population"]),
+            "ci95": plain(there["hilbert_dimension_population_ci"]),
+        },
+    }
+
+
+def _small_by_part(view: ModelResult, level: float) -> dict[str, Any]:
+    values = view.at(level)["small_eigenvalue_share"]
+    return {str(part): plain(values.sel(part=part)) for part in values["part"].values}
 
 
 def _sentences(model: ModelResult) -> list[str]:
     view = model.views[0]
     noisiest = view.levels[-1]
-    clean, last = (_with_unit(view, level) for level in (0.0, noisiest))
+    clean, last = (view.estimate(DIMENSION, level).text(0) for level in (0.0, noisiest))
     ceiling = view.data.sizes["sample"] - 1
     return [
-        f"95 % of the embedding's variance lies in {clean} dimensions on clean images and "
-        f"{last} at noise {noisiest:g} (at most {ceiling} with so many images)."
+        f"95 % of the embedding's variance ({view.attrs['kernel']} kernel) lies in {clean} "
+        f"dimensions on clean images and {last} at noise {noisiest:g} (at most {ceiling} with so "
+        "many images; intervals at this n).",
+        *_noise_floor(view),
     ]
 
 
-def _with_unit(view: ModelResult, level: float) -> str:
-    found = view.estimate(DIMENSION, level)
-    return f"{found.value:g} [{found.low:.0f}, {found.high:.0f}]"
+def _noise_floor(view: ModelResult) -> list[str]:
+    """Warn where the kernel compares mostly what lies next to the noise floor."""
+    share = _small(view, 0.0)
+    if not share > _DOMINATES:
+        return []
+    return [
+        f"Under this kernel {100 * share:.0f} % of the variance comes from eigenvalues under "
+        f"{SMALL:g} of the largest: dimension and angles compare mostly what lies next to the "
+        "noise floor."
+    ]
+
+
+def _small(view: ModelResult, level: float) -> float:
+    return float(view.at(level)["small_eigenvalue_share"].sel(part="product"))
 
 
 def _points(model: ModelResult, noisy: str) -> list[str]:
@@ -194,39 +265,72 @@ def _card(view: ModelResult, level: float) -> list[Metric]:
 
 
 def _tables(models: Sequence[ModelResult], noisy: str) -> list[Table]:
-    """Return the table of whether the dimension still grows with the number of images."""
-    columns = (
-        Column("Model", lambda view: view.label),
-        Column("Dimension at fewer images", lambda view: _at_size(view, _half(view))),
-        Column("At all images", lambda view: _at_size(view, -1)),
-        Column("Highest possible", lambda view: str(int(view.data["size"].values[-1]) - 1)),
-        Column(
-            "Uncentred",
-            lambda view: f"{view.estimate(DIMENSION, centring='uncentred').value:.0f}",
+    """Return the tables of whether the dimension has settled, and of what the kernel compares."""
+    views = [view for model in models for view in model.views]
+    settled = table_of(
+        "Does the dimension depend on the number of images?",
+        (
+            Column("Model", lambda view: view.label),
+            *(Column(head, _at_size(at)) for at, head in enumerate(_SIZES)),
+            Column("In a word", lambda view: view.estimate(DIMENSION).settled),
+            Column("Of the population", _population),
+            Column("Highest possible", lambda view: str(view.data.sizes["sample"] - 1)),
+            Column(
+                "Uncentred",
+                lambda view: f"{view.estimate(DIMENSION, centring='uncentred').value:.0f}",
+            ),
         ),
+        [(view,) for view in views],
+        "95 % of the variance, clean images, interpolated between integers; settled: from half of "
+        "the compared images to all images it changed by less than 5 %. What has not settled is a "
+        "property of the sample as much as of the model, and has no value of the population.",
+        section="controls",
     )
-    return [
-        table_of(
-            "Does the dimension depend on the number of images?",
-            columns,
-            [(view,) for model in models for view in model.views],
-            "95 % of the variance, clean images. A dimension that still climbs measures the sample "
-            "as much as the model.",
-            section="controls",
-        )
-    ]
+    compared = [view for view in views if SCALE.value in view.data]
+    return [settled, *([_kernel_table(compared, noisy)] if compared else [])]
 
 
-def _half(view: ModelResult) -> int:
-    """Return the index of the largest subset of up to half the images."""
-    sizes = view.data["size"].values
-    return max((at for at, size in enumerate(sizes) if size <= sizes[-1] / 2), default=0)
+def _kernel_table(views: Sequence[ModelResult], noisy: str) -> Table:
+    def of_both(head: str, text: Any) -> list[Column]:
+        return [
+            Column(f"{head}, clean", lambda view: both(view, text)[0]),
+            Column(f"{head}, {noisy}", lambda view: both(view, text)[1]),
+        ]
+
+    return table_of(
+        "What the kernel compares",
+        (
+            Column("Model", lambda view: view.label),
+            Column("Kernel", lambda view: view.attrs["kernel"]),
+            *of_both("Next to the noise floor", _small_text),
+            *of_both("Trace of S3", lambda view, level: view.estimate(SCALE, level).text(3)),
+        ),
+        [(view,) for view in views],
+        "Next to the noise floor: share of the variance of the kernel's features that comes from "
+        f"eigenvalues under {SMALL:g} of the largest; above one half, dimension and angles compare "
+        "mostly these. Covariances are divided by their trace, the scale of the latents, before "
+        "they are compared: its mean over images, with a bootstrap interval.",
+        section="controls",
+    )
 
 
-def _at_size(view: ModelResult, at: int) -> str:
-    clean = view.at(0.0).sel(share=0.95, method="nearest")
-    size = int(clean["size"].values[at])
-    return f"{float(clean['hilbert_dimension_by_size'].values[at]):.0f} (at {size} images)"
+def _small_text(view: ModelResult, level: float) -> str:
+    share = _small(view, level)
+    return NONE if np.isnan(share) else f"{round(100 * share)} %"
+
+
+def _population(view: ModelResult) -> str:
+    there = view.at(0.0).sel(share=0.95, method="nearest")
+    ends = there["hilbert_dimension_population_ci"].values.tolist()
+    return with_interval(float(there["hilbert_dimension_population"]), ends)
+
+
+def _at_size(at: int) -> Any:
+    def text(view: ModelResult) -> str:
+        clean = view.at(0.0).sel(share=0.95, method="nearest").isel(size=at)
+        return f"{float(clean['hilbert_dimension_by_size']):.1f} ({int(clean['size'])} images)"
+
+    return text
 
 
 def _rules(model: ModelResult) -> dict[str, Any]:
@@ -245,17 +349,18 @@ MEASURE = Measure(
     compute,
     Statement(
         "neither",
-        "delete-half jackknife over images, about the value at this number of images",
+        "of the mean over samples of this n (delete-a-group jackknife), and of the population "
+        "where the number has settled",
         "one eigenproblem of the smaller of n and the kernel's features a level",
         ("image order", "mirroring"),
     ),
-    readouts=(DIMENSION,),
+    readouts=(DIMENSION, SCALE),
     view_entry=_entry,
     sentences=_sentences,
     points=_points,
     glance=_glance,
-    glance_note="Dimension: 95 % of the variance, in the pseudo-log kernel for tensors and of "
-    "the vectors themselves (a linear kernel) for vectors.",
+    glance_note="Dimension: 95 % of the variance in the kernel's space, with the interval of its "
+    "value at this n; \N{GREATER-THAN OR EQUAL TO} and no interval where it has not settled.",
     by_level=tuple(_at_share(share) for share in SHARES),
     tables=_tables,
     card=_card,
@@ -267,7 +372,7 @@ MEASURE = Measure(
             "latentgeo.figures.noise_curves:NoiseCurvesDisplay",
             "Hilbert dimension and PSNR against the noise",
             "Left: dimension of the Hilbert embedding that holds 95 % of the variance, band: 95 % "
-            "interval (delete-half jackknife over images). Right: mean PSNR against the clean "
+            "interval at this n (jackknife over images). Right: mean PSNR against the clean "
             "image, band: 95 % bootstrap interval over images; dotted: predicting the mean image. "
             "Counterpart of the paper's figure 4.",
             "A flat line means that noise does not change the quantity; a PSNR at the dotted line "
@@ -276,9 +381,10 @@ MEASURE = Measure(
         FigureRow(
             "hilbert_dimension_by_size",
             "latentgeo.figures.saturation:HilbertDimensionBySizeDisplay",
-            "Does the Hilbert dimension saturate?",
-            "Hilbert dimension (95 % of the variance) against the number of images, mean and range "
-            "over random subsets, clean and at {noisy}; dotted: the highest value possible.",
+            "Has the Hilbert dimension settled?",
+            "Hilbert dimension (95 % of the variance) at a quarter and half of the compared "
+            "images, mean over random subsets, and at all, with its 95 % interval at that n; clean "
+            "and at {noisy}; an open end has not settled; dotted: the highest value possible.",
             "A curve that still climbs at its right end measures the sample size as much as the "
             "model; only a level curve is a dimension.",
         ),
@@ -287,9 +393,8 @@ MEASURE = Measure(
         "Hilbert dimension": "Each latent is mapped to a Hilbert space by a kernel that keeps "
         "distances; the dimension is the fewest principal directions that hold 95 % of the "
         "variance of the images there. It can be no larger than the number of images less one. "
-        "Neither high nor low is better. The pseudo-log distance jumps where the rank changes: "
-        "latents "
-        "on two strata stay apart however close they come, so a change of stratum alone moves "
-        "dimension and angles."
+        "Neither high nor low is better. Where it still rises with the number of images it is a "
+        "lower bound. Covariances are divided by their trace first, so that the unit of the "
+        "latent, which a decoder can undo, plays no part."
     },
 )

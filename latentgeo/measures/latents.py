@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -12,15 +12,24 @@ from torch import Tensor
 
 from latentgeo.errors import InputError
 from latentgeo.geometry import (
+    LINEAR_KERNELS,
+    SPECTRAL_KERNELS,
     PointStream,
+    feature_count,
     feature_map,
+    kernel,
     mode_unfoldings,
     require_spectrum,
+    small_eigenvalue_share,
+    statement,
+    trace_normalised,
 )
 from latentgeo.settings import AnalysisSettings
 
 MODES = ("S1", "S2", "S3")
 SHARES = (0.90, 0.95, 0.99)
+SMALL = 1e-4
+"""Eigenvalues below this share of the largest are next to the noise floor."""
 SHARD_BYTES = 2**28
 """About what the latents and the features of one shard take, and latents that are held at once."""
 
@@ -64,7 +73,9 @@ class LatentReader(NamedTuple):
 
     @property
     def _bytes_of_an_image(self) -> int:
-        return 16 * int(np.prod(self.shape)) + 8 * feature_width(self.shape)
+        # Twice the upper triangle of each mode: no kernel has more features.
+        features = sum(size * (size + 1) for size in self.shape)
+        return 16 * int(np.prod(self.shape)) + 8 * features
 
     def shards(self) -> Iterator[slice]:
         """Cut the images into shards."""
@@ -108,6 +119,33 @@ def is_vector(shape: tuple[int, ...]) -> bool:
     return tuple(shape[1:]) == (1, 1)
 
 
+def kernel_used(shape: tuple[int, ...], settings: AnalysisSettings) -> str:
+    """Return the kernel of latents (C, H, W); vectors are points themselves."""
+    return "linear" if is_vector(shape) else settings.kernel
+
+
+def kernel_words(shape: tuple[int, ...], settings: AnalysisSettings) -> str:
+    """Return the kernel of latents (C, H, W) with all that decides it, in words."""
+    name = kernel_used(shape, settings)
+    if name == "linear":
+        return name
+    radial = name not in LINEAR_KERNELS
+    metric = settings.kernel_distance if radial else name
+    told = {
+        "weight": settings.log_weight if metric in ("pseudo-log", "bonnabel-sepulchre") else None,
+        "ridge": _ridge(metric, settings) or None,
+        "gamma": settings.gamma if radial else None,
+    }
+    said = ", ".join(f"{word} {value:g}" for word, value in told.items() if value is not None)
+    words = f"{name} of {metric}" if radial else name
+    return f"{words} ({said})" if said else words
+
+
+def _ridge(metric: str, settings: AnalysisSettings) -> float:
+    """Return the ridge of metrics that do not take every rank; of others there is none."""
+    return 0.0 if statement(metric).domain == "any rank" else settings.ridge
+
+
 def point_streams(
     reader: LatentReader, level: int, source_dtype: str, settings: AnalysisSettings
 ) -> dict[str, PointStream]:
@@ -122,40 +160,86 @@ def point_streams(
     source_dtype : str
         What the latents were computed in.
     settings : AnalysisSettings
-        Weight of the logarithm.
+        The kernel, with its distance, ridge, weight and gamma.
 
     Returns
     -------
     dict of str to PointStream
-        Each mode, whose features side by side are those of the product kernel; vectors are points
-        themselves, "product" alone.
+        Each mode, whose covariances have trace 1, and whose kernels add up to that of the product;
+        vectors, and tensors under the linear kernel, are points themselves, "product" alone.
     """
-    widths = _widths(reader.shape)
+    name = kernel_used(reader.shape, settings)
+    widths = _widths(reader.shape, settings)
+    metric = name if name in LINEAR_KERNELS else settings.kernel_distance
+    options: dict[str, Any] = {"form": "unfolding", "source_dtype": source_dtype}
+    if name != "linear":
+        options |= {"log_weight": settings.log_weight, "ridge": _ridge(metric, settings)}
 
     # The features of a set that is a single shard are made once, others each time.
     @lru_cache(maxsize=len(widths) if reader.samples <= reader.step else 0)
-    def features(mode: str, start: int, stop: int) -> Tensor:
+    def points(mode: str, start: int, stop: int) -> Tensor:
         latents = reader.read(level, slice(start, stop))
         if mode not in MODES:
             return latents.flatten(1).double()
-        unfolding = mode_unfoldings(latents)[MODES.index(mode)]
-        return feature_map(
-            unfolding,
-            form="unfolding",
-            log_weight=settings.log_weight,
-            source_dtype=source_dtype,
-        )
+        unfoldings = _unit_unfoldings(latents, mode)
+        return feature_map(unfoldings, name, **options) if metric == name else unfoldings
 
-    def stream(mode: str, width: int) -> PointStream:
+    def compared(left: Tensor, right: Tensor) -> Tensor:
+        found: Tensor = kernel(left, right, name, metric=metric, gamma=settings.gamma, **options)
+        return found
+
+    def stream(mode: str, width: float) -> PointStream:
         def read(images: slice) -> Tensor:
-            return features(mode, images.start, images.stop)
+            return points(mode, images.start, images.stop)
 
-        return PointStream(reader.samples, width, reader.step, read, reader.device)
+        found = PointStream(reader.samples, width, reader.step, read, reader.device)
+        return found if np.isfinite(width) else found._replace(product=compared)
 
     return {mode: stream(mode, width) for mode, width in widths.items()}
 
 
-def check_size(shape: tuple[int, ...], samples: int, device: torch.device) -> None:
+def small_shares(
+    reader: LatentReader, level: int, source_dtype: str, settings: AnalysisSettings
+) -> dict[str, float]:
+    """Return the share of each mode's variance that eigenvalues next to the noise floor make.
+
+    Empty for kernels whose features are no functions of the eigenvalues.
+    """
+    name = kernel_used(reader.shape, settings)
+    if name not in SPECTRAL_KERNELS:
+        return {}
+    latents = reader.read(level, slice(None))
+    return {
+        mode: small_eigenvalue_share(
+            _unit_unfoldings(latents, mode),
+            name,
+            below=SMALL,
+            form="unfolding",
+            log_weight=settings.log_weight,
+            ridge=_ridge(name, settings),
+            source_dtype=source_dtype,
+        )
+        for mode in MODES
+    }
+
+
+def mode_traces(latents: Tensor) -> dict[str, Tensor]:
+    """Return the trace of each mode's covariance of latents (b, C, H, W): (b,)."""
+    unfoldings = mode_unfoldings(latents.double())
+    return {
+        mode: trace_normalised(unfolding, "unfolding")[1]
+        for mode, unfolding in zip(MODES, unfoldings, strict=True)
+    }
+
+
+def _unit_unfoldings(latents: Tensor, mode: str) -> Tensor:
+    unfolding = mode_unfoldings(latents.double())[MODES.index(mode)]
+    return trace_normalised(unfolding, "unfolding")[0]
+
+
+def check_size(
+    shape: tuple[int, ...], samples: int, device: torch.device, settings: AnalysisSettings
+) -> None:
     """Refuse, before anything is encoded, more than the device can analyse.
 
     Parameters
@@ -166,6 +250,8 @@ def check_size(shape: tuple[int, ...], samples: int, device: torch.device) -> No
         Number of images.
     device : torch.device
         Where the analysis runs.
+    settings : AnalysisSettings
+        The kernel.
 
     Raises
     ------
@@ -173,22 +259,21 @@ def check_size(shape: tuple[int, ...], samples: int, device: torch.device) -> No
         When the spectrum of the features is more than all memory.
     """
     try:
-        require_spectrum(samples, feature_width(shape), device)
+        require_spectrum(samples, feature_width(shape, settings), device)
     except ValueError as error:
         raise InputError(f"latents of shape {tuple(shape)}: {error} (samples)") from None
 
 
-def feature_width(shape: tuple[int, ...]) -> int:
-    """Count the features of the product kernel for latents (C, H, W)."""
-    return sum(_widths(shape).values())
+def feature_width(shape: tuple[int, ...], settings: AnalysisSettings) -> float:
+    """Count the features of the product kernel for latents (C, H, W); infinite where radial."""
+    return sum(_widths(shape, settings).values())
 
 
-def _widths(shape: tuple[int, ...]) -> dict[str, int]:
-    """Return the numbers of features of each mode, or of the vector itself."""
+def _widths(shape: tuple[int, ...], settings: AnalysisSettings) -> dict[str, float]:
+    """Return the numbers of features of each mode, or of the latent itself."""
+    name = kernel_used(shape, settings)
+    if name == "linear":
+        return {"product": float(np.prod(shape))}
     channels, rows, columns = shape
-    if is_vector(shape):
-        return {"product": channels}
-    # An upper triangle for the projection and one for the logarithm.
-    return {
-        mode: size * (size + 1) for mode, size in zip(MODES, (rows, columns, channels), strict=True)
-    }
+    sizes = zip(MODES, (rows, columns, channels), strict=True)
+    return {mode: feature_count(name, size) for mode, size in sizes}

@@ -9,7 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentgeo.geometry import angle_statistics, disjoint_angles
+from latentgeo.geometry import angle_statistics, disjoint_angles, settled_word
 from latentgeo.measures.embedding import Embedding, Grams, angles_of, padded
 from latentgeo.measures.encoding import Encoding
 from latentgeo.measures.hilbert_dimension import DIMENSION
@@ -24,9 +24,13 @@ ANGLE = Readout(
     "principal_angle",
     "principal_angle_statistic",
     "principal_angle_ci",
+    of="at this n",
+    settled="principal_angle_settled",
     unit="degree",
     at={"statistic": "mean"},
 )
+_LEAST = 0.5
+"""Degrees that an angle may change by and has settled, however small it is."""
 _DISJOINT = "disjoint clean sets"
 _NULLS = {
     _DISJOINT: "exchanging the images",
@@ -71,6 +75,16 @@ def angle_variables(
     angles = torch.stack(padded([view.angles for view in embeddings]))
     statistic = _statistics(angles)
     halved = torch.stack([_half_statistics(view, halves, share) for view in grams])
+    quarters = halves[:, : max(halves.shape[1] // 2, 1)]
+    quartered = torch.stack([_half_statistics(view, quarters, share) for view in grams])
+    images = embeddings[0].angle_images
+    curve = torch.stack(
+        [
+            *(part[..., STATISTICS.index("mean")].nanmean(1) for part in (quartered, halved)),
+            statistic[..., STATISTICS.index("mean")],
+        ],
+        dim=-1,
+    )
     low, high = jackknife_interval(statistic.numpy(), halved.movedim(1, -1).numpy())
     null = {"disjoint clean sets": torch.stack([_null(view, settings) for view in grams])}
     if redraw is not None:
@@ -85,6 +99,8 @@ def angle_variables(
                 ("view", "noise", "statistic", "bound"),
                 _possible(np.stack([low, high], axis=-1), angles),
             ),
+            "principal_angle_by_size": (("view", "noise", "angle_size"), curve.numpy()),
+            "principal_angle_settled": (("view", "noise"), _words(curve, angles, images)),
             "principal_angle_split_mean": (
                 ("view", "noise", "split"),
                 halved[..., STATISTICS.index("mean")].movedim(1, -1).numpy(),
@@ -94,8 +110,28 @@ def angle_variables(
                 torch.stack(list(null.values()), dim=1).numpy(),
             ),
         },
-        coords={"statistic": list(STATISTICS), "null": list(null)},
+        coords={
+            "statistic": list(STATISTICS),
+            "null": list(null),
+            "angle_size": [quarters.shape[1], halves.shape[1], images],
+        },
     )
+
+
+def _words(curve: Tensor, angles: Tensor, images: int) -> NDArray[np.object_]:
+    """Say of each mean angle whether it has settled from half of the compared images to all.
+
+    Subspaces whose dimension is bounded by n have angles that are bounded by it.
+    """
+    words = np.full(curve.shape[:2], "", dtype=object)
+    for view, level in np.ndindex(words.shape):
+        _, before, value = curve[view, level].tolist()
+        if np.isfinite(value) and np.isfinite(before):
+            bounded = int((~angles[view, level].isnan()).sum()) > (images - 1) / 2
+            words[view, level] = (
+                "bounded by n" if bounded else settled_word(value, before, least=_LEAST)
+            )
+    return words
 
 
 def _statistics(angles: Tensor) -> Tensor:
@@ -190,6 +226,7 @@ def _entry(view: ModelResult) -> dict[str, Any]:
                 if name != "chordal"
             },
         ),
+        "principal_angles_by_images_deg": by_level(view, lambda level: _by_images(view, level)),
         "principal_angles_null_deg": {
             "mean_angle_between": {
                 str(name): _range(null.sel(null=name).values) for name in null["null"].values
@@ -199,6 +236,12 @@ def _entry(view: ModelResult) -> dict[str, Any]:
             ),
         },
     }
+
+
+def _by_images(view: ModelResult, level: float) -> dict[str, Any]:
+    curve = view.at(level)["principal_angle_by_size"]
+    sizes = curve["angle_size"].values
+    return {str(size): plain(value) for size, value in zip(sizes, curve.values, strict=True)}
 
 
 def _range(values: np.ndarray) -> dict[str, Any]:
@@ -221,9 +264,15 @@ def _sentences(model: ModelResult) -> list[str]:
         ]
     return [
         f"At noise {level:g} the mean principal angle between clean and noisy subspaces is "
-        f"{half_angles(view, level).mean():.1f}° on {half}; two disjoint clean halves differ by "
-        f"{nulls(view)[_DISJOINT].mean():.1f}°."
+        f"{half_angles(view, level).mean():.1f}° on {half}{_unsettled(view, level)}; two disjoint "
+        f"clean halves differ by {nulls(view)[_DISJOINT].mean():.1f}°."
     ]
+
+
+def _unsettled(view: ModelResult, level: float) -> str:
+    """Return the word on an angle that depends on how many images there are, in brackets."""
+    word = view.estimate(ANGLE, level).settled
+    return "" if word in ("", "settled") else f" ({word})"
 
 
 def _points(model: ModelResult, noisy: str) -> list[str]:
@@ -269,7 +318,9 @@ def _glance(noisy: str) -> Sequence[Column]:
         Column(
             f"Mean angle, {noisy}",
             lambda model, view: (
-                NONE if view.noisy is None else mean_and_range(half_angles(view, view.noisy))
+                NONE
+                if view.noisy is None
+                else mean_and_range(half_angles(view, view.noisy)) + _unsettled(view, view.noisy)
             ),
         ),
         Column("Its null", lambda model, view: mean_and_range(nulls(view).get(_DISJOINT))),

@@ -17,7 +17,7 @@ from latentgeo.results.model import ModelResult, models_of
 if TYPE_CHECKING:
     import pandas as pd
 
-_COLUMNS = ("model", "view", "noise", "measure", "statistic", "value", "low", "high")
+_COLUMNS = ("model", "view", "noise", "measure", "statistic", "value", "low", "high", "settled")
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,8 @@ class Analysis:
         pandas.DataFrame
             Columns model, view, noise (NaN for a measure that is not taken per level), measure,
             statistic (further coordinates, as "share=0.95"), value, low and high (ends of the 95 %
-            interval, NaN where there is none).
+            interval, NaN where there is none), and settled: a word on numbers that depend on how
+            many images there are.
         """
         import pandas as pd
 
@@ -134,4 +135,5 @@ def _rows(model: ModelResult, readout: Readout) -> Iterator[tuple[Any, ...]]:
             one.value,
             one.low,
             one.high,
+            one.settled,
         )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from latentgeo.results.words import with_interval
+from latentgeo.results.words import number, with_interval
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,13 @@ class Estimate:
         Nominal coverage of the interval.
     over : str, default="images"
         What the interval is over: what would be drawn again.
+    of : str, default=""
+        What the interval covers, where it is not that of the population: "at this n".
+    settled : str, default=""
+        Whether the number has settled at this number of images: "settled", "still rising",
+        "still falling", "bounded by n"; empty where it does not depend on it.
+    bounded : str, default=""
+        What stands before a number that is bounded by n.
     """
 
     value: float
@@ -33,17 +40,30 @@ class Estimate:
     high: float = math.nan
     level: float = 0.95
     over: str = "images"
+    of: str = ""
+    settled: str = ""
+    bounded: str = ""
 
     def __float__(self) -> float:
         return self.value
 
     def text(self, digits: int = 1) -> str:
-        """Format the value with its interval in square brackets, where it has one."""
-        return with_interval(self.value, (self.low, self.high), digits)
+        """Format the value with its interval in square brackets, where it has one.
+
+        What has not settled has a word in place of an interval: "≥ 244 (still rising)".
+        """
+        if self.settled in ("", "settled") or not math.isfinite(self.value):
+            return with_interval(self.value, (self.low, self.high), digits)
+        marks = {"still rising": "≥ ", "still falling": "≤ ", "bounded by n": self.bounded}
+        return f"{marks[self.settled]}{number(self.value, digits)} ({self.settled})"
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain numbers, None for what is not finite: `value` and `ci95`."""
-        return {"value": plain(self.value), "ci95": [plain(self.low), plain(self.high)]}
+        """Return plain numbers, None for what is not finite: `value` and `ci95`.
+
+        With `settled` where the number depends on that of the images.
+        """
+        found = {"value": plain(self.value), "ci95": [plain(self.low), plain(self.high)]}
+        return {**found, "settled": self.settled} if self.settled else found
 
 
 def plain(value: Any) -> Any:
@@ -71,6 +91,12 @@ class Readout:
         The variable of its interval, with the dimension ``bound``.
     over : str, default="images"
         What the interval is over.
+    of : str, default=""
+        What the interval covers, where it is not that of the population.
+    settled : str, default=""
+        The variable that says whether the number has settled.
+    bounded : str, default=""
+        What stands before a number that is bounded by n.
     unit : str, default=""
         Of the value.
     at : mapping, default={}
@@ -83,6 +109,9 @@ class Readout:
     value: str
     interval: str = ""
     over: str = "images"
+    of: str = ""
+    settled: str = ""
+    bounded: str = ""
     unit: str = ""
     at: Mapping[str, Any] = field(default_factory=dict)
     levels: str = "noise"
@@ -116,14 +145,21 @@ class Readout:
                 f"{value.dims[0]}=... out of {data[value.dims[0]].values.tolist()}"
             )
         low = high = math.nan
-        if self.interval in data and self._holds(data, where):
+        if self._holds(self.interval, data, where):
             ends = _select(data[self.interval], chosen)
             low, high = (float(ends.isel(bound=bound)) for bound in (0, 1))
-        return Estimate(float(value), low, high, over=self.over)
+        word = ""
+        if self._holds(self.settled, data, where):
+            word = str(_select(data[self.settled], chosen).item())
+        return Estimate(
+            float(value), low, high, over=self.over, of=self.of, settled=word, bounded=self.bounded
+        )
 
-    def _holds(self, data: xr.Dataset, where: Mapping[str, Any]) -> bool:
-        """Return whether the interval is of the value where it is asked for."""
-        missing = set(map(str, data[self.value].dims)) - set(data[self.interval].dims)
+    def _holds(self, variable: str, data: xr.Dataset, where: Mapping[str, Any]) -> bool:
+        """Return whether a variable is there, and of the value where it is asked for."""
+        if variable not in data:
+            return False
+        missing = set(map(str, data[self.value].dims)) - set(data[variable].dims)
         return all(where[name] == self.at.get(name) for name in missing if name in where)
 
     def annotate(self, data: xr.Dataset) -> None:

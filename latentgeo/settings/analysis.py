@@ -1,12 +1,12 @@
 """The settings of an encoding and of an analysis."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PositiveInt
 
 from latentgeo.errors import InputError
 from latentgeo.settings.base import Settings
-from latentgeo.settings.training import Seed
+from latentgeo.settings.training import PositiveFloat, Seed
 
 
 def _count(value: Any) -> Any:
@@ -40,6 +40,32 @@ Count = Annotated[
 Draws = Annotated[int, Field(description="Samples of a stochastic posterior per image.")]
 
 
+Kernel = Literal[
+    "euclidean",
+    "square-root",
+    "log-euclidean",
+    "log-cholesky",
+    "pseudo-log",
+    "projection",
+    "linear",
+    "gaussian",
+    "laplacian",
+]
+KernelDistance = Literal[
+    "projection",
+    "projection-arc",
+    "pseudo-log",
+    "log-euclidean",
+    "square-root",
+    "euclidean",
+    "affine-invariant",
+    "bures-wasserstein",
+    "bonnabel-sepulchre",
+    "log-cholesky",
+    "stein",
+]
+
+
 class EncodingSettings(Settings):
     """All that decides the latents of a data set under a sweep of perturbations."""
 
@@ -67,16 +93,35 @@ class AnalysisSettings(EncodingSettings):
     noise: Levels = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
     samples: Count = 300
     draws: Draws = Field(default=2, ge=2)
+    kernel: Kernel = Field(
+        default="euclidean",
+        description="How the covariances of a tensor's unfoldings, each divided by its trace, are "
+        "compared; linear compares the latents themselves, and is that of vectors.",
+    )
+    kernel_distance: KernelDistance = Field(
+        default="bures-wasserstein",
+        description="The distance d of a gaussian kernel, exp(-gamma d²), or a laplacian one, "
+        "exp(-gamma d).",
+    )
+    gamma: PositiveFloat = Field(
+        default=1.0, description="Of a gaussian or laplacian kernel, in units of 1/d² or 1/d."
+    )
+    ridge: float = Field(
+        default=0.01,
+        ge=0,
+        description="Added to the diagonal of covariances, whose trace is 1, under kernels and "
+        "distances that want full rank, as log-euclidean.",
+    )
     log_weight: float = Field(
         default=1.0,
         ge=0,
-        description="Weight of the pseudo-logarithm against the projection in the default kernel.",
+        description="Weight of the logarithm against the ranges in pseudo-log and "
+        "bonnabel-sepulchre.",
     )
     halves: int = Field(
         default=20,
         ge=2,
-        description="Random halves of the compared images behind the intervals of dimensions and "
-        "angles.",
+        description="Random halves of the compared images behind intervals and nulls of angles.",
     )
     angle_share: float = Field(
         default=0.95,
@@ -102,7 +147,7 @@ class AnalysisSettings(EncodingSettings):
         default=1000,
         ge=4,
         description="Images that are compared with one another, at most, chosen by the seed: those "
-        "behind intervals and nulls of dimensions and angles, the dimension-against-size curve, "
+        "behind intervals and nulls of dimensions and angles and whether they have settled, "
         "nearest neighbours and t-SNE maps. Everything else rests on all images, but see the angle "
         "order.",
     )
@@ -132,11 +177,6 @@ class AnalysisSettings(EncodingSettings):
     tolerances: tuple[float, ...] = Field(
         default=tuple(10.0 ** (-8 + 0.25 * step) for step in range(33)),
         description="Relative tolerances of the rank-against-tolerance curve.",
-    )
-    size_fractions: tuple[float, ...] = Field(
-        default=(0.125, 0.25, 0.5, 0.75, 1.0),
-        description="Sample sizes of the dimension-against-size curve, relative to the compared "
-        "images.",
     )
     tsne_seeds: tuple[int, ...] = Field(
         default=(0, 1, 2), description="Seeds of the t-SNE maps; none are drawn if empty."

@@ -75,7 +75,6 @@ OTHERS = {
     "samples": 12,
     "noise": [0.0, 0.25],
     "tolerances": [0.001, 0.1],
-    "size_fractions": [0.5, 1.0],
     "tsne_seeds": [4, 7],
     "angle_share": 0.5,
     "beta1": 0.5,
@@ -344,9 +343,9 @@ FEW = {"samples": 10, "noise": (0.0, 0.1), "tsne_seeds": (), "halves": 2, "pullb
 
 
 def test_an_analysis_saves_all_that_decided_it():
-    found = analyze({"cae": cae()}, data="digits", **FEW, size_fractions=(0.5, 1.0))
+    found = analyze({"cae": cae()}, data="digits", **FEW)
     saved = json.loads(found.tree.attrs["provenance"])["settings"]
-    told = AnalysisSettings(**FEW, size_fractions=(0.5, 1.0))
+    told = AnalysisSettings(**FEW)
     assert saved == plain(told.model_dump(mode="json"))
     assert set(saved) == set(AnalysisSettings.model_fields)
 

@@ -128,6 +128,7 @@ def _model(row, samples, noise, shape, shared, tsne, index):
         "null": ["disjoint clean sets", "two draws"] if stochastic else ["disjoint clean sets"],
         "split": np.arange(5),
         "size": _sizes(samples),
+        "angle_size": _sizes(samples),
         "estimator": ["two-nn", "local-pca"],
         "subspace_dimension": [1, 2, 5, 10, 20],
         "subspace": ["1", "2", "5", "10", "20", "share"],
@@ -171,7 +172,7 @@ def _attrs(row, shape, vector):
         "rank_rule": "none" if vector else "spectrum",
         "settings": json.dumps({"jitter": 0.01, "halves": 5, "angle_share": 0.95}),
         "source_dtype": "float32",
-        "kernel": "linear" if vector else "pseudo-log",
+        "kernel": "linear" if vector else "euclidean",
         "weights_sha256": sha256(recipe.encode()).hexdigest(),
         "checkpoint": label.lower().replace(" ", "-"),
         "provenance": json.dumps(_provenance()),
@@ -271,25 +272,47 @@ def _hilbert(rng, views, noise, samples, recipe, vector):
     value[..., 1] = np.maximum(value[..., 1] - 3, 1)
     centre = value[:, :, -1, :, 0]
     half = np.maximum(1.0, 0.04 * centre)
+    trace = np.tile([0.5, 0.5, 0.25], (len(views), len(noise), 1))
     sizes = np.array(_sizes(samples))
     saturating = centre[:, :, None, :] * (1 - np.exp(-2.2 * sizes / samples))[None, None, :, None]
     saturating = np.minimum(saturating / (1 - np.exp(-2.2)), sizes[None, None, :, None] - 1)
-    return {
+    saturating = np.moveaxis(saturating, 2, 3)
+    settled = np.full(centre.shape, "settled", dtype=object)
+    settled[:, 1:] = "still rising"
+    settled[centre > (samples - 1) / 2] = "bounded by n"
+    better = np.where(settled == "settled", centre + 1.0, np.nan)
+    small = np.tile([0.02, 0.03, 0.6, 0.55], (len(views), len(noise), 1))
+    found = {
         "hilbert_dimension": (("view", "noise", "part", "share", "centring"), value),
         "hilbert_dimension_ci": (
             ("view", "noise", "share", "bound"),
             np.stack([centre - half, centre + half], -1),
         ),
-        "hilbert_dimension_by_size": (("view", "noise", "size", "share"), saturating),
-        "hilbert_dimension_by_size_ci": (
-            ("view", "noise", "size", "share", "bound"),
-            np.stack([saturating * 0.96, saturating * 1.04], -1),
+        "hilbert_dimension_settled": (("view", "noise", "share"), settled),
+        "hilbert_dimension_by_size": (("view", "noise", "share", "size"), saturating),
+        "hilbert_dimension_population": (("view", "noise", "share"), better),
+        "hilbert_dimension_population_ci": (
+            ("view", "noise", "share", "bound"),
+            np.stack([better - 3, better + 3], -1),
+        ),
+        "small_eigenvalue_share": (
+            ("view", "noise", "part"),
+            np.full((len(views), len(noise), 1), np.nan) if vector else small,
+        ),
+    }
+    if vector:
+        return found
+    return found | {
+        "covariance_trace": (("view", "noise", "mode"), trace),
+        "covariance_trace_ci": (
+            ("view", "noise", "mode", "bound"),
+            np.stack([0.9 * trace, 1.1 * trace], -1),
         ),
     }
 
 
 def _sizes(samples):
-    return [max(4, samples // 8), samples // 4, samples // 2, 3 * samples // 4, samples]
+    return [samples // 4, samples // 2, samples]
 
 
 def _angles(rng, views, noise, recipe, stochastic):
@@ -306,6 +329,8 @@ def _angles(rng, views, noise, recipe, stochastic):
     statistic = np.stack([smallest, largest, mean, chordal], -1)
     ci = np.stack([statistic * 0.95, statistic * 1.05], -1)
     split = mean[..., None] * (1.08 + 0.03 * rng.normal(size=(*mean.shape, 5)))
+    settled = np.full(mean.shape, "settled", dtype=object)
+    settled[:, -1] = "still falling"
     nulls = 2 if stochastic else 1
     null = np.full((len(views), nulls, 5), np.nan)
     null[:, 0] = 48 + 1.5 * rng.normal(size=(len(views), 5))
@@ -315,6 +340,11 @@ def _angles(rng, views, noise, recipe, stochastic):
         "principal_angle": (("view", "noise", "angle"), angles),
         "principal_angle_statistic": (("view", "noise", "statistic"), statistic),
         "principal_angle_ci": (("view", "noise", "statistic", "bound"), ci),
+        "principal_angle_settled": (("view", "noise"), settled),
+        "principal_angle_by_size": (
+            ("view", "noise", "angle_size"),
+            np.stack([1.1 * mean, split.mean(-1), mean], -1),
+        ),
         "principal_angle_split_mean": (("view", "noise", "split"), split),
         "principal_angle_null_mean": (("view", "null", "split"), null),
     }

@@ -8,6 +8,7 @@ from latentgeo.geometry import (
     dimension_settling,
     gram_dimension,
     rkhs_principal_angles,
+    settled_word,
     settling,
 )
 from latentgeo.geometry.hilbert import continuous_dimension
@@ -43,7 +44,7 @@ def test_the_interpolated_dimension_ends_below_the_integer(share):
 
 def test_values_are_those_of_subsamples():
     x = draw(np.random.default_rng(1), 80, POPULATIONS["power-law"])
-    found = dimension_settling(gram_of(x))
+    (_, found, _) = dimension_settling(gram_of(x))
     assert found.sizes == (20, 40, 80)
     assert found.values[0] < found.values[1] < found.values[2]
     whole = gram_dimension(gram_of(x), [0.95])[0]
@@ -66,7 +67,8 @@ def test_values_are_those_of_subsamples():
     ],
 )
 def test_the_word_is_that_of_the_population(name, n, word):
-    found = dimension_settling(gram_of(draw(np.random.default_rng(2), n, POPULATIONS[name])))
+    x = draw(np.random.default_rng(2), n, POPULATIONS[name])
+    (found,) = dimension_settling(gram_of(x), [0.95])
     assert found.word == word
     assert np.isfinite(found.extrapolated) == (word == "settled")
     assert np.isfinite(found.population_low) == (word == "settled")
@@ -76,7 +78,7 @@ def test_the_word_is_that_of_the_population(name, n, word):
 def test_intervals_hold_what_they_are_of(name):
     spectrum, rng = POPULATIONS[name], np.random.default_rng(3)
     truth = float(continuous_dimension(torch.from_numpy(spectrum), 0.95))
-    found = [dimension_settling(gram_of(draw(rng, 100, spectrum))) for _ in range(60)]
+    found = [dimension_settling(gram_of(draw(rng, 100, spectrum)), [0.95])[0] for _ in range(60)]
     mean = np.mean([each.values[2] for each in found])
     assert np.mean([each.low <= mean <= each.high for each in found]) >= 0.88
     settled = [each for each in found if each.word == "settled"]
@@ -87,6 +89,33 @@ def test_intervals_hold_what_they_are_of(name):
         assert len(settled) > 50
         covered = [each.population_low <= truth <= each.population_high for each in settled]
         assert np.mean(covered) >= 0.88
+
+
+def test_some_samples_stand_for_all():
+    x = draw(np.random.default_rng(5), 400, POPULATIONS["low rank"])
+    some, whole = (dimension_settling(gram_of(part), [0.95])[0] for part in (x[:100], x))
+    (found,) = dimension_settling(gram_of(x[:100]), [0.95], whole=(400, [whole.values[2]]))
+    assert found.sizes == (25, 50, 400)
+    assert found.values == (*some.values[:2], whole.values[2])
+    assert found.high - found.low == pytest.approx((some.high - some.low) / 2)
+    # Of a bias inverse to the size nothing is left.
+    line = settling(lambda some: 10 - 8 / len(some), 80, whole=(400, 10 - 8 / 400))
+    assert line.extrapolated == pytest.approx(10)
+
+
+@pytest.mark.parametrize(
+    ("value", "before", "told", "word"),
+    [
+        (100, 96, {}, "settled"),
+        (100, 90, {}, "still rising"),
+        (90, 100, {}, "still falling"),
+        (60, 60, {"bound": 99}, "bounded by n"),
+        (0.4, 0.1, {"least": 0.5}, "settled"),
+        (0, 0, {}, "settled"),
+    ],
+)
+def test_the_word_on_two_numbers(value, before, told, word):
+    assert settled_word(value, before, **told) == word
 
 
 def test_the_angle_of_paired_sets_is_followed():
@@ -106,11 +135,11 @@ def test_the_angle_of_paired_sets_is_followed():
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: settling(len, 30), "samples is 30; expected a whole number from 40"),
+        (lambda: settling(len, 18), "samples is 18; expected a whole number from 20"),
         (lambda: settling(len, 60, groups=1), "groups is 1"),
         (lambda: settling(len, 60, level=2.0), "share is 2.0"),
         (lambda: dimension_settling(np.ones((3, 4))), "expected square"),
-        (lambda: dimension_settling(np.eye(50), 0.0), "share is 0.0"),
+        (lambda: dimension_settling(np.eye(50), [0.0]), "share is 0.0"),
         (lambda: angle_settling(np.eye(50), np.ones((50, 40)), np.eye(40), 2), "the same images"),
     ],
 )

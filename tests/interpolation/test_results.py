@@ -58,7 +58,7 @@ def analysis(tmp_path_factory):
     )
     model = build(config).eval()
     folder = tmp_path_factory.mktemp("analysis")
-    settings = AnalysisSettings(tsne_seeds=(), size_fractions=(0.5, 1.0), pullback_images=2)
+    settings = AnalysisSettings(tsne_seeds=(), pullback_images=2)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("latentgeo.report.folder.draw_results", lambda found, folder: None)
         analyze(

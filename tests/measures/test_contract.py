@@ -20,7 +20,7 @@ from latentgeo.measures import (
 )
 from latentgeo.results import Analysis, models_of, omissions_of
 
-SETTINGS = AnalysisSettings(halves=4, tsne_seeds=(0,), size_fractions=(0.5, 1.0))
+SETTINGS = AnalysisSettings(halves=4, tsne_seeds=(0,))
 NOISE = (0.0, 0.1, 0.5)
 ROWS = measures_of("analysis")
 every_measure = pytest.mark.parametrize("measure", ROWS, ids=lambda measure: measure.name)
@@ -201,7 +201,7 @@ def test_the_data_frame_is_tidy(kinds):
     found = Analysis(tree_of({"a": kinds["stochastic"], "b": kinds["vector"]}), {"models": {}})
     frame = found.to_dataframe()
     assert list(frame.columns) == [
-        *("model", "view", "noise", "measure", "statistic", "value", "low", "high")
+        *("model", "view", "noise", "measure", "statistic", "value", "low", "high", "settled")
     ]
     row = frame.query(
         "model == 'a' and view == 'sample' and noise == 0.1 and measure == 'principal_angle' "

@@ -7,7 +7,7 @@ import xarray as xr
 from sklearn.decomposition import PCA, KernelPCA
 
 from latentgeo.errors import InputError
-from latentgeo.geometry import kernel, mode_unfoldings
+from latentgeo.geometry import kernel, mode_unfoldings, trace_normalised
 from latentgeo.measures import AnalysisSettings, analyze_latents, summarize
 
 SETTINGS = AnalysisSettings(halves=6, tsne_seeds=(0,))
@@ -68,7 +68,8 @@ def test_rank_against_tolerance_falls_and_lies_in_its_band(result):
 
 def test_dimension_is_that_of_kernel_pca(result, make_latents, tensor_latents):
     z = torch.from_numpy(make_latents(tensor_latents)["mean"].values[1])
-    gram = kernel(mode_unfoldings(z), form="unfolding").numpy()
+    unit = tuple(trace_normalised(mode.double(), "unfolding")[0] for mode in mode_unfoldings(z))
+    gram = kernel(unit, kernel="euclidean", form="unfolding", source_dtype="float32").numpy()
     energies = KernelPCA(kernel="precomputed").fit(gram).eigenvalues_
     expected = 1 + np.searchsorted(np.cumsum(energies) / energies.sum(), 0.95)
     found = result["hilbert_dimension"].sel(
@@ -79,11 +80,72 @@ def test_dimension_is_that_of_kernel_pca(result, make_latents, tensor_latents):
 
 def test_dimension_grows_with_the_sample_and_ends_at_the_whole(result):
     curve = result["hilbert_dimension_by_size"].sel(view="mean", share=0.95)
+    assert curve["size"].values.tolist() == [10, 20, 40]
     assert (curve.diff("size") > 0).all()
     whole = result["hilbert_dimension"].sel(
         view="mean", part="product", share=0.95, centring="centred"
     )
-    np.testing.assert_array_equal(curve.isel(size=-1), whole)
+    np.testing.assert_array_equal(np.ceil(curve.isel(size=-1)), whole)
+    words = result["hilbert_dimension_settled"].sel(view="mean", share=0.95)
+    assert set(words.values) <= {"still rising", "bounded by n"}
+    assert np.isnan(result["hilbert_dimension_population"].sel(view="mean", share=0.95)).all()
+
+
+def test_what_has_not_settled_is_never_said_without_a_word(result, summary):
+    text = result.attrs["verdict"]
+    word = result["hilbert_dimension_settled"].sel(view="mean", share=0.95).values[0]
+    assert (
+        f"≥ {summary['models']['cae']['hilbert_dimension']['0']['0.95']['value']} ({word})" in text
+    )
+    found = summary["models"]["cae"]["hilbert_dimension"]["0"]["0.95"]
+    assert found["settled"] == word
+    assert found["ci95_of"] == "at this n"
+    assert list(found["by_images"]) == ["10", "20", "40"]
+    assert found["of_the_population"] == {"value": None, "ci95": [None, None]}
+    angle = str(result["principal_angle_settled"].sel(view="mean").values[1])
+    assert angle == summary["models"]["cae"]["principal_angles_deg"]["0.1"]["mean"]["settled"]
+    assert angle == "settled" or f"({angle})" in text
+
+
+def test_what_has_settled_has_an_interval(make_latents, vector_latents):
+    few = vector_latents.copy()
+    few[:, :, 2:] *= 1e-3
+    result = analyze_latents(make_latents(few), BASELINE, SETTINGS)
+    clean = result.sel(view="mean", noise=0, share=0.95)
+    assert clean["hilbert_dimension_settled"] == "settled"
+    assert np.isfinite(clean["hilbert_dimension_population"])
+    low, high = clean["hilbert_dimension_population_ci"].values
+    assert low < clean["hilbert_dimension_population"] < high
+    assert "lies in 2 [2, 2] dimensions on clean images" in result.attrs["verdict"]
+
+
+def test_a_kernel_of_the_noise_floor_is_called_so(make_latents, tensor_latents):
+    faint = tensor_latents.copy()
+    faint[:, :, :6] *= 1e-3
+    told = SETTINGS.model_copy(update={"kernel": "pseudo-log"})
+    result = analyze_latents(make_latents(faint), BASELINE, told)
+    assert result.attrs["kernel"] == "pseudo-log (weight 1)"
+    share = float(result["small_eigenvalue_share"].sel(view="mean", noise=0, part="product"))
+    assert share > 0.5
+    said = f"{100 * share:.0f} % of the variance comes from eigenvalues under 0.0001 of the largest"
+    assert said in result.attrs["verdict"]
+    other = analyze_latents(make_latents(faint), BASELINE, SETTINGS)
+    assert "noise floor: " not in other.attrs["verdict"]
+    assert "eigenvalues under" not in other.attrs["verdict"]
+
+
+def test_the_scale_of_the_latents_is_a_number_of_its_own(make_latents, tensor_latents):
+    one, four = (
+        analyze_latents(make_latents(scale * tensor_latents), BASELINE, SETTINGS)
+        for scale in (1, 4)
+    )
+    np.testing.assert_allclose(four["covariance_trace"], 16 * one["covariance_trace"], rtol=1e-5)
+    unfolded = (
+        tensor_latents[0].astype(np.float64).reshape(len(BASELINE), tensor_latents.shape[2], -1)
+    )
+    trace = unfolded.var(-1, ddof=1).sum(-1).mean()
+    np.testing.assert_allclose(one["covariance_trace"].sel(mode="S3")[0, 0], trace, rtol=1e-5)
+    xr.testing.assert_allclose(one["hilbert_dimension"], four["hilbert_dimension"])
 
 
 def test_vectors_use_the_vectors_themselves(make_latents, vector_latents):

@@ -153,7 +153,7 @@ def test_says_intrinsic_dimension_smoothness_and_units(page):
     assert "Intrinsic dimension of the set of latents" in words
     assert "Smoothness measured on the decoder: no direction is lost" in words
     assert "The decoder's metric beside the strata" in words
-    assert "The pseudo-log distance jumps where the rank changes" in words
+    assert "Where it still rises with the number of images it is a lower bound" in words
 
 
 def test_units_are_counted_and_listed(synthetic, write):
