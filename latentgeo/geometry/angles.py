@@ -1,6 +1,7 @@
 """Principal angles between subspaces of R^n and of a reproducing kernel Hilbert space."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ from latentgeo.geometry._linalg import product
 from latentgeo.geometry._tiles import piece_bytes, tiles
 from latentgeo.geometry.hilbert import centre_both, leading_count
 
+JointPoints = Callable[[int], tuple[Tensor, Tensor]]
 _EPS64 = torch.finfo(torch.float64).eps
 _COSINES_RESOLVE = 1e-2
 """Angles (radians) from which on a cosine in float64 gives the angle to 1e-13."""
@@ -314,9 +316,13 @@ def angles_of_axes(
     blocks: tuple[Tensor, Tensor, Tensor],
     first: tuple[Tensor, Tensor],
     second: tuple[Tensor, Tensor],
+    joint: JointPoints | None = None,
 ) -> Tensor:
-    """Compute angles between what `leading_axes` gives of two sets, from all their kernels."""
-    (clean, cross, noisy), (a, count_a), (b, count_b) = blocks, first, second
+    """Compute angles between what `leading_axes` gives of two sets, from all their kernels.
+
+    Who asks for several subspaces of the same sets gives their `joint_points`, found once.
+    """
+    (_, cross, _), (a, count_a), (b, count_b) = blocks, first, second
     count = torch.minimum(count_a, count_b)
     width = int(count.max())
     if width == 0:
@@ -324,8 +330,9 @@ def angles_of_axes(
     cosines = _linalg.svdvals(a.mT @ cross @ b)[..., :width].clamp(max=1)
     angles = torch.arccos(cosines)
     small = (cosines[..., 0] > 1 - _GRAM_COSINES_RESOLVE**2 / 2) & (count > 0)
+    points = joint or joint_points(blocks)
     for i in small.nonzero().flatten().tolist():
-        u, v = _joint_coordinates(clean[i], cross[i], noisy[i], a[i], b[i])
+        u, v = (each.mT @ axes[i] for each, axes in zip(points(i), (a, b), strict=True))
         found = principal_angles(u[:, : count_a[i]], v[:, : count_b[i]])
         angles[i, : int(count[i])] = found[: int(count[i])]
     return _mask_absent(angles, count)
@@ -345,15 +352,19 @@ def leading_axes(gram: Tensor, share: float, dim: int | None) -> tuple[Tensor, T
     return vectors[..., :width] * scale[:, None, :], count
 
 
-def _joint_coordinates(
-    clean: Tensor, cross: Tensor, noisy: Tensor, a: Tensor, b: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Return unit axes of both sets in common coordinates, without the rounding of the Gram."""
-    joint = torch.cat([torch.cat([clean, cross], -1), torch.cat([cross.mT, noisy], -1)], -2)
-    values, vectors = _linalg.eigh(joint)
-    keep = values > 4 * len(values) * _EPS64 * values[-1]
-    points = vectors[:, keep] * values[keep].sqrt()
-    return points[: len(clean)].mT @ a, points[len(clean) :].mT @ b
+def joint_points(blocks: tuple[Tensor, Tensor, Tensor]) -> JointPoints:
+    """Return what gives both sets of an item in common coordinates, without the Gram's rounding."""
+
+    @cache
+    def points(item: int) -> tuple[Tensor, Tensor]:
+        clean, cross, noisy = (block[item] for block in blocks)
+        joint = torch.cat([torch.cat([clean, cross], -1), torch.cat([cross.mT, noisy], -1)], -2)
+        values, vectors = _linalg.eigh(joint)
+        keep = values > 4 * len(values) * _EPS64 * values[-1]
+        found = vectors[:, keep] * values[keep].sqrt()
+        return found[: len(clean)], found[len(clean) :]
+
+    return points
 
 
 def check_blocks(clean: Tensor, cross: Tensor, noisy: Tensor) -> None:

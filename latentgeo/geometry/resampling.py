@@ -16,6 +16,7 @@ from latentgeo.geometry.angles import (
     angle_statistics,
     angles_of_axes,
     check_blocks,
+    joint_points,
     leading_axes,
     rkhs_principal_angles,
 )
@@ -423,11 +424,12 @@ def _mean_angles(
     """Compute the mean angle (radians) at each dimension, from the leading axes of two sets."""
     (a, count_a), (b, count_b) = first, second
     there = min(int(count_a[0]), int(count_b[0]))
+    joint = joint_points(blocks)
     found = []
     for d in dims:
         count = torch.tensor([d], device=a.device)
         ends = (a[..., :d], count), (b[..., :d], count)
-        angles = angles_of_axes(blocks, *ends) if d <= there else None
+        angles = angles_of_axes(blocks, *ends, joint) if d <= there else None
         found.append(nan if angles is None else float(angles.mean()))
     return found
 
