@@ -64,7 +64,7 @@ def analyze_once(size: int, name: str, channels: int = CHANNELS) -> dict[str, An
     from latentgeo.models import choose_device
 
     place = choose_device(name)
-    settings = AnalysisSettings()
+    settings = AnalysisSettings(kernel="pseudo-log")  # no kernel has more features
     view = synthetic(size, place, channels)
     view.read(0, slice(0, 2))  # loads what the first call loads
     start = time.perf_counter()
@@ -82,8 +82,8 @@ def analyze_once(size: int, name: str, channels: int = CHANNELS) -> dict[str, An
         "device_peak": torch.cuda.max_memory_allocated() if place.type == "cuda" else 0,
         "device": torch.cuda.get_device_name() if place.type == "cuda" else "CPU",
         "threads": torch.get_num_threads(),
-        "features": feature_width(view.shape),
-        "order": min(size, feature_width(view.shape)),
+        "features": int(feature_width(view.shape, settings)),
+        "order": min(size, int(feature_width(view.shape, settings))),
         "dimension": dimension,
         "ranks": [int(rank) for rank in ranks],
     }

@@ -140,7 +140,7 @@ class HilbertDimensionBySizeDisplay(Display):
 
     def _highest(self) -> float:
         """Return both panels one scale."""
-        return max(float(np.nanmax(one.high)) for group in self.curves.values() for one in group)
+        return max(float(np.nanmax(one.y)) for group in self.curves.values() for one in group)
 
 
 def _open_end(ax: Axes, curve: Curve) -> None:
@@ -156,12 +156,13 @@ def _open_end(ax: Axes, curve: Curve) -> None:
 
 
 def _curve(row: reading.Series, level: float, share: float) -> Curve:
-    """Return the dimension at every size, with the interval at the last."""
+    """Return the dimension at every size, between integers; the interval is of an integer."""
     there = at_noise(row.data.sel(share=share), level)
     value = there["hilbert_dimension_by_size"].values.astype(np.float64)
-    low, high = value.copy(), value.copy()
-    low[-1], high[-1] = there["hilbert_dimension_ci"].values
-    return Curve(row.label, row.data["size"].values.astype(np.float64), value, low, high, row.style)
+    none = np.full_like(value, np.nan)
+    return Curve(
+        row.label, row.data["size"].values.astype(np.float64), value, none, none, row.style
+    )
 
 
 def _has_settled(row: reading.Series, level: float, share: float) -> bool:

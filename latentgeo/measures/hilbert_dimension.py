@@ -372,8 +372,9 @@ MEASURE = Measure(
             "latentgeo.figures.noise_curves:NoiseCurvesDisplay",
             "Hilbert dimension and PSNR against the noise",
             "Left: dimension of the Hilbert embedding that holds 95 % of the variance, band: 95 % "
-            "interval at this n (jackknife over images). Right: mean PSNR against the clean "
-            "image, band: 95 % bootstrap interval over images; dotted: predicting the mean image. "
+            "interval at this n (jackknife over images) where it has settled. Right: mean PSNR "
+            "against the clean image, band: 95 % bootstrap interval over images; dotted: "
+            "predicting the mean image. "
             "Counterpart of the paper's figure 4.",
             "A flat line means that noise does not change the quantity; a PSNR at the dotted line "
             "means that the model tells no more than the mean image.",
@@ -383,8 +384,8 @@ MEASURE = Measure(
             "latentgeo.figures.saturation:HilbertDimensionBySizeDisplay",
             "Has the Hilbert dimension settled?",
             "Hilbert dimension (95 % of the variance) at a quarter and half of the compared "
-            "images, mean over random subsets, and at all, with its 95 % interval at that n; clean "
-            "and at {noisy}; an open end has not settled; dotted: the highest value possible.",
+            "images, mean over random subsets, and at all, between integers; clean and at {noisy}; "
+            "an open end has not settled; dotted: the highest value possible.",
             "A curve that still climbs at its right end measures the sample size as much as the "
             "model; only a level curve is a dimension.",
         ),

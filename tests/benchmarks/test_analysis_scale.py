@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from latentgeo.geometry import feature_map, gram_dimension, mode_unfoldings
+from latentgeo.geometry import feature_map, gram_dimension, mode_unfoldings, trace_normalised
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,10 @@ def test_latents_do_not_depend_on_the_shard(scale):
 def test_findings_are_those_of_the_gram_matrix(scale):
     found = scale.analyze_once(40, "cpu")
     latents = scale.synthetic(40, torch.device("cpu")).read(0, slice(0, 40))
-    features = feature_map(mode_unfoldings(latents), form="unfolding")
+    unit = tuple(
+        trace_normalised(mode, "unfolding")[0] for mode in mode_unfoldings(latents.double())
+    )
+    features = feature_map(unit, form="unfolding", source_dtype="float32")
     assert found["dimension"] == int(gram_dimension(features @ features.mT, (0.95,))[0])
     assert found["ranks"] == [20]
     assert found["order"] == 40
