@@ -168,8 +168,10 @@ class NoiseCurvesDisplay(Display):
 def _dimension_curve(row: reading.Series, share: float) -> Curve:
     """Read the dimension of the product, centred; what has not settled has no interval."""
     value = row.data["hilbert_dimension"].sel(part="product", share=share, centring="centred")
-    settled = row.data["hilbert_dimension_settled"].sel(share=share) == "settled"
-    interval = row.data["hilbert_dimension_ci"].sel(share=share).where(settled)
+    interval = row.data["hilbert_dimension_ci"].sel(share=share)
+    if "hilbert_dimension_settled" in row.data:  # an older analysis has no word on it
+        word = row.data["hilbert_dimension_settled"].sel(share=share)
+        interval = interval.where(word == "settled")
     return level_curve(row.label, value, interval, row.style)
 
 

@@ -193,7 +193,7 @@ def test_nothing_beside_a_model_consents_for_the_user(evading):
     (folder / "latentgeo.yaml").write_text(
         f"weights: {archive.name}\nimage_shape: [3, 8, 8]\ntrust_code: true\n", encoding="utf-8"
     )
-    with pytest.raises(InputError, match="says trust_code, which no file can say for you"):
+    with pytest.raises(InputError, match="sets trust_code, which no file can set for you"):
         open_checkpoint(archive)
     card = Card(weights=archive.name, image_shape=SHAPE, trust_code=True)
     written = write_card(folder, card, force=True)

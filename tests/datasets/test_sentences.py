@@ -128,7 +128,7 @@ def test_a_file_is_parted_by_its_lines(tmp_path):
         (b"a dog\n\nruns\n", "line 2 of text .* is empty: expected one sentence per line"),
         (b"a dog\ncaf\xe9\n", "is not UTF-8: line 2 holds the byte 0xe9"),
         (b" \n", "is empty: expected one sentence per line"),
-        (b"a dog\n", "cannot be had .train 1, validation 0, test 0."),
+        (b"a dog\n", "is empty .train 1, validation 0, test 0."),
     ],
 )
 def test_texts_that_cannot_be_used(tmp_path, content, message):

@@ -103,4 +103,4 @@ def test_squares_are_not_trusted_with_small_singular_values():
 
 @pytest.mark.parametrize("solver", ["eigvalsh", "eigh"])
 def test_the_trial_of_a_card_is_a_trial(solver):
-    assert isinstance(_linalg.card_is_slower.__wrapped__(solver, "cpu", 8), bool)
+    assert isinstance(_linalg.card_is_slower.__wrapped__(solver, "cpu", 8, 8), bool)

@@ -213,7 +213,7 @@ class Grey(nn.Module):
         (
             lambda: wrap(nn.Identity(), None, image_shape=SHAPE),
             {},
-            "model 'one' has no decoder, so there are no images between",
+            "model 'one' has no decoder, so there is nothing to decode on the paths",
         ),
         (lambda: _model(Opposite(), Grey()), {"path": "spherical"}, "model 'one': .* opposite"),
         (lambda: _model(decoder=Broken()), {}, "model 'one': 30 of 30 .* after decoding"),

@@ -14,7 +14,7 @@ from latentgeo.measures import (
 from latentgeo.metrics import SIMILARITIES, similarity
 from latentgeo.results import Analysis, models_of
 
-SETTINGS = AnalysisSettings(halves=4, tsne_seeds=(), size_fractions=(1.0,), seed=3)
+SETTINGS = AnalysisSettings(halves=4, tsne_seeds=(), seed=3)
 
 
 @pytest.fixture(scope="module")

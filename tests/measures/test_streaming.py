@@ -108,7 +108,15 @@ def test_comparing_some_images_leaves_what_rests_on_all(tensors):
     assert (whole.attrs["compared_images"], found.attrs["compared_images"]) == (SAMPLES, 16)
     assert found.attrs["angle_images"] == SAMPLES
     followed = ["_by_size", "_settled", "_population", "small_eigen", "trace"]
-    own = ["intrinsic", *followed, "principal_angle_split", "principal_angle_null"]
+    own = [
+        "intrinsic",
+        "rank_me",
+        "fixed_angle",
+        "held_out",
+        *followed,
+        "principal_angle_split",
+        "principal_angle_null",
+    ]
     for name in whole:
         if str(name).endswith("_ci") and "unit" not in str(name) and "psnr" not in str(name):
             continue

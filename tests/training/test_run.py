@@ -118,7 +118,7 @@ def test_the_images_are_not_overwritten_by_the_run(tmp_path):
     photos = tmp_path / "photos"
     photos.mkdir()
     (photos / "one.png").write_bytes(b"pixels")
-    with pytest.raises(InputError, match=r"would replace .* which is read"):
+    with pytest.raises(InputError, match=r"would replace .* which is an input"):
         train("cae", data=photos, out=photos, force=True, device="cpu")
     assert (photos / "one.png").read_bytes() == b"pixels"
 

@@ -169,18 +169,18 @@ def _sentences(model: ModelResult) -> list[str]:
     if not _crosses(model):
         return ["latents are vectors, which have no ranks; there are no strata to cross."]
     crossing = int((model.data["crossings"] > 0).sum())
-    text = (
+    sentence = (
         f"{crossing} of {model.data.sizes['pair']} paths cross strata (spectrum rule), "
         f"{text(model, 'crossings', 2)} crossings per path"
     )
     change = model.estimate(JUMP)
     if np.isfinite(change.value):
         percent = Estimate(100 * change.value, 100 * change.low, 100 * change.high)
-        text += (
+        sentence += (
             f"; where a path crosses, the image moves {percent.text(0)} % further than "
             "elsewhere on it"
         )
-    return [f"{text}."]
+    return [f"{sentence}."]
 
 
 def _tables(models: Sequence[ModelResult], between: str) -> list[Table]:
