@@ -272,7 +272,7 @@ def _tables(models: Sequence[ModelResult], noisy: str) -> list[Table]:
         (
             Column("Model", lambda view: view.label),
             *(Column(head, _at_size(at)) for at, head in enumerate(_SIZES)),
-            Column("In a word", lambda view: view.estimate(DIMENSION).settled),
+            Column("In a word", lambda view: view.estimate(DIMENSION).settled or NONE),
             Column("Of the population", _population),
             Column("Highest possible", lambda view: str(view.data.sizes["sample"] - 1)),
             Column(
@@ -321,6 +321,8 @@ def _small_text(view: ModelResult, level: float) -> str:
 
 def _population(view: ModelResult) -> str:
     there = view.at(0.0).sel(share=0.95, method="nearest")
+    if "hilbert_dimension_population" not in there:  # an older analysis
+        return NONE
     ends = there["hilbert_dimension_population_ci"].values.tolist()
     return with_interval(float(there["hilbert_dimension_population"]), ends)
 

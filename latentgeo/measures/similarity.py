@@ -312,6 +312,7 @@ MEASURE = Measure(
     meanings={
         "Similarity between models": "How alike the latents of two models are on the same images, "
         "whatever the numbers and shapes of either: 1 is most, and what chance makes stands "
-        "beside it. No measure changes when latents are rotated, mirrored, shifted or all multiplied."
+        "beside it. No measure changes when latents are rotated, mirrored, shifted or all "
+        "multiplied."
     },
 )
