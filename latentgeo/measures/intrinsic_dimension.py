@@ -217,14 +217,24 @@ def _local(view: ModelResult, level: float) -> Any:
 def _two_nn(view: ModelResult, level: float) -> str:
     """Format TwoNN's estimate with its interval, marked where this need not cover."""
     found = view.estimate(INTRINSIC, level)
-    covers = not np.isfinite(found.value) or bool(view.at(level)["intrinsic_is_local"])
+    covers = not np.isfinite(found.value) or _covers(view, level)
     return found.text() if covers else f"{found.text()}{_NOT_COVERED}"
+
+
+def _copies(view: ModelResult, level: float) -> int:
+    """Return the number of latents set aside as copies; an older analysis did not count them."""
+    return int(view.at(level).get("intrinsic_copies", 0))
+
+
+def _covers(view: ModelResult, level: float) -> bool:
+    """Return whether TwoNN's interval covers, which an older analysis did not ask."""
+    return bool(view.at(level).get("intrinsic_is_local", True))
 
 
 def _sentences(model: ModelResult) -> list[str]:
     view = model.views[0]
-    found, seen = view.estimate(INTRINSIC), view.at(0.0)
-    copies = int(seen["intrinsic_copies"])
+    found = view.estimate(INTRINSIC)
+    copies = _copies(view, 0.0)
     aside = [f"{copies} latents that copy another one were set aside."] if copies else []
     if not np.isfinite(found.value):
         few = "The intrinsic dimension could not be estimated: too many latents are the same."
@@ -233,7 +243,7 @@ def _sentences(model: ModelResult) -> list[str]:
         f"The clean latents lie about a set of intrinsic dimension {found.value:.1f} (two nearest "
         f"neighbours, likelihood interval [{found.low:.1f}, {found.high:.1f}])"
     )
-    if not bool(seen["intrinsic_is_local"]):
+    if not _covers(view, 0.0):
         text += "; read it as a lower bound, which this interval need not cover"
     return [f"{text}.", *aside]
 
@@ -267,7 +277,7 @@ def _tables(models: Sequence[ModelResult], noisy: str) -> list[Table]:
             *both(view, _two_nn),
             number(float(view.at(0.0)["intrinsic_dimension_half"])),
             *both(view, lambda view, level: _local(view, level).text()),
-            f"{int(view.at(0.0)['intrinsic_copies'])} of "
+            f"{_copies(view, 0.0)} of "
             f"{view.attrs.get('compared_images', view.data.sizes['sample'])}",
         )
         for view in _measured(models)
