@@ -121,16 +121,14 @@ def analyze(
         with processes.shared_folder("latentgeo-") as folder:
             latents = _encode(model, images, chosen, device, folder / "latents")
             children |= _analyze_one(label, model, images, latents, sweep, chosen)
-    children = measure_together(children)
-    root = _root(
-        list(children),
+    found = _finish(
+        children,
         data=images.name,
         data_sha256=images.fingerprint,
         samples=len(images),
         perturbation=sweep.perturbation.name,
         settings=chosen,
     )
-    found = _analysis(root, children)
     if target is not None:
         processes.on_rank_zero(lambda: _write(found, target))
     return found
@@ -208,17 +206,15 @@ def analyze_arrays(
         result = analyze_latents(one.dataset, np.empty(0), chosen, device=place)
         opened = json.dumps({"notes": list(one.notes)})
         children[name] = result.assign_attrs(checkpoint=name, opened=opened)
-    children = measure_together(children)
     first = next(iter(given.values()))
-    root = _root(
-        list(children),
+    found = _finish(
+        children,
         data=", ".join(named),
         data_sha256=_identity_of(first.dataset),
         samples=first.dataset.sizes["sample"],
         perturbation=first.perturbation,
         settings=chosen,
     )
-    found = _analysis(root, children)
     if target is not None:
         _write(found, target)
     return found
@@ -418,16 +414,17 @@ def _analyze_one(
     return results
 
 
-def _root(
-    models: list[str],
+def _finish(
+    children: dict[str, xr.Dataset],
     *,
     data: str,
     data_sha256: str,
     samples: int,
     perturbation: str,
     settings: AnalysisSettings,
-) -> xr.Dataset:
-    """Return what is said of all models."""
+) -> Analysis:
+    """Measure models together, and put them under what is known of all."""
+    models = measure_together(children)
     facts = provenance(
         data=data,
         data_sha256=data_sha256,
@@ -439,13 +436,9 @@ def _root(
         "samples": samples,
         "seed": settings.seed,
         "perturbation": perturbation,
-        "models": models,  # zarr lists groups in an order of its own
+        "models": list(models),  # zarr lists groups in an order of its own
         "provenance": json.dumps(facts),
     }
-    return xr.Dataset(attrs=attributes)
-
-
-def _analysis(root: xr.Dataset, children: Mapping[str, xr.Dataset]) -> Analysis:
-    branches = {f"/{name}": child for name, child in children.items()}
-    tree = xr.DataTree.from_dict({"/": root, **branches})
+    branches = {f"/{name}": model for name, model in models.items()}
+    tree = xr.DataTree.from_dict({"/": xr.Dataset(attrs=attributes), **branches})
     return Analysis(tree, summarize(tree))

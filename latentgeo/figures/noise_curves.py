@@ -169,9 +169,7 @@ def _dimension_curve(row: reading.Series, share: float) -> Curve:
     """Read the dimension of the product, centred; what has not settled has no interval."""
     value = row.data["hilbert_dimension"].sel(part="product", share=share, centring="centred")
     interval = row.data["hilbert_dimension_ci"].sel(share=share)
-    if "hilbert_dimension_settled" in row.data:  # an older analysis has no word on it
-        word = row.data["hilbert_dimension_settled"].sel(share=share)
-        interval = interval.where(word == "settled")
+    interval = interval.where(reading.has_settled(row.data.sel(share=share)))
     return level_curve(row.label, value, interval, row.style)
 
 

@@ -271,6 +271,12 @@ def _having(every: dict[str, xr.Dataset], variable: str, lack: str) -> dict[str,
     return found
 
 
+def has_settled(data: xr.Dataset) -> xr.DataArray:
+    """Return where the dimension has settled; older analyses, without a word on it, count so."""
+    name = "hilbert_dimension_settled"
+    return data[name] == "settled" if name in data else xr.DataArray(True)
+
+
 def position(tree: xr.DataTree, model: str) -> int:
     """Return the place of a model in the analysis, which decides its colour."""
     return list(models(tree)).index(model)

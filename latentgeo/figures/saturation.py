@@ -166,7 +166,4 @@ def _curve(row: reading.Series, level: float, share: float) -> Curve:
 
 
 def _has_settled(row: reading.Series, level: float, share: float) -> bool:
-    if "hilbert_dimension_settled" not in row.data:  # an older analysis has no word on it
-        return True
-    there = at_noise(row.data.sel(share=share), level)
-    return str(there["hilbert_dimension_settled"].item()) == "settled"
+    return bool(reading.has_settled(at_noise(row.data.sel(share=share), level)).item())

@@ -16,6 +16,7 @@ from torch import Tensor
 from latentgeo.checkpoints.untrusted import Weights, read_untrusted
 from latentgeo.datasets import seeded_normal
 from latentgeo.errors import InputError, reason_of
+from latentgeo.latents.sweep import choose_images
 from latentgeo.provenance import provenance
 from latentgeo.settings import AnalysisSettings
 
@@ -98,8 +99,9 @@ def given_latents(
     levels = {0.0: found}
     for level, given in (noisy or {}).items():
         levels[_checked_level(level)] = _counterpart(f"{name} at level {level:g}", given, found)
-    rows = _rows(len(found), settings)
-    known = None if labels is None else _labels(labels, len(found))[rows]
+    count = len(found)
+    rows = choose_images(count, settings.samples or count, settings.seed)
+    known = None if labels is None else _labels(labels, count)[rows]
     levels = {level: values[rows] for level, values in sorted(levels.items())}
     perturbation = settings.perturbation
     if not noisy:
@@ -285,14 +287,6 @@ def _checked_level(level: float) -> float:
             "the level of the clean ones"
         )
     return float(level)
-
-
-def _rows(count: int, settings: AnalysisSettings) -> NDArray[np.int64]:
-    """Choose rows by the seed, in their order; all where there are no more."""
-    if settings.samples is None or settings.samples >= count:
-        return np.arange(count)
-    rng = np.random.default_rng(settings.seed)
-    return np.sort(rng.choice(count, settings.samples, replace=False))
 
 
 def _labels(given: Any, count: int) -> NDArray[np.int64]:

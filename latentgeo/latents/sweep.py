@@ -149,6 +149,11 @@ def select_images(data: ImageDataset | str | Path, settings: EncodingSettings) -
     return images if settings.samples is None else images.take(settings.samples, settings.seed)
 
 
+def choose_images(samples: int, wanted: int, seed: int) -> NDArray[np.int64]:
+    """Choose some images by the seed, in their order; all where there are no more than wanted."""
+    return np.sort(np.random.default_rng(seed).permutation(samples)[:wanted])
+
+
 def check_fit(model: Autoencoder, images: ImageDataset) -> None:
     """Raise `InputError` unless the model takes images of this shape and sentences of its words."""
     expected = tuple(model.config.image_shape)

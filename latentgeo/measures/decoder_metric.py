@@ -15,8 +15,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from latentgeo import processes
 from latentgeo.errors import reason_of
 from latentgeo.geometry import PullbackStatistics, pullback_statistics
+from latentgeo.latents import choose_images
 from latentgeo.measures.encoding import Encoding
-from latentgeo.measures.latents import choose_images
 from latentgeo.measures.measure import FigureRow, Measure, Statement, nothing
 from latentgeo.measures.ranks import stratification
 from latentgeo.models import Autoencoder, device_of

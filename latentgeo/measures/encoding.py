@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentgeo.datasets import ImageDataset
-from latentgeo.latents import Sweep
+from latentgeo.latents import Sweep, choose_images
 from latentgeo.measures.embedding import Embedding, Grams, draw_halves, embed, gram_matrices
 from latentgeo.measures.latents import (
     LatentReader,
-    choose_images,
     held_if_small,
     is_vector,
     reader_of,

@@ -109,11 +109,6 @@ def held_if_small(latents: xr.Dataset) -> xr.Dataset:
     return latents.compute() if latents.nbytes <= SHARD_BYTES else latents
 
 
-def choose_images(samples: int, wanted: int, seed: int) -> NDArray[np.int64]:
-    """Choose some images by the seed, in their order; all where there are no more than wanted."""
-    return np.sort(np.random.default_rng(seed).permutation(samples)[:wanted])
-
-
 def is_vector(shape: tuple[int, ...]) -> bool:
     """Return whether latents have a single position, and so nothing to unfold."""
     return tuple(shape[1:]) == (1, 1)

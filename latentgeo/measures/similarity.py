@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from latentgeo.latents import choose_images
 from latentgeo.measures.encoding import Encoding
-from latentgeo.measures.latents import choose_images
 from latentgeo.measures.measure import FigureRow, Measure, Statement, nothing
 from latentgeo.metrics import (
     LEAST_IMAGES,

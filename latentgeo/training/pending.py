@@ -56,11 +56,11 @@ class PendingLosses:
         """
         if not self._found:
             return
-        names = self._found[0].names
-        steps = torch.stack([found.values for found in self._found]).tolist()
-        images, self._found, self._images = self._images, [], []
-        for step, (table, count) in enumerate(zip(steps, images, strict=True), start=self._first):
-            rows = [dict(zip(names, row, strict=True)) for row in table]
+        # In one transfer.
+        steps = torch.stack([found.values for found in self._found]).cpu()
+        names, images, self._found, self._images = self._found[0].names, self._images, [], []
+        for step, (values, count) in enumerate(zip(steps, images, strict=True), start=self._first):
+            rows = Measured(names, values).rows()
             for run, row in zip(self._runs, rows, strict=True):
                 run.check_finite(row, step)
                 run.progress.add(row, count)

@@ -6,6 +6,7 @@ import torch
 import xarray as xr
 
 from latentgeo.errors import InputError
+from latentgeo.latents import choose_images
 from latentgeo.measures import AnalysisSettings, analyze_latents, check_size, summarize
 from latentgeo.measures import latents as views
 
@@ -134,7 +135,7 @@ def test_comparing_some_images_leaves_what_rests_on_all(tensors):
 def test_compared_images_are_those_of_an_analysis_of_them_alone(tensors):
     some = SETTINGS.model_copy(update={"compared_images": 16})
     found = analyze_latents(tensors, BASELINE, some)
-    chosen = views.choose_images(SAMPLES, 16, SETTINGS.seed)
+    chosen = choose_images(SAMPLES, 16, SETTINGS.seed)
     alone = analyze_latents(tensors.isel(sample=chosen), BASELINE[chosen], SETTINGS)
     for name in ("intrinsic_dimension", "principal_angle_split_mean", "principal_angle_null_mean"):
         xr.testing.assert_allclose(found[name], alone[name], rtol=1e-10)
@@ -145,7 +146,7 @@ def test_compared_images_are_those_of_an_analysis_of_them_alone(tensors):
 def test_large_subspaces_are_those_of_the_compared_images(tensors):
     few = SETTINGS.model_copy(update={"compared_images": 16, "angle_order": SAMPLES - 1})
     found = analyze_latents(tensors, BASELINE, few)
-    chosen = views.choose_images(SAMPLES, 16, SETTINGS.seed)
+    chosen = choose_images(SAMPLES, 16, SETTINGS.seed)
     alone = analyze_latents(tensors.isel(sample=chosen), BASELINE[chosen], SETTINGS)
     assert found.attrs["angle_images"] == 16
     names = ["principal_angle", "principal_angle_ci"]
@@ -160,7 +161,7 @@ def test_a_map_shows_the_compared_images(tensors):
     settings = SETTINGS.model_copy(update={"compared_images": 16, "tsne_seeds": (0,)})
     found = analyze_latents(tensors, BASELINE, settings)
     mapped = found["tsne"].notnull().all(["tsne_seed", "tsne_noise", "axis"])
-    np.testing.assert_array_equal(np.flatnonzero(mapped), views.choose_images(SAMPLES, 16, 0))
+    np.testing.assert_array_equal(np.flatnonzero(mapped), choose_images(SAMPLES, 16, 0))
     tree = xr.DataTree.from_dict(
         {"/": xr.Dataset(attrs={"perturbation": "gaussian"}), "/vae": found}
     )
