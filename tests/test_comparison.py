@@ -252,13 +252,19 @@ def test_folders_that_cannot_be_joined(folders, message, cae):
         compare([cae if name == "cae" else cae.parent / name for name in folders])
 
 
+def _first_chunk(folder):
+    chunks = (folder / "analysis.zarr" / "vae" / "psnr" / "c").rglob("*")
+    return next(path for path in sorted(chunks) if path.is_file())
+
+
 @pytest.mark.parametrize(
     ("break_it", "message"),
     [
         (lambda f: (f / "summary.json").write_text("{"), "is not valid JSON"),
         (lambda f: (f / "summary.json").write_text("[]"), "lists no models"),
         (lambda f: shutil.rmtree(f / "analysis.zarr" / "vae"), "has no model 'vae'"),
-        (lambda f: (f / "analysis.zarr" / "zarr.json").write_text("{"), "cannot be read"),
+        (lambda f: (f / "analysis.zarr" / "zarr.json").write_text("{"), "is not valid JSON"),
+        (lambda f: _first_chunk(f).write_bytes(b"x"), "is not read"),
         (lambda f: (f / "analysis.zarr" / "zarr.json").write_text(_EMPTY), "does not say where"),
     ],
 )

@@ -8,8 +8,9 @@ import yaml
 
 from latentgeo.errors import InputError
 from latentgeo.files import write_text
+from latentgeo.foreign import read_yaml
 from latentgeo.models import PosteriorLayout, Preprocessing
-from latentgeo.settings import CardSettings, parse, read_yaml
+from latentgeo.settings import CardSettings, parse
 
 CARD = "latentgeo.yaml"
 NO_DECODER = "none"

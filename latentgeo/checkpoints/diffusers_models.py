@@ -1,6 +1,5 @@
 """Autoencoders of diffusers: folders, single files, and TAESD's own files."""
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,12 +12,14 @@ from latentgeo.checkpoints.source import Source
 from latentgeo.checkpoints.untrusted import Weights
 from latentgeo.checkpoints.weights import fit_weights, read_weights
 from latentgeo.errors import InputError, reason_of
+from latentgeo.foreign import read_json
 from latentgeo.models import Preprocessing
 
 _CONFIG = "config.json"
 _STEM = "diffusion_pytorch_model"
 _IN_MINUS_ONE_TO_ONE = Preprocessing(range=(-1.0, 1.0))  # all of diffusers' autoencoders
 _ATTENTION = re.compile(r"\.mid\.attn|\.mid_block\.attentions")
+_RESTORE = "restore it from where it came"
 _LDM_PREFIXES = ("first_stage_model.", "vae.")
 
 Tensors = Mapping[str, Tensor]
@@ -30,8 +31,8 @@ def class_in(folder: Path) -> str | None:
     if not path.is_file():
         return None
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
+        values = read_json(path, _RESTORE)
+    except InputError:
         return None
     name = values.get("_class_name") if isinstance(values, dict) else None
     return name if isinstance(name, str) else None
@@ -59,7 +60,7 @@ def open_folder(folder: Path, card: Card) -> Source:
     """
     name = class_in(folder) or ""
     path = folder / card.weights if card.weights else _find_weights(folder)
-    config = json.loads((folder / _CONFIG).read_text(encoding="utf-8"))
+    config = read_json(folder / _CONFIG, _RESTORE)
     options = {key: value for key, value in config.items() if not key.startswith("_")}
     return _filled(name, options, read_weights(path, ema=card.ema), path, card)
 

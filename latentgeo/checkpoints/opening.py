@@ -1,6 +1,5 @@
 """Open a checkpoint, whoever made it."""
 
-import json
 import re
 import warnings
 from collections.abc import Callable
@@ -27,6 +26,7 @@ from latentgeo.checkpoints.untrusted import Program, read_untrusted
 from latentgeo.checkpoints.weights import fit_weights, read_weights
 from latentgeo.errors import InputError
 from latentgeo.files import sha256_of_file
+from latentgeo.foreign import read_json
 from latentgeo.models import Autoencoder, Shape, wrap
 from latentgeo.models.folder import CONFIG, WEIGHTS
 from latentgeo.training import RunFolder
@@ -147,10 +147,10 @@ def is_ours(path: Path) -> bool:
 def _is_our_config(folder: Path) -> bool:
     """Return our `config.json` from others of that name; a broken one by the weights beside it."""
     try:
-        values = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        values = read_json(folder / CONFIG, "restore it from where it came")
     except OSError:
         return False
-    except ValueError:
+    except InputError:
         return (folder / WEIGHTS).is_file()
     return isinstance(values, dict) and "recipe" in values
 

@@ -1,6 +1,5 @@
 """Run folders of pythae: its JSON and its weights, and none of its pickles."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from latentgeo.checkpoints.card import Card
 from latentgeo.checkpoints.source import Source
 from latentgeo.checkpoints.weights import fit_weights, read_weights
 from latentgeo.errors import InputError, reason_of
+from latentgeo.foreign import read_json
 
 _CONFIG, _WEIGHTS = "model_config.json", "model.pt"
 
@@ -61,12 +61,7 @@ def open_run(folder: Path, card: Card) -> Source:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        raise InputError(
-            f"{str(path)!r} is not valid JSON; restore it from where it came"
-        ) from None
+    values = read_json(path, "restore it from where it came")
     if not isinstance(values, dict) or not isinstance(values.get("name"), str):
         raise InputError(f"{str(path)!r} names no model of pythae; expected an entry 'name'")
     return values

@@ -1,6 +1,5 @@
 """A classifier as a folder: features.safetensors beside features.json."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from safetensors.torch import load_file, save
 from latentgeo.errors import InputError
 from latentgeo.features.network import Classifier, ClassifierConfig, Features
 from latentgeo.files import sha256_of_file, write_atomically, write_json
+from latentgeo.foreign import read_json
 from latentgeo.settings import parse
 
 # Not the names of an autoencoder's files: neither can be taken for the other.
@@ -59,7 +59,7 @@ def load_features(path: str | Path) -> Features:
 
 def _read(path: Path) -> tuple[ClassifierConfig, dict[str, Any]]:
     try:
-        description = json.loads(path.read_text(encoding="utf-8"))
+        description = read_json(path, _EXPECTED)
         network, provenance = description["network"], description["provenance"]
         _ = provenance["weights_sha256"], provenance["data"]["name"], provenance["accuracy"]["test"]
     except (ValueError, KeyError, TypeError):

@@ -1,10 +1,11 @@
 """Work in pieces of bounded size, and refuse beforehand what cannot be cut small enough."""
 
-import os
 from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
+
+from latentgeo.machine import physical_memory
 
 GIB = 2**30
 DEFAULT_BUDGET = float(GIB)
@@ -46,10 +47,7 @@ def memory(device: torch.device) -> float:
     """Bytes of memory that a device has in all; infinite where that is not known."""
     if device.type == "cuda":
         return float(torch.cuda.mem_get_info(device)[1])
-    known = getattr(os, "sysconf_names", {})
-    if device.type != "cpu" or "SC_PHYS_PAGES" not in known:
-        return float("inf")
-    return float(os.sysconf("SC_PHYS_PAGES")) * os.sysconf("SC_PAGE_SIZE")
+    return physical_memory() if device.type == "cpu" else float("inf")
 
 
 def fill(out: Tensor, function: Callable[[slice], Tensor], bytes_each: float) -> Tensor:

@@ -2,10 +2,11 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
-from zipfile import BadZipFile
+from zipfile import ZipFile, ZipInfo
 
 import numpy as np
 import torch
@@ -16,6 +17,8 @@ from torch import Tensor
 from latentgeo.checkpoints.untrusted import Weights, read_untrusted
 from latentgeo.datasets import seeded_normal
 from latentgeo.errors import InputError, reason_of
+from latentgeo.foreign.room import check_room
+from latentgeo.foreign.zarr_folders import check_zarr
 from latentgeo.latents.sweep import choose_images
 from latentgeo.provenance import provenance
 from latentgeo.settings import AnalysisSettings
@@ -26,6 +29,7 @@ OF_THE_LATENT = "gaussian noise on the latent itself"
 _KEY = "::"
 _MEMBER = f"name one, as in FILE{_KEY}NAME"
 _DIMENSIONS = ("channel", "row", "column")
+_NUMBER = 8  # bytes of one, at most
 _STREAM = 7  # of random numbers; others are used for images and posteriors
 
 
@@ -157,7 +161,7 @@ def read_latents(path: str | Path) -> NDArray[Any] | xr.Dataset:
             f"{text!r} needs a package that is not installed; pip install 'latentgeo[parquet]' for "
             "Parquet, h5netcdf for NetCDF 4, or save the latents as .npy"
         ) from None
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile, RuntimeError) as error:
+    except Exception as error:  # every format has kinds of its own
         raise InputError(
             f"latents {text!r} cannot be read ({reason_of(error)}); save them anew, as .npy for "
             "example; arrays of objects are not read"
@@ -181,12 +185,27 @@ def _member(text: str, held: Mapping[str, Any], key: str) -> NDArray[Any]:
 
 
 def _read_npy(path: Path) -> Mapping[str, Any]:
-    return {"": np.load(path, allow_pickle=False)}
+    # Mapped first: a header that promises more than the file has takes no memory then.
+    return {"": np.array(np.load(path, mmap_mode="r", allow_pickle=False))}
 
 
 def _read_npz(path: Path) -> Mapping[str, Any]:
+    with ZipFile(path) as archive:
+        needed = sum(_size_of_npy(archive, entry) for entry in archive.infolist())
+    check_room(path, needed, path.stat().st_size)
     with np.load(path, allow_pickle=False) as held:
         return {name: held[name] for name in held.files}
+
+
+def _size_of_npy(archive: ZipFile, entry: ZipInfo) -> int:
+    """Return what an array takes; raise `ValueError` where it says more than its entry has."""
+    with archive.open(entry) as stream:
+        version = np.lib.format.read_magic(stream)  # type: ignore[no-untyped-call]
+        shape, _, dtype = _NPY_HEADERS[version](stream)
+    needed = dtype.itemsize * math.prod(shape)
+    if needed > entry.file_size:
+        raise ValueError(f"{entry.filename!r} says {needed} bytes and has {entry.file_size}")
+    return int(needed)
 
 
 def _read_tensors(path: Path) -> Mapping[str, Any]:
@@ -198,24 +217,32 @@ def _read_tensors(path: Path) -> Mapping[str, Any]:
 
 def _read_netcdf(path: Path) -> xr.Dataset:
     with xr.open_dataset(path) as held:
+        check_room(path, held.nbytes, path.stat().st_size)
         loaded: xr.Dataset = held.load()
     return loaded
 
 
 def _read_zarr(path: Path) -> xr.Dataset:
-    if not any(path.joinpath(name).is_file() for name in ("zarr.json", ".zgroup")):
+    if not any(path.joinpath(name).is_file() for name in ("zarr.json", ".zgroup", ".zarray")):
         raise InputError(
             f"{str(path)!r} holds no latents (it is no zarr folder); give --data where it is a "
             "model that encodes images"
         )
-    with xr.open_zarr(path, consolidated=False, chunks=None) as held:
+    check_zarr(path)
+    with xr.open_zarr(path, consolidated=False, chunks=None, zarr_format=3) as held:
         loaded: xr.Dataset = held.load()
     return loaded
 
 
 def _read_parquet(path: Path) -> Mapping[str, Any]:
     import pandas
+    from pyarrow import parquet
 
+    about = parquet.read_metadata(path)
+    groups = [about.row_group(number) for number in range(about.num_row_groups)]
+    columns = [group.column(number) for group in groups for number in range(group.num_columns)]
+    needed = sum(_NUMBER * column.num_values for column in columns)
+    check_room(path, needed, path.stat().st_size)
     frame = pandas.read_parquet(path)
     lists = [name for name in frame if frame[name].dtype == object]
     if len(lists) == 1 and frame.shape[1] == 1:
@@ -226,6 +253,10 @@ def _read_parquet(path: Path) -> Mapping[str, Any]:
     return {"": numbers.to_numpy()}
 
 
+_NPY_HEADERS: dict[tuple[int, int], Callable[..., Any]] = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
 _READERS: dict[str, Callable[[Path], Any]] = {
     ".npy": _read_npy,
     ".npz": _read_npz,

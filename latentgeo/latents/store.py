@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from latentgeo.errors import InputError
 from latentgeo.files import check_free, folder_in_place
+from latentgeo.foreign import parse_json
+from latentgeo.foreign.zarr_folders import check_zarr
 
 _MARK = "written"
 _GIB = 2**30
@@ -158,8 +160,9 @@ def _create(
 
 
 def _continue(out: Path, identity: Mapping[str, Any]) -> LatentStore:
+    check_zarr(out)
     group = zarr.open_group(str(out), mode="r+")
-    found = json.loads(str(group.attrs.get("identity", "{}")))
+    found = parse_json(str(group.attrs.get("identity", "{}")))
     different = [name for name in identity if found.get(name) != identity[name]]
     if different:
         name = different[0]

@@ -1,6 +1,5 @@
 """A model as a folder: model.safetensors beside config.json, as on the Hugging Face hub."""
 
-import json
 from pathlib import Path
 
 import torch
@@ -10,6 +9,7 @@ from torch import Tensor
 
 from latentgeo.errors import InputError
 from latentgeo.files import write_atomically, write_json
+from latentgeo.foreign import read_json
 from latentgeo.models.autoencoder import Autoencoder
 from latentgeo.models.build import build
 from latentgeo.models.config import ModelConfig
@@ -81,12 +81,7 @@ def _write(path: Path, content: bytes) -> None:
 def _read_config(path: Path) -> ModelConfig:
     if not path.is_file():
         raise InputError(f"checkpoint {str(path.parent)!r} has no {path.name}; {_EXPECTED}")
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        raise InputError(
-            f"{str(path)!r} is not valid JSON; restore it from where it came"
-        ) from None
+    values = read_json(path, "restore it from where it came")
     if not isinstance(values, dict) or "recipe" not in values:
         raise InputError(
             f"{str(path)!r} does not describe a latentgeo model (it names no 'recipe'); {_EXPECTED}"

@@ -1,6 +1,5 @@
 """Results on disk: every number as a zarr tree, the summary beside it as JSON."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,8 @@ import xarray as xr
 
 from latentgeo.errors import InputError
 from latentgeo.files import write_json
+from latentgeo.foreign import read_json
+from latentgeo.foreign.zarr_folders import check_zarr
 from latentgeo.results.analysis import Analysis
 
 SUMMARY = "summary.json"
@@ -76,10 +77,7 @@ def folders_beside(folder: Path) -> list[Path]:
 
 
 def _read_summary(path: Path, again: str) -> dict[str, Any]:
-    try:
-        summary = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        raise InputError(f"{str(path)!r} is not valid JSON; {again}") from None
+    summary = read_json(path, again)
     if not isinstance(summary, dict) or not isinstance(summary.get("models"), dict):
         raise InputError(f"{str(path)!r} lists no models; {again}")
     return summary
@@ -108,10 +106,14 @@ def read_tree(path: Path, *, again: str = "analyse again") -> xr.DataTree:
     Raises
     ------
     InputError
-        When it cannot be read, or does not say where it comes from.
+        When it cannot be read, is more than what `check_zarr` lets through, or does not say where
+        it comes from.
     """
+    check_zarr(path)
     try:
-        with xr.open_datatree(path, engine="zarr", consolidated=False, chunks=None) as tree:
+        with xr.open_datatree(
+            path, engine="zarr", consolidated=False, chunks=None, zarr_format=3
+        ) as tree:
             loaded = tree.load()
     except Exception as error:  # zarr, its codecs and xarray raise many kinds
         raise InputError(

@@ -12,7 +12,6 @@ from latentgeo.settings.base import (
     described,
     parse,
     read_settings,
-    read_yaml,
     resolve,
     unknown,
 )
@@ -35,7 +34,6 @@ __all__ = [
     "described",
     "parse",
     "read_settings",
-    "read_yaml",
     "resolve",
     "unknown",
 ]

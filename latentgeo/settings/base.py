@@ -12,10 +12,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 
 from latentgeo.errors import InputError
+from latentgeo.foreign import read_yaml
 
 M = TypeVar("M", bound=BaseModel)
 
-_LARGEST = 1 << 20  # settings, and a card, are a page of text
 _MEANT = 1 << 32  # a larger bound is that of a machine's integers
 _LIMITS = {"gt": "above", "ge": "from", "lt": "below", "le": "to"}
 
@@ -165,44 +165,6 @@ def read_settings(path: Path, model: type[BaseModel]) -> dict[str, Any]:
         if name not in model.model_fields:
             known = unknown("setting", name, model.model_fields)
             raise InputError(f"settings file {str(path)!r} cannot be used: {known}")
-    return values
-
-
-def read_yaml(path: Path, what: str) -> dict[str, Any]:
-    """Read names and values from a file that somebody else may have written.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file.
-    what : str
-        What it is called in messages ("card").
-
-    Returns
-    -------
-    dict
-        As YAML has them.
-
-    Raises
-    ------
-    InputError
-        When it is too large, not YAML, or holds no entries.
-    """
-    import yaml  # it takes a while, and most commands need none
-
-    if path.stat().st_size > _LARGEST:
-        raise InputError(
-            f"{what} {str(path)!r} has over {_LARGEST} bytes; a {what} is a page of text"
-        )
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{what} {str(path)!r} is not valid YAML: {reason}") from None
-    if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
-        raise InputError(
-            f"{what} {str(path)!r} holds no entries; expected lines such as 'model: …'"
-        )
     return values
 
 

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import torch
 
 from latentgeo.errors import InputError
 from latentgeo.files import claim_folder, write_atomically, write_json, write_text
+from latentgeo.foreign import read_json
 from latentgeo.settings import parse
 from latentgeo.training.config import TrainConfig
 from latentgeo.training.progress import Progress, Row
@@ -77,13 +77,7 @@ class RunFolder:
         """Read where the weights come from; empty where nothing was written."""
         if not self.provenance.is_file():
             return {}
-        try:
-            facts = json.loads(self.provenance.read_text(encoding="utf-8"))
-        except ValueError:
-            raise InputError(
-                f"{str(self.provenance)!r} is not valid JSON; remove it to load the weights "
-                "without it"
-            ) from None
+        facts = read_json(self.provenance, "remove it to load the weights without it")
         if not isinstance(facts, dict):
             raise InputError(
                 f"{str(self.provenance)!r} holds no JSON object; remove it to load without it"
@@ -153,10 +147,7 @@ class RunFolder:
                 left.unlink()
 
     def _read_run(self) -> Facts:
-        try:
-            run: Facts = json.loads(self.run.read_text(encoding="utf-8"))
-        except ValueError:
-            raise InputError(f"{str(self.run)!r} is not valid JSON; start the run again") from None
+        run: Facts = read_json(self.run, "start the run again")
         return run
 
     def _check_same(self, there: Facts, here: Facts, what: str) -> None:

@@ -281,7 +281,7 @@ def test_a_card_says_of_each_field_what_the_settings_say():
         ("epochs: none", "setting epochs is 'none': input should be a valid integer"),
         ("- 3", "holds no entries"),
         ("a: [", "is not valid YAML"),
-        ("a: " + "x" * (1 << 20), "over 1048576 bytes"),
+        ("a: " + "x" * (1 << 20), "over 65536 bytes"),
         ("!!python/object/apply:os.getcwd []", "is not valid YAML"),
     ],
 )

@@ -2,12 +2,16 @@
 
 import json
 import pickle
+import tracemalloc
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import torch
 import xarray as xr
+from pyarrow import parquet
 from safetensors.torch import save_file
 
 from latentgeo import InputError, analyze_arrays, encode, read
@@ -259,3 +263,53 @@ def test_wrong_options_are_one_line(tmp_path, monkeypatch, run_cli, more, messag
     assert code == 2
     assert message in said
     assert len(said.strip().splitlines()) == 1
+
+
+def bomb_npy(path):
+    with path.open("wb") as file:
+        header = {"descr": "<f4", "fortran_order": False, "shape": (10**12, 4)}
+        np.lib.format.write_array_header_1_0(file, header)
+        file.write(bytes(1000))
+
+
+def bomb_npz(path):
+    with ZipFile(path, "w", ZIP_DEFLATED) as archive, archive.open("z.npy", "w") as file:
+        shape = (1 << 16, 5)  # 1.25 MiB
+        header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        file.write(bytes(5 << 18))
+
+
+def lying_npz(path):
+    npy = path.with_name("z.npy")
+    bomb_npy(npy)
+    with ZipFile(path, "w") as archive:
+        archive.write(npy)
+
+
+def bomb_parquet(path):
+    column = pa.DictionaryArray.from_arrays(pa.array(np.zeros(1 << 10, np.int8)), pa.array([1.5]))
+    batch = pa.record_batch({"z": column})
+    with parquet.ParquetWriter(path, batch.schema) as writer:
+        writer.write_table(pa.Table.from_batches([batch] * (1 << 9)), row_group_size=1 << 28)
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (bomb_npy, "z.npy"),
+        (bomb_npz, "z.npz"),
+        (lying_npz, "l.npz"),
+        (bomb_parquet, "z.parquet"),
+    ],
+)
+def test_a_file_that_promises_more_than_it_has_takes_no_memory(tmp_path, monkeypatch, make, name):
+    monkeypatch.setattr("latentgeo.foreign.room._ALWAYS", 1 << 20)
+    make(tmp_path / name)
+    tracemalloc.start()
+    with pytest.raises(InputError) as caught:
+        read_latents(tmp_path / name)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1 << 20
+    assert "\n" not in str(caught.value)

@@ -1,13 +1,12 @@
 """Indices of weights that are split into several files, as Hugging Face's libraries write them."""
 
-import json
 import re
 from pathlib import Path
 
 from latentgeo.errors import InputError
+from latentgeo.foreign import read_json
 
 _NAME = re.compile(r".*\.index(\.\w+)?\.json")
-_LONGEST = 64 << 20
 _MOST_FILES = 10_000
 
 
@@ -34,13 +33,9 @@ def read_index(path: Path) -> dict[str, list[str]]:
     InputError
         When it is none, or lists what is no name of a file beside it.
     """
-    if path.stat().st_size > _LONGEST:
-        raise InputError(
-            f"index {str(path)!r} has over {_LONGEST} bytes; it is no index of weights"
-        )
     try:
-        listed = json.loads(path.read_text(encoding="utf-8"))["weight_map"].items()
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        listed = read_json(path, "it is no index of weights")["weight_map"].items()
+    except (KeyError, TypeError, AttributeError):
         raise InputError(
             f"{str(path)!r} is no index of weights; expected JSON with a weight_map of tensors and "
             "their files"

@@ -1,6 +1,5 @@
 """Safetensors files, checked by their header before they are mapped."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from latentgeo.checkpoints.untrusted.torch_files import first_line
-from latentgeo.errors import InputError
+from latentgeo.errors import InputError, reason_of
+from latentgeo.foreign import parse_json
 
 _LONGEST_HEADER = 100_000_000  # the limit of the library itself
 _BITS = {
@@ -65,27 +65,12 @@ def _check_header(path: Path) -> None:
 
 def _parse(text: bytes, path: Path) -> dict[str, Any]:
     try:
-        header = json.loads(text.decode("utf-8"), object_pairs_hook=_without_repeats)
-    except _RepeatedError as error:
-        raise _damaged(path, f"its header has {error} twice") from None
-    except (ValueError, RecursionError):
-        raise _damaged(path, "its header is not JSON") from None
+        header = parse_json(text.decode("utf-8"))
+    except ValueError as error:
+        raise _damaged(path, f"its header is not JSON ({reason_of(error)})") from None
     if not isinstance(header, dict):
         raise _damaged(path, "its header is no JSON object")
     return header
-
-
-class _RepeatedError(Exception):
-    """A key is there twice."""
-
-
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in made:
-            raise _RepeatedError(repr(name))
-        made[name] = value
-    return made
 
 
 def _check_metadata(metadata: Any, path: Path) -> None:
