@@ -1,8 +1,9 @@
 """Find the encoder, the decoder or a layer within somebody's network."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 
 from latentgeo.errors import InputError
 from latentgeo.models import Shape, shape_of
-from latentgeo.models.layouts import as_tensor, describe
+from latentgeo.models.layouts import as_tensor, describe, is_latent
 
 _ENCODE, _DECODE = ("encode", "encoder"), ("decode", "decoder")
 
@@ -24,17 +25,22 @@ class Member(nn.Module):
         The network.
     name : str
         A method or a submodule, with dots.
+    arguments : mapping, optional
+        Further arguments of it, by name.
     """
 
-    def __init__(self, net: nn.Module, name: str) -> None:
+    def __init__(
+        self, net: nn.Module, name: str, arguments: Mapping[str, Any] = MappingProxyType({})
+    ) -> None:
         super().__init__()
         self.net = net
         self.name = name
+        self.arguments = dict(arguments)
         self.described = f"{type(net).__name__}.{name}"
 
     def forward(self, values: Tensor) -> Any:
         """Call it."""
-        return find_member(self.net, self.name)(values)
+        return find_member(self.net, self.name)(values, **self.arguments)
 
 
 class Tapped(nn.Module):
@@ -51,6 +57,8 @@ class Tapped(nn.Module):
         Names of modules, as `named_modules` gives them.
     call : str, default="forward"
         What to run: a method or a submodule.
+    arguments : mapping, optional
+        Further arguments of it, by name.
 
     Raises
     ------
@@ -58,7 +66,13 @@ class Tapped(nn.Module):
         When there is no such module.
     """
 
-    def __init__(self, net: nn.Module, layers: Sequence[str], call: str = "forward") -> None:
+    def __init__(
+        self,
+        net: nn.Module,
+        layers: Sequence[str],
+        call: str = "forward",
+        arguments: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         super().__init__()
         known = module_names(net)
         for layer in layers:
@@ -66,14 +80,14 @@ class Tapped(nn.Module):
                 raise _unknown_layer(layer, known)
         self.net = net
         self.layers = tuple(layers)
-        self.call = call
-        self.described = f"{type(net).__name__}.{call}"
+        self.call = Member(net, call, arguments)
+        self.described = self.call.described
         self.shapes: dict[str, Shape] = {}
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the layers' outputs for images (b, C, H, W)."""
         with listening(self.net, self.layers) as heard:
-            find_member(self.net, self.call)(images)
+            self.call(images)
         outputs = [self._single(layer, heard.get(layer, [])) for layer in self.layers]
         self.shapes = {
             layer: shape_of(as_tensor(output))
@@ -86,8 +100,8 @@ class Tapped(nn.Module):
     def _single(self, layer: str, outputs: list[Any]) -> Tensor:
         if not outputs:
             raise InputError(
-                f"layer {layer!r} was not used in {self.call!r}; name another layer, or what to "
-                f"run with encode (--encode). The modules are: "
+                f"layer {layer!r} was not used in {self.call.name!r}; name another layer, or what "
+                "to run with encode (--encode). The modules are: "
                 f"{_some(module_names(self.net), 40)}"
             )
         if len(outputs) > 1:
@@ -95,8 +109,8 @@ class Tapped(nn.Module):
                 f"layer {layer!r} ran {len(outputs)} times in one pass, so its output is not one "
                 "latent; name a layer that runs once"
             )
-        output = outputs[0]
-        if not isinstance(output, Tensor) or output.ndim not in (2, 3, 4):
+        output: Tensor = outputs[0]
+        if not is_latent(output):
             raise InputError(
                 f"layer {layer!r} gives {describe(output)}, expected a tensor (b, D), (b, T, D) "
                 "or (b, C, H, W); name a layer within it or after it"
@@ -134,7 +148,12 @@ def listening(net: nn.Module, layers: Iterable[str]) -> Iterator[dict[str, list[
             handle.remove()
 
 
-def find_encoder(net: nn.Module, name: str | None, layers: Sequence[str]) -> nn.Module:
+def find_encoder(
+    net: nn.Module,
+    name: str | None,
+    layers: Sequence[str],
+    arguments: Mapping[str, Any] = MappingProxyType({}),
+) -> nn.Module:
     """Return what encodes.
 
     Parameters
@@ -145,6 +164,8 @@ def find_encoder(net: nn.Module, name: str | None, layers: Sequence[str]) -> nn.
         A method or submodule; `encode` or `encoder` are looked for if None.
     layers : sequence of str
         Modules whose outputs are the latents; the whole network is run if there is no name.
+    arguments : mapping, optional
+        Further arguments of what encodes, by name.
 
     Returns
     -------
@@ -157,7 +178,7 @@ def find_encoder(net: nn.Module, name: str | None, layers: Sequence[str]) -> nn.
         When there is none of that name, or nothing that is called so.
     """
     if layers:
-        return Tapped(net, layers, name or _whole(net))
+        return Tapped(net, layers, name or _whole(net), arguments)
     found = name or next((n for n in _ENCODE if _callable(net, n)), None)
     if found is None:
         raise InputError(
@@ -166,14 +187,14 @@ def find_encoder(net: nn.Module, name: str | None, layers: Sequence[str]) -> nn.
             f"{_some(module_names(net))}"
         )
     find_member(net, found)
-    return Member(net, found)
+    return Member(net, found, arguments)
 
 
 def find_decoder(net: nn.Module, name: str | None, layers: Sequence[str]) -> nn.Module | None:
     """Return what decodes, or None.
 
-    Takes and raises what `find_encoder` does. The latents of layers have no decoder unless one
-    is named, and those of several layers none at all.
+    Takes and raises what `find_encoder` does, but for the arguments. The latents of layers have
+    no decoder unless one is named, and those of several layers none at all.
     """
     if len(layers) > 1 and name is not None:
         raise InputError(

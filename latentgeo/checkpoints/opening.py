@@ -46,7 +46,7 @@ _OTHERS = {
     "_CHECKPOINT_METADATA": f"a checkpoint of orbax (JAX), {_TO_TORCH}",
     "checkpoint": f"a checkpoint of TensorFlow, {_TO_TORCH}",
 }
-_SAID = ("dtype", "flat_input", "not_a_function")  # what was found out by running it
+_SAID = ("dtype", "input_form", "not_a_function")  # what was found out by running it
 _SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt", ".bin")
 
 
@@ -78,9 +78,9 @@ def open_checkpoint(
     opening : Card, optional
         How to open it. What is set here goes before the card beside the checkpoint.
     **entries
-        Entries of `Card`, before those of `opening`: `encode`, `decode`, `layers`,
-        `preprocessing`, `posterior`, `weights`, `decoder`, `arguments`, `name`, `ema`, `prefix`,
-        `strict`, `trust_code`.
+        Entries of `Card`, before those of `opening`: `encode`, `encode_arguments`, `decode`,
+        `layers`, `preprocessing`, `posterior`, `weights`, `decoder`, `arguments`, `name`, `ema`,
+        `prefix`, `strict`, `trust_code`.
 
     Returns
     -------
@@ -319,7 +319,7 @@ def _autoencoder(
             f"model {card.name!r} does not say which images it takes; give image_shape (C, H, W), "
             "on the command line --image-shape 3,64,64"
         )
-    encoder = find_encoder(source.net, card.encode, card.layers)
+    encoder = find_encoder(source.net, card.encode, card.layers, card.encode_arguments)
     decoder = None
     if card.decode != NO_DECODER:
         decoder = source.decoder or find_decoder(source.net, card.decode, card.layers)
@@ -338,6 +338,7 @@ def _autoencoder(
         warnings.warn(describe_unsteady(model.config.recipe, unsteady), stacklevel=3)
     model.identity |= {
         "encode": card.encode,
+        "encode_arguments": card.encode_arguments,
         "layers": list(card.layers),
         "model_sha256": source.facts.get("model_sha256"),  # the same weights in other code
     }

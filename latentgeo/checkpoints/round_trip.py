@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentgeo.checkpoints.own_forward import OwnForward, check_forward
+from latentgeo.checkpoints.own_forward import OwnForward, check_forward, check_spread
 from latentgeo.datasets import ImageDataset
 from latentgeo.metrics import judge_learned, psnr
 from latentgeo.models import Autoencoder, Preprocessing, device_of
@@ -45,6 +45,8 @@ class RoundTrip(NamedTuple):
     own_forward : dict or None
         How far decode(encode(x)) is from the network's own forward pass (`OwnForward`), where it
         has one.
+    own_spread : dict or None
+        The spread of decoded draws over that of the network's own (`check_spread`).
     """
 
     psnr_db: float
@@ -52,6 +54,7 @@ class RoundTrip(NamedTuple):
     alternatives_db: dict[str, float]
     suspicion: str | None
     own_forward: dict[str, Any] | None = None
+    own_spread: dict[str, Any] | None = None
 
 
 def check_round_trip(model: Autoencoder, images: ImageDataset) -> RoundTrip | None:
@@ -92,11 +95,14 @@ def check_round_trip(model: Autoencoder, images: ImageDataset) -> RoundTrip | No
     best = max(better, key=lambda name: means[name], default=None)
     trip = RoundTrip(float(found.mean()), float(baseline.mean()), means, None)
     learned = judge_learned(found, baseline).learned
-    forward = check_forward(model, batch)
-    if forward is None:
-        return trip._replace(suspicion=_suspicion(trip, best, learned=learned))
-    suspicion = _of_forward(forward) or _suspicion(trip, best, learned=learned)
-    return trip._replace(suspicion=suspicion, own_forward=forward._asdict())
+    forward, spread = check_forward(model, batch), check_spread(model, batch)
+    suspicion = _of_forward(forward) or _of_spread(spread) or _of_signs(model, batch)
+    suspicion = suspicion or _suspicion(trip, best, learned=learned)
+    return trip._replace(
+        suspicion=suspicion,
+        own_forward=forward and forward._asdict(),
+        own_spread=spread and spread._asdict(),
+    )
 
 
 def _recoded(preprocessing: Preprocessing, coding: dict[str, Any]) -> Preprocessing:
@@ -126,8 +132,34 @@ def _psnr(images: Tensor, target: Tensor) -> NDArray[np.float64]:
     return capped
 
 
-def _of_forward(forward: OwnForward) -> str | None:
-    if forward.better is None:
+def _of_spread(spread: OwnForward | None) -> str | None:
+    if spread is None or spread.better is None:
+        return None
+    return (
+        "what accompanies the mean is probably read wrongly: decoded draws of the posterior spread "
+        f"{spread.distance:.3g} times as far as the network's own, and "
+        f"{spread.alternatives[spread.better]:.3g} times with {spread.better}; try that"
+    )
+
+
+@torch.inference_mode()
+def _of_signs(model: Autoencoder, images: Tensor) -> str | None:
+    layout = getattr(model.bottleneck, "layout", None)
+    log_variance = model.posterior(images.to(device_of(model))).log_variance
+    if log_variance is None or layout is None or layout.spread != "log-variance":
+        return None
+    least = float(log_variance.min())
+    if least <= 0:
+        return None
+    return (
+        f"what accompanies the mean is probably no log-variance: it is {least:.3g} or more in "
+        "every latent, so that none would be known better than by the prior; if it is a standard "
+        "deviation, try --spread std"
+    )
+
+
+def _of_forward(forward: OwnForward | None) -> str | None:
+    if forward is None or forward.better is None:
         return None
     return (
         "the layout of the posterior or the output of the decoder is probably wrong: "

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from latentgeo import processes
-from latentgeo.cli.options import Form, Spelling, read_numbers, read_pairs
+from latentgeo.cli.options import Form, Spelling, read_pairs
 from latentgeo.errors import InputError
 
 if TYPE_CHECKING:
@@ -67,11 +67,12 @@ def _root(
 
 def _card_of(values: dict[str, Any]) -> "Card":
     from latentgeo.checkpoints import Card
+    from latentgeo.settings import LAYOUTS
 
-    layout = values.get("posterior", {}).get("layout", "")
-    if layout[:1].isdigit():
-        items = read_numbers("--posterior", values["posterior"].pop("layout"), number=int)
-        values["posterior"]["items"] = items
+    posterior = values.get("posterior", {})
+    if posterior.get("layout", "auto") not in LAYOUTS:
+        named = posterior.pop("layout").split(",")
+        posterior["items"] = tuple(int(name) if name.isdigit() else name for name in named)
     return Card.of(**values)
 
 
@@ -94,6 +95,7 @@ OPENING = Form(
             more="Or the places, from 0, of the mean "
             "and the spread, as in 1,2, where an encoder gives several things.",
         ),
+        "posterior.channels": Spelling("--latent-channels"),
         "posterior.items": None,  # the places of --posterior
         "trust_code": Spelling("--trust-code"),
         "strict": Spelling("--strict/--allow-mismatch"),

@@ -1,17 +1,22 @@
 """Find the latent in what a foreign encoder gives, and the image in what a decoder gives."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor
+from torch.distributions import Distribution
 
 from latentgeo.errors import InputError
 from latentgeo.objectives import Posterior
-from latentgeo.settings import PosteriorSettings
+from latentgeo.settings import LAYOUTS, PosteriorSettings
 
-# What the outputs of diffusers and pythae call a point, and a mean with its log-variance.
-_POINTS = ("latents", "latent", "embedding", "z")
+# What people call a point, and a mean with its log-variance.
+_POINTS = ("latents", "latent", "embedding", "last_hidden_state", "z")
+_MEANS = ("mean", "mu", "loc", "embedding", "z_mean", "z_mu")
+_LOG_VARIANCES = ("logvar", "log_var", "log_variance", "log_covariance", "z_logvar", "z_log_var")
+_SHOWN, _DEEPEST = 8, 3
+_DIMENSIONS = (2, 3, 4, 5)  # vectors, tokens or signals, images, volumes; the batch is the first
 _IMAGES = ("sample", "reconstruction", "recon_x", "images", "image")
 
 
@@ -36,7 +41,8 @@ class PosteriorLayout(PosteriorSettings):
         InputError
             When there is no latent of that layout.
         """
-        mean, *rest = (as_tensor(part) for part in self.parts(output))
+        first = self.channels == "first"
+        mean, *rest = (as_tensor(part, channels_first=first) for part in self.parts(output))
         return Posterior(mean, self._log_variance(rest[0]) if rest else None)
 
     def parts(self, output: Any) -> list[Tensor]:
@@ -49,34 +55,28 @@ class PosteriorLayout(PosteriorSettings):
         list of torch.Tensor
             One or two, of one shape.
         """
-        found = _named(output)
-        if isinstance(found, tuple | list) and self.items is not None:
-            found = self._pick(found)
+        found = self._pick(output) if self.items is not None else _named(output)
         parts = self._split(found) if isinstance(found, Tensor) else found
         if not self._is_posterior(parts):
+            places = _places(output)
             raise InputError(
                 f"the encoder gives {describe(output)}, which is no latent of layout "
                 f"{self.layout!r}; expected a tensor (b, D), (b, T, D) or (b, C, H, W), or mean "
-                "and spread; say where they are with a posterior layout (items, halves, "
-                "interleaved), or name a layer"
+                f"and spread; say where they are (--posterior, by place or name: {places}), "
+                "that one tensor holds both (halves, interleaved), or name a layer"
             )
         return list(parts)
 
-    def _pick(self, found: Any) -> Any:
-        items = self.items or ()
-        if max(items) >= len(found):
-            raise InputError(
-                f"posterior items {list(items)} ask for place {max(items)}, the encoder gives "
-                f"{describe(found)}; places count from 0"
-            )
-        chosen = [found[item] for item in items]
-        return chosen[0] if len(chosen) == 1 else chosen
+    def _pick(self, output: Any) -> Any:
+        chosen = [_at(output, item) for item in self.items or ()]
+        return _named(chosen[0]) if len(chosen) == 1 else chosen
 
     def _split(self, values: Tensor) -> list[Tensor]:
         if self.layout not in ("halves", "interleaved"):
             return [values]
-        axis = 2 if values.ndim == 3 else 1  # of tokens (b, T, D) the last is the channel
-        if values.ndim not in (2, 3, 4) or values.shape[axis] % 2:
+        tokens = values.ndim == 3 and self.channels != "first"
+        axis = 2 if tokens else 1  # of tokens (b, T, D) the last is the channel
+        if values.ndim not in _DIMENSIONS or values.shape[axis] % 2:
             raise InputError(
                 f"the encoder gives {describe(values)}, which has no two equal halves of "
                 f"channels for the layout {self.layout!r}"
@@ -89,7 +89,7 @@ class PosteriorLayout(PosteriorSettings):
     def _is_posterior(self, parts: Any) -> bool:
         if not isinstance(parts, tuple | list) or not parts:
             return False
-        if not all(isinstance(part, Tensor) and part.ndim in (2, 3, 4) for part in parts):
+        if not all(map(is_latent, parts)):
             return False
         expected = {"point": (1,), "auto": (1, 2)}.get(self.layout, (2,))
         return len(parts) in expected and all(part.shape == parts[0].shape for part in parts)
@@ -113,18 +113,29 @@ def read_image(output: Any) -> Any:
     return output[0] if isinstance(output, tuple | list) and output else output
 
 
-def as_tensor(latent: Tensor) -> Tensor:
-    """Make latents (b, C, H, W): vectors (b, D) become (b, D, 1, 1), tokens (b, D, T, 1)."""
+def is_latent(value: Any) -> TypeGuard[Tensor]:
+    """Return whether a value is a tensor of as many axes as a batch of latents has."""
+    return isinstance(value, Tensor) and value.ndim in _DIMENSIONS
+
+
+def as_tensor(latent: Tensor, *, channels_first: bool = False) -> Tensor:
+    """Make latents (b, C, H, W).
+
+    Vectors (b, D) become (b, D, 1, 1); tokens (b, T, D), or with `channels_first` signals
+    (b, D, T), become (b, D, T, 1); volumes (b, C, D, H, W) become (b, C, D·H, W).
+    """
     if latent.ndim == 2:
         return latent[:, :, None, None]
-    return latent.mT[..., None] if latent.ndim == 3 else latent
+    if latent.ndim == 3:
+        return latent[..., None] if channels_first else latent.mT[..., None]
+    return latent.flatten(2, 3) if latent.ndim == 5 else latent
 
 
-def as_given(latent: Tensor, dimensions: int) -> Tensor:
-    """Undo `as_tensor` for a decoder that takes vectors (2 dimensions) or tokens (3)."""
-    if dimensions == 2:
-        return latent.flatten(1)
-    return latent.squeeze(-1).mT if dimensions == 3 else latent
+def as_given(latent: Tensor, shape: Sequence[int], *, channels_first: bool = False) -> Tensor:
+    """Undo `as_tensor` for a decoder that takes latents of this shape, without the batch."""
+    if len(shape) == 2 and not channels_first:
+        return latent.squeeze(-1).mT
+    return latent.reshape(-1, *shape)
 
 
 def describe(values: Any) -> str:
@@ -139,21 +150,74 @@ def describe(values: Any) -> str:
 
 
 def _named(output: Any) -> Any:
-    """Unpack what libraries name; leave anything else as it is."""
-    distribution = _get(output, "latent_dist")
-    if distribution is not None:
-        return [distribution.mean, distribution.logvar]
+    """Unpack distributions and what is named as usual; leave anything else as it is."""
     if isinstance(output, Tensor):
         return output
-    spread = _get(output, "log_covariance")
-    for name in _POINTS:
-        value = _get(output, name)
-        if isinstance(value, Tensor):
-            return value if spread is None else [value, spread]
-    return output
+    inner = _get(output, "latent_dist")
+    found = output if inner is None else inner
+    if isinstance(found, tuple | list):
+        held = [part for part in found if isinstance(part, Distribution)]
+        found = held[0] if len(held) == 1 else found
+    if isinstance(found, Distribution):
+        return [found.mean, torch.log(found.variance)]
+    pair = [_first_named(found, names) for names in (_MEANS, _LOG_VARIANCES)]
+    if all(part is not None for part in pair):
+        return pair
+    point = _first_named(found, _POINTS)
+    return _only_latent(found) if point is None else point
+
+
+def _first_named(output: Any, names: Sequence[str]) -> Tensor | None:
+    values = (_get(output, name) for name in names)
+    return next((value for value in values if isinstance(value, Tensor)), None)
+
+
+def _only_latent(output: Any) -> Any:
+    """Return the only tensor that is a latent by its form, or what was given."""
+    values = output.values() if isinstance(output, Mapping) else output
+    if not isinstance(output, Mapping | tuple | list):
+        return output
+    tensors = [value for value in values if isinstance(value, Tensor) and value.ndim > 1]
+    return tensors[0] if len(tensors) == 1 else output
+
+
+def _at(output: Any, item: int | str) -> Any:
+    """Return what lies at a place or under a name, with dots within what is nested."""
+    found = output
+    for step in str(item).split("."):
+        found = _get(found, step)
+        if found is None:
+            raise InputError(
+                f"posterior item {item!r} is not there, the encoder gives {describe(output)}; "
+                f"expected one of {_places(output)}, or a layout ({', '.join(LAYOUTS)})"
+            )
+    return found
 
 
 def _get(output: Any, name: str) -> Any:
-    if isinstance(output, Mapping):
-        return output.get(name)
-    return None if isinstance(output, Tensor) else getattr(output, name, None)
+    """Return a member of an output by its name, or by its place from 0; None if there is none."""
+    if isinstance(output, Tensor):
+        return None
+    named = output.get(name) if isinstance(output, Mapping) else getattr(output, name, None)
+    if named is None and name.isdigit() and isinstance(output, Mapping | tuple | list):
+        values = list(output.values() if isinstance(output, Mapping) else output)
+        return values[int(name)] if int(name) < len(values) else None
+    return named
+
+
+def _places(output: Any) -> str:
+    """List the tensors that an output holds, each as it can be asked for."""
+    return ", ".join(_tensors_in(output)) or "none"
+
+
+def _tensors_in(values: Any, path: str = "", depth: int = 0) -> list[str]:
+    if isinstance(values, Tensor):
+        return [path]
+    if depth > _DEEPEST or not isinstance(values, Mapping | tuple | list):
+        return []
+    named = values.items() if isinstance(values, Mapping) else enumerate(values)
+    return [
+        place
+        for name, value in named
+        for place in _tensors_in(value, f"{path}.{name}".lstrip("."), depth + 1)
+    ][:_SHOWN]

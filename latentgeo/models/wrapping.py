@@ -71,37 +71,80 @@ class PreprocessedEncoder(nn.Module):
 
     def encode(self, normalised: Tensor) -> Any:
         """Return the output of the encoder for preprocessed images."""
-        values = normalised.to(self.form.dtype)
-        return self.net(values.flatten(1) if self.form.flat else values)
+        return self.net(self.form.given(normalised))
 
 
 class PostprocessedDecoder(nn.Module):
-    """A decoder that takes latents (b, C, H, W): it gets them in the form the encoder returned."""
+    """A decoder that takes latents (b, C, H, W): it gets them in the form the encoder returned.
+
+    Parameters
+    ----------
+    decoder : torch.nn.Module
+        The decoder.
+    latent_shape : tuple of int
+        Shape of a latent as the encoder returned it.
+    image_shape : tuple of int
+        (C, H, W) of the images that come out.
+    dtype : torch.dtype
+        In which numbers it takes latents.
+    channels_first : bool
+        Whether of two axes the first one holds the channels.
+    """
 
     def __init__(
-        self, decoder: nn.Module, dimensions: int, image_shape: Shape, dtype: torch.dtype
+        self,
+        decoder: nn.Module,
+        latent_shape: Sequence[int],
+        image_shape: Shape,
+        dtype: torch.dtype,
+        *,
+        channels_first: bool,
     ) -> None:
         super().__init__()
         self.net = decoder
-        self.dimensions = dimensions
+        self.latent_shape = latent_shape
         self.image_shape = image_shape
         self.dtype = dtype
+        self.channels_first = channels_first
 
     def forward(self, latents: Tensor) -> Any:
         """Return the images (b, C, H, W) of latents (b, C, H, W)."""
-        images = read_image(self.net(as_given(latents, self.dimensions).to(self.dtype)))
+        given = as_given(latents, self.latent_shape, channels_first=self.channels_first)
+        images = read_image(self.net(given.to(self.dtype)))
         if not isinstance(images, Tensor):
             return images
-        if images.ndim == 2 and images.shape[1] == torch.Size(self.image_shape).numel():
+        if images.ndim in (2, 3, 5) and images[:1].numel() == torch.Size(self.image_shape).numel():
             images = images.reshape(-1, *self.image_shape)
         return _single(images)
 
 
+_AXES: dict[str, Callable[[Tensor], Tensor]] = {
+    "images": lambda images: images,
+    "vectors": lambda images: images.flatten(1),
+    "signals": lambda images: images.squeeze(2),
+    "frames": lambda images: images.unsqueeze(2),
+    "volumes": lambda images: images.unsqueeze(1),
+}
+
+
 class Form(NamedTuple):
-    """In which form a net takes images: the type of numbers, and whether flattened (b, D)."""
+    """In which form a net takes images (b, C, H, W).
+
+    Attributes
+    ----------
+    dtype : torch.dtype
+        The type of numbers.
+    axes : {"images", "vectors", "signals", "frames", "volumes"}
+        As they are; flattened (b, C·H·W); of one row as signals (b, C, W); as videos of one frame
+        (b, C, 1, H, W); with their channels as the slices of grey volumes (b, 1, C, H, W).
+    """
 
     dtype: torch.dtype = torch.float32
-    flat: bool = False
+    axes: str = "images"
+
+    def given(self, images: Tensor) -> Tensor:
+        """Return images (b, C, H, W) as the net takes them."""
+        return _AXES[self.axes](images.to(self.dtype))
 
 
 def wrap(
@@ -120,10 +163,11 @@ def wrap(
     encoder : torch.nn.Module
         Images (b, C, H, W), preprocessed, to latents, (b, C, H, W), vectors (b, D) or tokens
         (b, T, D); or to mean and log-variance of a Gaussian posterior. Where it takes images
-        only flattened (b, D) or in half precision, they are given so, and `identity` tells.
+        only in another `Form` (flattened, as signals or volumes, in half precision), they are
+        given so, and `identity` tells.
     decoder : torch.nn.Module or None
-        Latents, in the form that the encoder gives them, to images, also flattened (b, D); None
-        where there is none.
+        Latents, in the form that the encoder gives them, to images, in any form of as many
+        numbers; None where there is none.
     image_shape : tuple of int
         (C, H, W) of the data's images, before preprocessing.
     name : str, default="custom"
@@ -147,9 +191,12 @@ def wrap(
     seen = preprocessing.shape(image_shape)
     _check_values(encoder, decoder)
     images = torch.full((2, *image_shape), 0.5)
-    forms = [Form(dtype, flat) for flat in (False, True) for dtype in _dtypes(encoder)]
+    forms = [Form(dtype, axes) for axes in _axes_for(seen) for dtype in _dtypes(encoder)]
     seeings = [PreprocessedEncoder(encoder.eval(), preprocessing, form) for form in forms]
     seeing, output = _first("encoder", encoder, seeings, images)
+    if posterior.channels == "auto":
+        channels = "first" if seeing.form.axes == "signals" else "last"
+        posterior = posterior.model_copy(update={"channels": channels})
     raw, found = posterior.parts(output)[0], posterior.read(output)
     if len(found.mean) != 2 or not found.mean.is_floating_point():
         raise InputError(
@@ -159,8 +206,10 @@ def wrap(
     decoding = None
     if decoder is not None:
         dtypes = dict.fromkeys([raw.dtype, *_dtypes(decoder)])
+        first = posterior.channels == "first"
         decodings = [
-            PostprocessedDecoder(decoder.eval(), raw.ndim, seen, dtype) for dtype in dtypes
+            PostprocessedDecoder(decoder.eval(), raw.shape[1:], seen, dtype, channels_first=first)
+            for dtype in dtypes
         ]
         decoding, decoded = _first("decoder", decoder, decodings, _single(found.mean))
         _check_images(decoder, decoded, seen)
@@ -182,14 +231,21 @@ def wrap(
         "posterior": posterior.model_dump(mode="json"),
         "dtype": _computed_in(encoder, raw),
     }
-    if seeing.form.flat:
-        model.identity["flat_input"] = True
+    if seeing.form.axes != "images":
+        model.identity["input_form"] = seeing.form.axes
     return model
 
 
 def name_of(module: nn.Module) -> str:
     """Return what messages call a module: its class, or the member of one that it stands for."""
     return str(getattr(module, "described", type(module).__name__))
+
+
+def _axes_for(shape: Shape) -> tuple[str, ...]:
+    """List the forms in which images of a shape may be wanted, the likeliest first."""
+    plain = ("images", "vectors", "frames", "volumes")
+    # A layer that mixes the last axis takes any form, and means vectors by a single row.
+    return ("vectors", "signals", *plain) if shape[1] == 1 else plain
 
 
 def _single(values: Tensor) -> Tensor:
@@ -227,11 +283,19 @@ def _check_values(*modules: nn.Module | None) -> None:
 def _first(what: str, module: nn.Module, calls: Sequence[M], values: Tensor) -> tuple[M, Any]:
     """Return the first form in which a module takes values, and what it gives for them."""
     errors: list[InputError] = []
+    odd: list[tuple[M, Any]] = []
     for call in calls:
         try:
-            return call, _try(what, module, call, values)
+            found = _try(what, module, call, values)
         except InputError as error:
             errors.append(error)
+            continue
+        # A convolution takes the batch for its channels where an axis is missing.
+        if not isinstance(found, Tensor) or len(found) == len(values):
+            return call, found
+        odd.append((call, found))
+    if odd:
+        return odd[0]
     # The plainest form in the numbers of the module's own weights says best what is wrong.
     raise errors[min(1, len(_dtypes(module)) - 1)]
 
@@ -246,7 +310,9 @@ def _try(what: str, module: nn.Module, call: Callable[[Tensor], Any], values: Te
     except Exception as error:  # a foreign module may raise anything
         reason = reason_of(error)
         hint = ""
-        if what == "decoder":
+        if what == "encoder" and isinstance(error, TypeError) and "argument" in reason:
+            hint = "; give it arguments with encode_arguments (--encode-argument NAME=VALUE)"
+        elif what == "decoder":
             hint = "; the latents alone are analysed without it, with decode='none' (--decode none)"
         elif values.shape[1] == 1 and "3 channels" in reason:
             hint = "; if it takes colour, say grey_to_rgb (--grey-to-rgb)"

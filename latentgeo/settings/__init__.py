@@ -16,10 +16,16 @@ from latentgeo.settings.base import (
     unknown,
 )
 from latentgeo.settings.interpolation import InterpolationSettings, LinesSettings
-from latentgeo.settings.opening import CardSettings, PosteriorSettings, PreprocessingSettings
+from latentgeo.settings.opening import (
+    LAYOUTS,
+    CardSettings,
+    PosteriorSettings,
+    PreprocessingSettings,
+)
 from latentgeo.settings.training import ClassifierSettings, TrainSettings
 
 __all__ = [
+    "LAYOUTS",
     "AnalysisSettings",
     "CardSettings",
     "ClassifierSettings",

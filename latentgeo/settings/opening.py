@@ -1,12 +1,14 @@
 """How a checkpoint that others made is opened."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, PositiveInt, model_validator
 
 from latentgeo.settings.base import Settings
 
 Side = Annotated[int, Field(ge=1, le=4096)]
+Layout = Literal["auto", "point", "pair", "halves", "interleaved"]
+LAYOUTS: tuple[str, ...] = get_args(Layout)
 Channels = tuple[float, ...]
 
 
@@ -60,20 +62,27 @@ class PreprocessingSettings(Settings):
 class PosteriorSettings(Settings):
     """How a foreign encoder gives the parameters of its posterior."""
 
-    layout: Literal["auto", "point", "pair", "halves", "interleaved"] = Field(
+    layout: Layout = Field(
         default="auto",
         description="point: a latent. pair: mean and spread, two tensors of one shape. halves: one "
         "tensor, the first half of its channels the mean. interleaved: one tensor, mean and spread "
         "taking turns along the channels. auto: a single tensor is a point, two of one shape are a "
-        "pair; outputs of diffusers and pythae are known by their names.",
+        "pair; torch.distributions and the usual names (mu, logvar, last_hidden_state) are known.",
     )
-    items: tuple[int, ...] | None = Field(
+    items: tuple[int | str, ...] | None = Field(
         default=None,
-        description="Where an encoder gives several things: the places, from 0, of the mean and "
-        "the spread, or of the latent alone.",
+        description="Where an encoder gives several things: where the mean and the spread are, or "
+        "the latent alone, by place from 0 or by name, with dots within what is nested, as in "
+        "1.codes.",
     )
     spread: Literal["log-variance", "variance", "log-std", "std"] = Field(
         default="log-variance", description="What accompanies the mean."
+    )
+    channels: Literal["auto", "first", "last"] = Field(
+        default="auto",
+        description="Which axis of latents of two axes holds the channels: the first, as where "
+        "signals are convolved, or the last, as of tokens; auto: the first where the network "
+        "takes signals.",
     )
 
     @model_validator(mode="after")
@@ -105,6 +114,9 @@ class CardSettings(Settings):
         default=None, description="The decoder's file, where it is apart from the encoder's."
     )
     encode: str | None = Field(default=None, description="The method or submodule that encodes.")
+    encode_arguments: dict[str, Any] = Field(
+        default_factory=dict, description="Arguments of what encodes, as in mask_ratio=0."
+    )
     decode: str | None = Field(
         default=None, description="The method or submodule that decodes, or none."
     )

@@ -149,8 +149,8 @@ def test_networks_of_vectors_are_given_flattened_images(dtype, images):
         expected = Flat(dtype)(PIXELS.flatten(1).to(dtype)).reshape(PIXELS.shape)
         assert torch.equal(model.decode(model.encode(PIXELS)), expected.float())
     assert model.latent_shape == (6, 1, 1)
-    assert model.identity["flat_input"]
-    assert model.provenance["flat_input"]
+    assert model.identity["input_form"] == "vectors"
+    assert model.provenance["input_form"] == "vectors"
     assert check_round_trip(model, images).alternatives_db.keys() == {"[-1, 1]"}
 
 
@@ -360,3 +360,100 @@ def test_a_function_is_not_warned_of(dtype, images):
     assert torch.equal(state, torch.random.get_rng_state())
     assert "not_a_function" not in model.provenance
     assert "not_a_function" not in json.loads(encode(model, images).attrs["provenance"])
+
+
+# Other axes than those of images
+
+
+class Axes(nn.Module):
+    """A convolutional autoencoder over one, two or three axes."""
+
+    def __init__(self, axes, channels):
+        super().__init__()
+        torch.manual_seed(0)
+        down = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}[axes]
+        up = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}[axes]
+        self.encoder = nn.Sequential(down(channels, 6, 3, 2, 1), nn.Tanh())
+        self.decoder = nn.Sequential(up(3, channels, 4, 2, 1), nn.Sigmoid())
+
+    def encode(self, values):
+        return self.encoder(values)
+
+    def decode(self, latents):
+        return self.decoder(latents)
+
+    def forward(self, values):
+        return self.decode(self.encode(values).chunk(2, 1)[0])
+
+
+@pytest.mark.parametrize(
+    ("axes", "channels", "shape", "given", "latent", "form"),
+    [
+        (1, 3, (3, 1, 16), (3, 16), (3, 8, 1), "signals"),
+        (1, 1, (1, 1, 16), (1, 16), (3, 8, 1), "signals"),
+        (2, 1, (1, 8, 12), (1, 8, 12), (3, 4, 6), None),
+        (3, 1, (8, 4, 6), (1, 8, 4, 6), (3, 8, 3), "volumes"),
+    ],
+)
+def test_signals_volumes_and_oblong_images_go_through(axes, channels, shape, given, latent, form):
+    net = Axes(axes, channels)
+    model = open_checkpoint(None, model=net, image_shape=shape, posterior={"layout": "halves"})
+    assert model.latent_shape == latent
+    assert model.provenance.get("input_form") == form
+    images = torch.rand(5, *shape, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        mean = net.encode(images.reshape(5, *given)).chunk(2, 1)[0]
+        assert torch.equal(model.encode(images).flatten(), mean.flatten())
+        decoded = net(images.reshape(5, *given)).reshape(images.shape)
+        assert torch.equal(model.decode(model.encode(images)), decoded)
+    trip = check_round_trip(model, ImageDataset.from_array(images.numpy()))
+    assert trip.own_forward["distance"] < 1e-6
+
+
+class Video(nn.Module):
+    """Takes videos, of which an image is one frame."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.encoder = nn.Conv3d(3, 4, (1, 3, 3), (1, 2, 2), (0, 1, 1))
+        self.decoder = nn.ConvTranspose3d(4, 3, (1, 4, 4), (1, 2, 2), (0, 1, 1))
+
+
+def test_images_are_given_to_networks_of_videos_as_one_frame():
+    model = open_checkpoint(None, model=Video(), image_shape=(3, 8, 8))
+    assert model.latent_shape == (4, 4, 4)
+    assert model.provenance["input_form"] == "frames"
+    assert model.decode(model.encode(torch.rand(2, 3, 8, 8))).shape == (2, 3, 8, 8)
+
+
+def test_a_batch_is_not_taken_for_channels():
+    # Two images (2, 1, 4, 8) would be one volume of two channels for such a convolution.
+    net = nn.ModuleDict({"encoder": nn.Conv3d(2, 5, 3, 1, 1)})
+    model = open_checkpoint(None, model=net, image_shape=(2, 4, 8))
+    assert model.provenance["input_form"] == "frames"
+    assert model.latent_shape == (5, 4, 8)
+
+
+class Asks(nn.Module):
+    """Has an argument of its own that has to be given."""
+
+    def __init__(self):
+        super().__init__()
+        self.encoder = nn.Conv2d(1, 4, 3, 2, 1)
+
+    def encode(self, images, *, scale):
+        return scale * self.encoder(images)
+
+
+def test_what_encodes_is_given_arguments():
+    torch.manual_seed(0)
+    net = Asks()
+    with pytest.raises(InputError, match=r"missing .* 'scale'; give it arguments .*--encode-arg"):
+        opened(net)
+    model = opened(net, encode_arguments={"scale": 2.0})
+    layer = opened(net, encode_arguments={"scale": 2.0}, encode="encode", layers=["encoder"])
+    with torch.inference_mode():
+        assert torch.equal(model.encode(PIXELS), 2 * net.encoder(PIXELS))
+        assert torch.equal(layer.encode(PIXELS), net.encoder(PIXELS))
+    assert model.identity["encode_arguments"] == {"scale": 2.0}

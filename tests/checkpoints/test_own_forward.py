@@ -104,6 +104,63 @@ def test_a_wrong_layout_is_seen_and_the_right_one_is_named(way, wrong, options, 
     assert "\n" not in trip.suspicion
 
 
+class Spread(Vae):
+    """Gives a mean and one of four spreads, and draws in training alone, as most code does."""
+
+    def __init__(self, spread, way="pair"):
+        super().__init__(way)
+        self.spread = spread
+
+    def encode(self, images):
+        mean, log_variance = self._posterior(images)
+        log_variance = log_variance - 3  # as of a latent that says something
+        given = {
+            "log-variance": log_variance,
+            "variance": log_variance.exp(),
+            "log-std": log_variance / 2,
+            "std": (log_variance / 2).exp(),
+        }[self.spread]
+        return mean, given, (log_variance / 2).exp()
+
+    def forward(self, images):
+        mean, _, deviation = self.encode(images)
+        if self.training:
+            mean = mean + deviation * torch.randn_like(mean)
+        return self.decode(mean)
+
+
+KINDS = ["log-variance", "variance", "log-std", "std"]
+
+
+@pytest.mark.parametrize("told", KINDS)
+@pytest.mark.parametrize("given", KINDS)
+def test_a_wrong_spread_is_seen_and_the_right_one_is_named(given, told):
+    net = Spread(given)
+    trip = trip_of(net, posterior={"items": (0, 1), "spread": told})
+    assert not net.training
+    if "log" in told and "log" not in given:  # else a logarithm of what is below 0
+        assert trip.own_spread["better"] == f"--spread {given}"
+        assert f"with --spread {given}; try that" in trip.suspicion
+    if given == told:
+        assert trip.own_spread["distance"] == pytest.approx(1, abs=0.1)
+        assert trip.own_spread["better"] is None
+    json.dumps(trip._asdict(), allow_nan=False)
+
+
+class Silent(Spread):
+    """Has no forward pass to compare with."""
+
+    forward = nn.Module.forward
+
+
+def test_a_log_variance_above_0_everywhere_is_suspected():
+    wrong = trip_of(Silent("std"), posterior={"items": (0, 1)})
+    assert wrong.own_spread is None
+    assert "probably no log-variance" in wrong.suspicion
+    right = trip_of(Silent("std"), posterior={"items": (0, 1), "spread": "std"})
+    assert "log-variance" not in (right.suspicion or "")
+
+
 def test_logits_as_pixels_are_seen():
     trip = trip_of(Vae("pair", logits=True))
     assert trip.own_forward["better"] == "--output logits"

@@ -72,8 +72,8 @@ def test_modules_that_do_not_fit_are_described():
     encoder, decoder = _tensors()
     with pytest.raises(InputError, match=r"encoder Conv2d does not take a tensor of shape"):
         wrap(encoder, decoder, image_shape=(3, 8, 8))
-    with pytest.raises(InputError, match=r"encoder gives a tensor of shape \(2, 1, 8, 8, 1\)"):
-        wrap(nn.Unflatten(3, (8, 1)), decoder, image_shape=SHAPE)
+    with pytest.raises(InputError, match=r"encoder gives a tensor of shape \(2, 1, 8, 8, 1, 1\)"):
+        wrap(nn.Unflatten(3, (8, 1, 1)), decoder, image_shape=SHAPE)
     with pytest.raises(InputError, match=r"decoder gives a tensor of shape \(2, 3, 4, 4\)"):
         wrap(encoder, nn.Identity(), image_shape=SHAPE)
 
