@@ -3,6 +3,7 @@
 import hashlib
 import importlib
 import importlib.util
+import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -108,13 +109,19 @@ def digest_of_code(name: str, folder: Path) -> str | None:
 
 
 def relative_to(name: str, folder: Path, to: Path) -> str:
-    """Write a name that is relative to one folder as relative to another, where that is inside."""
+    """Write a name that is relative to one folder as relative to another."""
     where, what = _split(name)
     if not _is_file(where):
         return name
-    path = _file(where, folder).resolve()
-    inside = path.is_relative_to(to.resolve())
-    return f"{path.relative_to(to.resolve()) if inside else path}:{what}"
+    return f"{path_from(_file(where, folder), to)}:{what}"
+
+
+def path_from(path: Path, folder: Path) -> str:
+    """Write a path as seen from a folder; as it is where the two lie on different drives."""
+    try:
+        return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
+    except ValueError:
+        return str(path.resolve())
 
 
 def _split(name: str) -> tuple[str, str]:

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from latentgeo.checkpoints.card import Card, write_card
 from latentgeo.checkpoints.factories import allow, relative_to
 from latentgeo.checkpoints.members import find_member, listening, module_names
-from latentgeo.checkpoints.opening import Model, find_source
+from latentgeo.checkpoints.modules import Model
+from latentgeo.checkpoints.opening import find_source
 from latentgeo.errors import InputError, reason_of
 from latentgeo.models import Shape
 from latentgeo.models.layouts import describe

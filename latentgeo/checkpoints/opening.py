@@ -2,36 +2,22 @@
 
 import re
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 from latentgeo.checkpoints import archives, diffusers_models, ours, pythae_runs
 from latentgeo.checkpoints.card import CARD, NO_DECODER, Card, read_card
-from latentgeo.checkpoints.factories import (
-    allow,
-    digest_of_code,
-    find_factory,
-    is_allowed,
-    make_module,
-    relative_to,
-    same_code,
-)
 from latentgeo.checkpoints.members import Tapped, find_decoder, find_encoder
+from latentgeo.checkpoints.modules import Model, folder_of, open_module
 from latentgeo.checkpoints.repeats import check_repeats, describe_unsteady
 from latentgeo.checkpoints.source import Source
 from latentgeo.checkpoints.untrusted import Program, read_untrusted
-from latentgeo.checkpoints.weights import fit_weights, read_weights
 from latentgeo.errors import InputError
 from latentgeo.files import sha256_of_file
 from latentgeo.foreign import read_json
 from latentgeo.models import Autoencoder, Shape, wrap
 from latentgeo.models.folder import CONFIG, WEIGHTS
 from latentgeo.training import RunFolder
-
-Model = str | nn.Module | Callable[..., nn.Module]
 
 _GENERIC_NAMES = ("model", "weights", "checkpoint", "best", "last", "pytorch_model")
 _SPLIT = re.compile(r"-\d{5}-of-\d{5}\.")  # one of several files, which an index lists
@@ -47,7 +33,8 @@ _OTHERS = {
     "checkpoint": f"a checkpoint of TensorFlow, {_TO_TORCH}",
 }
 _SAID = ("dtype", "input_form", "not_a_function")  # what was found out by running it
-_SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt", ".bin")
+_SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt", ".bin", ".pt2")
+_RARER = (".pth.tar", ".pt.tar", ".ckpt.tar", ".th", ".pkl", ".model")  # where there is no other
 
 
 def open_checkpoint(
@@ -102,6 +89,8 @@ def open_checkpoint(
     ... )  # doctest: +SKIP
     """
     overrides = (opening or Card()).updated(Card.of(**entries))
+    if overrides.decoder is not None and Path(overrides.decoder).is_file():  # as seen from here
+        overrides = overrides.updated(Card(decoder=str(Path(overrides.decoder).resolve())))
     place, overrides = _resolve_path(None if path is None else Path(path), overrides)
     if place is not None and is_ours(place):
         return _open_ours(place, model, overrides)
@@ -187,7 +176,7 @@ def _card(path: Path | None) -> Card:
             f"checkpoint {str(path)!r} does not exist; give a run folder that `latentgeo train` "
             "made, or a folder or file of somebody else's model"
         )
-    card = read_card(_folder(path))
+    card = read_card(folder_of(path))
     if card is None:
         return Card()
     # A card is about one file; another one beside it is another model.
@@ -196,13 +185,10 @@ def _card(path: Path | None) -> Card:
     return card
 
 
-def _folder(path: Path) -> Path:
-    return path if path.is_dir() else path.parent
-
-
 def _find_source(path: Path | None, model: Model | None, card: Card) -> Source:
     if model is not None or card.model is not None:
-        return _open_module(path, model, card)
+        file = _single_file(path, card) if path is not None and path.is_dir() else path
+        return open_module(path, file, model, card)
     if path is None:
         raise InputError("neither a checkpoint nor a model was given; give one of them")
     return _open_folder(path, card) if path.is_dir() else _open_file(path, card)
@@ -244,7 +230,8 @@ def _single_file(folder: Path, card: Card) -> Path:
         return path
     names = sorted(path.name for path in folder.iterdir())
     indices = [name for name in names if re.search(r"\.index(\.\w+)?\.json$", name)]
-    whole = [n for n in names if Path(n).suffix in (*_SUFFIXES, ".pt2") and not _SPLIT.search(n)]
+    whole = [n for n in names if n.endswith(_SUFFIXES) and not _SPLIT.search(n)]
+    whole = whole or [name for name in names if name.endswith(_RARER)]
     files = [folder / name for name in indices + whole]
     if len(files) == 1:
         return files[0]
@@ -258,56 +245,9 @@ def _single_file(folder: Path, card: Card) -> Path:
         )
     raise InputError(
         f"folder {str(folder)!r} holds {', '.join(path.name for path in files)}; give one of the "
-        "files as the checkpoint, or name it (weights=…, --weights)"
+        "files as the checkpoint, or name it (weights=…, --weights), and that of the decoder where "
+        "it is apart (decoder=…, --decoder)"
     )
-
-
-def _open_module(path: Path | None, model: Model | None, card: Card) -> Source:
-    """Build the network by the user's own code, and fill in the weights."""
-    facts: dict[str, Any] = {}
-    if card.decoder is not None:
-        raise InputError(
-            f"decoder {card.decoder!r} names a second file, which a network that code makes "
-            "(model, --model) does not take; give one file that holds both, or leave it out"
-        )
-    if isinstance(model, nn.Module):
-        net = model
-    elif model is not None and not isinstance(model, str):
-        net = make_module(model, card.arguments, getattr(model, "__name__", "model"))
-    else:
-        name, folder = _allowed_code(path, model, card)
-        facts = {
-            "model": relative_to(name, folder, folder),
-            "model_sha256": digest_of_code(name, folder),
-        }
-        net = make_module(find_factory(name, folder), card.arguments, name)
-    if path is None:
-        return Source("module", net, Card(name=type(net).__name__), (), facts=facts)
-    file = path if path.is_file() else _single_file(path, card)
-    weights = read_weights(file, ema=card.ema)
-    fit = fit_weights(net, weights, strict=card.strict, prefix=card.prefix, path=file)
-    known = Card(name=name_of(path))
-    return Source("module", net, known, weights.files, facts={**facts, **fit.facts()})
-
-
-def _allowed_code(path: Path | None, model: str | None, card: Card) -> tuple[str, Path]:
-    """Return the name of the factory, and what it is relative to; run nothing without consent."""
-    recorded = None if path is None else read_card(_folder(path))
-    if model is None:
-        name, folder = str(card.model), _folder(Path(path or "."))
-        if not is_allowed(name, folder):
-            raise InputError(
-                f"card {str(folder / CARD)!r} names code, {name!r}, which runs when the model is "
-                "opened, and you have not named it yourself in the state that it is in now; read "
-                f"it, and if you trust it pass once --model {relative_to(name, folder, Path.cwd())}"
-            )
-        return name, folder
-    here = Path.cwd()
-    if recorded is not None and recorded.model is not None and path is not None:
-        beside = _folder(path)
-        if same_code(model, here, recorded.model, beside):
-            allow(recorded.model, beside)
-    return model, here
 
 
 def _autoencoder(

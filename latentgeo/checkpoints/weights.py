@@ -2,6 +2,8 @@
 
 import re
 import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +22,7 @@ _INSERTED = ("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.
 _WRAPPERS = ("module.", "model.", "net.", "network.")
 _COUNTER = "num_batches_tracked"
 _SHOWN = 3
+_MOST, _LONGEST = 20, 60  # settings that are told, and letters of each
 _DEEPEST = 4
 
 Tensors = dict[str, Tensor]
@@ -51,6 +54,29 @@ class Fit(NamedTuple):
             return {"weights": list(self.notes)}
         let_through = {"missing": list(self.missing), "unexpected": list(self.unexpected)}
         return {"weights": list(self.notes), "mismatch": let_through}
+
+
+def join_fits(fits: Mapping[str, Fit], missing: Sequence[str]) -> Fit:
+    """Join how weights went into modules of a network, by the names of these.
+
+    Parameters
+    ----------
+    fits : mapping of str to Fit
+        By module.
+    missing : sequence of str
+        Tensors of the network outside of them, which kept their values.
+
+    Returns
+    -------
+    Fit
+        Of the whole network.
+    """
+    return Fit(
+        (*(f"{part}.{name}" for part, fit in fits.items() for name in fit.missing), *missing),
+        tuple(f"{part}.{name}" for part, fit in fits.items() for name in fit.unexpected),
+        tuple(f"{part}: {note}" for part, fit in fits.items() for note in fit.notes),
+        strict=not missing and all(fit.strict for fit in fits.values()),
+    )
 
 
 def read_weights(
@@ -106,8 +132,24 @@ def fit_weights(
         When names or shapes do not fit.
     """
     name = str(path or weights.path)
-    fit = _fit(module, weights.tensors, name, strict=strict, prefix=prefix)
+    with telling_settings(weights):
+        fit = _fit(module, weights.tensors, name, strict=strict, prefix=prefix)
     return fit._replace(notes=(*weights.notes, *fit.notes))
+
+
+@contextmanager
+def telling_settings(weights: Weights | None) -> Iterator[None]:
+    """Add the settings that training saved beside the weights to an `InputError` of the block."""
+    try:
+        yield
+    except InputError as error:
+        if weights is None or not weights.settings:
+            raise
+        told = [f"{name}={value!r}"[:_LONGEST] for name, value in weights.settings.items()]
+        more = f" and {len(told) - _MOST} more" if len(told) > _MOST else ""
+        raise InputError(
+            f"{error}. It was saved with the settings {', '.join(told[:_MOST])}{more}"
+        ) from None
 
 
 def _fit(

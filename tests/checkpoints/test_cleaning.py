@@ -1,3 +1,4 @@
+import argparse
 import warnings
 from pathlib import Path
 
@@ -143,6 +144,27 @@ def test_parts_saved_side_by_side_are_joined(tmp_path):
     found = read(tmp_path, {"vae": other(), "optim": {"a": torch.ones(2)}})
     assert "took 'vae'" in found.notes
     assert list(found.tensors) == list(other())
+
+
+def test_parts_are_named_as_the_modules_they_are_of(tmp_path):
+    net = nn.ModuleDict({"encoder": nn.Linear(2, 3), "decoder": nn.Linear(3, 2)})
+    for named in ("{}_state_dict", "{}_model_state_dict", "model_{}", "{}_weights", "{}"):
+        saved = {named.format(part): net[part].state_dict() for part in net}
+        torch.save({**saved, "optimizer_state_dict": {}, "epoch": 3}, tmp_path / "w.pt")
+        assert list(read_weights(tmp_path / "w.pt").tensors) == list(net.state_dict())
+
+
+def test_settings_of_the_training_are_told_where_weights_do_not_fit(tmp_path):
+    saved = {"state_dict": nn.Linear(2, 3).state_dict()}
+    for settings in (
+        {"hyper_parameters": {"width": 3, "name": "a", "nested": {"b": 1}}},
+        {"args": argparse.Namespace(width=3, name="a", path=Path("x"))},
+    ):
+        torch.save({**saved, **settings}, tmp_path / "w.ckpt")
+        weights = read_weights(tmp_path / "w.ckpt")
+        assert weights.settings == {"width": 3, "name": "a"}
+        with pytest.raises(InputError, match=r"saved with the settings width=3, name='a'"):
+            fit_weights(nn.Linear(2, 4), weights)
 
 
 def test_one_part_under_many_names_is_no_way_to_use_up_time(tmp_path):

@@ -187,8 +187,36 @@ def test_a_decoder_that_does_not_fit_can_be_left_out(images):
     assert not opened(grows, decode="none").decodes
 
 
-def test_a_second_file_is_not_ignored_where_code_makes_the_network():
-    with pytest.raises(InputError, match=r"decoder 'other\.pt' names a second file"):
+def test_encoder_and_decoder_may_lie_in_two_files(tmp_path, monkeypatch):
+    (tmp_path / "far").mkdir()
+    net = tiny()
+    for part, place in (("encoder", "e.pt"), ("decoder", "far/d.pt")):
+        state = {f"module.{name}": value for name, value in getattr(net, part).state_dict().items()}
+        torch.save(state, tmp_path / place)
+    other = Tiny()
+    options = {"model": lambda: other, "image_shape": SHAPE}
+    model = open_checkpoint(tmp_path / "e.pt", decoder="far/d.pt", **options)  # beside the first
+    monkeypatch.chdir(tmp_path / "far")
+    again = open_checkpoint(tmp_path / "e.pt", decoder="d.pt", **options)  # as seen from here
+    with torch.inference_mode():
+        expected = net.decoder(net.encoder(PIXELS))
+        for one in (model, again):
+            assert torch.equal(one.decode(one.encode(PIXELS)), expected)
+    assert model.provenance["files_sha256"].keys() == {"e.pt", "d.pt"}
+    assert "decoder: stripped the prefix 'module.'" in model.provenance["weights"]
+    other.head = nn.Linear(2, 2)
+    with pytest.raises(InputError, match=r"neither to its encoder .*\(head\.weight, head\.b"):
+        open_checkpoint(tmp_path / "e.pt", decoder="d.pt", **options)
+    with pytest.warns(UserWarning, match="neither to its encoder"):
+        let = open_checkpoint(tmp_path / "e.pt", decoder="d.pt", strict=False, **options)
+    assert let.provenance["mismatch"]["missing"] == ["head.weight", "head.bias"]
+    del other.decoder
+    with pytest.raises(InputError, match="Tiny has no module 'decoder'"):
+        open_checkpoint(tmp_path / "e.pt", decoder="d.pt", **options)
+
+
+def test_a_decoder_alone_is_not_ignored():
+    with pytest.raises(InputError, match=r"decoder 'other\.pt' names the file of the decoder"):
         opened(tiny(), decoder="other.pt")
 
 

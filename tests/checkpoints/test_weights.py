@@ -230,10 +230,52 @@ def test_refuses_programs_as_weights(tmp_path):
     refused(tmp_path / "w.pt2", "torch.export")
 
 
-def test_refuses_a_whole_module_and_names_its_class(tmp_path):
-    for kind in ("torch", "torch-legacy"):
-        SAVERS[kind](nn.Linear(2, 2), tmp_path / "w.pt")
-        refused(tmp_path / "w.pt", "torch.nn.modules.linear.Linear", "state_dict")
+class Whole(nn.Module):
+    """A network as people pickle it whole, with one part in two places."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.GELU())
+        self.again = self.body
+        self.scale = nn.Parameter(torch.ones(2))
+        self.register_buffer("kept", torch.arange(3))
+        self.register_buffer("passing", torch.ones(1), persistent=False)
+        self.activation = nn.functional.gelu
+        self.options = {"a": torch.ones(7)}
+        self.none = None
+
+
+@pytest.mark.parametrize("kind", ["torch", "torch-legacy"])
+@pytest.mark.parametrize("wrapped", [False, True])
+@pytest.mark.filterwarnings("ignore:Couldn't retrieve source code")
+def test_takes_the_tensors_of_a_whole_module_without_running_it(tmp_path, kind, wrapped):
+    net = Whole()
+    SAVERS[kind]({"epoch": 1, "model": net} if wrapped else net, tmp_path / "w.pt")
+    found = read_weights(tmp_path / "w.pt")
+    assert list(found.tensors) == list(net.state_dict())
+    for key, value in net.state_dict().items():
+        torch.testing.assert_close(found.tensors[key], value, rtol=0, atol=0)
+    assert any("passed over, without running it" in note for note in found.notes)
+
+
+class Looped(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(1))
+        self._modules["self"] = self
+
+
+def test_a_module_within_itself_is_refused(tmp_path):
+    torch.save(Looped(), tmp_path / "w.pt")
+    refused(tmp_path / "w.pt", "a module holds itself")
+
+
+@pytest.mark.parametrize("net", [nn.Linear(1, 1), nn.ReLU()])
+def test_many_modules_of_one_part_are_no_way_to_use_up_time(net, tmp_path):
+    for _ in range(40):  # 2^40 names
+        net = nn.ModuleDict({"a": net, "b": net})
+    torch.save(net, tmp_path / "w.pt")
+    refused(tmp_path / "w.pt", "more tensors than can be")
 
 
 def test_refuses_what_holds_no_weights(tmp_path):

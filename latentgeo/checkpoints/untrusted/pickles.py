@@ -22,6 +22,9 @@ MOST_BYTES = 64 << 20
 _MOST_INSTRUCTIONS = 10_000_000
 _MOST_NESTED = 500
 _MOST_OF_KEY = 5
+_MOST_TENSORS = 100_000
+_MOST_ATTRIBUTES = 2000
+_NAMESPACES = ("argparse.Namespace",)
 _MALFORMED = (
     *(ValueError, IndexError, KeyError, OverflowError, EOFError, struct.error),
     *(TypeError, AttributeError, RecursionError, MemoryError, Warning),
@@ -75,6 +78,7 @@ class Group:
     items: list[Value] = field(default_factory=list)
     depth: int = 0
     name: str = ""  # of the class, where it is not known here
+    state: Value = None  # attributes of an object of such a class
 
     def add(self, values: list[Value]) -> None:
         """Add values, checking how deep they are nested."""
@@ -156,16 +160,75 @@ def build(value: Value, storages: Mapping[str, torch.UntypedStorage]) -> object:
     """
     made: dict[int, Any] = {}  # one mapping may lie under many names, and within itself
     whole = _shallow(value, storages, made)
-    todo = [value]
+    todo, unpacked = [value], 0
     while todo:
         group = todo.pop()
         if not _is_mapping(group) or made[id(group)]:
             continue
-        for key, inside in zip(group.items[::2], group.items[1::2], strict=True):
+        entries = _entries(group)
+        unpacked += len(entries) if _is_module(group) else 0
+        if unpacked > _MOST_TENSORS:
+            raise ValueError("its modules hold more tensors than can be")
+        for key, inside in entries:
             if isinstance(key, str | int | float | bytes | None):
                 made[id(group)][key] = _shallow(inside, storages, made)
                 todo.append(inside)
     return whole
+
+
+def _is_mapping(value: Value) -> bool:
+    if not isinstance(value, Group):
+        return False
+    if _is_dict(value) or (value.kind == "foreign" and value.items):
+        return True
+    return _is_module(value) or (value.name in _NAMESPACES and _is_dict(value.state))
+
+
+def _is_module(value: Group) -> bool:
+    held = _attributes(value)
+    return all(_is_dict(held.get(name)) for name in ("_modules", "_parameters", "_buffers"))
+
+
+def _entries(value: Value) -> list[tuple[Value, Value]]:
+    """Return the entries of what is taken for a mapping."""
+    if _is_module(value):
+        return _weights_of_module(value)
+    return _pairs(value if value.items or value.state is None else value.state)
+
+
+def _pairs(value: Group) -> list[tuple[Value, Value]]:
+    return list(zip(value.items[::2], value.items[1::2], strict=True))
+
+
+def _weights_of_module(module: Group) -> list[tuple[Value, Value]]:
+    """Return the tensors of a pickled torch.nn.Module, named as its state_dict names them."""
+    found: list[tuple[Value, Value]] = []
+    todo, parts = [("", module, 0)], 0
+    while todo:
+        prefix, part, depth = todo.pop()
+        held, parts = _attributes(part), parts + 1
+        if depth > _MOST_NESTED or len(found) + parts > _MOST_TENSORS:
+            raise ValueError("a module holds itself, or more tensors than can be")
+        passing = held.get("_non_persistent_buffers_set")
+        unsaved = passing.items if isinstance(passing, Group) else []
+        for kind in ("_parameters", "_buffers"):
+            for name, tensor in _pairs(held[kind]):
+                if isinstance(tensor, Group) and tensor.kind == "tensor" and name not in unsaved:
+                    found.append((f"{prefix}{name}", tensor))
+        todo += [
+            (f"{prefix}{name}.", inside, depth + 1)
+            for name, inside in reversed(_pairs(held["_modules"]))
+            if isinstance(inside, Group) and _is_module(inside)
+        ]
+    return found
+
+
+def _attributes(value: Group) -> dict[Value, Value]:
+    if value.kind != "foreign" or not _is_dict(value.state):
+        return {}
+    if len(value.state.items) > _MOST_ATTRIBUTES:  # looked at anew wherever the value stands
+        return {}
+    return {name: held for name, held in _pairs(value.state) if isinstance(name, str)}
 
 
 def _shallow(
@@ -180,12 +243,6 @@ def _shallow(
     if _is_mapping(value):
         return made.setdefault(id(value), {})
     return Skipped(value.name or value.kind)
-
-
-def _is_mapping(value: Value) -> bool:
-    if not isinstance(value, Group):
-        return False
-    return value.kind in ("dict", "ordered") or (value.kind == "foreign" and bool(value.items))
 
 
 @lru_cache(maxsize=1)
@@ -225,7 +282,10 @@ _HARMLESS_BUILTINS = {
     *("str", "tuple"),
     *("long", "unicode", "xrange"),  # of Python 2, which pickle still writes
 }
-_HARMLESS_OF_TORCH = ("torch.optim.", "torch.nn.", "torch.utils.data.", "torch.distributed.")
+_HARMLESS_OF_TORCH = (
+    *("torch.optim.", "torch.nn.", "torch.utils.data.", "torch.distributed."),
+    "torch._C._nn.",  # activations that modules keep
+)
 _HARMFUL = {
     *(
         "asyncio",
@@ -361,7 +421,10 @@ class _Machine:
 
     def build(self) -> None:
         state, target = self.pop(), self.top()
-        if self.unsafe or (isinstance(target, Group) and target.kind == "foreign"):
+        if self.unsafe:
+            return
+        if isinstance(target, Group) and target.kind == "foreign":
+            target.state = state
             return
         kind = target.kind if isinstance(target, Group) else ""
         # An ordered dictionary carries the versions of modules in such a state.
@@ -521,9 +584,11 @@ def _size(*shape: Value) -> Group:
 
 
 def _set(*members: Value) -> Group:
+    made = Group("set")
     for member in members[0].items if members else []:
         _check_member(member)
-    return Group("set")
+        made.add([member])
+    return made
 
 
 def _bytes(*content: Value) -> Group:

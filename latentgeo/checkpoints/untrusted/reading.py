@@ -1,8 +1,9 @@
 """Weights that others saved: read without ever unpickling, checked before they are trusted."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,7 +17,7 @@ from latentgeo.checkpoints.untrusted.kinds import (
 )
 from latentgeo.checkpoints.untrusted.safetensors_files import load_safetensors
 from latentgeo.checkpoints.untrusted.torch_files import Loaded, load_legacy, load_torch, refuse_code
-from latentgeo.checkpoints.untrusted.unwrapping import unwrap
+from latentgeo.checkpoints.untrusted.unwrapping import settings_in, unwrap
 from latentgeo.errors import InputError
 from latentgeo.files import sha256_of_file
 
@@ -58,6 +59,8 @@ class Weights(NamedTuple):
         The file.
     files : tuple of pathlib.Path
         All files that were read; those of an index, where `path` is one.
+    settings : mapping
+        Numbers and texts that training saved beside the weights as its settings, by name.
     """
 
     tensors: dict[str, Tensor]
@@ -65,6 +68,7 @@ class Weights(NamedTuple):
     sha256: str
     path: Path
     files: tuple[Path, ...] = ()
+    settings: Mapping[str, Any] = MappingProxyType({})
 
 
 def read_untrusted(
@@ -120,7 +124,8 @@ def read_untrusted(
     _check_total(tensors, place, max_bytes)
     for name, tensor in tensors.items():
         _check_finite(name, tensor, place)
-    return Weights(tensors, notes, sha256_of_file(place), place, (place,))
+    digest = sha256_of_file(place)
+    return Weights(tensors, notes, digest, place, (place,), settings_in(content))
 
 
 def _read_split(index: Path, max_bytes: int, ema: bool | None) -> Weights:

@@ -33,6 +33,8 @@ AVERAGED = (
     "shadow_params",
 )
 _OPTIMISER = re.compile("optim|sched|scaler", re.IGNORECASE)
+_OF_PART = re.compile(r"^(state_dict|model|weights)_|_(model_)?(state_dict|state|weights|params)$")
+_SETTINGS = re.compile(r"hyper_?param|hparam|arg|conf|cfg|opt(ion)?s?$", re.IGNORECASE)
 _SHOWN = 3
 _DEEPEST = 4
 _MOST = 100_000
@@ -77,6 +79,18 @@ def unwrap(found: object, path: Path, ema: bool | None) -> tuple[Tensors, tuple[
             "save the weights alone: save model.state_dict()"
         )
     return tensors, tuple(notes)
+
+
+def settings_in(found: object) -> dict[str, Any]:
+    """Return the plain values of the settings that training saved beside the weights."""
+    held = found if isinstance(found, Mapping) else {}
+    return {
+        str(key): value
+        for name, values in held.items()
+        if isinstance(name, str) and _SETTINGS.search(name) and isinstance(values, Mapping)
+        for key, value in values.items()
+        if isinstance(value, bool | int | float | str)
+    }
 
 
 def _take(
@@ -125,9 +139,11 @@ def _join(found: Mapping[Any, Any], path: Path, notes: list[str], depth: int) ->
         return _take(found[parts[0]], path, None, notes, depth + 1)
     notes.append(f"joined {_list(parts)}")
     joined: Tensors = {}
-    for part in parts:
+    bare = [_OF_PART.sub("", part) for part in parts]
+    names = bare if len({*bare}) == len(parts) and all(bare) else parts
+    for part, called in zip(parts, names, strict=True):
         inside = _take(found[part], path, None, notes, depth + 1)
-        joined.update({f"{part}.{name}": value for name, value in inside.items()})
+        joined.update({f"{called}.{name}": value for name, value in inside.items()})
         if len(joined) > _MOST:
             raise InputError(f"{str(path)!r} holds over {_MOST} tensors; it is no checkpoint")
     return joined
