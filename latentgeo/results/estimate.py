@@ -138,19 +138,20 @@ class Readout:
         chosen = {**self.at, **where}
         if "noise" in chosen:
             chosen[self.levels] = chosen["noise"]
-        value = _select(data[self.value], chosen)
+        value = _select(data, self.value, chosen)
         if value.ndim:
+            missing = value.dims[0]
             raise ValueError(
                 f"{self.name} needs a value for {', '.join(map(str, value.dims))}; give "
-                f"{value.dims[0]}=... out of {data[value.dims[0]].values.tolist()}"
+                f"{missing}=... out of {data[missing].values.tolist()}"
             )
         low = high = math.nan
         if self._holds(self.interval, data, where):
-            ends = _select(data[self.interval], chosen)
+            ends = _select(data, self.interval, chosen)
             low, high = (float(ends.isel(bound=bound)) for bound in (0, 1))
         word = ""
         if self._holds(self.settled, data, where):
-            word = str(_select(data[self.settled], chosen).item())
+            word = str(_select(data, self.settled, chosen).item())
         return Estimate(
             float(value), low, high, over=self.over, of=self.of, settled=word, bounded=self.bounded
         )
@@ -192,15 +193,22 @@ def annotate(data: xr.Dataset, readouts: Sequence[Readout]) -> xr.Dataset:
     return annotated
 
 
-def _select(values: xr.DataArray, chosen: Mapping[str, Any]) -> xr.DataArray:
-    for name, wanted in chosen.items():
-        if name not in values.dims:
-            continue
-        coordinate = values[name].values
-        if coordinate.dtype.kind == "f":
-            values = values.isel({name: int(np.abs(coordinate - wanted).argmin())})
-        elif wanted in coordinate.tolist():
-            values = values.sel({name: wanted})
-        else:
-            raise ValueError(f"{name} is {wanted!r}; expected one of {coordinate.tolist()}")
-    return values
+def _select(data: xr.Dataset, name: str, chosen: Mapping[str, Any]) -> xr.Variable:
+    """Select from one variable, without the coordinates, whose selection would take most time."""
+    variable = data.variables[name]
+    places = {
+        dim: _place(dim, data.variables[dim].values, wanted)
+        for dim, wanted in chosen.items()
+        if dim in variable.dims
+    }
+    selected: xr.Variable = variable.isel(places)
+    return selected
+
+
+def _place(name: str, coordinate: np.ndarray, wanted: Any) -> int:
+    if coordinate.dtype.kind == "f":
+        return int(np.abs(coordinate - wanted).argmin())
+    known = coordinate.tolist()
+    if wanted not in known:
+        raise ValueError(f"{name} is {wanted!r}; expected one of {known}")
+    return int(known.index(wanted))

@@ -147,8 +147,15 @@ class ModelResult:
         ]
 
     def at(self, noise: float) -> xr.Dataset:
-        """Return the variables at a noise level."""
-        return at_noise(self.data, noise)
+        """Return the variables at a noise level, the nearest there is."""
+        if noise not in self._at:
+            self._at[noise] = at_noise(self.data, noise)
+        return self._at[noise]
+
+    @cached_property
+    def _at(self) -> dict[float, xr.Dataset]:
+        """Levels that were asked for: to select one from all variables takes milliseconds."""
+        return {}
 
 
 def view_label(model: str, view: str, *, several: bool) -> str:
