@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from claims.paper import span
 from matplotlib.figure import Figure
-from study import Facts, over_seeds, side
-from study.judge import grouped
+from models.characterization import CONTROL_OF
+from study import Facts, compare, in_words, over_seeds
 from study.render import format_mean
 
 from latentgeo.figures import save_figure
@@ -146,23 +146,41 @@ def orders(models: Mapping[str, Any]) -> list[str]:
         for name, model in models.items()
         for view, found in model["views"].items()
     }
+    numbers = {
+        (title, name): over_seeds(values(entry))
+        for entries, measures in ((views, _VIEWED), (models, _WHOLE))
+        for title, (values, _) in measures.items()
+        for name, entry in entries.items()
+    }
+    there = {name: CONTROL_OF.get(name) for _, name in numbers}
+    controls = {
+        name: control if control in models else REFERENCE for name, control in there.items()
+    }
+    apart = compare(
+        {
+            (title, name): (found, numbers[title, controls[name]])
+            for (title, name), found in numbers.items()
+            if name != controls[name]
+        }
+    )
     lines = []
-    for entries, measures in ((views, _VIEWED), (models, _WHOLE)):
-        for title, (values, digits) in measures.items():
-            found = {name: over_seeds(values(entry)) for name, entry in entries.items()}
-            lines.append(f"- **{title}**: {_ordered(found, digits)} {_apart(found)}")
+    for title, (_, digits) in {**_VIEWED, **_WHOLE}.items():
+        found = {name: entry for (of, name), entry in numbers.items() if of == title}
+        lines.append(f"- **{title}**: {_ordered(found, digits)}")
+        for control in dict.fromkeys(controls.values()):
+            beside = {
+                name: each
+                for (of, name), each in apart.items()
+                if of == title and controls[name] == control
+            }
+            text = in_words(beside, {-1: "lower:", 1: "higher:"}, digits) or "none"
+            lines.append(f"  - Told apart from {control}: {text}.")
     return lines
 
 
 def _ordered(found: Mapping[str, Facts], digits: int) -> str:
     ascending = sorted(found, key=lambda name: float(found[name]["mean"]))
     return ", ".join(f"{name} {format_mean(found[name], digits)}" for name in ascending) + "."
-
-
-def _apart(found: Mapping[str, Facts]) -> str:
-    sides = {name: side(entry, found[REFERENCE]) for name, entry in found.items()}
-    text = grouped(sides, {-1: "lower:", 1: "higher:"})
-    return f"Told apart from {REFERENCE}: {text or 'none'}."
 
 
 def _ratio(numbers: Sequence[float], others: Sequence[float]) -> list[float]:

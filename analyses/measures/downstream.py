@@ -10,10 +10,9 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from study import Facts, Run, over_seeds, side
+from study import Facts, Run, compare, in_words, over_seeds
 from study.figures import draw_reported, draw_rows, name_rows
 from study.gather import each, plain
-from study.judge import grouped
 
 from latentgeo.datasets import ImageDataset
 from latentgeo.figures import save_figure
@@ -122,18 +121,22 @@ def show(found: Facts) -> Facts:
 
 
 def claims(latents: Facts) -> list[str]:
-    """Return where ACAI stands by itself: only where intervals over seeds do not touch."""
-    return [
-        f"- {numbers} numbers, {words.removesuffix(', %')}: {_verdicts(models, measure)}"
-        for numbers, models in latents.items()
-        for measure, words in MEASURES.items()
-    ]
-
-
-def _verdicts(models: Facts, measure: str) -> str:
-    others = {name: found for name, found in models.items() if name != "acai"}
-    ours = models["acai"][measure]
-    return grouped({name: side(ours, each[measure]) for name, each in others.items()}, _WORDS)
+    """Return where ACAI stands beside each rival."""
+    found = compare(
+        {
+            (numbers, measure, name): (models["acai"][measure], rival[measure])
+            for numbers, models in latents.items()
+            for measure in MEASURES
+            for name, rival in models.items()
+            if name != "acai"
+        }
+    )
+    lines = []
+    for numbers, measure in dict.fromkeys(key[:2] for key in found):
+        beside = {key[2]: each for key, each in found.items() if key[:2] == (numbers, measure)}
+        words = MEASURES[measure].removesuffix(", %")
+        lines.append(f"- {numbers} numbers, {words}: {in_words(beside, _WORDS)}")
+    return lines
 
 
 def draw(found: Facts, folder: Path) -> None:

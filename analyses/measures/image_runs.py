@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from study import Facts, Measure, Request, Run, side, train_settings
-from study.judge import grouped
+from study import Facts, Measure, Request, Run, compare, in_words, train_settings
 from study.read import facts_of_run
 from study.render import measures_table
 
@@ -117,7 +116,7 @@ def show(rivals: Mapping[str, Sequence[str]], found: Facts) -> Facts:
     models = found["models"]
     return {
         "measured": measured(models, found["provenance"]["floor"]),
-        "orders": [line for name in rivals for line in orders(models, name, rivals[name])],
+        "orders": orders(models, rivals),
     }
 
 
@@ -132,15 +131,23 @@ def measured(models: Facts, floor: Facts) -> str:
     return measures_table(MEASURES, models, more=[row])
 
 
-def orders(models: Facts, name: str, rivals: Sequence[str]) -> list[str]:
-    """Return where a model stands beside its rivals: told apart where intervals do not touch."""
+def orders(models: Facts, rivals: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return where each model stands beside its rivals."""
+    pairs = {
+        (name, measure, rival): (models[name][measure], models[rival][measure])
+        for name in rivals
+        for measure in _DECIDING
+        for rival in rivals[name]
+        if measure in models[rival] and measure in models[name]
+    }
+    found = compare(pairs)
     lines = []
-    for measure in _DECIDING:
-        known = [rival for rival in rivals if measure in models[rival] and measure in models[name]]
-        sides = {rival: side(models[name][measure], models[rival][measure]) for rival in known}
+    for name, measure in dict.fromkeys(key[:2] for key in pairs):
+        beside = {key[2]: each for key, each in found.items() if key[:2] == (name, measure)}
         # Verdicts in the order in which rivals meet them.
-        words = {at: _WORDS[at] for at in sides.values()}
-        lines.append(f"- {name}, {MEASURES[measure].label}: {grouped(sides, words)}.")
+        words = {each.side: _WORDS[each.side] for each in beside.values()}
+        how = MEASURES[measure]
+        lines.append(f"- {name}, {how.label}: {in_words(beside, words, how.digits, how.factor)}.")
     return lines
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from study import Facts, Reported, Request, Run, over_seeds, side
+from study import Facts, Reported, Request, Run, compare, over_seeds
 from study.gather import each
 from study.read import facts_of_run
 
@@ -38,11 +38,7 @@ MEASURES = {
     "undefined": "undefined pairs",
 }
 _DECIDING = ("mean_distance", "smoothness_corrected")
-_VERDICTS = {
-    -1: "ACAI is ahead (neither kind of interval touches)",
-    1: "ACAI is behind (neither kind of interval touches)",
-    0: "not separated (intervals over seeds or over pairs touch)",
-}
+_VERDICTS = {-1: "ACAI is ahead", 1: "ACAI is behind", 0: "not told apart"}
 SCORES = "lines.npz"
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#999999", "#D55E00")
 
@@ -190,17 +186,19 @@ def places_of(models: Facts, measure: str, at: int) -> dict[str, tuple[int, int]
 
 
 def claims(models: Facts) -> list[str]:
-    """Return how ACAI stands beside each rival.
-
-    An order is claimed only where neither the intervals over seeds nor those over pairs touch.
-    """
-    kinds = ("over_seeds_95", "over_pairs_95")
+    """Return how ACAI stands beside each rival."""
+    found = compare(
+        {
+            (measure, name): (models["acai"][measure], rival[measure])
+            for measure in _DECIDING
+            for name, rival in models.items()
+            if name != "acai"
+        }
+    )
     return [
-        f"- {MEASURES[measure]}, {name}: "
-        f"{_VERDICTS[side(models['acai'][measure], found[measure], kinds)]}{_unlearned(found)}"
-        for measure in _DECIDING
-        for name, found in models.items()
-        if name != "acai"
+        f"- {MEASURES[measure]}, {name}: {_VERDICTS[each.side]} ({each.text(3)})"
+        f"{_unlearned(models[name])}"
+        for (measure, name), each in found.items()
     ]
 
 

@@ -7,7 +7,7 @@ and figures are done here.
 
 from study.command import run_command
 from study.gather import Facts, Measure, gather, over_seeds
-from study.judge import Claim, Reported, judge, side
+from study.judge import Claim, Reported, compare, in_words, judge
 from study.plan import Model, Request, Run, Study
 from study.read import read_measures, seconds_of
 from study.run import finish_run, train_settings
@@ -21,13 +21,14 @@ __all__ = [
     "Request",
     "Run",
     "Study",
+    "compare",
     "finish_run",
     "gather",
+    "in_words",
     "judge",
     "over_seeds",
     "read_measures",
     "run_command",
     "seconds_of",
-    "side",
     "train_settings",
 ]

@@ -1,10 +1,17 @@
 """Claims: what a paper says, what was found, and what the numbers say of it."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from itertools import chain
+from math import isfinite, isnan, nan
+from typing import Any, NamedTuple, TypeVar
+
+from latentgeo.metrics import Difference, holm, seed_difference
 
 Facts = dict[str, Any]
+Name = TypeVar("Name", bound=Hashable)
+LEVEL = 0.05
+"""Chance of a false finding among all comparisons of a page."""
 
 #: What the mark of a figure or a statement says of where it comes from.
 MARKS = {
@@ -80,30 +87,105 @@ def _agreement(parts: Mapping[str, bool]) -> str:
     return "partly: " + "; ".join(f"{name}: {'yes' if ok else 'no'}" for name, ok in parts.items())
 
 
-def side(ours: Facts, theirs: Facts, kinds: Sequence[str] = ("over_seeds_95",)) -> int:
-    """Return on which side of a number another lies: -1 below, 1 above, 0 not told apart.
+class Comparison(NamedTuple):
+    """Two numbers over seeds, compared by Welch's test; see `compare`.
+
+    Attributes
+    ----------
+    difference : Difference or None
+        First less second; None where a side has a single seed or a number that is not finite.
+    p_value : float
+        Corrected for all comparisons that were made beside it.
+    seeds : tuple of two int
+    """
+
+    difference: Difference | None
+    p_value: float
+    seeds: tuple[int, int]
+
+    @property
+    def side(self) -> int:
+        """Where the first lies: -1 below the second, 1 above, 0 not told apart."""
+        if self.difference is None or not self.p_value < LEVEL:
+            return 0
+        return 1 if self.difference.mean > 0 else -1
+
+    def text(self, digits: int = 2, factor: float = 1) -> str:
+        """Return the difference with its interval and p-value, and what a non-finding could miss.
+
+        Parameters
+        ----------
+        digits : int
+            Behind the point.
+        factor : float
+            What the numbers are multiplied by.
+        """
+        if self.difference is None:
+            return "not tested"
+        mean, low, high, _, detectable = self.difference
+        ends = ", ".join(f"{factor * end:+.{digits}f}" for end in (low, high))
+        found = f"{factor * mean:+.{digits}f} [{ends}], {p_text(self.p_value)}"
+        if self.side:
+            return found
+        seeds = " and ".join(map(str, sorted(set(self.seeds))))
+        return f"{found}; {seeds} seeds find {factor * detectable:.{digits}f}"
+
+
+def compare(pairs: Mapping[Name, tuple[Facts, Facts]]) -> dict[Name, Comparison]:
+    """Compare two numbers over seeds, for all pairs that a page sets side by side.
+
+    Welch's test, and Holm's correction over the pairs. The interval of a difference is not
+    corrected.
 
     Parameters
     ----------
-    ours, theirs : dict
-        Two numbers with intervals, as from `over_seeds`.
-    kinds : sequence of str
-        The intervals that must not touch, all of them.
+    pairs : mapping
+        Any name to two numbers, as from `over_seeds`.
 
     Returns
     -------
-    int
-        0 where an interval is missing.
+    dict of Comparison
+        By the same names.
     """
-    pairs = [(ours[kind], theirs[kind]) for kind in kinds]
-    if not all(one and other for one, other in pairs):
-        return 0
-    if all(one[1] < other[0] for one, other in pairs):
-        return -1
-    return 1 if all(one[0] > other[1] for one, other in pairs) else 0
+    found = {
+        name: _difference(one["seeds"], other["seeds"]) for name, (one, other) in pairs.items()
+    }
+    corrected = holm([nan if each is None else each.p_value for each in found.values()])
+    return {
+        name: Comparison(difference, float(p), (len(one["seeds"]), len(other["seeds"])))
+        for (name, difference), p, (one, other) in zip(
+            found.items(), corrected, pairs.values(), strict=True
+        )
+    }
 
 
-def grouped(sides: Mapping[str, int], words: Mapping[int, str]) -> str:
-    """Write names by the side that something lies on, the sides in the order of their words."""
-    groups = {word: [name for name in sides if sides[name] == at] for at, word in words.items()}
+def _difference(first: Sequence[Any], second: Sequence[Any]) -> Difference | None:
+    sides = [[nan if value is None else float(value) for value in side] for side in (first, second)]
+    if min(map(len, sides)) < 2 or not all(map(isfinite, chain(*sides))):
+        return None
+    return seed_difference(*sides, paired=False)
+
+
+def p_text(p_value: float) -> str:
+    """Return a p-value as papers print it."""
+    if isnan(p_value):
+        return "p undefined"
+    return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.2g}"
+
+
+def in_words(
+    found: Mapping[str, Comparison],
+    words: Mapping[int, str],
+    digits: int = 2,
+    factor: float = 1,
+) -> str:
+    """Write comparisons by the side that they find, the sides in the order of their words."""
+    groups = {
+        word: [
+            f"{name} ({each.text(digits, factor)})"
+            for name, each in found.items()
+            if each.side == at
+        ]
+        for at, word in words.items()
+    }
     return "; ".join(f"{word} {', '.join(names)}" for word, names in groups.items() if names)
