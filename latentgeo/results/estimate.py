@@ -151,7 +151,7 @@ class Readout:
             low, high = (float(ends.isel(bound=bound)) for bound in (0, 1))
         word = ""
         if self._holds(self.settled, data, where):
-            word = str(_select(data, self.settled, chosen).item())
+            word = str(_select(data, self.settled, chosen).values.item())
         return Estimate(
             float(value), low, high, over=self.over, of=self.of, settled=word, bounded=self.bounded
         )
