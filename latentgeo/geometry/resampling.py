@@ -266,7 +266,7 @@ def matched_angles(
         Gram matrix of the clean set; each set is centred.
     k_cn, k_nn : arrays or tensors, shape (..., n, n)
         Kernel of the clean set and of noisy ones, and of each noisy set; the same images in the
-        same order.
+        same order. Without a noisy set, the null alone is measured.
     dims : sequence of int, length d
         Dimensions of the subspaces.
     splits : int
@@ -286,7 +286,8 @@ def matched_angles(
     """
     clean, cross, noisy = (enter(k)[0] for k in (k_cc, k_cn, k_nn))
     check_gram(clean, "k_cc")
-    check_gram(noisy, "k_nn")
+    if len(noisy):
+        check_gram(noisy, "k_nn")
     if cross.shape != noisy.shape or cross.shape[-2:] != clean.shape:
         shapes = [tuple(k.shape) for k in (clean, cross, noisy)]
         raise ValueError(f"the blocks have shapes {shapes}; expected the same images in each")

@@ -16,9 +16,13 @@ from latentgeo.measures.latents import kernel_words
 from latentgeo.measures.table import measure_all
 from latentgeo.measures.verdict import verdict
 from latentgeo.models import Autoencoder
-from latentgeo.results import ModelResult, join
+from latentgeo.results import ModelResult, Omission, join, with_omissions
 from latentgeo.settings import AnalysisSettings
 
+_ONLY_CLEAN = Omission(
+    "what noise does: curves over levels, angles between clean and noisy latents",
+    "there are clean latents only; give noisy ones (--noisy LEVEL=FILE) or levels (--noise)",
+)
 _NOT_KNOWN = -1  # whether a model has learned that reconstructs nothing
 
 
@@ -68,8 +72,11 @@ def analyze_latents(
     """
     chosen = settings or AnalysisSettings()
     _check(latents)
-    encoding = Encoding(latents, baseline, chosen, device, model, images, sweep)
+    measured = latents.drop_vars("file", errors="ignore")
+    encoding = Encoding(measured, baseline, chosen, device, model, images, sweep)
     parts = measure_all("analysis", encoding)
+    if latents.sizes["noise"] == 1:
+        parts.append(with_omissions(xr.Dataset(), [_ONLY_CLEAN]))
     if "label" in latents:
         parts.append(latents[["label"]])
     learned = next((int(part.attrs["learned"]) for part in parts if "learned" in part.attrs), None)
@@ -82,6 +89,8 @@ def analyze_latents(
         learned=_NOT_KNOWN if learned is None else learned,
     )
     # What was passed on as it came may still lie on disk.
+    if "file" in latents.coords:
+        found = found.assign_coords(file=latents["file"])
     return found.assign_attrs(verdict=verdict(ModelResult("", found))).load()
 
 

@@ -232,6 +232,18 @@ def test_noise_on_the_latent_stands_in_and_is_named_so():
     assert list(given_latents("z", CLEAN, AnalysisSettings()).dataset["noise"]) == [0]
 
 
+@pytest.mark.parametrize("shape", [(5,), (3, 2, 2)])
+def test_without_noisy_counterparts_what_needs_one_is_left_out_and_said(shape):
+    model = analyze_arrays(latents(*shape), **FAST)["latents"]
+    assert list(model.levels) == [0.0]
+    assert model.hilbert_dimension(noise=0, share=0.95).value >= 1
+    said = {one["analysis"]: one["reason"] for one in json.loads(model.attrs["omitted"])}
+    assert (
+        "--noisy"
+        in said["what noise does: curves over levels, angles between clean and noisy latents"]
+    )
+
+
 def test_the_command_line_leaves_a_report(tmp_path, run_cli):
     for name, values in {"z": CLEAN, "noisy": CLEAN + 0.1 * latents(3, seed=1)}.items():
         np.save(tmp_path / f"{name}.npy", values)
