@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from latentgeo import processes
 from latentgeo.checkpoints import Card, check_round_trip, name_of, open_checkpoint
-from latentgeo.datasets import ImageDataset
+from latentgeo.datasets import ALL, ImageDataset
 from latentgeo.errors import InputError
 from latentgeo.files import check_free, folder_in_place
 from latentgeo.latents import (
@@ -47,7 +47,7 @@ Checkpoints = str | Path | Sequence[str | Path] | Mapping[str, Checkpoint]
 def analyze(
     checkpoints: Checkpoints,
     *,
-    data: ImageDataset | str | Path,
+    data: Any,
     out: str | Path | None = None,
     settings: AnalysisSettings | None = None,
     opening: Card | None = None,
@@ -68,8 +68,9 @@ def analyze(
         file, or as the mapping says. Each layer of a model whose card names several is a
         model of its own in the results, NAME:LAYER. None in a mapping stands for a network
         that comes with its weights from the code that `opening` names.
-    data : ImageDataset, str or pathlib.Path
-        Images, a data set's name (its test split is used) or a folder of images.
+    data : str, pathlib.Path or object
+        Images: a data set's name, a folder, a file, or an object that holds them, whatever
+        `latentgeo.datasets.load` takes. `split` chooses which.
     out : str or pathlib.Path, optional
         A folder to be made, with `analysis.zarr`, `summary.json`, `figures/` and
         `report.html`. It appears when everything is done, or not at all.
@@ -86,7 +87,7 @@ def analyze(
         Show bars.
     **choices
         Fields of `AnalysisSettings`, before those of `settings`: `noise`, `perturbation`,
-        `samples`, `seed`, `size`, `tsne_seeds` and so on.
+        `split`, `samples`, `seed`, `size`, `tsne_seeds` and so on.
 
     Returns
     -------
@@ -112,6 +113,7 @@ def analyze(
         images = select_images(data, chosen)
     with processes.rank_zero_warns():
         models = {label: open_for(images, found, opening) for label, found in named.items()}
+    _warn_of_training_images(models, images)
     place = choose_device(device)
     for model in models.values():
         for shape in (model.parts or {"": model.latent_shape}).values():
@@ -128,6 +130,8 @@ def analyze(
         samples=len(images),
         perturbation=sweep.perturbation.name,
         settings=chosen,
+        split=images.split,
+        skipped=list(images.skipped),
     )
     if target is not None:
         processes.on_rank_zero(lambda: _write(found, target))
@@ -218,6 +222,20 @@ def analyze_arrays(
     if target is not None:
         _write(found, target)
     return found
+
+
+def _warn_of_training_images(models: Mapping[str, Autoencoder], images: ImageDataset) -> None:
+    """Tell when a model was trained on images of this name, and training images are analysed."""
+    if images.split not in (ALL, "train"):
+        return
+    for label, model in models.items():
+        trained = model.provenance.get("data")
+        if isinstance(trained, Mapping) and trained.get("name") == images.name:
+            warnings.warn(
+                f"model {label!r} was trained on some of these images ({images.name}, "
+                f"{images.split}); --split test takes those that it has not seen",
+                stacklevel=3,
+            )
 
 
 def _name_latents(latents: Any) -> dict[str, Any]:
@@ -422,6 +440,7 @@ def _finish(
     samples: int,
     perturbation: str,
     settings: AnalysisSettings,
+    **more: Any,
 ) -> Analysis:
     """Measure models together, and put them under what is known of all."""
     models = measure_together(children)
@@ -430,6 +449,7 @@ def _finish(
         data_sha256=data_sha256,
         seed=settings.seed,
         settings=settings.model_dump(mode="json"),
+        **more,
     )
     attributes = {
         "data": data,

@@ -23,6 +23,7 @@ Add a dataset
 from latentgeo.datasets.endless import ImageStream
 from latentgeo.datasets.images import ImageDataset
 from latentgeo.datasets.lines import line_angles, line_stream
+from latentgeo.datasets.loading import load, name_of_data, training_images
 from latentgeo.datasets.perturbations import (
     PERTURBATIONS,
     Perturbation,
@@ -31,17 +32,13 @@ from latentgeo.datasets.perturbations import (
     register_perturbation,
 )
 from latentgeo.datasets.sentences import SentenceDataset, to_sentences
+from latentgeo.datasets.sources import ALL
 from latentgeo.datasets.streams import seeded_normal
-from latentgeo.datasets.table import (
-    DatasetInfo,
-    load,
-    names,
-    register_dataset,
-    training_images,
-)
+from latentgeo.datasets.table import DatasetInfo, names, register_dataset
 from latentgeo.metrics.line_images import render_lines
 
 __all__ = [
+    "ALL",
     "PERTURBATIONS",
     "DatasetInfo",
     "ImageDataset",
@@ -52,6 +49,7 @@ __all__ = [
     "line_angles",
     "line_stream",
     "load",
+    "name_of_data",
     "names",
     "perturb",
     "register_dataset",

@@ -3,12 +3,14 @@
 import zipfile
 import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from latentgeo.datasets.decoding import central_square, decode, in_parallel
+from latentgeo.datasets.sources import check_memory
 from latentgeo.datasets.splits import Labels, Pixels
 from latentgeo.errors import InputError
 
@@ -16,6 +18,7 @@ SIDE = 64
 
 _IMAGES = "img_align_celeba"
 _PARTITION = "list_eval_partition.txt"
+_PARTITIONS = (_PARTITION, "list_eval_partition.csv")  # as Kaggle has it
 _PARTS = {"train": "0", "validation": "1", "test": "2"}
 _ALIGNED = (178, 218)
 _CROP = 148
@@ -32,8 +35,8 @@ def read_celeba(folder: Path, split: str, size: int | None) -> tuple[Pixels, Lab
     Parameters
     ----------
     folder : pathlib.Path
-        Holds list_eval_partition.txt, and img_align_celeba.zip or the folder
-        img_align_celeba that lies in it.
+        Holds list_eval_partition.txt (or .csv, as Kaggle has it), and img_align_celeba.zip or the
+        folder img_align_celeba that lies in it, which may lie in another of that name.
     split : str
         "train" (162,770), "validation" (19,867) or "test" (19,962): the published partition.
     size : int or None
@@ -53,8 +56,10 @@ def read_celeba(folder: Path, split: str, size: int | None) -> tuple[Pixels, Lab
     """
     side = size or SIDE
     names = _names(folder, split)
-    if (folder / _IMAGES).is_dir():
-        return _read_all(names, lambda name: _from_folder(folder, name, side), side), None
+    check_memory(len(names), (3, side, side), "celeba")
+    for place in (folder / _IMAGES / _IMAGES, folder / _IMAGES):
+        if place.is_dir():
+            return _read_all(names, partial(_from_folder, place, side=side), side), None
     archive_path = folder / f"{_IMAGES}.zip"
     if not archive_path.is_file():
         raise _missing(folder, f"{_IMAGES}.zip")
@@ -67,16 +72,20 @@ def read_celeba(folder: Path, split: str, size: int | None) -> tuple[Pixels, Lab
         ) from error
 
 
+def find_partition(folder: Path) -> Path | None:
+    """Return the list of CelebA's parts in a folder; None if there is none."""
+    return next((folder / name for name in _PARTITIONS if (folder / name).is_file()), None)
+
+
 def _names(folder: Path, split: str) -> list[str]:
     """Read which files belong to the split: lines such as "000001.jpg 0"."""
-    path = folder / _PARTITION
-    if not path.is_file():
+    path = find_partition(folder)
+    if path is None:
         raise _missing(folder, _PARTITION)
-    rows = [
-        line.split()
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines()
-        if line.strip()
-    ]
+    lines = path.read_text(encoding="utf-8", errors="replace").replace(",", " ").splitlines()
+    rows = [line.split() for line in lines if line.strip()]
+    if rows and rows[0] == ["image_id", "partition"]:
+        rows = rows[1:]
     for number, row in enumerate(rows, start=1):
         if len(row) != 2 or row[1] not in _PARTS.values() or Path(row[0]).name != row[0]:
             raise InputError(
@@ -99,8 +108,8 @@ def _read_all(names: list[str], read: Decoder, side: int) -> Pixels:
     return images
 
 
-def _from_folder(folder: Path, name: str, side: int) -> Pixels:
-    path = folder / _IMAGES / name
+def _from_folder(folder: Path, name: str, *, side: int) -> Pixels:
+    path = folder / name
     return decode(path, str(path), lambda image: _face(image, name, side))
 
 

@@ -4,18 +4,44 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, NamedTuple, TypeVar
 
-from PIL import Image
+import numpy as np
+from PIL import ExifTags, Image, ImageOps
 from tqdm import tqdm
 
+from latentgeo.datasets.splits import Pixels
 from latentgeo.errors import InputError
 
 # What Pillow raises on a file that is not, or no longer, an image.
 _UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 _MOST_THREADS = 8
+_UPRIGHT = 1
+_ON_ITS_SIDE = range(5, 9)  # EXIF's orientations that exchange rows and columns
+
+_GREY = frozenset({"1", "L", "LA", "La"})
+_COLOUR = frozenset({"RGB", "RGBA", "RGBa", "RGBX", "P", "PA", "CMYK", "YCbCr", "HSV"})
 
 T = TypeVar("T")
+
+
+class Head(NamedTuple):
+    """What a file says of its image before the pixels are read.
+
+    Attributes
+    ----------
+    width, height : int
+        In pixels, as it is shown upright.
+    grey : bool
+        Whether it has no colours; a palette of greys has none.
+    notes : tuple of str
+        What is to be said of it, in words that follow "files".
+    """
+
+    width: int
+    height: int
+    grey: bool
+    notes: tuple[str, ...] = ()
 
 
 def decode(source: Path | IO[bytes], name: str, use: Callable[[Image.Image], T]) -> T:
@@ -47,8 +73,49 @@ def decode(source: Path | IO[bytes], name: str, use: Callable[[Image.Image], T])
         raise
     except _UNREADABLE as error:
         raise InputError(
-            f"{name!r} cannot be read as an image ({error}); repair it or remove it"
+            f"{name!r} cannot be read as an image ({error}); repair it or remove it, or skip what "
+            "cannot be read (--skip-unreadable)"
         ) from error
+
+
+def read_head(image: Image.Image, name: str) -> Head:
+    """Return what an opened image says of itself; raises `InputError` for deeper pixels."""
+    # Pillow turns deeper pixels to white when it makes them 8 bits deep.
+    if image.mode not in _GREY | _COLOUR:
+        raise InputError(
+            f"{name!r} has pixels of mode {image.mode!r}: expected 8 bits a channel, grey or RGB; "
+            "convert it first"
+        )
+    width, height = image.size
+    if _orientation(image) in _ON_ITS_SIDE:
+        width, height = height, width
+    notes = []
+    if getattr(image, "n_frames", 1) > 1:
+        notes.append("hold several pages or frames, of which the first is taken")
+    if image.mode in ("P", "PA"):
+        notes.append("are coded by a palette, whose colours (or greys) are taken")
+    return Head(width, height, image.mode in _GREY or _has_grey_palette(image), tuple(notes))
+
+
+def pixels_of(image: Image.Image, shape: tuple[int, int], mode: str) -> Pixels:
+    """Return an image upright as (C, H, W): its central square, resized where sizes differ.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        The image.
+    shape : tuple of int
+        (height, width) that it shall have.
+    mode : {"L", "RGB"}
+        Grey or colour.
+    """
+    height, width = shape
+    upright = image if _orientation(image) == _UPRIGHT else ImageOps.exif_transpose(image)
+    plain = upright.convert(mode)
+    if plain.size != (width, height):
+        square = central_square(plain, min(plain.size))
+        plain = square.resize((width, height), Image.Resampling.BILINEAR)
+    return np.atleast_3d(np.asarray(plain)).transpose(2, 0, 1)
 
 
 def central_square(image: Image.Image, side: int) -> Image.Image:
@@ -72,3 +139,19 @@ def in_parallel(do: Callable[[int], None], n: int, what: str) -> None:
             pass
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return EXIF's orientation; upright where the EXIF data are broken, as viewers do."""
+    try:
+        return int(image.getexif().get(ExifTags.Base.Orientation, _UPRIGHT))
+    except (*_UNREADABLE, TypeError, KeyError):
+        return _UPRIGHT
+
+
+def _has_grey_palette(image: Image.Image) -> bool:
+    palette = image.getpalette("RGB") if image.mode in ("P", "PA") else None
+    if not palette:
+        return False
+    colours = np.array(palette).reshape(-1, 3)
+    return bool((colours == colours[:, :1]).all())

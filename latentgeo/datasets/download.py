@@ -1,9 +1,12 @@
 """Files of the datasets: found in the cache folder, or downloaded to it and checked."""
 
+import gzip
+import hashlib
 import logging
 import os
 import time
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,12 +40,16 @@ class RemoteFile:
         SHA-256 as hexadecimal text.
     mirrors : tuple of str
         Addresses of folders, each with "/" at its end, in the order in which they are tried.
+    content_sha256 : str, optional
+        That of what is compressed in it, by which a copy that was unpacked, or packed anew, is
+        known.
     """
 
     name: str
     n_bytes: int
     sha256: str
     mirrors: tuple[str, ...]
+    content_sha256: str | None = None
 
 
 def cache_folder(root: str | os.PathLike[str] | None = None) -> Path:
@@ -64,7 +71,7 @@ def cache_folder(root: str | os.PathLike[str] | None = None) -> Path:
     return Path(named).expanduser() if named else Path(pooch.os_cache("latentgeo"))
 
 
-def fetch(file: RemoteFile, folder: Path) -> Path:
+def fetch(file: RemoteFile, folder: Path, places: Sequence[Path] = ()) -> Path:
     """Make sure that a file lies in the cache, whole, and say where.
 
     Each mirror is tried in turn, and all of them once more after a pause. A file is put in
@@ -76,6 +83,8 @@ def fetch(file: RemoteFile, folder: Path) -> Path:
         The file.
     folder : pathlib.Path
         The dataset's folder in the cache.
+    places : sequence of pathlib.Path, optional
+        Where else other libraries may have left it: the file, or a copy that was unpacked.
 
     Returns
     -------
@@ -88,9 +97,11 @@ def fetch(file: RemoteFile, folder: Path) -> Path:
         cannot be written.
     """
     path = folder / file.name
-    if not _is_cached(path, file):
-        _make_folder(folder, file)
-        _download(file, path)
+    for copy in (path, *filter(Path.is_file, places)):
+        if _is_cached(copy, file):
+            return copy
+    _make_folder(folder, file)
+    _download(file, path)
     return path
 
 
@@ -102,12 +113,24 @@ def _is_cached(path: Path, file: RemoteFile) -> bool:
         return False
     except OSError as error:
         raise InputError(f"{str(path)!r} cannot be read: {error.strerror}") from error
-    if found != file.sha256:
+    if found != file.sha256 and not _is_copy(path, file):
         raise InputError(
             f"{str(path)!r} is not the file that it should be: its SHA-256 is {found}, expected "
             f"{file.sha256}; delete it, and it is downloaded anew"
         )
     return True
+
+
+def _is_copy(path: Path, file: RemoteFile) -> bool:
+    """Return whether a file holds what is compressed in another one."""
+    if file.content_sha256 is None:
+        return False
+    try:
+        with gzip.open(path) as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+    except (OSError, EOFError, zlib.error):
+        found = sha256_of_file(path)
+    return found == file.content_sha256
 
 
 def _make_folder(folder: Path, file: RemoteFile) -> None:

@@ -41,6 +41,11 @@ class ImageDataset:
         perturbations seeded by them stay those of the same images.
     size : int or None, default=None
         Side in pixels to which the images were resized, None for images as they came.
+    files : tuple of str, default=()
+        Where each image comes from, below the folder or file that was given; empty where they have
+        no names.
+    skipped : tuple of str, default=()
+        Files that could not be read and were left out.
 
     Attributes
     ----------
@@ -57,6 +62,8 @@ class ImageDataset:
     class_names: tuple[str, ...]
     indices: NDArray[np.int64]
     size: int | None = None
+    files: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for field in ("images", "labels", "indices"):
@@ -228,15 +235,17 @@ class ImageDataset:
                 f"expected a whole number from 1 to {len(self)}"
             )
         if seed is None:
-            return self._subset(np.arange(n))
-        return self._subset(np.random.default_rng(checked_seed(seed)).permutation(len(self))[:n])
+            return self.at(np.arange(n))
+        return self.at(np.random.default_rng(checked_seed(seed)).permutation(len(self))[:n])
 
-    def _subset(self, positions: NDArray[np.int64]) -> "ImageDataset":
+    def at(self, positions: NDArray[np.int64]) -> "ImageDataset":
+        """Return the images at some positions, 0 to n - 1, which remember which they are."""
         return replace(
             self,
             images=self.images[positions],
             labels=None if self.labels is None else self.labels[positions],
             indices=self.indices[positions],
+            files=tuple(self.files[position] for position in positions) if self.files else (),
         )
 
     def _walk(self, size: int) -> Iterator[tuple[Tensor, NDArray[np.int64]]]:
@@ -265,22 +274,28 @@ def _outside(positions: Any, n: int) -> int:
 def _checked_pixels(images: NDArray[Any], name: str) -> NDArray[Any]:
     if images.ndim == 3:
         images = images[:, None]
+    check_images(images, name)
+    return images.copy() if images.dtype == np.uint8 else images.astype(np.float32)
+
+
+def check_images(images: NDArray[Any], name: str) -> None:
+    """Raise an `InputError` unless these are images (n, C, H, W), uint8 or in [0, 1]."""
     _check_shape(images, name)
     if images.dtype == np.uint8:
-        return images.copy()
+        return
     if not np.issubdtype(images.dtype, np.floating):
         raise InputError(
             f"images of {name!r} have dtype {images.dtype}: "
             "expected uint8 in [0, 255] or floating point in [0, 1]"
         )
     _check_range(images, name)
-    return images.astype(np.float32)
 
 
 def _check_shape(images: NDArray[Any], name: str) -> None:
     if images.ndim != 4:
         raise InputError(
-            f"images of {name!r} have shape {images.shape}: expected (n, C, H, W) or (n, H, W)"
+            f"images of {name!r} have shape {images.shape}: expected (n, C, H, W) or (n, H, W); "
+            "reshape them"
         )
     if 0 in images.shape:
         raise InputError(f"images of {name!r} have shape {images.shape}: there is nothing in them")

@@ -102,7 +102,8 @@ class SentenceDataset(ImageDataset):
         _warn_of_cut(split_up, length, f"{name!r} ({split})")
         images = tokens[:, None, :, None]
         size = None if length == LENGTH else length
-        return cls(name, split, images, None, (), np.arange(len(tokens)), size, known)
+        indices = np.arange(len(tokens))
+        return cls(name, split, images, None, (), indices, size, vocabulary=known)
 
     @property
     def shape(self) -> tuple[int, int, int]:

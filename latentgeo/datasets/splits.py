@@ -11,6 +11,15 @@ from latentgeo.errors import InputError
 
 SPLITS = ("train", "validation", "test")
 
+# What folders and arrays of the splits are called.
+_FOLDERS = {
+    **dict.fromkeys(("train", "training", "trainset", "train_set", "training_set"), "train"),
+    **dict.fromkeys(
+        ("val", "valid", "validation", "dev", "val_set", "validation_set"), "validation"
+    ),
+    **dict.fromkeys(("test", "testing", "testset", "test_set"), "test"),
+}
+
 #: Training images held out for validation, where a dataset publishes no split of its own.
 VALIDATION = 5000
 
@@ -25,11 +34,17 @@ def check_split(split: Any) -> None:
         raise InputError(f"split {split!r} is not known: expected one of {', '.join(SPLITS)}")
 
 
+def split_named(folder: str) -> str | None:
+    """Return the split that a folder's name says: "val", "Validation" and the like."""
+    return _FOLDERS.get(folder.lower())
+
+
 def split_of_name(name: str) -> str:
     """Return the split of a thing from its name alone: "train" for 8 of 10."""
     # One name has one form here, however a file system writes its accents.
     form = unicodedata.normalize("NFC", name)
-    tenth = int(hashlib.sha256(form.encode()).hexdigest(), 16) % 10
+    content = form.encode(errors="surrogateescape")  # a file's name need not be UTF-8
+    tenth = int(hashlib.sha256(content).hexdigest(), 16) % 10
     return {8: "validation", 9: "test"}.get(tenth, "train")
 
 

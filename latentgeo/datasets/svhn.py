@@ -36,7 +36,7 @@ def read_svhn(folder: Path, split: str, size: int | None) -> tuple[Pixels, Label
     Parameters
     ----------
     folder : pathlib.Path
-        Where train_32x32.mat and test_32x32.mat lie, or are downloaded to.
+        Where train_32x32.mat and test_32x32.mat lie, or are downloaded to; they may lie beside it.
     split : str
         "train" (68,257), "validation" (5,000) or "test" (26,032).
     size : int or None
@@ -49,7 +49,9 @@ def read_svhn(folder: Path, split: str, size: int | None) -> tuple[Pixels, Label
     labels : numpy.ndarray
         Shape (n,), int64: the digit, 0 to 9.
     """
-    path = fetch(FILES["test" if split == "test" else "train"], folder)
+    file = FILES["test" if split == "test" else "train"]
+    beside = folder.parent  # torchvision leaves files in the folder that it is given
+    path = fetch(file, folder, [place / file.name for place in (beside, beside / "SVHN")])
     pixels, classes = _variables(path)
     images = np.ascontiguousarray(pixels.transpose(3, 2, 0, 1))
     labels = classes.ravel().astype(np.int64) % _ZERO

@@ -1,28 +1,21 @@
-"""The table of datasets, and `load`, which reads it."""
+"""The table of datasets."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from latentgeo.datasets import celeba, cifar10, lines, svhn
 from latentgeo.datasets.digits import read_digits
-from latentgeo.datasets.download import RemoteFile, cache_folder
+from latentgeo.datasets.download import RemoteFile
 from latentgeo.datasets.endless import ImageStream
-from latentgeo.datasets.folder import read_folder
 from latentgeo.datasets.idx import FASHION_FILES, MNIST_FILES, read_fashion_mnist, read_mnist
-from latentgeo.datasets.images import ImageDataset
-from latentgeo.datasets.resizing import check_size, resize
 from latentgeo.datasets.sentences import LENGTH, SPECIAL, WORDS, SentenceDataset
-from latentgeo.datasets.splits import Labels, check_split
-from latentgeo.datasets.text import MULTI30K_FILES, is_text, read_multi30k, read_text
-from latentgeo.errors import InputError
+from latentgeo.datasets.splits import Labels
+from latentgeo.datasets.text import MULTI30K_FILES, read_multi30k
 from latentgeo.metrics.line_images import LINE_SIDE
 from latentgeo.registry import Registry
 
@@ -173,109 +166,3 @@ register_dataset = TABLE.register
 def names() -> dict[str, DatasetInfo]:
     """Return the datasets that `load` knows by name."""
     return dict(TABLE)
-
-
-def load(
-    name: str | os.PathLike[str],
-    split: str = "test",
-    *,
-    size: int | None = None,
-    root: str | os.PathLike[str] | None = None,
-) -> ImageDataset:
-    """Load a dataset by name.
-
-    Parameters
-    ----------
-    name : str or path_like
-        A name in `names()`, or the path of a folder of images (see `folder.read_folder`; write
-        "./mnist" for a folder that has the name of a dataset), of a text or of a folder of texts
-        (see `text.read_text`).
-    split : {"train", "validation", "test"}, default="test"
-        The split; which images it holds never changes.
-    size : int, optional
-        Resize to so many pixels a side (bilinear, antialiased); cut sentences at so many words.
-    root : path_like, optional
-        Folder of the cache; by default the environment variable LATENTGEO_DATA, and without it
-        the user's cache folder. Files lie in `root/name`; those that are missing are downloaded.
-
-    Returns
-    -------
-    ImageDataset
-        A `SentenceDataset` of a text.
-
-    Raises
-    ------
-    InputError
-        When name, split or size are unknown, or the files cannot be had or read.
-    """
-    check_split(split)
-    check_size(size)
-    if str(name) in TABLE:
-        return _load_named(str(name), split, size, cache_folder(root))
-    folder = Path(name).expanduser()
-    if is_text(folder):
-        return read_text(folder, split, size)
-    if not folder.is_dir():
-        raise _unknown(str(name))
-    images, labels, class_names = read_folder(folder, split, size)
-    return _whole(folder.resolve().name, split, size, images, labels, class_names)
-
-
-def training_images(
-    name: str | os.PathLike[str],
-    *,
-    size: int | None = None,
-    root: str | os.PathLike[str] | None = None,
-) -> ImageDataset | ImageStream:
-    """Return what a model trains on: the split "train", or images without end where there are.
-
-    Parameters
-    ----------
-    name, size, root
-        As for `load`.
-
-    Returns
-    -------
-    ImageDataset or ImageStream
-        A stream for "lines" and "lines-smooth", unless a size is asked for.
-
-    Raises
-    ------
-    InputError
-        As `load` does.
-    """
-    info = TABLE.get(str(name))
-    if info is None or info.stream is None or size not in (None, info.image_shape[-1]):
-        return load(name, "train", size=size, root=root)
-    return info.stream()
-
-
-def _load_named(name: str, split: str, size: int | None, cache: Path) -> ImageDataset:
-    info = TABLE[name]
-    found = info.read(cache / name, split, size)
-    if isinstance(found, SentenceDataset):
-        return found
-    images, labels = found
-    if size is not None:
-        images = resize(images, size)
-    return _whole(name, split, size, images, labels, info.class_names)
-
-
-def _whole(
-    name: str,
-    split: str,
-    size: int | None,
-    images: NDArray[Any],
-    labels: Labels,
-    class_names: tuple[str, ...],
-) -> ImageDataset:
-    return ImageDataset(name, split, images, labels, class_names, np.arange(len(images)), size)
-
-
-def _unknown(name: str) -> InputError:
-    close = get_close_matches(name, TABLE, n=1)
-    meant = f" (did you mean {close[0]!r}?)" if close else ""
-    return InputError(
-        f"data {name!r} is not known{meant}: expected one of {', '.join(TABLE)}, or the path of "
-        "a folder of images, or of a text with one sentence per line"
-    )

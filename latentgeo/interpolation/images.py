@@ -1,7 +1,6 @@
 """The job on real images: from checkpoints to numbers, figures and a report."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from latentgeo.checkpoints import Card
-from latentgeo.datasets import ImageDataset, SentenceDataset, load
+from latentgeo.datasets import ALL, ImageDataset, SentenceDataset, load
 from latentgeo.errors import InputError
 from latentgeo.features import Features, load_features
 from latentgeo.interpolation.job import check_out, measure_paths, open_all, write_paths
@@ -29,7 +28,7 @@ KIND = "interpolation"
 def interpolate_images(
     checkpoints: Checkpoints,
     *,
-    data: ImageDataset | str | Path,
+    data: Any,
     real_images: ImageDataset | None = None,
     features: str | Path | None = None,
     out: str | Path | None = None,
@@ -49,11 +48,12 @@ def interpolate_images(
     ----------
     checkpoints : path, sequence of paths, or mapping of names to paths or models
         As for `analyze`; each needs a decoder.
-    data : ImageDataset, str or pathlib.Path
-        Images, a data set's name (its test split gives the pairs) or a folder of images.
+    data : str, pathlib.Path or object
+        Images, as for `analyze`: those for tests give the pairs, where the data are parted already,
+        else all.
     real_images : ImageDataset, optional
         Real images that decoded ones are compared with; by default the training split of `data`,
-        and of given images those that are in no pair.
+        and of images that are not parted those that are in no pair.
     features : str or pathlib.Path, optional
         A folder that `latentgeo features` made: distances to real images are taken in the features
         of that classifier, and between pixels if left out.
@@ -90,14 +90,14 @@ def interpolate_images(
     named = name_checkpoints(checkpoints)
     if out is not None:
         check_out(Path(out), KIND, force=force, reads=(data, features, *named.values()))
-    images = data if isinstance(data, ImageDataset) else load(data, "test", size=chosen.size)
+    images = load(data, None, size=chosen.size)
     if isinstance(images, SentenceDataset):
         raise InputError(
             f"data {images.name!r} are sentences, which have no sharpness and no pixels to compare "
             "with; give images"
         )
     ends, others = choose_pairs(images, chosen.pairs, chosen.seed)
-    known = real_images if real_images is not None else _known(data, others, chosen.size)
+    known = real_images if real_images is not None else _known(data, images, others, chosen.size)
     _check_alike(ends, known)
     known = known.take(min(chosen.real, len(known)), seed=chosen.seed)
     models = open_all(named, ends, opening, device)
@@ -150,9 +150,9 @@ def choose_pairs(
         )
     shuffled = images.take(len(images), seed=seed)
     chosen = 2 * pairs
-    return _slice(shuffled, slice(chosen)), (
-        _slice(shuffled, slice(chosen, None)) if chosen < len(images) else None
-    )
+    order = np.arange(len(images))
+    others = shuffled.at(order[chosen:]) if chosen < len(images) else None
+    return shuffled.at(order[:chosen]), others
 
 
 def _check_alike(ends: ImageDataset, known: ImageDataset) -> None:
@@ -163,25 +163,16 @@ def _check_alike(ends: ImageDataset, known: ImageDataset) -> None:
         )
 
 
-def _slice(images: ImageDataset, here: slice) -> ImageDataset:
-    return replace(
-        images,
-        images=images.images[here],
-        labels=None if images.labels is None else images.labels[here],
-        indices=images.indices[here],
-    )
-
-
 def _known(
-    data: ImageDataset | str | Path, others: ImageDataset | None, size: int | None
+    data: Any, images: ImageDataset, others: ImageDataset | None, size: int | None
 ) -> ImageDataset:
     """Return the images that decoded ones are compared with."""
-    if not isinstance(data, ImageDataset):
+    if not isinstance(data, ImageDataset) and images.split not in (ALL, "train"):
         return load(data, "train", size=size)
     if others is None:
         raise InputError(
-            f"all {len(data)} images of {data.name!r} are in pairs, so there are none to compare "
-            "with; give fewer pairs, or real_images"
+            f"all {len(images)} images of {images.name!r} are in pairs, so there are none to "
+            "compare with; give fewer pairs, or real_images"
         )
     return others
 

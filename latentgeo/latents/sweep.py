@@ -50,7 +50,7 @@ class Sweep(NamedTuple):
 
 def encode(
     model: Autoencoder | str | Path,
-    data: ImageDataset | str | Path,
+    data: Any,
     *,
     out: str | Path | None = None,
     settings: EncodingSettings | None = None,
@@ -60,7 +60,7 @@ def encode(
     progress: bool = False,
     **choices: Any,
 ) -> xr.Dataset:
-    """Encode test images at every level of a perturbation.
+    """Encode images at every level of a perturbation.
 
     Images are encoded and written batch by batch, so memory does not grow with their number.
     With `out`, an encoding that was interrupted goes on where it stopped; where `torchrun` started
@@ -71,8 +71,9 @@ def encode(
     model : Autoencoder, str or pathlib.Path
         A model, or the checkpoint of one; `open_checkpoint` gives models that need more than
         their path to be opened.
-    data : ImageDataset, str or pathlib.Path
-        Images, a data set's name (its test split is used) or a folder of images.
+    data : str, pathlib.Path or object
+        Images: a data set's name, a folder, a file, or an object that holds them, whatever
+        `latentgeo.datasets.load` takes. `split` chooses which.
     out : str or pathlib.Path, optional
         A zarr folder; in memory if left out.
     settings : EncodingSettings, optional
@@ -88,7 +89,7 @@ def encode(
         Show a bar.
     **choices
         Fields of `EncodingSettings`, before those of `settings`: `noise`, `perturbation`,
-        `samples`, `draws`, `seed`, `size`.
+        `split`, `samples`, `draws`, `seed`, `size`, `skip_unreadable`.
 
     Returns
     -------
@@ -97,7 +98,8 @@ def encode(
         mean; where the posterior is stochastic `log_variance`, of the same dimensions, and
         `sampled` (draw, noise, sample, channel, row, column); where the model decodes `psnr`
         (noise, sample) in dB, the decoded mean against the clean image as the model's net sees
-        it; `label` (sample) where the data has labels. Provenance is in the attributes.
+        it; `label` (sample) where the data has labels, `file` where its images have names.
+        Provenance is in the attributes.
 
     Raises
     ------
@@ -141,12 +143,16 @@ def encode(
     return store.dataset()
 
 
-def select_images(data: ImageDataset | str | Path, settings: EncodingSettings) -> ImageDataset:
-    """Load the test images and choose some of them; raises what `encode` does."""
-    images = (
-        data if isinstance(data, ImageDataset) else load_images(data, "test", size=settings.size)
+def select_images(data: Any, settings: EncodingSettings) -> ImageDataset:
+    """Load the images and choose some of them; takes and raises what `encode` does."""
+    return load_images(
+        data,
+        settings.split,
+        size=settings.size,
+        samples=settings.samples,
+        seed=settings.seed,
+        skip_unreadable=settings.skip_unreadable,
     )
-    return images if settings.samples is None else images.take(settings.samples, settings.seed)
 
 
 def choose_images(samples: int, wanted: int, seed: int) -> NDArray[np.int64]:
@@ -265,9 +271,18 @@ def _coordinates(
             "backbone": model.config.backbone,
             "stochastic": int(model.stochastic),
             "source_dtype": identity["dtype"],
-            "provenance": json.dumps(provenance(**identity, settings=recorded)),
+            "provenance": json.dumps(
+                provenance(
+                    **identity,
+                    split=images.split,
+                    skipped=list(images.skipped),
+                    settings=recorded,
+                )
+            ),
         },
     )
+    if images.files:
+        dataset = dataset.assign_coords(file=("sample", np.array(images.files, dtype=object)))
     if images.labels is not None:
         dataset["label"] = ("sample", images.labels)
     return dataset

@@ -35,7 +35,23 @@ Levels = Annotated[
 Count = Annotated[
     int | None,
     BeforeValidator(_count),
-    Field(description="Number of test images, chosen by the seed, or all."),
+    Field(
+        description="Number of images, chosen by the seed (all, where there are no more), or all."
+    ),
+]
+Split = Annotated[
+    Literal["train", "validation", "test", "all"] | None,
+    Field(
+        description="The images that are taken. If left out: those for tests where the data are "
+        "parted already, else all."
+    ),
+]
+SkipUnreadable = Annotated[
+    bool,
+    Field(
+        description="Leave out files of a folder that cannot be read as images, and list them, "
+        "instead of refusing the folder."
+    ),
 ]
 Draws = Annotated[int, Field(description="Samples of a stochastic posterior per image.")]
 
@@ -73,11 +89,13 @@ class EncodingSettings(Settings):
     perturbation: str = Field(
         default="gaussian", description="The type of perturbation (see `latentgeo datasets`)."
     )
+    split: Split = None
     samples: Count = None
+    skip_unreadable: SkipUnreadable = False
     size: PositiveInt | None = Field(
         default=None,
-        description="Resize the images of a named data set to this many pixels, or cut sentences "
-        "at this many words; unchanged if left out.",
+        description="Resize the images of the data to this many pixels, or cut sentences at this "
+        "many words; unchanged if left out.",
     )
     draws: Draws = Field(default=1, ge=1)
     seed: Seed = Field(

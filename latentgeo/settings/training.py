@@ -31,6 +31,11 @@ class TrainSettings(Settings):
     train_samples: PositiveInt | None = Field(
         default=None, description="Number of training images, chosen by the seed; all if left out."
     )
+    skip_unreadable: bool = Field(
+        default=False,
+        description="Leave out files of a folder that cannot be read as images, and list them, "
+        "instead of refusing the folder.",
+    )
     epochs: PositiveInt = Field(default=30, description="Passes over the training images.")
     batch_size: PositiveInt = Field(default=128, description="Images per step.")
     learning_rate: PositiveFloat = Field(default=1e-3, description="Peak learning rate of Adam.")

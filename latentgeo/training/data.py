@@ -1,9 +1,8 @@
 """The images of a run: what is trained on, and what is held out."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from math import prod
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentgeo.datasets import (
+    ALL,
     ImageDataset,
     ImageStream,
     SentenceDataset,
@@ -154,15 +154,15 @@ def copied(parts: Iterable[Images], device: torch.device, room: int) -> dict[Ima
     return found
 
 
-def load_splits(data: ImageDataset | str | Path, config: TrainConfig) -> Splits:
+def load_splits(data: Any, config: TrainConfig) -> Splits:
     """Load the images of a run.
 
     Parameters
     ----------
-    data : ImageDataset, str or pathlib.Path
-        A data set's name or a folder of images, whose splits "train" (images without end where
-        the data set has them) and "validation" are taken; or images, of which a tenth is held
-        out, the same whatever the seed.
+    data : str, pathlib.Path or object
+        Whatever `latentgeo.datasets.load` takes: its splits "train" (images without end where the
+        data set has them) and "validation" are taken. Of an `ImageDataset`, and of what can be
+        read but once, a tenth is held out, the same whatever the seed.
     config : TrainConfig
         `size`, `train_samples` and `seed` decide.
 
@@ -176,12 +176,13 @@ def load_splits(data: ImageDataset | str | Path, config: TrainConfig) -> Splits:
     InputError
         When the data cannot be loaded, or there are fewer images than asked for.
     """
+    if isinstance(data, Iterator):
+        data = load(data, ALL)
     if isinstance(data, ImageDataset):
         splits = _held_out(data, config)
     else:
-        splits = Splits(
-            training_images(data, size=config.size), load(data, "validation", size=config.size)
-        )
+        how: dict[str, Any] = {"size": config.size, "skip_unreadable": config.skip_unreadable}
+        splits = Splits(training_images(data, **how), load(data, "validation", **how))
     if config.train_samples is None:
         return splits
     return Splits(splits.train.take(config.train_samples, seed=config.seed), splits.validation)
@@ -206,10 +207,4 @@ def _held_out(images: ImageDataset, config: TrainConfig) -> Splits:
 
 
 def _part(images: ImageDataset, positions: NDArray[np.int64], split: str) -> ImageDataset:
-    return replace(
-        images,
-        split=split,
-        images=images.images[positions],
-        labels=None if images.labels is None else images.labels[positions],
-        indices=images.indices[positions],
-    )
+    return replace(images.at(positions), split=split)

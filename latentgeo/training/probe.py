@@ -2,6 +2,7 @@
 
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -75,7 +76,7 @@ def load_probe(run: str | Path) -> nn.Linear:
 
 def probe_accuracy(
     run: str | Path,
-    data: ImageDataset | str | Path,
+    data: Any,
     *,
     size: int | None = None,
     seed: int = 0,
@@ -87,8 +88,8 @@ def probe_accuracy(
     ----------
     run : str or pathlib.Path
         The run folder.
-    data : ImageDataset, str or pathlib.Path
-        Images with labels, a data set's name (its test split is used) or a folder of images.
+    data : str, pathlib.Path or object
+        Images with labels, whose test split is used, as `latentgeo.datasets.load` takes them.
     size : int, optional
         Resize the images of a named data set to so many pixels.
     seed : int, default=0
@@ -112,7 +113,7 @@ def probe_accuracy(
             f"the probe of run {str(run)!r} takes latents of {layer.in_features} numbers, those of "
             f"its model have {prod(model.latent_shape)}; train the run again"
         )
-    images = data if isinstance(data, ImageDataset) else load(data, "test", size=size)
+    images = load(data, "test", size=size)
     labels = probe_labels(images)
     found = _classes(model, layer, images, choose_device(device))
     return bootstrap_mean(found == labels, seed=seed)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from latentgeo import processes
-from latentgeo.datasets import ImageDataset
+from latentgeo.datasets import name_of_data
 from latentgeo.errors import InputError
 from latentgeo.files import check_free
 from latentgeo.models import Autoencoder, ModelConfig, build, choose_device
@@ -29,7 +29,7 @@ from latentgeo.training.state import restore
 def train(
     recipe: str,
     *,
-    data: ImageDataset | str | Path,
+    data: Any,
     out: str | Path,
     tensorboard: bool = False,
     profile: bool = False,
@@ -51,9 +51,10 @@ def train(
     ----------
     recipe : str
         A name in `latentgeo.models.RECIPES`.
-    data : ImageDataset, str or pathlib.Path
-        A data set's name or a folder of images, whose splits "train" and "validation" are
-        taken; or images, of which a tenth is held out for validation.
+    data : str, pathlib.Path or object
+        Images, as `latentgeo.datasets.load` takes them: their splits "train" and "validation", a
+        hash of names or positions where they are not parted. Of an `ImageDataset` a tenth is held
+        out for validation.
     out : str or pathlib.Path
         The run folder; see `RunFolder` for what it holds. The weights in it are those of the
         epoch with the lowest validation loss.
@@ -104,8 +105,9 @@ def train(
         again at the end, when a term finds that it does not work; and when a batch does not fit
         into the device's memory, so that it is taken in parts.
     """
-    name = data.name if isinstance(data, ImageDataset) else str(data)
-    config = resolve(TrainConfig, None, {"recipe": recipe, "data": name, **settings}, of=train)
+    config = resolve(
+        TrainConfig, None, {"recipe": recipe, "data": name_of_data(data), **settings}, of=train
+    )
     processes.join()
     where = check_device(config)
     _check_processes(config)

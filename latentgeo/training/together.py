@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentgeo import processes
-from latentgeo.datasets import ImageDataset
+from latentgeo.datasets import name_of_data
 from latentgeo.errors import InputError
 from latentgeo.models import RECIPES, Autoencoder
 from latentgeo.settings import resolve
@@ -57,7 +57,7 @@ SWEPT_OPTIONS = (
 def train_together(
     recipe: str,
     *,
-    data: ImageDataset | str | Path,
+    data: Any,
     out: str | Path,
     seeds: Sequence[int] = (0,),
     sweep: Mapping[str, Sequence[Any] | NDArray[Any]] | None = None,
@@ -81,7 +81,7 @@ def train_together(
     ----------
     recipe : str
         As for `train`.
-    data : ImageDataset, str or pathlib.Path
+    data : str, pathlib.Path or object
         As for `train`.
     out : str or pathlib.Path
         The folder in which the run folders lie, named by what is swept and the seed: `seed-0`,
@@ -165,7 +165,7 @@ def _configs(
     recipe: str,
     seeds: Sequence[int],
     sweep: Mapping[str, Any],
-    data: ImageDataset | str | Path,
+    data: Any,
     settings: dict[str, Any],
 ) -> dict[str, TrainConfig]:
     """Return the settings of each run by its name."""
@@ -175,8 +175,7 @@ def _configs(
         raise InputError(f"seeds are {list(seeds)}, expected each of them once")
     if "seed" in settings:
         raise InputError(f"seed is {settings['seed']}, but seeds are given; leave seed out")
-    name = data.name if isinstance(data, ImageDataset) else str(data)
-    common = {**settings, "recipe": recipe, "data": name}
+    common = {**settings, "recipe": recipe, "data": name_of_data(data)}
     sweep = {name: _to_list(values) for name, values in sweep.items()}
     _check_sweep(recipe, sweep)
     configs = {}
@@ -227,7 +226,7 @@ def _format(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def _load(data: ImageDataset | str | Path, configs: Iterable[TrainConfig]) -> list[Splits]:
+def _load(data: Any, configs: Iterable[TrainConfig]) -> list[Splits]:
     """Load the images of each run: those of a seed are the same, and all, unless it chooses."""
     found: dict[int | None, Splits] = {}
     splits = []

@@ -73,6 +73,7 @@ OTHERS = {
     "options": {"latent_dim": 5},
     "perturbation": "blur",
     "samples": 12,
+    "split": "all",
     "noise": [0.0, 0.25],
     "tolerances": [0.001, 0.1],
     "tsne_seeds": [4, 7],

@@ -1,11 +1,13 @@
-from pathlib import PurePosixPath
+import json
+import os
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image, ImageOps
 
-from latentgeo.datasets import load
-from latentgeo.datasets.folder import split_of
+from latentgeo.datasets import load, sources
+from latentgeo.datasets.splits import split_of_name
 from latentgeo.errors import InputError
 
 SPLITS = ("train", "validation", "test")
@@ -60,7 +62,7 @@ def test_pixels_labels_and_name(classes):
     paths = sorted(
         PurePosixPath(path.relative_to(classes).as_posix())
         for path in classes.rglob("*.*")
-        if split_of(PurePosixPath(path.relative_to(classes).as_posix())) == "train"
+        if split_of_name(path.relative_to(classes).as_posix()) == "train"
     )
     assert len(paths) == len(data)
     for position, path in enumerate(paths):
@@ -79,17 +81,17 @@ def test_an_image_keeps_its_split_when_others_come(classes):
 
 def test_split_of_a_path_never_changes():
     names = [f"cat/{number}.png" for number in range(12)]
-    assert [split_of(PurePosixPath(name)) for name in names] == FROZEN_SPLITS
+    assert [split_of_name(name) for name in names] == FROZEN_SPLITS
 
 
 def test_split_does_not_depend_on_how_accents_are_written():
-    assert split_of(PurePosixPath("caf\u00e9.png")) == split_of(PurePosixPath("cafe\u0301.png"))
+    assert split_of_name("caf\u00e9.png") == split_of_name("cafe\u0301.png")
 
 
 def test_shares_are_8_1_1():
     count = dict.fromkeys(SPLITS, 0)
     for number in range(5000):
-        count[split_of(PurePosixPath(f"{number}.png"))] += 1
+        count[split_of_name(f"{number}.png")] += 1
     assert abs(count["train"] / 5000 - 0.8) < 0.03
     assert abs(count["test"] / 5000 - 0.1) < 0.02
 
@@ -110,12 +112,167 @@ def test_own_splits_are_honoured(tmp_path):
     assert load(tmp_path, "test").labels.tolist() == [0, 1]
 
 
-def test_own_splits_without_validation(tmp_path):
-    for split in ("train", "test"):
-        save(grey(0), tmp_path / split / "1.png")
-    with pytest.raises(InputError, match=r"split 'validation' .*train 1, validation 0, test 1"):
-        load(tmp_path, "validation")
-    assert load(tmp_path, "test").labels is None
+@pytest.mark.parametrize("wrapped", [(), ("outer",), ("outer", "images")])
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [
+        (("train", "val"), {"train": 40, "validation": 20}),
+        (("Training", "Testing"), {"test": 20}),
+        (("train", "valid", "test"), {"train": 40, "validation": 20, "test": 20}),
+    ],
+)
+def test_folders_of_splits_are_not_mixed(tmp_path, wrapped, named, expected):
+    for place, name in enumerate(named):
+        for position in range(40 if place == 0 else 20):
+            path = tmp_path.joinpath(*wrapped, name, "ab"[position % 2], f"{position}.png")
+            save(grey(100 * place + position), path)
+    for split, number in expected.items():
+        data = load(tmp_path, split)
+        assert (len(data), data.class_names) == (number, ("a", "b"))
+    parts = {
+        split: {image.tobytes() for image in load(tmp_path, split).images} for split in expected
+    }
+    assert sum(map(len, parts.values())) == len(set().union(*parts.values()))
+    assert len(load(tmp_path, "all")) == 40 + 20 * (len(named) - 1)
+
+
+def test_what_is_validated_on_is_not_trained_on_where_no_folder_says_it(tmp_path):
+    for split, number in (("train", 40), ("test", 5)):
+        for position in range(number):
+            save(grey(position), tmp_path / split / f"{position}.png")
+    train, validation = (load(tmp_path, split) for split in ("train", "validation"))
+    assert len(train) + len(validation) == 40
+    assert not {i.tobytes() for i in train.images} & {i.tobytes() for i in validation.images}
+
+
+def test_unless_a_split_is_chosen_all_images_are_taken_or_those_for_tests(classes, tmp_path):
+    everything = load(classes, None)
+    assert (len(everything), everything.split) == (60, "all")
+    assert everything.files[0] == "ape/small/0.PGM"
+    for split, number in (("train", 4), ("val", 2)):
+        for position in range(number):
+            save(grey(position), tmp_path / "own" / split / f"{position}.png")
+    with pytest.warns(UserWarning, match="no test images of its own: its validation images"):
+        assert len(load(tmp_path / "own", None)) == 2
+    with pytest.raises(InputError, match=r"no test images \(train 4, validation 2\).*--split"):
+        load(tmp_path / "own", "test")
+
+
+def test_only_what_is_wanted_is_read_and_all_where_there_is_no_more(classes):
+    (classes / "cat" / "7.png").write_bytes(grey_png_cut_off(classes / "cat" / "7.png"))
+    some = load(classes, "all", samples=5, seed=3)
+    assert (len(some), len(set(some.indices.tolist()))) == (5, 5)
+    whole = load(classes, "all", skip_unreadable=True, samples=60, seed=3)
+    assert whole.indices[:5].tolist() == some.indices.tolist()
+    np.testing.assert_array_equal(whole.images[:5], some.images)
+    with pytest.warns(UserWarning, match="pictures .test. has [0-9]+ images, fewer than 300"):
+        load(classes, "test", samples=300)
+
+
+def grey_png_cut_off(path):
+    return path.read_bytes()[:50]  # within the pixels: what comes before says a whole image
+
+
+def test_what_cannot_be_read_is_skipped_when_told_and_listed(classes):
+    (classes / "cat" / "empty.png").write_bytes(b"")
+    (classes / "cat" / "7.png").write_bytes(grey_png_cut_off(classes / "cat" / "7.png"))
+    with pytest.raises(InputError, match="--skip-unreadable"):
+        load(classes, "all")
+    with pytest.warns(
+        UserWarning, match=r"2 files of pictures .* skipped: cat/empty.png, cat/7.png"
+    ):
+        data = load(classes, "all", skip_unreadable=True)
+    assert data.skipped == ("cat/empty.png", "cat/7.png")
+    assert len(data) == len(data.labels) == len(data.files) == len(data.indices) == 59
+    assert "cat/7.png" not in data.files
+
+
+def test_linked_folders_are_classes_but_no_circle_is_followed(classes, tmp_path):
+    linked = tmp_path / "linked"
+    linked.mkdir()
+    (linked / "cat").symlink_to(classes / "cat")
+    (linked / "ape").symlink_to(classes / "ape")
+    (classes / "cat" / "up").symlink_to(classes)
+    found, expected = load(linked, "train"), load(classes, "train")
+    assert found.class_names == ("ape", "cat")
+    assert len(load(linked, "all")) >= 60
+    assert {i.tobytes() for i in expected.images} <= {
+        i.tobytes() for i in load(linked, "all").images
+    }
+
+
+def test_names_beyond_utf_8_are_read_and_can_be_printed(tmp_path):
+    for place in (b"caf\xe9", b"th\xe9"):
+        folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + place))
+        folder.mkdir()
+        grey(0).save(folder / os.fsdecode(b"\xe9.png"))
+    data = load(tmp_path, "all")
+    assert data.class_names == ("caf\\xe9", "th\\xe9")
+    assert data.files == ("caf\\xe9/\\xe9.png", "th\\xe9/\\xe9.png")
+    json.dumps(data.files).encode("utf-8")
+
+
+def test_images_are_upright_as_exif_tells(one_split):
+    folder, _ = one_split
+    pixels = np.zeros((6, 12), np.uint8)
+    pixels[:, 6:] = 200
+    exif = Image.Exif()
+    for orientation in range(1, 9):
+        exif[ExifTags.Base.Orientation] = orientation
+        image = Image.fromarray(pixels if orientation < 5 else pixels.T)
+        path = folder / "test" / f"{orientation}.png"
+        path.parent.mkdir(exist_ok=True)
+        image.save(path, exif=exif)
+    images = load(folder).images
+    assert images.shape == (8, 1, 6, 12)
+    for image, orientation in zip(images, range(1, 9), strict=True):
+        expected = ImageOps.exif_transpose(Image.open(folder / "test" / f"{orientation}.png"))
+        np.testing.assert_array_equal(image[0], np.asarray(expected))
+
+
+def test_pages_and_palettes_are_said(one_split):
+    folder, _ = one_split
+    (folder / "test").mkdir()
+    pages = [grey(number) for number in range(3)]
+    pages[0].save(folder / "test" / "0.tif", save_all=True, append_images=pages[1:])
+    palette = grey(4).convert("P", palette=Image.Palette.ADAPTIVE)
+    palette.save(folder / "test" / "1.png")
+    with pytest.warns(UserWarning, match="palette") as said:
+        data = load(folder)
+    messages = [str(one.message) for one in said]
+    assert any("1 files hold several pages or frames, of which the first" in m for m in messages)
+    assert any("1 files are coded by a palette" in message for message in messages)
+    assert data.shape == (1, 6, 5)  # a palette of greys is grey
+    np.testing.assert_array_equal(data.images[0, 0], np.asarray(pages[0]))
+
+
+def test_every_ending_that_is_not_read_is_said(one_split):
+    folder, _ = one_split
+    for name in ("0.jfif", "1.JPE", "2.pbm"):
+        path = folder / "test" / name
+        path.parent.mkdir(exist_ok=True)
+        grey(0).convert("1" if name == "2.pbm" else "L").save(
+            path, format="PPM" if name == "2.pbm" else "JPEG"
+        )
+    (folder / "test" / "3.heic").write_bytes(b"photo")
+    (folder / "test" / "labels.csv").write_text("0")
+    with pytest.warns(UserWarning, match=r"1 files are left out.*\(.heic 1\)"):
+        assert len(load(folder)) == 3
+
+
+def test_images_outside_of_the_splits_are_said(one_split):
+    folder, add = one_split
+    add(grey(0), "0.png")
+    save(grey(1), folder / "more" / "1.png")
+    with pytest.warns(UserWarning, match="1 images are left out, which lie outside"):
+        assert len(load(folder)) == 1
+
+
+def test_images_that_memory_cannot_hold_are_refused_before(classes, monkeypatch):
+    monkeypatch.setattr(sources, "physical_memory", lambda: 1000.0)
+    with pytest.raises(InputError, match=r"60 images of 'pictures', 1×6×5, take .* GiB.*samples"):
+        load(classes, "all")
+    assert len(load(classes, "all", samples=3)) == 3
 
 
 def test_images_outside_subfolders_have_no_classes(classes):
@@ -217,9 +374,9 @@ def test_truncated_image(one_split, suffix):
 
 
 def test_folder_without_images(tmp_path):
-    with pytest.raises(InputError, match=r"holds no images: expected files that end in \.bmp, "):
+    with pytest.raises(InputError, match=r"holds no images: expected files that end in \.avif, "):
         load(tmp_path)
     save(grey(0), tmp_path / "only.png")
-    empty = next(split for split in SPLITS if split != split_of(PurePosixPath("only.png")))
-    with pytest.raises(InputError, match=rf"split '{empty}' of folder .* is empty \(train"):
+    empty = next(split for split in SPLITS if split != split_of_name("only.png"))
+    with pytest.raises(InputError, match=rf"split '{empty}' of .* is empty \(train"):
         load(tmp_path, empty)
