@@ -1,6 +1,7 @@
 """Checkpoints, ours and other people's: from a file to a model that is ready to be analysed."""
 
 from latentgeo.checkpoints.card import Card, read_card, write_card
+from latentgeo.checkpoints.caveats import caveats, describe_mismatch
 from latentgeo.checkpoints.description import info
 from latentgeo.checkpoints.inspection import Layer, init_card, list_layers
 from latentgeo.checkpoints.opening import name_of, open_checkpoint
@@ -10,7 +11,9 @@ __all__ = [
     "Card",
     "Layer",
     "RoundTrip",
+    "caveats",
     "check_round_trip",
+    "describe_mismatch",
     "info",
     "init_card",
     "list_layers",

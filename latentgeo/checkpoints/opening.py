@@ -275,7 +275,7 @@ def _autoencoder(
         model.parts = dict(encoder.shapes)
     if unsteady := check_repeats(model):
         model.identity["not_a_function"] = unsteady
-        warnings.warn(describe_unsteady(model.config.recipe, unsteady), stacklevel=3)
+        warnings.warn(f"model {model.config.recipe!r}: {describe_unsteady(unsteady)}", stacklevel=3)
     model.identity |= {
         "encode": card.encode,
         "encode_arguments": card.encode_arguments,

@@ -43,12 +43,12 @@ def check_repeats(model: Autoencoder) -> list[str]:
     return [] if _same(model, first, halves) else ["batch"]
 
 
-def describe_unsteady(name: str, ways: list[str]) -> str:
+def describe_unsteady(ways: list[str]) -> str:
     """Return the warning for an encoder that is no function of the image."""
     return (
-        f"model {name!r}: its encoder is no function of the image: "
-        f"{'; '.join(_WHY[way] for way in ways)}. What is measured then holds for one draw only; "
-        "name what gives the latent before that (--encode, --layer)"
+        f"its encoder is no function of the image: {'; '.join(_WHY[way] for way in ways)}. What is "
+        "measured then holds for one draw only; name what gives the latent before that (--encode, "
+        "--layer)"
     )
 
 

@@ -8,6 +8,7 @@ import torch
 import xarray as xr
 from numpy.typing import NDArray
 
+from latentgeo.checkpoints import caveats, describe_mismatch
 from latentgeo.datasets import ImageDataset
 from latentgeo.errors import InputError
 from latentgeo.latents import Sweep
@@ -23,6 +24,7 @@ _ONLY_CLEAN = Omission(
     "what noise does: curves over levels, angles between clean and noisy latents",
     "there are clean latents only; give noisy ones (--noisy LEVEL=FILE) or levels (--noise)",
 )
+_WEIGHTS = "the weights that do not fit the network"
 _NOT_KNOWN = -1  # whether a model has learned that reconstructs nothing
 
 
@@ -80,7 +82,7 @@ def analyze_latents(
     if "label" in latents:
         parts.append(latents[["label"]])
     learned = next((int(part.attrs["learned"]) for part in parts if "learned" in part.attrs), None)
-    found = join(xr.Dataset(attrs=_attributes(encoding)), *parts).assign_coords(
+    found = join(_opened(encoding), *parts).assign_coords(
         view=list(encoding.readers), noise=latents["noise"], sample=latents["sample"]
     )
     found = found.assign_attrs(
@@ -103,6 +105,15 @@ def _check(latents: xr.Dataset) -> None:
         )
     if samples < 4:
         raise InputError(f"{samples} images cannot be analysed; expected at least 4")
+
+
+def _opened(encoding: Encoding) -> xr.Dataset:
+    """Return what is known before anything is measured, with what was left out of the weights."""
+    opened = {} if encoding.model is None else encoding.model.provenance
+    mismatch = opened.get("mismatch")
+    left = [Omission(_WEIGHTS, describe_mismatch(mismatch))] if mismatch else []
+    attrs = {**_attributes(encoding), "caveats": json.dumps(caveats(opened))}
+    return with_omissions(xr.Dataset(attrs=attrs), left)
 
 
 def _attributes(encoding: Encoding) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """What the numbers of one model say, in words."""
 
+import json
+
 from latentgeo.measures.quality import evidence
 from latentgeo.measures.table import measures_of
 from latentgeo.results import ModelResult
@@ -18,12 +20,14 @@ def verdict(model: ModelResult) -> str:
     str
         Plain sentences.
     """
+    doubts = json.loads(model.attrs.get("caveats", "[]"))
     if model.learned is False:
-        return (
+        unlearned = (
             f"This model has not learned: {evidence(model)}. "
             "Whatever its ranks and dimensions are, they say nothing about the latent space."
         )
-    sentences = [_learning(model)]
+        return " ".join([*doubts, unlearned])
+    sentences = [*doubts, _learning(model)]
     for measure in measures_of("analysis"):
         sentences += measure.sentences_of(model)
     return " ".join(sentences)

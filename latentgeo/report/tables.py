@@ -28,7 +28,7 @@ def at_a_glance(models: Sequence[ModelResult], noisy: str) -> Table:
     columns = [
         Column("Model", lambda model, view: view.label),
         Column("Latent", lambda model, view: model.latent),
-        Column("Learned", lambda model, view: _LEARNED[model.learned]),
+        Column("Learned", lambda model, view: _learned(model)),
         *(column for measure in measures for column in measure.glance(noisy)),
     ]
     notes = ["Square brackets: 95 % intervals over images.", *(one.glance_note for one in measures)]
@@ -110,6 +110,11 @@ def identities(models: Sequence[ModelResult]) -> Table:
     return Table("The models", ("Model", *names), rows)
 
 
+def _learned(model: ModelResult) -> str:
+    doubt = ", with weights that do not fit" if model.opened.get("mismatch") else ""
+    return f"{_LEARNED[model.learned]}{doubt}"
+
+
 def _opened(model: ModelResult) -> tuple[str, ...]:
     card = model.opened.get("card", {})
     trip = model.opened.get("round_trip")
@@ -136,5 +141,5 @@ def _plain(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
-        return ", ".join(f"{part:g}" for part in value)
+        return ", ".join(part if isinstance(part, str) else f"{part:g}" for part in value)
     return str(value)

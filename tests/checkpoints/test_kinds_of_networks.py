@@ -10,10 +10,11 @@ from torch.nn.utils import spectral_norm, weight_norm
 from torch.nn.utils.parametrizations import weight_norm as parametrized_weight_norm
 
 from latentgeo import analyze, encode
-from latentgeo.checkpoints import check_round_trip, info, open_checkpoint
+from latentgeo.checkpoints import caveats, check_round_trip, info, open_checkpoint
 from latentgeo.datasets import ImageDataset
 from latentgeo.errors import InputError
 from latentgeo.geometry import mode_ranks
+from latentgeo.report.tables import at_a_glance
 
 SHAPE = (1, 8, 8)
 PIXELS = torch.rand(40, *SHAPE, generator=torch.Generator().manual_seed(4))
@@ -294,7 +295,7 @@ def test_what_wrappers_of_torch_put_in_between_is_taken_off(inserted, tmp_path):
     assert f"stripped {inserted!r}" in found.provenance["weights"]
 
 
-def test_a_mismatch_that_was_let_through_is_in_the_provenance(tmp_path):
+def test_a_mismatch_that_was_let_through_is_named_wherever_results_are_read(tmp_path, images):
     _, state = _saved(Tiny)
     state["encoder.2.weight"] = torch.ones(2)
     del state["decoder.0.bias"]
@@ -308,6 +309,28 @@ def test_a_mismatch_that_was_let_through_is_in_the_provenance(tmp_path):
         facts = info(tmp_path / "w.pt", **options)
     expected = {"missing": ["decoder.0.bias"], "unexpected": ["encoder.2.weight"]}
     assert json.loads(json.dumps(facts))["mismatch"] == expected
+    with pytest.warns(UserWarning, match="does not fit Tiny"):
+        model = open_checkpoint(tmp_path / "w.pt", **options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # an untrained model gives no images back
+        found = analyze({"m": model}, data=images, samples=8, noise=[0], tsne_seeds=())
+    entry = found.summary["models"]["m"]
+    assert entry["verdict"].startswith("Weights that do not fit were let through: 1 of the network")
+    (left,) = [one for one in entry["omitted"] if one["analysis"].startswith("the weights")]
+    assert "(decoder.0.bias); 1 of the file" in left["reason"]
+    assert "(encoder.2.weight)" in left["reason"]
+    (row, *_) = at_a_glance(found.models, "noise").rows
+    assert any(cell.endswith(", with weights that do not fit") for cell in row)
+
+
+def test_what_is_doubtful_is_said_in_sentences():
+    assert caveats({}) == []
+    assert caveats({"round_trip": None}) == []
+    found = caveats(
+        {"not_a_function": ["draws"], "round_trip": {"suspicion": "the range is wrong"}}
+    )
+    assert found[0].startswith("Its encoder is no function of the image: the same batch twice")
+    assert found[1] == "The range is wrong."
 
 
 # The meta device
