@@ -20,6 +20,7 @@ _HOMES = {
     "register_backbone": ("latentgeo.models", "register_backbone"),
     "register_dataset": ("latentgeo.datasets", "register_dataset"),
     "register_perturbation": ("latentgeo.datasets", "register_perturbation"),
+    "wrap": ("latentgeo.models", "wrap"),
     "interpolate": ("latentgeo.interpolation", "interpolate_images"),
     "lines": ("latentgeo.interpolation", "score_lines"),
     "compare": ("latentgeo.comparison", "compare"),
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from latentgeo.measures import register_measure as register_measure
     from latentgeo.models import register_backbone as register_backbone
     from latentgeo.models import register_recipe as register_recipe
+    from latentgeo.models import wrap as wrap
     from latentgeo.pipeline import analyze as analyze
     from latentgeo.pipeline import analyze_arrays as analyze_arrays
     from latentgeo.sharing import export as export
@@ -69,6 +71,7 @@ __all__ = [
     "register_perturbation",
     "register_recipe",
     "train",
+    "wrap",
 ]
 
 

@@ -5,7 +5,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from latentgeo.checkpoints import archives, diffusers_models, ours, pythae_runs
+from latentgeo.checkpoints import archives, diffusers_models, onnx_models, ours, pythae_runs
 from latentgeo.checkpoints.card import CARD, NO_DECODER, Card, read_card
 from latentgeo.checkpoints.members import Tapped, find_decoder, find_encoder
 from latentgeo.checkpoints.modules import Model, folder_of, open_module
@@ -21,16 +21,19 @@ from latentgeo.training import RunFolder
 
 _GENERIC_NAMES = ("model", "weights", "checkpoint", "best", "last", "pytorch_model")
 _SPLIT = re.compile(r"-\d{5}-of-\d{5}\.")  # one of several files, which an index lists
-_TO_TORCH = (
-    "of another framework, which is not read; write the network in PyTorch, convert its weights to "
-    "safetensors and give both (--model)"
+_TO_ONNX = "which is not read; export the network to ONNX and give that"
+_JAX = (
+    "a checkpoint of orbax (JAX), which is not read; restore it, and give its function to "
+    "latentgeo.wrap in Python, or export that to ONNX (jax2onnx) and give the file"
 )
 _OTHERS = {
-    "saved_model.pb": f"a SavedModel of TensorFlow, {_TO_TORCH}",
-    "keras_metadata.pb": f"a model of Keras, {_TO_TORCH}",
-    "_METADATA": f"a checkpoint of orbax (JAX), {_TO_TORCH}",
-    "_CHECKPOINT_METADATA": f"a checkpoint of orbax (JAX), {_TO_TORCH}",
-    "checkpoint": f"a checkpoint of TensorFlow, {_TO_TORCH}",
+    "saved_model.pb": f"a SavedModel of TensorFlow, {_TO_ONNX}: python -m tf2onnx.convert "
+    "--saved-model FOLDER --output model.onnx",
+    "keras_metadata.pb": f"a model of Keras, {_TO_ONNX}: model.export('model.onnx', format='onnx')",
+    "_METADATA": _JAX,
+    "_CHECKPOINT_METADATA": _JAX,
+    "checkpoint": f"a checkpoint of TensorFlow, {_TO_ONNX}: python -m tf2onnx.convert "
+    "--checkpoint model.meta --output model.onnx",
 }
 _SAID = ("dtype", "input_form", "not_a_function")  # what was found out by running it
 _SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt", ".bin", ".pt2")
@@ -207,6 +210,8 @@ def _open_folder(folder: Path, card: Card) -> Source:
 def _open_file(path: Path, card: Card) -> Source:
     if is_ours(path.parent):
         raise InputError(f"{str(path)!r} is a file of a latentgeo run; give its folder")
+    if onnx_models.is_onnx(path):
+        return onnx_models.open_onnx(path, card)
     weights = read_untrusted(path, ema=card.ema)
     if isinstance(weights, Program):
         return archives.open_archive(weights, card)
@@ -235,6 +240,8 @@ def _single_file(folder: Path, card: Card) -> Path:
     files = [folder / name for name in indices + whole]
     if len(files) == 1:
         return files[0]
+    if not files and (onnx := onnx_models.find_encoder(folder)) is not None:
+        return onnx
     if not files:
         for name, what in _OTHERS.items():
             if name in names:

@@ -15,6 +15,7 @@ from latentgeo.models.build import build
 from latentgeo.models.config import ModelConfig, resolve_options
 from latentgeo.models.device import choose_device, device_of, dtype_of
 from latentgeo.models.folder import load_model, save_model
+from latentgeo.models.functions import Function
 from latentgeo.models.layouts import PosteriorLayout
 from latentgeo.models.nets import Nets, Shape, Shapes, shape_of
 from latentgeo.models.objective import objective, shapes_of
@@ -38,6 +39,7 @@ __all__ = [
     "Backbone",
     "Bottleneck",
     "Deterministic",
+    "Function",
     "Gaussian",
     "ModelConfig",
     "Nets",

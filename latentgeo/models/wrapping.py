@@ -11,6 +11,7 @@ from latentgeo.models.autoencoder import Autoencoder
 from latentgeo.models.bottlenecks import Bottleneck
 from latentgeo.models.config import ModelConfig
 from latentgeo.models.device import device_of
+from latentgeo.models.functions import Function, as_module, behaviour
 from latentgeo.models.layouts import PosteriorLayout, as_given, describe, read_image
 from latentgeo.models.nets import Shape, shape_of
 from latentgeo.models.preprocessing import Preprocessing
@@ -148,24 +149,27 @@ class Form(NamedTuple):
 
 
 def wrap(
-    encoder: nn.Module,
-    decoder: nn.Module | None,
+    encoder: nn.Module | Callable[[Any], Any],
+    decoder: nn.Module | Callable[[Any], Any] | None,
     *,
     image_shape: Shape,
     name: str = "custom",
     preprocessing: Preprocessing = _AS_IT_IS,
     posterior: PosteriorLayout = _FOUND,
+    channels_last: bool = False,
 ) -> Autoencoder:
     """Make an `Autoencoder` of an encoder and a decoder of your own, for `encode` and `analyze`.
 
     Parameters
     ----------
-    encoder : torch.nn.Module
+    encoder : torch.nn.Module or callable
         Images (b, C, H, W), preprocessed, to latents, (b, C, H, W), vectors (b, D) or tokens
         (b, T, D); or to mean and log-variance of a Gaussian posterior. Where it takes images
         only in another `Form` (flattened, as signals or volumes, in half precision), they are
         given so, and `identity` tells.
-    decoder : torch.nn.Module or None
+        A function that is no module, nor a method of one, is of any framework: it is given
+        NumPy arrays in single precision, and gives what NumPy can read.
+    decoder : torch.nn.Module, callable or None
         Latents, in the form that the encoder gives them, to images, in any form of as many
         numbers; None where there is none.
     image_shape : tuple of int
@@ -177,6 +181,8 @@ def wrap(
         decoder gives images in [0, 1]. Values beyond are cut off.
     posterior : PosteriorLayout
         Where mean and spread are; by default a pair of tensors of one shape is taken for them.
+    channels_last : bool, default=False
+        Whether functions take and give what has rows and columns as (b, H, W, C).
 
     Returns
     -------
@@ -189,6 +195,8 @@ def wrap(
         When a batch of two grey images does not go through, or comes out with another shape.
     """
     seen = preprocessing.shape(image_shape)
+    encoder = as_module(encoder, channels_last=channels_last)
+    decoder = None if decoder is None else as_module(decoder, channels_last=channels_last)
     _check_values(encoder, decoder)
     images = torch.full((2, *image_shape), 0.5)
     forms = [Form(dtype, axes) for axes in _axes_for(seen) for dtype in _dtypes(encoder)]
@@ -226,14 +234,24 @@ def wrap(
         to_signed=preprocessing.to_signed,
         target=preprocessing.see,
     ).eval()
-    model.identity = {
-        "preprocessing": preprocessing.model_dump(mode="json"),
+    model.identity = _identity(model, seeing, posterior, raw)
+    return model
+
+
+def _identity(
+    model: Autoencoder, seeing: PreprocessedEncoder, posterior: PosteriorLayout, raw: Tensor
+) -> dict[str, Any]:
+    """Return what decides the latents beside the weights."""
+    found = {
+        "preprocessing": seeing.preprocessing.model_dump(mode="json"),
         "posterior": posterior.model_dump(mode="json"),
-        "dtype": _computed_in(encoder, raw),
+        "dtype": _computed_in(seeing.net, raw),
     }
     if seeing.form.axes != "images":
-        model.identity["input_form"] = seeing.form.axes
-    return model
+        found["input_form"] = seeing.form.axes
+    if isinstance(seeing.net, Function):
+        found["behaviour_sha256"] = behaviour(model.encode, model.config.image_shape)
+    return found
 
 
 def name_of(module: nn.Module) -> str:

@@ -125,7 +125,7 @@ def _keras(path):
 WRITERS = {
     "model.keras": _keras,
     "model.h5": lambda path: path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100)),
-    "model.onnx": lambda path: path.write_bytes(b"\x08\x09\x12\x07pytorch\x1a\x03" + bytes(90)),
+    "onnx.bin": lambda path: path.write_bytes(b"\x08\x09\x12\x07pytorch\x1a\x03" + bytes(90)),
     "z.npy": lambda path: np.save(path, np.ones(3)),
     "pointer.safetensors": lambda path: path.write_text(
         "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3\n", encoding="utf-8"
@@ -137,9 +137,9 @@ WRITERS = {
 @pytest.mark.parametrize(
     ("name", "words", "way_out"),
     [
-        ("model.keras", "a .keras archive", "convert its weights to safetensors"),
-        ("model.h5", "an HDF5 file", "convert its weights to safetensors"),
-        ("model.onnx", "an ONNX model", "convert its weights to safetensors"),
+        ("model.keras", "a .keras archive", "format='onnx'"),
+        ("model.h5", "an HDF5 file", "format='onnx'"),
+        ("onnx.bin", "an ONNX model", "rename it to end in .onnx"),
         ("z.npy", "a NumPy array", "save the weights as safetensors"),
         ("pointer.safetensors", "a Git LFS pointer", "git lfs pull"),
         ("README.md", "text (it begins '# A naïve model", "name the file that holds the weights"),
@@ -158,9 +158,9 @@ def test_a_file_says_what_it_is_and_what_to_do(name, words, way_out, model, tmp_
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("saved_model.pb", "SavedModel of TensorFlow"), ("_METADATA", "orbax")],
+    [("saved_model.pb", "SavedModel of TensorFlow.*tf2onnx"), ("_METADATA", "orbax.*ONNX")],
 )
 def test_folders_of_other_frameworks_say_so(name, words, tmp_path):
     (tmp_path / name).write_bytes(b"\x08\x01")
-    with pytest.raises(InputError, match=f"{words}.* convert its weights to safetensors"):
+    with pytest.raises(InputError, match=words):
         open_checkpoint(tmp_path, image_shape=SHAPE)

@@ -18,14 +18,15 @@ _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C  # the number that torch.save wrote first
 _START = 1024
 _LONGEST_HEADER = 1 << 40  # a true header is far shorter; text in its place gives far more
 
-_TO_TORCH = (
-    "write the network in PyTorch, convert its weights to safetensors and give both (--model)"
+_FROM_KERAS = (
+    "which is not read; load it in Keras, export it with model.export('model.onnx', "
+    "format='onnx'), and give that file"
 )
 _KNOWN = (
     (b"version https://git-lfs", "a Git LFS pointer; fetch the file itself with `git lfs pull`"),
     (
         b"\x89HDF\r\n\x1a\n",
-        f"an HDF5 file (Keras?), which is not read; {_TO_TORCH}",
+        f"an HDF5 file (Keras?), {_FROM_KERAS}",
     ),
     (b"\x93NUMPY", "a NumPy array; save the weights as safetensors"),
     (b"\x1f\x8b", "compressed with gzip; unpack it first"),
@@ -106,9 +107,9 @@ def describe_unknown(start: bytes) -> str:
     if start[257:262] == b"ustar":
         return "a tar archive (PyTorch 0.1 or packed); unpack it, or save it again with torch.save"
     if (start.startswith(ZIP) and b"config.json" in start) or b"metadata.json" in start[:80]:
-        return f"a .keras archive, which is not read; {_TO_TORCH}"
+        return f"a .keras archive, {_FROM_KERAS}"
     if re.match(rb"\x08[\x01-\x20][\x12\x3a]", start):
-        return f"an ONNX model, which is not read; {_TO_TORCH}"
+        return "an ONNX model; rename it to end in .onnx, and give it without --model"
     if start.startswith(ZIP):
         return "a zip archive, but not one of PyTorch's; unpack it and name the file of weights"
     if start[:1] == b"\x80" and start[1:2] <= b"\x05":
