@@ -72,27 +72,48 @@ class Card(CardSettings):
         return Card.of(**self.model_dump(exclude_unset=True, exclude=set(names)))
 
 
-def read_card(folder: str | Path) -> Card | None:
-    """Read the card in a folder.
+def card_path(place: Path) -> Path:
+    """Return where the card of a folder lies, or of one file among several."""
+    return place / CARD if place.is_dir() else place.with_name(f"{place.name}.{CARD}")
+
+
+def read_card(place: str | Path) -> Card | None:
+    """Read the card of a checkpoint.
+
+    That of a folder is `latentgeo.yaml` in it, or the only `FILE.latentgeo.yaml`; that of a file is
+    `FILE.latentgeo.yaml` beside it, or the folder's where this is not about another file.
 
     Parameters
     ----------
-    folder : str or pathlib.Path
-        The folder of a checkpoint.
+    place : str or pathlib.Path
+        A folder or a file of weights.
 
     Returns
     -------
     Card or None
-        None where there is no `latentgeo.yaml`.
+        None where there is no card.
 
     Raises
     ------
     InputError
         When the file is no card: not YAML, an unknown entry, a later version.
     """
-    path = Path(folder) / CARD
-    if not path.is_file():
-        return None
+    place = Path(place)
+    if card_path(place).is_file():
+        return _read(card_path(place))
+    if place.is_dir():
+        single = list(place.glob(f"*.{CARD}"))
+        if len(single) != 1:
+            return None
+        weights = single[0].name.removesuffix(f".{CARD}")
+        return Card(weights=weights).updated(_read(single[0]))
+    folder = place.parent / CARD
+    card = _read(folder) if folder.is_file() else None
+    about_another = card is not None and card.weights not in (None, place.name)
+    return None if about_another else card
+
+
+def _read(path: Path) -> Card:
     values = read_yaml(path, "card")
     version = values.get("latentgeo", _VERSION)
     if version != _VERSION:
@@ -111,13 +132,13 @@ def read_card(folder: str | Path) -> Card | None:
         raise InputError(f"card {str(path)!r} cannot be used: {error}") from None
 
 
-def write_card(folder: str | Path, card: Card, *, comment: str = "", force: bool = False) -> Path:
+def write_card(place: str | Path, card: Card, *, comment: str = "", force: bool = False) -> Path:
     """Write a card.
 
     Parameters
     ----------
-    folder : str or pathlib.Path
-        Where the checkpoint lies.
+    place : str or pathlib.Path
+        The folder or the file of weights that it is about.
     card : Card
         The card; entries that were not set are left out.
     comment : str, optional
@@ -135,9 +156,9 @@ def write_card(folder: str | Path, card: Card, *, comment: str = "", force: bool
     InputError
         When there is a card already and `force` is false, or no such folder.
     """
-    path = Path(folder) / CARD
-    if not path.parent.is_dir():
-        raise InputError(f"{str(path.parent)!r} is no folder; a card lies beside the weights")
+    path = card_path(Path(place))
+    if not Path(place).exists():
+        raise InputError(f"{str(place)!r} is no folder or file; a card lies beside the weights")
     if path.exists() and not force:
         raise InputError(
             f"card {str(path)!r} exists already; edit it, or replace it with --force (force=True)"

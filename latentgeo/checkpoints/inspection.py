@@ -1,6 +1,7 @@
 """Inspect a network: which layers there are, and which look like a latent."""
 
 import re
+import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,18 +9,21 @@ import torch
 from torch import Tensor, nn
 
 from latentgeo.checkpoints.card import Card, write_card
-from latentgeo.checkpoints.factories import allow, relative_to
+from latentgeo.checkpoints.factories import allow, path_from, relative_to
 from latentgeo.checkpoints.members import find_member, listening, module_names
-from latentgeo.checkpoints.modules import Model
-from latentgeo.checkpoints.opening import find_source
+from latentgeo.checkpoints.modules import Model, folder_of
+from latentgeo.checkpoints.opening import find_source, make_autoencoder
+from latentgeo.checkpoints.source import Source
 from latentgeo.errors import InputError, reason_of
-from latentgeo.models import Shape
-from latentgeo.models.layouts import describe
+from latentgeo.models import Shape, shape_of
+from latentgeo.models.layouts import describe, is_latent
+from latentgeo.models.wrapping import forms_for
 
 _NAMES = re.compile(
     r"bottleneck|latent|(^|\.)encoder$|(^|[._])(z|mu|mean|code|codes|quant\w*|embedding)($|[._\d])"
 )
 _MOST = 60
+_MOST_TOLD = 8
 
 
 class Layer(NamedTuple):
@@ -74,9 +78,8 @@ def list_layers(net: nn.Module, images: Tensor, call: str = "forward") -> list[L
         raise InputError(
             f"{call!r} of {type(net).__name__} does not take {describe(images)}: {reason_of(error)}"
         ) from error
-    return _described(
-        net, {name: outputs[0] for name, outputs in heard.items() if len(outputs) == 1}
-    )
+    once = {name: outputs[0] for name, outputs in heard.items() if len(outputs) == 1}
+    return _described(net, once, images)
 
 
 def init_card(
@@ -109,10 +112,11 @@ def init_card(
     Raises
     ------
     InputError
-        When the network cannot be made or run, or there is a card already.
+        When the network cannot be made or run, it does not open with what the card would say, or
+        there is a card already.
     """
     place = Path(path)
-    folder = place if place.is_dir() else place.parent
+    folder = folder_of(place)
     overrides = (opening or Card()).updated(Card.of(**entries))
     code = overrides.model if model is None else model
     source, card = find_source(place, code, overrides)
@@ -120,14 +124,28 @@ def init_card(
     images = card.preprocessing.normalise(torch.full((1, *seen), 0.5))
     layers = _first_that_runs(source.net, images)
     card = card.updated(Card.of(image_shape=image_shape))
+    _check_that_it_opens(source, card, place, layers)
     if isinstance(code, str):
         card = card.updated(Card(model=relative_to(code, Path.cwd(), folder)))
-    if place.is_file():
-        card = card.updated(Card(weights=place.name))
-    written = write_card(folder, card, comment=_comment(layers), force=force)
+    if card.decoder is not None:
+        card = card.updated(Card(decoder=path_from(folder / card.decoder, folder)))
+    written = write_card(place, card, comment=_comment(layers), force=force)
     if isinstance(code, str):
         allow(str(card.model), folder)
     return written, layers
+
+
+def _check_that_it_opens(source: Source, card: Card, place: Path, layers: list[Layer]) -> None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they come again when it is opened
+            make_autoencoder(source, card, None, place)
+    except InputError as error:
+        marked = [f"{one.name} ({'x'.join(map(str, one.shape))})" for one in layers if one.latent]
+        raise InputError(
+            f"{error}. No card was written, as it would not open; layers that look like latents: "
+            f"{', '.join(marked[:_MOST_TOLD]) or 'none'}"
+        ) from error
 
 
 def _first_that_runs(net: nn.Module, images: Tensor) -> list[Layer]:
@@ -135,27 +153,28 @@ def _first_that_runs(net: nn.Module, images: Tensor) -> list[Layer]:
     if isinstance(net, torch.jit.ScriptModule):
         return []  # whose modules cannot be listened to
     refused = []
-    for call in ("forward", "encode", "encoder"):
-        try:
-            return list_layers(net, images, call)
-        except InputError as error:
-            refused.append(error)
+    for form in forms_for(net, shape_of(images)):
+        for call in ("forward", "encode", "encoder"):
+            try:
+                return list_layers(net, form.given(images), call)
+            except InputError as error:
+                refused.append(error)
     raise refused[0]
 
 
-def _described(net: nn.Module, outputs: dict[str, Any]) -> list[Layer]:
+def _described(net: nn.Module, outputs: dict[str, Any], images: Tensor) -> list[Layer]:
     shapes = {
-        name: tuple(output.shape[1:])
-        for name, output in outputs.items()
-        if isinstance(output, Tensor) and output.ndim in (2, 3, 4)
+        name: tuple(output.shape[1:]) for name, output in outputs.items() if is_latent(output)
     }
-    narrowest = min((_numbers(shape) for shape in shapes.values()), default=0)
+    size = {name: _numbers(shape) for name, shape in shapes.items()}
+    whole = images[0].numel()  # what is as large as an image is one, whatever it is called
+    narrowest = min((numbers for numbers in size.values() if numbers < whole), default=0)
     return [
         Layer(
             name,
             type(net.get_submodule(name)).__name__,
             shape,
-            bool(_NAMES.search(name.lower())) or _numbers(shape) == narrowest,
+            size[name] != whole and (bool(_NAMES.search(name.lower())) or size[name] == narrowest),
         )
         for name, shape in shapes.items()
     ]

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from latentgeo.checkpoints.card import CARD, Card, read_card
+from latentgeo.checkpoints.card import Card, read_card
 from latentgeo.checkpoints.factories import (
     allow,
     digest_of_code,
@@ -126,12 +126,12 @@ def _filled(net: nn.Module, weights: Weights, card: Card) -> tuple[tuple[Path, .
 
 def _allowed_code(path: Path | None, model: str | None, card: Card) -> tuple[str, Path]:
     """Return the name of the factory, and what it is relative to; run nothing without consent."""
-    recorded = None if path is None else read_card(folder_of(path))
+    recorded = None if path is None else read_card(path)
     if model is None:
         name, folder = str(card.model), folder_of(Path(path or "."))
         if not is_allowed(name, folder):
             raise InputError(
-                f"card {str(folder / CARD)!r} names code, {name!r}, which runs when the model is "
+                f"a card in {str(folder)!r} names code, {name!r}, which runs when the model is "
                 "opened, and you have not named it yourself in the state that it is in now; read "
                 f"it, and if you trust it pass once --model {relative_to(name, folder, Path.cwd())}"
             )

@@ -8,7 +8,7 @@ from typing import Any
 from latentgeo.checkpoints import archives, diffusers_models, onnx_models, ours, pythae_runs
 from latentgeo.checkpoints.card import CARD, NO_DECODER, Card, read_card
 from latentgeo.checkpoints.members import Tapped, find_decoder, find_encoder
-from latentgeo.checkpoints.modules import Model, folder_of, open_module
+from latentgeo.checkpoints.modules import Model, open_module
 from latentgeo.checkpoints.repeats import check_repeats, describe_unsteady
 from latentgeo.checkpoints.source import Source
 from latentgeo.checkpoints.untrusted import Program, read_untrusted
@@ -92,13 +92,11 @@ def open_checkpoint(
     ... )  # doctest: +SKIP
     """
     overrides = (opening or Card()).updated(Card.of(**entries))
-    if overrides.decoder is not None and Path(overrides.decoder).is_file():  # as seen from here
-        overrides = overrides.updated(Card(decoder=str(Path(overrides.decoder).resolve())))
     place, overrides = _resolve_path(None if path is None else Path(path), overrides)
     if place is not None and is_ours(place):
         return _open_ours(place, model, overrides)
     source, card = find_source(place, model, overrides)
-    return _autoencoder(source, card, image_shape, place)
+    return make_autoencoder(source, card, image_shape, place)
 
 
 def find_source(path: Path | None, model: Model | None, overrides: Card) -> tuple[Source, Card]:
@@ -119,6 +117,8 @@ def find_source(path: Path | None, model: Model | None, overrides: Card) -> tupl
         The card: `overrides` before the card beside the checkpoint, before what the source knows.
     """
     code = overrides.model if model is None else model
+    if overrides.decoder is not None and Path(overrides.decoder).is_file():  # as seen from here
+        overrides = overrides.updated(Card(decoder=str(Path(overrides.decoder).resolve())))
     known = _card(path).updated(overrides.without("model"))
     source = _find_source(path, code, known)
     return source, source.card.updated(known)
@@ -179,13 +179,8 @@ def _card(path: Path | None) -> Card:
             f"checkpoint {str(path)!r} does not exist; give a run folder that `latentgeo train` "
             "made, or a folder or file of somebody else's model"
         )
-    card = read_card(folder_of(path))
-    if card is None:
-        return Card()
-    # A card is about one file; another one beside it is another model.
-    if path.is_file() and card.weights is not None and path.name != Path(card.weights).name:
-        return Card()
-    return card
+    card = read_card(path) or Card()
+    return card.without("weights") if path.is_file() else card  # the file is the weights
 
 
 def _find_source(path: Path | None, model: Model | None, card: Card) -> Source:
@@ -257,9 +252,13 @@ def _single_file(folder: Path, card: Card) -> Path:
     )
 
 
-def _autoencoder(
+def make_autoencoder(
     source: Source, card: Card, image_shape: Shape | None, path: Path | None
 ) -> Autoencoder:
+    """Find the encoder and the decoder in a network; takes what `find_source` gives.
+
+    Raises what `open_checkpoint` does.
+    """
     shape = image_shape or card.image_shape
     if shape is None:
         raise InputError(

@@ -199,7 +199,7 @@ def wrap(
     decoder = None if decoder is None else as_module(decoder, channels_last=channels_last)
     _check_values(encoder, decoder)
     images = torch.full((2, *image_shape), 0.5)
-    forms = [Form(dtype, axes) for axes in _axes_for(seen) for dtype in _dtypes(encoder)]
+    forms = forms_for(encoder, seen)
     seeings = [PreprocessedEncoder(encoder.eval(), preprocessing, form) for form in forms]
     seeing, output = _first("encoder", encoder, seeings, images)
     if posterior.channels == "auto":
@@ -259,11 +259,13 @@ def name_of(module: nn.Module) -> str:
     return str(getattr(module, "described", type(module).__name__))
 
 
-def _axes_for(shape: Shape) -> tuple[str, ...]:
-    """List the forms in which images of a shape may be wanted, the likeliest first."""
-    plain = ("images", "vectors", "frames", "volumes")
-    # A layer that mixes the last axis takes any form, and means vectors by a single row.
-    return ("vectors", "signals", *plain) if shape[1] == 1 else plain
+def forms_for(net: nn.Module, shape: Shape) -> list[Form]:
+    """List the forms in which a net may want images of a shape, the likeliest first."""
+    axes: tuple[str, ...] = ("images", "vectors", "frames", "volumes")
+    if shape[1] == 1:
+        # A layer that mixes the last axis takes any form, and means vectors by a single row.
+        axes = ("vectors", "signals", *axes)
+    return [Form(dtype, one) for one in axes for dtype in _dtypes(net)]
 
 
 def _single(values: Tensor) -> Tensor:

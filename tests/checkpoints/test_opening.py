@@ -5,17 +5,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
 
 import latentgeo
-from latentgeo import encode
+from latentgeo import analyze, encode, pipeline
 from latentgeo.checkpoints import (
     Card,
     check_round_trip,
     consent,
     info,
     init_card,
+    list_layers,
     open_checkpoint,
     read_card,
     write_card,
@@ -234,6 +236,66 @@ def test_a_card_is_made_by_looking(folder, images):
         init_card(folder, model=f"{folder / 'nets.py'}:Small", image_shape=SHAPE)
     with pytest.raises(InputError, match="does not take a tensor of shape"):
         init_card(folder, model=f"{folder / 'nets.py'}:Small", image_shape=(5, 8, 8), force=True)
+
+
+def test_a_card_that_would_not_open_is_not_written(folder):
+    options = {"model": f"{folder / 'nets.py'}:Small", "image_shape": SHAPE}
+    with pytest.raises(InputError, match=r"No card was written.* latents: bottleneck \(4x2x2\)"):
+        init_card(folder, decode="up.0", **options)
+    assert read_card(folder) is None
+
+
+def test_an_image_is_not_marked_as_a_latent():
+    class Named(nn.Module):
+        """Gives an image under the name of a latent, and one that is wider than an image."""
+
+        def __init__(self):
+            super().__init__()
+            self.encoder = nn.Conv2d(1, 32, 3, 2, 1)
+            self.mean = nn.ConvTranspose2d(32, 1, 4, 2, 1)
+
+        def forward(self, images):
+            return self.mean(self.encoder(images))
+
+    layers = list_layers(Named(), torch.zeros(1, 1, 8, 8))
+    assert [layer.name for layer in layers if layer.latent] == ["encoder"]
+
+
+def test_every_file_has_a_card_of_its_own_with_paths_relative_to_it(folder, images, monkeypatch):
+    shutil.copy(folder / "model.pt", folder / "other.pt")
+    (folder.parent / "code.py").write_text((folder / "nets.py").read_text(encoding="utf-8"))
+    for name in ("model.pt", "other.pt"):
+        options = {"model": f"{folder.parent / 'code.py'}:Small", "name": name[:2]}
+        card, _ = init_card(folder / name, image_shape=SHAPE, **options)
+        assert card.name == f"{name}.latentgeo.yaml"
+        assert str(folder) not in card.read_text(encoding="utf-8")
+        assert read_card(folder / name).model == "../code.py:Small"
+    assert open_checkpoint(folder / "other.pt").config.recipe == "ot"
+    monkeypatch.chdir(folder.parent)
+    _same_latents(open_checkpoint(folder / "model.pt"), images)
+    (folder / "other.pt").unlink()
+    (folder / "other.pt.latentgeo.yaml").unlink()
+    assert open_checkpoint(folder).config.recipe == "mo"  # the only one there is
+
+
+@pytest.mark.filterwarnings("ignore:.*images:UserWarning")
+def test_data_are_resized_to_what_the_card_says(folder, tmp_path, monkeypatch):
+    write_card(folder, Card(weights="model.pt", image_shape=(3, 16, 16)))
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for number in range(6):
+        shade = Image.new("RGB", (20 + number, 30), (40 * number, 0, 0))
+        shade.save(pictures / f"{number}.png")
+    options = {"data": pictures, "opening": Card(model=f"{NETS}:Small")}
+    with pytest.raises(InputError, match=r"the model takes \(3, 16, 16\)"):
+        analyze(folder, size=12, **options)
+
+    def stop(model, images, settings, *_):
+        raise InputError(f"analyses {images.shape}, told {settings.size}")
+
+    monkeypatch.setattr(pipeline, "_encode", stop)
+    with pytest.raises(InputError, match=r"analyses \(3, 16, 16\), told 16"):
+        analyze(folder, **options)
 
 
 class Mirror(nn.Module):
