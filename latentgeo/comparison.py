@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import xarray as xr
 
 from latentgeo.errors import InputError
-from latentgeo.files import check_free, folder_in_place, sha256_of_file
+from latentgeo.files import check_free, folder_in_place, kept, sha256_of_file
 from latentgeo.measures import (
     SCHEMA_VERSION,
     measure_together,
@@ -75,14 +75,15 @@ def compare(
     """
     places = _distinct(folders)
     target = None if out is None else Path(out)
-    if target is not None:
-        check_free(target, holds="a comparison", force=force, reads=places)
-    analyses = [read(place) for place in places]
-    _check_comparable(places, analyses)
-    joined = _join(_with_names(places, analyses))
-    if target is not None:
-        with folder_in_place(target) as folder:
-            write_results(joined, folder)
+    with kept(target):
+        if target is not None:
+            check_free(target, holds="a comparison", force=force, reads=places)
+        analyses = [read(place) for place in places]
+        _check_comparable(places, analyses)
+        joined = _join(_with_names(places, analyses))
+        if target is not None:
+            with folder_in_place(target) as folder:
+                write_results(joined, folder)
     return joined
 
 

@@ -1,18 +1,22 @@
 """Atomic writes, output folders and hashes."""
 
+import glob
 import hashlib
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from latentgeo.errors import InputError
+from latentgeo.locks import lock
 
 _BLOCK = 1 << 20
+_PART = ".latentgeo-"  # what is being written, until it takes its place
+_PARTS = (f"{_PART}*", "*.partial")  # ours, and zarr's
 
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
@@ -32,7 +36,7 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
         before, if any, is untouched.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=_PART, suffix=f"-{path.name}")
     os.close(handle)
     temporary = Path(name)
     try:
@@ -111,15 +115,68 @@ def claim_folder(folder: Path, *, holds: str, force: bool = False) -> None:
 def folder_in_place(folder: Path) -> Iterator[Path]:
     """Yield a temporary sibling folder that takes the place of `folder` when the block succeeds."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    temporary, former = (
+        Path(tempfile.mkdtemp(dir=folder.parent, prefix=_PART, suffix=f"-{folder.name}"))
+        for _ in range(2)
+    )
     try:
         yield temporary
         temporary.chmod(0o777 & ~_umask())
-        if folder.exists():
-            shutil.rmtree(folder)
+        if folder.exists():  # moved whole: half of it could pass for all of it
+            os.replace(folder, former / folder.name)
         os.replace(temporary, folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(former, ignore_errors=True)
+
+
+@contextmanager
+def kept(folder: Path | None) -> Iterator[None]:
+    """Keep an output folder for this process while a block runs.
+
+    Parameters
+    ----------
+    folder : pathlib.Path or None
+        The folder, which need not exist; nothing is done for None. What a killed process left half
+        written in it and beside it is removed.
+
+    Raises
+    ------
+    InputError
+        When another process writes into it.
+    OSError
+        When the place may not be written to.
+    """
+    if folder is None:
+        yield
+        return
+    place = folder.absolute()
+    missing = [parent for parent in place.parents if not parent.exists()]
+    place.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with lock(place.parent / f".{place.name}.lock") as held:
+            if not held:
+                raise InputError(
+                    f"another process is writing to {str(folder)!r}; wait for it, or choose "
+                    "another output folder"
+                )
+            _sweep(place)
+            yield
+    finally:
+        for parent in missing:
+            with suppress(OSError):  # what was written stays
+                parent.rmdir()
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a killed process left half written in a folder, and in place of it."""
+    beside = folder.parent.glob(f"{_PART}????????-{glob.escape(folder.name)}")
+    within = (path for pattern in _PARTS for path in folder.rglob(pattern))
+    for left in [*beside, *within]:
+        _remove(left)
+    for lock_file in folder.glob(".*.lock"):  # of what lies in it
+        with lock(lock_file):
+            pass
 
 
 def sha256_of_file(path: Path) -> str:
@@ -137,10 +194,14 @@ def _write_text(path: Path, text: str) -> None:
 
 def _empty(folder: Path) -> None:
     for child in folder.iterdir():
-        if child.is_dir() and not child.is_symlink():
-            shutil.rmtree(child)
-        else:
-            child.unlink()
+        _remove(child)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _umask() -> int:

@@ -15,7 +15,7 @@ from latentgeo.checkpoints import Card, check_round_trip, name_of, open_checkpoi
 from latentgeo.datasets import ALL, ImageDataset
 from latentgeo.datasets import names as dataset_names
 from latentgeo.errors import InputError
-from latentgeo.files import check_free, folder_in_place
+from latentgeo.files import check_free, folder_in_place, kept
 from latentgeo.latents import (
     Sweep,
     check_fit,
@@ -106,37 +106,38 @@ def analyze(
     processes.join()
     named = name_checkpoints(checkpoints)
     chosen = _sized(chosen, data, named, opening)
-    if target is not None:
-        reads = (data, *named.values())
-        processes.on_rank_zero(
-            lambda: check_free(target, holds="an analysis", force=force, reads=reads)
+    with processes.held_by_rank_zero(lambda: kept(target)):
+        if target is not None:
+            reads = (data, *named.values())
+            processes.on_rank_zero(
+                lambda: check_free(target, holds="an analysis", force=force, reads=reads)
+            )
+        with processes.machine_by_machine():
+            images = select_images(data, chosen)
+        with processes.rank_zero_warns():
+            models = {label: open_for(images, found, opening) for label, found in named.items()}
+        _warn_of_training_images(models, images)
+        place = choose_device(device)
+        for model in models.values():
+            for shape in (model.parts or {"": model.latent_shape}).values():
+                check_size(shape, len(images), place, chosen)
+        children: dict[str, xr.Dataset] = {}
+        for label, model in track(list(models.items()), "analyze", show=progress):
+            with processes.shared_folder("latentgeo-") as folder:
+                latents = _encode(model, images, chosen, device, folder / "latents")
+                children |= _analyze_one(label, model, images, latents, sweep, chosen)
+        found = _finish(
+            children,
+            data=images.name,
+            data_sha256=images.fingerprint,
+            samples=len(images),
+            perturbation=sweep.perturbation.name,
+            settings=chosen,
+            split=images.split,
+            skipped=list(images.skipped),
         )
-    with processes.machine_by_machine():
-        images = select_images(data, chosen)
-    with processes.rank_zero_warns():
-        models = {label: open_for(images, found, opening) for label, found in named.items()}
-    _warn_of_training_images(models, images)
-    place = choose_device(device)
-    for model in models.values():
-        for shape in (model.parts or {"": model.latent_shape}).values():
-            check_size(shape, len(images), place, chosen)
-    children: dict[str, xr.Dataset] = {}
-    for label, model in track(list(models.items()), "analyze", show=progress):
-        with processes.shared_folder("latentgeo-") as folder:
-            latents = _encode(model, images, chosen, device, folder / "latents")
-            children |= _analyze_one(label, model, images, latents, sweep, chosen)
-    found = _finish(
-        children,
-        data=images.name,
-        data_sha256=images.fingerprint,
-        samples=len(images),
-        perturbation=sweep.perturbation.name,
-        settings=chosen,
-        split=images.split,
-        skipped=list(images.skipped),
-    )
-    if target is not None:
-        processes.on_rank_zero(lambda: _write(found, target))
+        if target is not None:
+            processes.on_rank_zero(lambda: _write(found, target))
     return found
 
 
@@ -197,32 +198,33 @@ def analyze_arrays(
             f"noisy latents were given, and {len(named)} models; analyse one model at a time, or "
             "each as what `encode` wrote"
         )
-    if target is not None:
-        reads = [path for path in named.values() if isinstance(path, str | Path)]
-        check_free(target, holds="an analysis", force=force, reads=reads)
-    place = choose_device(device)
-    given = {
-        name: given_latents(name, one, chosen, noisy=noisy, labels=labels)
-        for name, one in named.items()
-    }
-    _check_alike({name: one.dataset for name, one in given.items()})
-    children = {}
-    for name, one in given.items():
-        check_size(one.dataset["mean"].shape[2:], one.dataset.sizes["sample"], place, chosen)
-        result = analyze_latents(one.dataset, np.empty(0), chosen, device=place)
-        opened = json.dumps({"notes": list(one.notes)})
-        children[name] = result.assign_attrs(checkpoint=name, opened=opened)
-    first = next(iter(given.values()))
-    found = _finish(
-        children,
-        data=", ".join(named),
-        data_sha256=_identity_of(first.dataset),
-        samples=first.dataset.sizes["sample"],
-        perturbation=first.perturbation,
-        settings=chosen,
-    )
-    if target is not None:
-        _write(found, target)
+    with kept(target):
+        if target is not None:
+            reads = [path for path in named.values() if isinstance(path, str | Path)]
+            check_free(target, holds="an analysis", force=force, reads=reads)
+        place = choose_device(device)
+        given = {
+            name: given_latents(name, one, chosen, noisy=noisy, labels=labels)
+            for name, one in named.items()
+        }
+        _check_alike({name: one.dataset for name, one in given.items()})
+        children = {}
+        for name, one in given.items():
+            check_size(one.dataset["mean"].shape[2:], one.dataset.sizes["sample"], place, chosen)
+            result = analyze_latents(one.dataset, np.empty(0), chosen, device=place)
+            opened = json.dumps({"notes": list(one.notes)})
+            children[name] = result.assign_attrs(checkpoint=name, opened=opened)
+        first = next(iter(given.values()))
+        found = _finish(
+            children,
+            data=", ".join(named),
+            data_sha256=_identity_of(first.dataset),
+            samples=first.dataset.sizes["sample"],
+            perturbation=first.perturbation,
+            settings=chosen,
+        )
+        if target is not None:
+            _write(found, target)
     return found
 
 

@@ -4,6 +4,7 @@ PyTorch is imported when it is needed, for the command line asks here who may sp
 """
 
 import atexit
+import errno
 import json
 import os
 import shutil
@@ -11,17 +12,26 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from contextlib import (
+    AbstractContextManager,
+    ExitStack,
+    contextmanager,
+    redirect_stderr,
+    redirect_stdout,
+    suppress,
+)
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 from latentgeo.errors import InputError, ProcessesError, reason_of
+from latentgeo.locks import lock
 
 T = TypeVar("T")
 
 # torchrun ends all processes when one dies, so whoever waits for another waits for work.
 _PATIENCE = timedelta(days=7)
+_LOCK = ".lock"
 
 
 def count() -> int:
@@ -154,16 +164,48 @@ def check_visible(folder: Path, way_out: str) -> None:
 @contextmanager
 def shared_folder(prefix: str) -> Iterator[Path]:
     """Yield one temporary folder to all processes; `InputError` where one does not see it."""
-    folder = on_rank_zero(lambda: Path(tempfile.mkdtemp(prefix=prefix)))
-    try:
+    with ExitStack() as held:
+        folder = on_rank_zero(lambda: held.enter_context(_temporary_folder(prefix)))
         check_visible(
             folder, "let the environment variable TMPDIR name one that all machines share"
         )
         yield folder
         wait()
-    finally:
-        if is_rank_zero():
+
+
+@contextmanager
+def _temporary_folder(prefix: str) -> Iterator[Path]:
+    """Yield a folder of temporary files; what killed processes left of theirs is removed."""
+    place = Path(tempfile.gettempdir())
+    for left in place.glob(f"{prefix}*{_LOCK}"):
+        with suppress(OSError), lock(left) as free:  # others' are none of ours
+            if free:
+                shutil.rmtree(left.with_suffix(""), ignore_errors=True)
+    handle, name = tempfile.mkstemp(prefix=prefix, suffix=_LOCK)
+    os.close(handle)
+    folder = Path(name).with_suffix("")
+    with lock(Path(name)) as held:
+        if not held:
+            raise BlockingIOError(errno.EAGAIN, "Another process took it", name)
+        folder.mkdir(mode=0o700)
+        try:
+            yield folder
+        finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def held_by_rank_zero(make: Callable[[], AbstractContextManager[None]]) -> Iterator[None]:
+    """Run a block within a context that the rank-zero process enters for all.
+
+    Raises
+    ------
+    InputError, OSError
+        What entering it raised, in every process.
+    """
+    with ExitStack() as held:
+        on_rank_zero(lambda: held.enter_context(make()))
+        yield
 
 
 @contextmanager

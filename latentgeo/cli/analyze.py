@@ -5,14 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from latentgeo.cli.app import (
-    OPENING,
-    Device,
-    Force,
-    Quiet,
-    app,
-    named_by_options,
-)
+from latentgeo.cli.app import OPENING, Device, Force, Quiet, app, named_by_options, say
 from latentgeo.cli.options import Form, command
 from latentgeo.errors import InputError
 
@@ -80,8 +73,8 @@ def analyze(
             **without_maps,
         )
     for line in in_lines(found):
-        typer.echo(line)
-    typer.echo(f"report: {out / 'report.html'}")
+        say(line)
+    say(f"report: {out / 'report.html'}")
 
 
 def _level_and_file(text: str) -> tuple[float, str]:

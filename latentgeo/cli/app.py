@@ -9,6 +9,7 @@ import typer
 from latentgeo import processes
 from latentgeo.cli.options import Form, Spelling, read_pairs
 from latentgeo.errors import InputError
+from latentgeo.foreign import printable
 
 if TYPE_CHECKING:
     from latentgeo.checkpoints import Card
@@ -56,7 +57,7 @@ def _root(
     if version:
         from latentgeo import __version__
 
-        typer.echo(f"latentgeo {__version__}")
+        say(f"latentgeo {__version__}")
         raise typer.Exit
     if processes.count() > 1 and context.invoked_subcommand not in _SHARED:
         raise InputError(
@@ -133,10 +134,15 @@ def read_shape(text: str) -> tuple[int, int, int]:
     return channels, rows, columns
 
 
+def say(text: str, *, err: bool = False, nl: bool = True) -> None:
+    """Print a text that may come from a file, and so could hold a terminal's commands."""
+    typer.echo(printable(text), err=err, nl=nl)
+
+
 def print_rows(title: str | None, rows: dict[str, Any]) -> None:
     """Print names and what belongs to them, values as JSON."""
     width = max(map(len, rows))
     if title:
-        typer.echo(f"{title}s")
+        say(f"{title}s")
     for name, value in rows.items():
-        typer.echo(f"  {name:<{width}}  {value if isinstance(value, str) else json.dumps(value)}")
+        say(f"  {name:<{width}}  {value if isinstance(value, str) else json.dumps(value)}")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from latentgeo.cli.app import OPENING, Force, app, read_shape
+from latentgeo.cli.app import OPENING, Force, app, read_shape, say
 from latentgeo.cli.options import command
 
 if TYPE_CHECKING:
@@ -36,5 +36,5 @@ def init(
     written, layers = init_card(checkpoint, image_shape=shape, force=force, opening=opening)
     for layer in layers:
         mark = "*" if layer.latent else " "
-        typer.echo(f"{mark} {layer.name}  {'x'.join(map(str, layer.shape))}  {layer.module}")
-    typer.echo(f"card: {written} (* looks like a latent; it lists the layers too)")
+        say(f"{mark} {layer.name}  {'x'.join(map(str, layer.shape))}  {layer.module}")
+    say(f"card: {written} (* looks like a latent; it lists the layers too)")

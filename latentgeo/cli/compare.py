@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from latentgeo.cli.app import Force, app
+from latentgeo.cli.app import Force, app, say
 
 
 @app.command()
@@ -21,5 +21,5 @@ def compare(
     from latentgeo.measures import in_lines
 
     for line in in_lines(compare(folders, out=out, force=force)):
-        typer.echo(line)
-    typer.echo(f"report: {out / 'report.html'}")
+        say(line)
+    say(f"report: {out / 'report.html'}")

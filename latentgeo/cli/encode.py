@@ -14,6 +14,7 @@ from latentgeo.cli.app import (
     Quiet,
     app,
     one_checkpoint,
+    say,
 )
 from latentgeo.cli.options import Form, command
 
@@ -56,4 +57,4 @@ def encode(
         force=force,
         progress=not quiet,
     )
-    typer.echo(f"latents: {out}")
+    say(f"latents: {out}")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from latentgeo.cli.app import Force, app
+from latentgeo.cli.app import Force, app, say
 
 
 @app.command()
@@ -24,4 +24,4 @@ def export(
     from latentgeo.sharing import export
 
     folder = export(run, to, analysis=analysis, licence=licence, force=force)
-    typer.echo(f"model: {folder}")
+    say(f"model: {folder}")

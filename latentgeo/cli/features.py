@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from latentgeo.cli.app import Data, Force, Quiet, app
+from latentgeo.cli.app import Data, Force, Quiet, app, say
 from latentgeo.cli.options import Form, command
 
 if TYPE_CHECKING:
@@ -27,4 +27,4 @@ def features(
 
     folder = train_classifier(data, out=out, settings=settings, force=force, progress=not quiet)
     found = load_features(folder)
-    typer.echo(f"features: {folder} ({found.name}; {found.accuracy:.2%} of test images right)")
+    say(f"features: {folder} ({found.name}; {found.accuracy:.2%} of test images right)")

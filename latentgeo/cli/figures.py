@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from latentgeo.cli.app import app
+from latentgeo.cli.app import app, say
 
 
 @app.command()
@@ -18,4 +18,4 @@ def figures(
     from latentgeo.pipeline import redraw
 
     redraw(folder)
-    typer.echo(f"report: {folder / 'report.html'}")
+    say(f"report: {folder / 'report.html'}")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from latentgeo.cli.app import OPENING, Checkpoint, app, one_checkpoint, print_rows, read_shape
+from latentgeo.cli.app import OPENING, Checkpoint, app, one_checkpoint, print_rows, read_shape, say
 from latentgeo.cli.options import command
 
 if TYPE_CHECKING:
@@ -28,6 +28,6 @@ def info(
     shape = None if image_shape is None else read_shape(image_shape)
     facts = info(one_checkpoint(checkpoint, opening), image_shape=shape, opening=opening)
     if as_json:
-        typer.echo(json.dumps(facts, indent=2))
+        say(json.dumps(facts, indent=2))
     else:
         print_rows(None, facts)

@@ -15,6 +15,7 @@ from latentgeo.cli.app import (
     Quiet,
     app,
     named_by_options,
+    say,
 )
 from latentgeo.cli.options import Form, command
 
@@ -55,4 +56,4 @@ def interpolate(
         force=force,
         progress=not quiet,
     )
-    typer.echo(f"report: {out / 'report.html'}")
+    say(f"report: {out / 'report.html'}")

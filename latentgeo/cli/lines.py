@@ -2,8 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-import typer
-
 from latentgeo.cli.app import (
     OPENING,
     Checkpoints,
@@ -13,6 +11,7 @@ from latentgeo.cli.app import (
     Quiet,
     app,
     named_by_options,
+    say,
 )
 from latentgeo.cli.options import Form, command
 
@@ -47,5 +46,5 @@ def lines(
         progress=not quiet,
     )
     for line in in_lines(found):
-        typer.echo(line)
-    typer.echo(f"report: {out / 'report.html'}")
+        say(line)
+    say(f"report: {out / 'report.html'}")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from latentgeo.cli.app import Force, app
+from latentgeo.cli.app import Force, app, say
 
 
 @app.command()
@@ -22,4 +22,4 @@ def pull(
     """Fetch a model from the Hugging Face hub, its weights as safetensors only."""
     from latentgeo.sharing import from_hub
 
-    typer.echo(f"model: {from_hub(repository, revision=revision, to=to, force=force)}")
+    say(f"model: {from_hub(repository, revision=revision, to=to, force=force)}")

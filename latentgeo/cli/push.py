@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from latentgeo.cli.app import app
+from latentgeo.cli.app import app, say
 
 
 @app.command()
@@ -22,4 +22,4 @@ def push(
     """Upload an exported model to the Hugging Face hub."""
     from latentgeo.sharing import push_to_hub
 
-    typer.echo(f"commit: {push_to_hub(folder, repository, private=private, revision=revision)}")
+    say(f"commit: {push_to_hub(folder, repository, private=private, revision=revision)}")

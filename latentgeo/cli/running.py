@@ -1,7 +1,9 @@
 """The command line as a whole: its commands, its exit codes, and errors of one line."""
 
 import errno
+import signal
 import sys
+import threading
 import warnings
 from importlib import import_module
 from typing import Any
@@ -9,8 +11,9 @@ from typing import Any
 import typer
 
 from latentgeo import processes
-from latentgeo.cli.app import app
+from latentgeo.cli.app import app, say
 from latentgeo.errors import InputError, ProcessesError, TrainingDivergedError
+from latentgeo.foreign import printable
 
 #: Modules with a command each, in the order of the help.
 COMMANDS = (
@@ -46,6 +49,7 @@ def main(arguments: list[str] | None = None) -> None:
     """
     warnings.showwarning = _show_warning
     try:
+        _heed_sigterm()
         with processes.rank_zero_prints():
             code = app(args=arguments, standalone_mode=False)
     except typer.TyperException as error:
@@ -55,17 +59,36 @@ def main(arguments: list[str] | None = None) -> None:
     except OSError as error:
         code = _refuse(_plain_os_error(error), 2)
     except (KeyboardInterrupt, typer.Abort):
-        code = _refuse(
-            "interrupted; the same command with --resume goes on with a training run", 130
-        )
+        code = _refuse(f"interrupted; {_GOES_ON}", 128 + signal.SIGINT)
+    except _TerminatedError:
+        code = _refuse(f"terminated; {_GOES_ON}", 128 + signal.SIGTERM)
     sys.exit(code or 0)
 
 
+_GOES_ON = (
+    "what was there before is whole; the same command goes on with an encoding, with --resume "
+    "with a training run"
+)
+
+
+class _TerminatedError(BaseException):
+    """Somebody asked the process to end: what is half written is removed on the way out."""
+
+
+def _heed_sigterm() -> None:
+    def end(_signal: int, _frame: Any) -> None:
+        raise _TerminatedError
+
+    # Only the main thread may; who calls this from another one has handlers of their own.
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, end)
+
+
 def _refuse(message: str, code: int) -> int:
-    line = " ".join(message.split())
+    line = printable(" ".join(message.split()))
     processes.report_to_launcher(line)
     if processes.is_rank_zero():
-        typer.echo(f"latentgeo: {line}", err=True)
+        say(f"latentgeo: {line}", err=True)
     return code
 
 
@@ -77,7 +100,7 @@ def _show_warning(
     file: Any = None,
     line: str | None = None,
 ) -> None:
-    typer.echo(f"latentgeo: warning: {' '.join(str(message).split())}", err=True)
+    say(f"latentgeo: warning: {' '.join(str(message).split())}", err=True)
 
 
 def _plain_os_error(error: OSError) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from latentgeo.cli.app import app
+from latentgeo.cli.app import app, say
 from latentgeo.errors import InputError
 
 
@@ -51,4 +51,4 @@ def sentences(
         lines += interpolate_sentences(model, *interpolate, steps=steps, code=code)
     if arithmetic:
         lines.append(add_sentences(model, *arithmetic, code=code))
-    typer.echo("\n".join(lines))
+    say("\n".join(lines))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from latentgeo import processes
-from latentgeo.cli.app import Force, Quiet, app
+from latentgeo.cli.app import Force, Quiet, app, say
 from latentgeo.cli.options import Form, Spelling, command, read_pairs
 from latentgeo.errors import InputError
 
@@ -67,12 +67,12 @@ def train(
         several = [seed] if seeds is None else _read_seeds(seeds)
         swept = read_pairs(sweep or [], "sweep", "kl_weight=[0.5,1,4]")
         for folder in train_together(**given, seeds=several, sweep=swept, **how):
-            typer.echo(f"run: {folder}")
+            say(f"run: {folder}")
         return
     folder = train(**given, tensorboard=tensorboard, profile=profile, **how)
     if profile and processes.is_rank_zero():
-        typer.echo((folder / "profile" / "summary.txt").read_text(encoding="utf-8"), nl=False)
-    typer.echo(f"run: {folder}")
+        say((folder / "profile" / "summary.txt").read_text(encoding="utf-8"), nl=False)
+    say(f"run: {folder}")
 
 
 def _read_seeds(text: str) -> list[int]:

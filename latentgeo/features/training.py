@@ -17,7 +17,7 @@ from latentgeo.datasets import ImageDataset, load
 from latentgeo.errors import InputError, TrainingDivergedError
 from latentgeo.features.folder import save_features
 from latentgeo.features.network import Classifier, ClassifierConfig
-from latentgeo.files import check_free
+from latentgeo.files import check_free, kept
 from latentgeo.models import choose_device, device_of
 from latentgeo.progress import track
 from latentgeo.provenance import provenance
@@ -71,16 +71,17 @@ def train_classifier(
     """
     chosen = resolve(ClassifierSettings, settings, choices, of=train_classifier)
     place, folder = choose_device(chosen.device), Path(out)
-    check_free(folder, holds="a classifier", force=force, reads=(data,))
-    parts = {split: load(data, split) for split in _SPLITS}
-    classes = _count_classes(parts)
-    with torch.random.fork_rng(devices=[] if place.type == "cpu" else None):
-        torch.manual_seed(chosen.seed)
-        config = ClassifierConfig(image_shape=parts["train"].shape, classes=classes)
-        # Channels last: it trains nearly twice as fast in it on a CPU.
-        classifier = Classifier(config).to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        _descend(classifier, parts["train"], chosen, show=progress)
-    save_features(classifier.eval(), _facts(classifier, parts, chosen), folder)
+    with kept(folder):
+        check_free(folder, holds="a classifier", force=force, reads=(data,))
+        parts = {split: load(data, split) for split in _SPLITS}
+        classes = _count_classes(parts)
+        with torch.random.fork_rng(devices=[] if place.type == "cpu" else None):
+            torch.manual_seed(chosen.seed)
+            config = ClassifierConfig(image_shape=parts["train"].shape, classes=classes)
+            # Channels last: it trains nearly twice as fast in it on a CPU.
+            classifier = Classifier(config).to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            _descend(classifier, parts["train"], chosen, show=progress)
+        save_features(classifier.eval(), _facts(classifier, parts, chosen), folder)
     return folder
 
 

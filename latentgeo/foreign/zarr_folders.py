@@ -20,6 +20,7 @@ from latentgeo.foreign.room import check_room
 from latentgeo.foreign.texts import read_json
 
 _META = "zarr.json"
+_UNFINISHED = ".partial"  # what zarr was killed in writing; it reads none
 _NUMBERS = (
     *("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
     *("float16", "float32", "float64"),
@@ -33,7 +34,7 @@ _MOST_CHUNKS = 200_000
 _MOST_FILES = 1_000_000
 _MOST_META = 16 << 20
 _DEEPEST = 16
-_AGAIN = "encode or analyse again with this version"
+_AGAIN = "encode, analyse or interpolate again with this version"
 
 
 class _Array(NamedTuple):
@@ -115,7 +116,8 @@ def _files(place: Path) -> Iterator[Path]:
                 if entry.is_dir(follow_symlinks=False):
                     folders.append((found, depth + 1))
                 elif entry.is_file(follow_symlinks=False):
-                    yield found
+                    if found.suffix != _UNFINISHED:
+                        yield found
                 else:
                     raise _refused(found, "it is a link or no regular file", "copy what it names")
 

@@ -7,7 +7,7 @@ from typing import Any
 import xarray as xr
 
 from latentgeo.checkpoints import Card
-from latentgeo.interpolation.job import check_out, measure_paths, open_all, write_paths
+from latentgeo.interpolation.job import keep_out, measure_paths, open_all, write_paths
 from latentgeo.measures import summarize
 from latentgeo.measures.paths.lines import benchmark_lines, decode_lines
 from latentgeo.measures.paths.model_paths import LinePaths
@@ -61,37 +61,36 @@ def score_lines(
     """
     chosen = resolve(LinesSettings, settings, choices, of=score_lines)
     named = name_checkpoints(checkpoints)
-    if out is not None:
-        check_out(Path(out), KIND, force=force, reads=named.values())
-    lines = benchmark_lines(chosen)
-    models = open_all(named, lines, opening, device)
-    children = {}
-    for label, model in track(list(models.items()), "lines", show=progress):
-        for row, sampled in _rows(label, model).items():
-            decoded = decode_lines(model, sampled=sampled, settings=chosen)
-            paths = LinePaths(model, chosen.seed, decoded, chosen)
-            children[row] = measure_paths(row, KIND, paths)
-    attrs = {
-        "kind": KIND,
-        "data": lines.name,
-        "split": lines.split,
-        "path": "linear",
-        **chosen.model_dump(mode="json"),
-        "models": list(children),
-        "provenance": json.dumps(
-            provenance(
-                data=lines.name,
-                data_sha256=lines.fingerprint,
-                seed=chosen.seed,
-                settings=chosen.model_dump(mode="json"),
-            )
-        ),
-    }
-    branches = {f"/{row}": data for row, data in children.items()}
-    tree = xr.DataTree.from_dict({"/": xr.Dataset(attrs=attrs), **branches})
-    found = Analysis(tree, summarize(tree))
-    if out is not None:
-        write_paths(found, Path(out))
+    with keep_out(out, KIND, force=force, reads=named.values()):
+        lines = benchmark_lines(chosen)
+        models = open_all(named, lines, opening, device)
+        children = {}
+        for label, model in track(list(models.items()), "lines", show=progress):
+            for row, sampled in _rows(label, model).items():
+                decoded = decode_lines(model, sampled=sampled, settings=chosen)
+                paths = LinePaths(model, chosen.seed, decoded, chosen)
+                children[row] = measure_paths(row, KIND, paths)
+        attrs = {
+            "kind": KIND,
+            "data": lines.name,
+            "split": lines.split,
+            "path": "linear",
+            **chosen.model_dump(mode="json"),
+            "models": list(children),
+            "provenance": json.dumps(
+                provenance(
+                    data=lines.name,
+                    data_sha256=lines.fingerprint,
+                    seed=chosen.seed,
+                    settings=chosen.model_dump(mode="json"),
+                )
+            ),
+        }
+        branches = {f"/{row}": data for row, data in children.items()}
+        tree = xr.DataTree.from_dict({"/": xr.Dataset(attrs=attrs), **branches})
+        found = Analysis(tree, summarize(tree))
+        if out is not None:
+            write_paths(found, Path(out))
     return found
 
 

@@ -11,7 +11,7 @@ from latentgeo.checkpoints import Card
 from latentgeo.datasets import ALL, ImageDataset, SentenceDataset, load
 from latentgeo.errors import InputError
 from latentgeo.features import Features, load_features
-from latentgeo.interpolation.job import check_out, measure_paths, open_all, write_paths
+from latentgeo.interpolation.job import keep_out, measure_paths, open_all, write_paths
 from latentgeo.measures import summarize
 from latentgeo.measures.paths.model_paths import ImagePaths
 from latentgeo.measures.paths.variables import BOUNDS, per_pair
@@ -88,30 +88,31 @@ def interpolate_images(
     """
     chosen = resolve(InterpolationSettings, settings, choices, of=interpolate_images)
     named = name_checkpoints(checkpoints)
-    if out is not None:
-        check_out(Path(out), KIND, force=force, reads=(data, features, *named.values()))
-    images = load(data, None, size=chosen.size)
-    if isinstance(images, SentenceDataset):
-        raise InputError(
-            f"data {images.name!r} are sentences, which have no sharpness and no pixels to compare "
-            "with; give images"
+    with keep_out(out, KIND, force=force, reads=(data, features, *named.values())):
+        images = load(data, None, size=chosen.size)
+        if isinstance(images, SentenceDataset):
+            raise InputError(
+                f"data {images.name!r} are sentences, which have no sharpness and no pixels to "
+                "compare with; give images"
+            )
+        ends, others = choose_pairs(images, chosen.pairs, chosen.seed)
+        known = (
+            real_images if real_images is not None else _known(data, images, others, chosen.size)
         )
-    ends, others = choose_pairs(images, chosen.pairs, chosen.seed)
-    known = real_images if real_images is not None else _known(data, images, others, chosen.size)
-    _check_alike(ends, known)
-    known = known.take(min(chosen.real, len(known)), seed=chosen.seed)
-    models = open_all(named, ends, opening, device)
-    space = None if features is None else load_features(features).to(choose_device(device))
-    children = {
-        label: measure_paths(
-            label, KIND, ImagePaths(model, chosen.seed, ends, known, chosen, space)
-        )
-        for label, model in track(list(models.items()), "interpolate", show=progress)
-    }
-    tree = _tree(children, ends, known, chosen, space)
-    found = Analysis(tree, summarize(tree))
-    if out is not None:
-        write_paths(found, Path(out))
+        _check_alike(ends, known)
+        known = known.take(min(chosen.real, len(known)), seed=chosen.seed)
+        models = open_all(named, ends, opening, device)
+        space = None if features is None else load_features(features).to(choose_device(device))
+        children = {
+            label: measure_paths(
+                label, KIND, ImagePaths(model, chosen.seed, ends, known, chosen, space)
+            )
+            for label, model in track(list(models.items()), "interpolate", show=progress)
+        }
+        tree = _tree(children, ends, known, chosen, space)
+        found = Analysis(tree, summarize(tree))
+        if out is not None:
+            write_paths(found, Path(out))
     return found
 
 

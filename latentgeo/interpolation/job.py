@@ -1,6 +1,7 @@
 """What the jobs along paths have in common: models, measures, and where the results go."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import xarray as xr
 from latentgeo.checkpoints import Card
 from latentgeo.datasets import ImageDataset
 from latentgeo.errors import InputError
-from latentgeo.files import check_free, folder_in_place
+from latentgeo.files import check_free, folder_in_place, kept
 from latentgeo.measures import measure_all, read
 from latentgeo.measures.paths.model_paths import ModelPaths
 from latentgeo.models import Autoencoder, choose_device
@@ -96,13 +97,16 @@ def measure_paths(label: str, kind: str, paths: ModelPaths) -> xr.Dataset:
     return join(xr.Dataset(attrs=paths.described(label)), *parts)
 
 
-def check_out(out: Path, kind: str, *, force: bool, reads: Iterable[Any]) -> None:
-    """Refuse, before anything is computed, what the results would overwrite.
+@contextmanager
+def keep_out(
+    out: str | Path | None, kind: str, *, force: bool, reads: Iterable[Any]
+) -> Iterator[None]:
+    """Keep, while a block runs, the folder of the results, having checked that it is free.
 
     Parameters
     ----------
-    out : pathlib.Path
-        What the user named; an analysis may lie in it.
+    out : str, pathlib.Path or None
+        What the user named; an analysis may lie in it. Nothing is done for None.
     kind : str
         "interpolation" or "lines".
     force : bool
@@ -114,9 +118,15 @@ def check_out(out: Path, kind: str, *, force: bool, reads: Iterable[Any]) -> Non
     ------
     InputError
         When the folder holds something, or that within the analysis, and `force` is false, or it
-        holds what is read.
+        holds what is read; and when another process writes into it.
     """
-    check_free(_target(out, kind), holds=f"results of {kind}", force=force, reads=reads)
+    if out is None:
+        yield
+        return
+    target = _target(Path(out), kind)
+    with kept(target):
+        check_free(target, holds=f"results of {kind}", force=force, reads=reads)
+        yield
 
 
 def write_paths(found: Analysis, out: Path) -> None:

@@ -23,7 +23,7 @@ from latentgeo.datasets import (
 )
 from latentgeo.datasets import load as load_images
 from latentgeo.errors import InputError
-from latentgeo.files import check_free
+from latentgeo.files import check_free, kept
 from latentgeo.latents.store import LatentStore, open_store
 from latentgeo.metrics import psnr
 from latentgeo.models import Autoencoder, Shape, choose_device, dtype_of
@@ -110,37 +110,41 @@ def encode(
     chosen = resolve(EncodingSettings, settings, choices, of=encode)
     sweep = make_sweep(chosen)
     processes.join()
-    if out is not None and force:
-        check_free(Path(out), holds="latents", force=True, reads=(model, data))
-    with processes.machine_by_machine():
-        images = select_images(data, chosen)
-    autoencoder = (
-        model
-        if isinstance(model, Autoencoder)
-        else open_checkpoint(model, image_shape=images.shape)
-    )
-    check_fit(autoencoder, images)
-    if batch_size < 1:
-        raise InputError(f"batch_size is {batch_size}, expected at least 1")
-    place = choose_device(device)
-    autoencoder.eval().to(place)
-    opened = partial(_open, autoencoder, images, chosen, out, batch_size)
+    target = None if out is None else Path(out)
+    with processes.held_by_rank_zero(lambda: kept(target)):
+        if out is not None and force:
+            check_free(Path(out), holds="latents", force=True, reads=(model, data))
+        with processes.machine_by_machine():
+            images = select_images(data, chosen)
+        autoencoder = (
+            model
+            if isinstance(model, Autoencoder)
+            else open_checkpoint(model, image_shape=images.shape)
+        )
+        check_fit(autoencoder, images)
+        if batch_size < 1:
+            raise InputError(f"batch_size is {batch_size}, expected at least 1")
+        place = choose_device(device)
+        autoencoder.eval().to(place)
+        opened = partial(_open, autoencoder, images, chosen, out, batch_size)
 
-    def fill(store: LatentStore, missing: Sequence[int]) -> None:
-        for start in track(missing, "encode", show=progress):
-            here = np.arange(start, min(start + store.batch_size, store.samples))
-            store.write(start, _encode_batch(autoencoder, images, here, sweep, chosen.draws, place))
+        def fill(store: LatentStore, missing: Sequence[int]) -> None:
+            for start in track(missing, "encode", show=progress):
+                here = np.arange(start, min(start + store.batch_size, store.samples))
+                store.write(
+                    start, _encode_batch(autoencoder, images, here, sweep, chosen.draws, place)
+                )
 
-    if out is None or processes.count() == 1:
-        store = opened(force)
-        fill(store, store.missing())
-        return store.dataset() if out is not None else store.dataset().load()
-    # The first process makes the store, and says what is missing before anything is written.
-    missing = processes.on_rank_zero(lambda: opened(force).missing())
-    processes.check_visible(Path(out), "choose one that all machines share")
-    store = opened(False)
-    processes.do_own(lambda: fill(store, processes.share(missing)))
-    return store.dataset()
+        if out is None or processes.count() == 1:
+            store = opened(force)
+            fill(store, store.missing())
+            return store.dataset() if out is not None else store.dataset().load()
+        # The first process makes the store, and says what is missing before anything is written.
+        missing = processes.on_rank_zero(lambda: opened(force).missing())
+        processes.check_visible(Path(out), "choose one that all machines share")
+        store = opened(False)
+        processes.do_own(lambda: fill(store, processes.share(missing)))
+        return store.dataset()
 
 
 def select_images(data: Any, settings: EncodingSettings) -> ImageDataset:

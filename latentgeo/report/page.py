@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from latentgeo.figures import figure_rows, found_figures, undrawn
 from latentgeo.files import write_text
+from latentgeo.foreign import printable
 from latentgeo.measures import measures_of
 from latentgeo.report import tables
 from latentgeo.report.paths import PathSection, section_of_paths
@@ -101,11 +102,17 @@ def _template(name: str) -> Any:
     environment = Environment(
         loader=PackageLoader("latentgeo.report"),
         autoescape=True,
+        finalize=_shown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     return environment.get_template(f"{name}.html.j2")
+
+
+def _shown(value: Any) -> Any:
+    """Write out what has an effect and is not seen; escaping leaves it as it is."""
+    return printable(value) if type(value) is str else value
 
 
 def _context(found: Analysis, figures_folder: Path) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from latentgeo.checkpoints import ours
 from latentgeo.errors import InputError
 from latentgeo.figures import found_figures
-from latentgeo.files import check_free, folder_in_place, write_json, write_text
+from latentgeo.files import check_free, folder_in_place, kept, write_json, write_text
 from latentgeo.measures import read
 from latentgeo.models import Autoencoder
 from latentgeo.models.folder import CONFIG, WEIGHTS
@@ -53,17 +53,18 @@ def export(
         When the run cannot be opened, the analysis is of other weights, or `to` is not free.
     """
     source, target = Path(run), Path(to)
-    check_free(target, holds="an export", force=force, reads=(source, analysis))
-    model = ours.load(source)
-    measured = None if analysis is None else _measured(Path(analysis), model, source)
-    with folder_in_place(target) as folder:
-        for name in (WEIGHTS, CONFIG):
-            shutil.copyfile(source / name, folder / name)
-        if len(model.provenance) > 1:  # more than the hash of the weights
-            write_json(RunFolder(folder).provenance, portable(model.provenance))
-        if measured is not None:
-            _copy_figures(measured, folder / FIGURES)
-        write_text(folder / CARD, model_card(source.resolve().name, model, measured, licence))
+    with kept(target):
+        check_free(target, holds="an export", force=force, reads=(source, analysis))
+        model = ours.load(source)
+        measured = None if analysis is None else _measured(Path(analysis), model, source)
+        with folder_in_place(target) as folder:
+            for name in (WEIGHTS, CONFIG):
+                shutil.copyfile(source / name, folder / name)
+            if len(model.provenance) > 1:  # more than the hash of the weights
+                write_json(RunFolder(folder).provenance, portable(model.provenance))
+            if measured is not None:
+                _copy_figures(measured, folder / FIGURES)
+            write_text(folder / CARD, model_card(source.resolve().name, model, measured, licence))
     return target
 
 

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from latentgeo.errors import InputError
-from latentgeo.files import check_free, folder_in_place
+from latentgeo.files import check_free, folder_in_place, kept
 from latentgeo.models.folder import CONFIG, WEIGHTS
 from latentgeo.sharing.model_card import CARD
 
@@ -115,31 +115,32 @@ def from_hub(
         free.
     """
     target = None if to is None else Path(to)
-    if target is not None:
-        check_free(target, holds="a model", force=force)
-    _check_installed()
-    from huggingface_hub import snapshot_download
+    with kept(target):
+        if target is not None:
+            check_free(target, holds="a model", force=force)
+        _check_installed()
+        from huggingface_hub import snapshot_download
 
-    with _plain_errors(repo_id, revision):
-        snapshot = Path(
-            snapshot_download(
-                repo_id,
-                revision=revision,
-                token=token,
-                cache_dir=cache,
-                allow_patterns=_WANTED,
-                library_name="latentgeo",
+        with _plain_errors(repo_id, revision):
+            snapshot = Path(
+                snapshot_download(
+                    repo_id,
+                    revision=revision,
+                    token=token,
+                    cache_dir=cache,
+                    allow_patterns=_WANTED,
+                    library_name="latentgeo",
+                )
             )
-        )
-    if not any(snapshot.rglob("*.safetensors")):
-        raise InputError(
-            f"repository {repo_id!r} holds no weights as safetensors; others are not fetched, "
-            "for they may run code when they are opened"
-        )
-    if target is None:
-        return snapshot
-    with folder_in_place(target) as folder:
-        shutil.copytree(snapshot, folder, dirs_exist_ok=True)
+        if not any(snapshot.rglob("*.safetensors")):
+            raise InputError(
+                f"repository {repo_id!r} holds no weights as safetensors; others are not fetched, "
+                "for they may run code when they are opened"
+            )
+        if target is None:
+            return snapshot
+        with folder_in_place(target) as folder:
+            shutil.copytree(snapshot, folder, dirs_exist_ok=True)
     return target
 
 

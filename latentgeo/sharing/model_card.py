@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from latentgeo.datasets import names
 from latentgeo.figures import FigureFile
+from latentgeo.foreign import printable
 from latentgeo.measures import Measure, Metric, measures_of
 from latentgeo.models import RECIPES, Autoencoder
 from latentgeo.results import ModelResult, level_key, plain
@@ -93,7 +94,8 @@ def model_card(
         measured=measured,
         table=None if measured is None else _table(measured.model),
         licence=licence,
-        escaped=_escaped,
+        code=_code,
+        ours=_Ours,
         number=_number,
     )
     return f"---\n{header}---\n{body}"
@@ -103,6 +105,7 @@ def model_card(
 def _template() -> Any:
     """Load the card's template; a name that is missing in it is an error, not a gap."""
     environment = Environment(  # noqa: S701 - it makes Markdown, and _escaped escapes for that
+        finalize=_escaped,
         loader=PackageLoader("latentgeo.sharing"),
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -157,7 +160,7 @@ def _results(measured: Measured) -> Facts:
     Who reads the index does not read the warning in the card: of a model that has not learned
     it holds no geometry.
     """
-    data, model = str(measured.summary["data"]), measured.model
+    data, model = _line(str(measured.summary["data"])), measured.model
     shown = [
         measure for measure in _in_order() if model.learned is not False or measure.shown_unlearned
     ]
@@ -209,12 +212,27 @@ def _text(metric: Metric) -> str:
     return f"{found.value:.{digits}f} [{found.low:.{digits}f}, {found.high:.{digits}f}]"
 
 
-def _escaped(text: str) -> str:
+class _Ours(str):
+    """A text of our own, in which Markdown takes effect."""
+
+
+def _escaped(value: Any) -> Any:
     """Keep a text in its cell and on its line, and Markdown or HTML in it from taking effect."""
-    line = " ".join(str(text).split())
+    if not isinstance(value, str) or isinstance(value, _Ours):
+        return value
+    line = _line(value)
     for mark in "\\`*_[]<>|#":
         line = line.replace(mark, f"\\{mark}")
     return line
+
+
+def _code(value: Any) -> _Ours:
+    """Return a text that is set as code: what ends code or a cell is replaced."""
+    return _Ours(_line(str(value)).replace("`", "'").replace("|", "/"))
+
+
+def _line(text: str) -> str:
+    return printable(" ".join(text.split()))
 
 
 def _sentence(text: str) -> str:

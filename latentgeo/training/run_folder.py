@@ -5,6 +5,7 @@ import io
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import torch
 
@@ -92,8 +93,8 @@ class RunFolder:
         write_json(self.run, {"config": config.model_dump(mode="json"), "data": data})
 
     def check_settings(self, config: TrainConfig) -> None:
-        """Raise `InputError` unless a run with these settings can go on here."""
-        if not (self.run.is_file() and self.state.is_file()):
+        """Raise `InputError` unless a run with these settings can go on here, or begin."""
+        if not self.run.is_file():
             raise InputError(
                 f"folder {str(self.path)!r} holds no run to resume; "
                 "start one without --resume (resume=False)"
@@ -109,6 +110,7 @@ class RunFolder:
 
     def write_state(self, state: Facts, progress: Progress) -> None:
         """Save the state in one step."""
+        self._check_there()
         content = {**state, "progress": asdict(progress)}
         # Through memory: on a full disk torch.save raises a RuntimeError that hides the reason.
         buffer = io.BytesIO()
@@ -118,13 +120,11 @@ class RunFolder:
     def read_state(self) -> tuple[Facts, Progress]:
         """Read the state; raise `InputError` when it is broken or belongs to a finished run."""
         try:
+            self._check_sums()
             content = torch.load(self.state, map_location="cpu", weights_only=True)
             progress = Progress.read(content.pop("progress"))
         except Exception as error:  # torch.load raises many kinds, from pickle's to zipfile's
-            raise InputError(
-                f"state {str(self.state)!r} cannot be read ({type(error).__name__}); "
-                "start the run again with --force (force=True)"
-            ) from error
+            raise self.unreadable_state(error) from error
         if progress.finished:
             raise InputError(
                 f"run {str(self.path)!r} is finished after {progress.epoch} epochs, nothing is "
@@ -132,19 +132,37 @@ class RunFolder:
             )
         return content, progress
 
+    def unreadable_state(self, error: Exception) -> InputError:
+        """Make the error for a state that is broken, or that another version wrote."""
+        return InputError(
+            f"state {str(self.state)!r} cannot be read ({type(error).__name__}): "
+            f"it is damaged, or another version of latentgeo wrote it; start "
+            "the run again with --force (force=True)"
+        )
+
+    def _check_sums(self) -> None:
+        """Raise `ValueError` where a byte is another than was written: torch does not look."""
+        with ZipFile(self.state) as archive:
+            damaged = archive.testzip()
+        if damaged is not None:
+            raise ValueError(f"the checksum of {damaged!r} is not the one that was written")
+
     def write_metrics(self, rows: list[Row]) -> None:
         """Write all rows anew, so that an interruption leaves none doubled or missing."""
+        self._check_there()
         table = io.StringIO()
         writer = csv.DictWriter(table, fieldnames=list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
         write_text(self.metrics, table.getvalue())
 
-    def sweep(self) -> None:
-        """Remove what a killed session left half written."""
-        for folder in (self.path, self.state.parent):
-            for left in folder.glob(".*.*"):
-                left.unlink()
+    def _check_there(self) -> None:
+        """Raise `InputError` rather than begin a second folder where the run was moved away."""
+        if not self.run.is_file():
+            raise InputError(
+                f"run {str(self.path)!r} is gone, moved or removed while it was trained; go on "
+                "with what was saved, where it is now, with --resume (resume=True)"
+            )
 
     def _read_run(self) -> Facts:
         run: Facts = read_json(self.run, "start the run again")

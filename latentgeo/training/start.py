@@ -11,7 +11,7 @@ import torch
 from latentgeo import processes
 from latentgeo.datasets import name_of_data
 from latentgeo.errors import InputError
-from latentgeo.files import check_free
+from latentgeo.files import check_free, kept
 from latentgeo.models import Autoencoder, ModelConfig, build, choose_device
 from latentgeo.settings import parse, resolve
 from latentgeo.training.config import TrainConfig
@@ -114,26 +114,30 @@ def train(
     if tensorboard:
         check_tensorboard()
     folder = RunFolder(Path(out))
-    processes.on_rank_zero(lambda: check_folder(folder, config, data, resume=resume, force=force))
-    with processes.machine_by_machine():
-        splits = load_splits(data, config)
-    processes.check_same(splits.facts(), "data")
-    with forked(where), out_of_memory_as_input_error(where), processes.rank_zero_warns():
-        run = fresh_run(config, splits, folder, where)
-        if resume:
-            restore(run, *processes.on_rank_zero(lambda: take_up(folder, splits.facts())))
-        else:
-            processes.on_rank_zero(lambda: folder.begin(config, splits.facts(), force=force))
-        then = None if on_epoch is None else partial(_call, on_epoch)
-        train_runs(
-            [run],
-            label=recipe,
-            show=progress,
-            then=then,
-            tensorboard=tensorboard,
-            profile=profile,
+    with processes.held_by_rank_zero(lambda: kept(folder.path)):
+        processes.on_rank_zero(
+            lambda: check_folder(folder, config, data, resume=resume, force=force)
         )
-    processes.wait()  # until everything is written
+        with processes.machine_by_machine():
+            splits = load_splits(data, config)
+        processes.check_same(splits.facts(), "data")
+        with forked(where), out_of_memory_as_input_error(where), processes.rank_zero_warns():
+            run = fresh_run(config, splits, folder, where)
+            if resume:
+                if found := processes.on_rank_zero(lambda: take_up(folder, splits.facts())):
+                    restore(run, *found)
+            else:
+                processes.on_rank_zero(lambda: folder.begin(config, splits.facts(), force=force))
+            then = None if on_epoch is None else partial(_call, on_epoch)
+            train_runs(
+                [run],
+                label=recipe,
+                show=progress,
+                then=then,
+                tensorboard=tensorboard,
+                profile=profile,
+            )
+        processes.wait()  # until everything is written
     return folder.path
 
 
@@ -220,9 +224,7 @@ def fresh_run(
     return run
 
 
-def take_up(folder: RunFolder, data: Facts) -> tuple[Facts, Progress]:
-    """Read the state of the run that lies here, and leave the folder fit to go on in."""
+def take_up(folder: RunFolder, data: Facts) -> tuple[Facts, Progress] | None:
+    """Read the state of the run that lies here; None where it stopped before there was one."""
     folder.check_data(data)
-    found = folder.read_state()
-    folder.sweep()
-    return found
+    return folder.read_state() if folder.state.is_file() else None

@@ -1,5 +1,7 @@
 """What is saved of a run, so that it can go on bit for bit."""
 
+import torch
+
 from latentgeo import processes
 from latentgeo.training.draws import random_state, set_random_state
 from latentgeo.training.progress import Progress
@@ -27,9 +29,20 @@ def save(run: Run) -> None:
 
 
 def restore(run: Run, state: Facts, progress: Progress) -> None:
-    """Load a saved state, as `RunFolder.read_state` returned it, into a fresh run."""
+    """Load a saved state, as `RunFolder.read_state` returned it, into a fresh run.
+
+    Raises
+    ------
+    InputError
+        When it is that of other nets, or not whole.
+    """
     with run.drawing():
         run.progress = progress
         run.saved_step = progress.step
-        run.nets.load_state_dict(state)
-        set_random_state(state["random"], run.device)
+        try:
+            run.nets.load_state_dict(state)
+            set_random_state(state["random"], run.device)
+        except torch.OutOfMemoryError:
+            raise
+        except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            raise run.folder.unreadable_state(error) from error

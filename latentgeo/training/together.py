@@ -1,6 +1,7 @@
 """Train several seeds and settings at once."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from latentgeo import processes
 from latentgeo.datasets import name_of_data
 from latentgeo.errors import InputError
+from latentgeo.files import kept
 from latentgeo.models import RECIPES, Autoencoder
 from latentgeo.settings import resolve
 from latentgeo.training.batched import StackedStep, check_batched
@@ -136,28 +138,33 @@ def train_together(
         )
     where = check_device(next(iter(configs.values())))
     folders = {name: RunFolder(Path(out) / name) for name in configs}
-    for name, folder in folders.items():
-        check_folder(folder, configs[name], data, resume=resume, force=force)
-    splits = _load(data, configs.values())
-    with forked(where), out_of_memory_as_input_error(where):
-        runs = [
-            fresh_run(config, own, folders[name], where, own_draws=True)
-            for (name, config), own in zip(configs.items(), splits, strict=True)
-        ]
-        check_batched(runs)
-        if resume:
-            runs = _restored(runs)
-        else:
-            for run in runs:
-                run.folder.begin(run.config, run.splits.facts(), force=force)
-        train_runs(
-            runs,
-            StackedStep,
-            label=f"{recipe} of {len(runs)} runs",
-            show=progress,
-            then=None if on_epoch is None else partial(_call, on_epoch),
-            facts={"batched_with": list(configs)},
-        )
+    with ExitStack() as held:
+        for folder in folders.values():
+            held.enter_context(kept(folder.path))
+        for name, folder in folders.items():
+            # A kill can come while only some of them are begun.
+            begun = folder.run.is_file() or not any(each.run.is_file() for each in folders.values())
+            check_folder(folder, configs[name], data, resume=resume and begun, force=force)
+        splits = _load(data, configs.values())
+        with forked(where), out_of_memory_as_input_error(where):
+            runs = [
+                fresh_run(config, own, folders[name], where, own_draws=True)
+                for (name, config), own in zip(configs.items(), splits, strict=True)
+            ]
+            check_batched(runs)
+            if resume:
+                runs = _restored(runs)
+            else:
+                for run in runs:
+                    run.folder.begin(run.config, run.splits.facts(), force=force)
+            train_runs(
+                runs,
+                StackedStep,
+                label=f"{recipe} of {len(runs)} runs",
+                show=progress,
+                then=None if on_epoch is None else partial(_call, on_epoch),
+                facts={"batched_with": list(configs)},
+            )
     return [folder.path for folder in folders.values()]
 
 
@@ -252,7 +259,10 @@ def _restored(runs: Sequence[Run]) -> list[Run]:
 def _restore(run: Run) -> bool:
     """Return whether there was something to go on with."""
     try:
-        restore(run, *take_up(run.folder, run.splits.facts()))
+        if not run.folder.run.is_file():
+            run.folder.begin(run.config, run.splits.facts(), force=False)
+        elif found := take_up(run.folder, run.splits.facts()):
+            restore(run, *found)
     except InputError:
         if not run.folder.finished:
             raise

@@ -105,7 +105,7 @@ def test_leftovers_of_a_killed_write_are_swept_away(run, stop_at, monkeypatch):
         run()
     monkeypatch.undo()
     folder = run.folder / "run"
-    left = [folder / ".model.safetensors.x.safetensors", folder / "state" / ".last.pt.x.pt"]
+    left = [folder / ".latentgeo-x-model.safetensors", folder / "state" / ".latentgeo-x-last.pt"]
     for path in left:
         path.write_text("half")
     run(resume=True)
@@ -183,7 +183,7 @@ class TestRefused:
         run()
         self.refused(run, "is finished after 3 epochs, nothing is left to resume")
 
-    @pytest.mark.parametrize("name", ["none", "."])
+    @pytest.mark.parametrize("name", ["none", "empty"])
     def test_nothing_to_resume(self, run, name):
         self.refused(run, "holds no run to resume; start one without --resume", name=name)
 
