@@ -7,6 +7,7 @@ of this process, which has imported everything, so that a trial takes no longer 
 """
 
 import errno
+import faulthandler
 import os
 import resource
 import shutil
@@ -73,6 +74,7 @@ class Outcome(NamedTuple):
 
 
 _WARNING = "latentgeo: warning: "
+_LONGEST = 60  # seconds
 
 
 def run(
@@ -149,6 +151,7 @@ def _child(
     try:
         os.dup2(os.open(error, os.O_WRONLY), 2)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        faulthandler.dump_traceback_later(_LONGEST, exit=True, file=2)  # a hang is a failure
         if room is not None:
             held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
             resource.setrlimit(resource.RLIMIT_AS, (held + room, held + room))

@@ -213,7 +213,7 @@ def _content(path: Path) -> Any:
     if path.suffix == ".json":
         return _plain(json.loads(path.read_text(encoding="utf-8")))
     if path.name == "last.pt":
-        return list(_tensors(torch.load(path, weights_only=True)))
+        return list(tensors(torch.load(path, weights_only=True)))
     if path.suffix == ".md":
         lines = path.read_text(encoding="utf-8").splitlines()
         return [line for line in lines if not line.startswith("Command")]
@@ -233,9 +233,10 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _tensors(value: Any) -> Iterator[bytes]:
+def tensors(value: Any) -> Iterator[bytes]:
+    """Yield the bytes of all tensors in a state."""
     if isinstance(value, torch.Tensor):
         yield value.contiguous().view(-1).numpy().tobytes()
     elif isinstance(value, dict | list | tuple):
         for one in value.values() if isinstance(value, dict) else value:
-            yield from _tensors(one)
+            yield from tensors(one)

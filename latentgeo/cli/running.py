@@ -5,6 +5,8 @@ import signal
 import sys
 import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -49,8 +51,7 @@ def main(arguments: list[str] | None = None) -> None:
     """
     warnings.showwarning = _show_warning
     try:
-        _heed_sigterm()
-        with processes.rank_zero_prints():
+        with _heeding_sigterm(), processes.rank_zero_prints():
             code = app(args=arguments, standalone_mode=False)
     except typer.TyperException as error:
         code = _refuse(error.format_message(), 2)
@@ -75,13 +76,20 @@ class _TerminatedError(BaseException):
     """Somebody asked the process to end: what is half written is removed on the way out."""
 
 
-def _heed_sigterm() -> None:
+@contextmanager
+def _heeding_sigterm() -> Iterator[None]:
     def end(_signal: int, _frame: Any) -> None:
         raise _TerminatedError
 
     # Only the main thread may; who calls this from another one has handlers of their own.
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, end)
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _refuse(message: str, code: int) -> int:

@@ -1,0 +1,209 @@
+"""Count what holds: kills, full disks, hostile and damaged files.
+
+    python benchmarks/robustness.py --trials 12 --mutations 200 --out docs/robustness.md
+
+It takes about half an hour on two cores; `--only` names the parts. Everything is made here, from
+scikit-learn's digits. A trial that does not hold is printed with its reason, and the exit code is 1.
+"""
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import faults
+import hostile
+import interruptions
+import numpy as np
+import torch
+from faults import Fault
+from machine import describe_machine
+
+from latentgeo.provenance import provenance
+
+_KINDS = {
+    "SIGKILL": "killed (SIGKILL) before a change",
+    "SIGTERM": "asked to end (SIGTERM) before a change",
+    "SIGINT": "interrupted (SIGINT) before a change",
+    "ENOSPC": "the disk full from a change on",
+    "EROFS": "the disk read-only from a change on",
+    "moved": "the output folder moved away before a change",
+}
+PARTS = ("interruptions", "two", "hostile", "mutations")
+
+
+class Row(NamedTuple):
+    """A row of the table: what was tried, on what, how often, and what did not hold."""
+
+    what: str
+    on: str
+    tried: int
+    failures: list[str]
+
+
+def interrupted(inputs: Path, place: Path, trials: int) -> Iterator[Row]:
+    """Yield rows of commands that a fault comes to, before evenly spaced changes."""
+    for name, command in interruptions.commands(inputs).items():
+        own = place / name.replace(" ", "")
+        own.mkdir(parents=True)
+        under = interruptions.Trials(command, own)
+        for kind, what in _KINDS.items():
+            if kind == "moved" and not command.again:
+                continue
+            places = np.unique(np.linspace(1, under.changes, trials).astype(int))
+            found = [f"{kind} before {at}: {under.at(Fault(kind, int(at)))}" for at in places]
+            on = f"`{name}` ({under.changes} changes)"
+            yield Row(what, on, len(places), [one for one in found if not one.endswith(": ")])
+
+
+def at_once(inputs: Path, place: Path) -> Iterator[Row]:
+    """Yield rows of two processes with one output."""
+    for name, command in interruptions.commands(inputs).items():
+        own = place / name.replace(" ", "")
+        own.mkdir(parents=True)
+        under = interruptions.Trials(command, own)
+        at = [under.changes // 4 + 2, under.changes // 2]
+        found = [reason for one in at if (reason := under.two_at_once(one))]
+        yield Row("a second process with the same output", f"`{name}`", len(at), found)
+
+
+def opened(inputs: Path, place: Path) -> Iterator[Row]:
+    """Yield a row of hostile files."""
+    failures, tried, most = [], 0, 0
+    place.mkdir()
+    usual = faults.run(["info", str(inputs / "run")], place).memory
+    for name, arguments in hostile.hostile_files(place, inputs / "run", inputs / "one"):
+        outcome = faults.run(arguments, place, room=hostile.ROOM)
+        tried += 1
+        most = max(most, outcome.memory - usual)
+        if not outcome.plain:
+            failures.append(f"{name}: {outcome.code}: {outcome.error[-300:]}")
+    on = f"{tried} kinds; at most {most / 2**20:.0f} MiB more than for a good file"
+    yield Row("files made to do harm, opened within 60 s and 1.5 GiB", on, tried, failures)
+
+
+def mutated(inputs: Path, place: Path, tries: int) -> Iterator[Row]:
+    """Yield a row for each kind of file of which bytes are changed."""
+    place.mkdir()
+    for name, (path, use) in _readers(inputs, place).items():
+        tried, failures = hostile.mutated(name, path, use, tries)
+        yield Row("bytes flipped, cut off, doubled or replaced", name, tried, failures)
+
+
+def _readers(inputs: Path, place: Path) -> dict[str, tuple[Path, Callable[[], Any]]]:
+    """Return files by kind, each with what reads it."""
+    import xarray as xr
+    from safetensors.numpy import save_file
+
+    import latentgeo
+    from latentgeo.checkpoints import info
+    from latentgeo.latents import read_latents
+    from latentgeo.settings import AnalysisSettings, read_settings
+    from latentgeo.training import RunFolder
+
+    latents = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
+    np.save(place / "z.npy", latents)
+    np.savez_compressed(place / "z.npz", z=latents)
+    torch.save({"z": torch.tensor(latents)}, place / "z.pt")
+    save_file({"z": latents}, place / "z.safetensors")
+    xr.Dataset({"z": (("n", "d"), latents)}).to_netcdf(place / "z.nc", engine="scipy")
+    (place / "s.yaml").write_text("samples: 20\nnoise: [0, 0.1]\nkernel: linear\nseed: 3\n")
+    files = [place / name for name in ("z.npy", "z.npz", "z.pt", "z.safetensors", "z.nc")]
+    found: dict[str, tuple[Path, Callable[[], Any]]] = {
+        f"latents, `{path.suffix}`": (path, lambda path=path: read_latents(path)) for path in files
+    }
+    run, analysis = inputs / "run", inputs / "one"
+    for name in ("config.json", "model.safetensors", "provenance.json"):
+        found[f"`{name}` of a run"] = (run / name, lambda: info(run))
+    shutil.copytree(run, place / "stopped")
+    state = RunFolder(place / "stopped")
+    content = torch.load(state.state, weights_only=True)
+    content["progress"]["finished"] = False
+    torch.save(content, state.state)
+    saved = _state(state)
+
+    def resumed() -> None:
+        if _state(state) != saved:
+            raise AssertionError("another state was read, and nothing said")
+
+    found["`state/last.pt` of a run"] = (state.state, resumed)
+    tree = analysis / "analysis.zarr"
+    chunk = next(
+        path for path in sorted((tree / "run" / "psnr" / "c").rglob("*")) if path.is_file()
+    )
+    parts = (tree / "zarr.json", tree / "run" / "psnr" / "zarr.json", chunk)
+    for path in (*parts, analysis / "summary.json"):
+        shown = path.relative_to(analysis).as_posix()
+        found[f"`{shown}` of an analysis"] = (path, lambda: latentgeo.read(analysis).to_dataframe())
+    found["settings, `.yaml`"] = (
+        place / "s.yaml",
+        lambda: read_settings(place / "s.yaml", AnalysisSettings),
+    )
+    return found
+
+
+def _state(folder: Any) -> list[bytes]:
+    content, _ = folder.read_state()
+    return list(interruptions.tensors(content))
+
+
+def table(rows: list[Row]) -> str:
+    """Return rows as a table in Markdown."""
+    lines = ["| what happens | to what | tried | held |", "|---|---|---|---|"]
+    lines += [
+        f"| {row.what} | {row.on} | {row.tried} | {row.tried - len(row.failures)} |" for row in rows
+    ]
+    total, lost = sum(row.tried for row in rows), sum(len(row.failures) for row in rows)
+    return "\n".join([*lines, f"| **all** | | **{total}** | **{total - lost}** |"])
+
+
+def measure(parts: list[str], trials: int, mutations: int) -> list[Row]:
+    """Run the parts and print what does not hold."""
+    rows = []
+    with tempfile.TemporaryDirectory(prefix="robustness-") as temporary:
+        root = Path(temporary).resolve()
+        inputs = root / "inputs"
+        inputs.mkdir()
+        interruptions.make_inputs(inputs)
+        made = {
+            "interruptions": lambda: interrupted(inputs, root / "interruptions", trials),
+            "two": lambda: at_once(inputs, root / "two"),
+            "hostile": lambda: opened(inputs, root / "hostile"),
+            "mutations": lambda: mutated(inputs, root / "mutations", mutations),
+        }
+        for part in parts:
+            for row in made[part]():
+                rows.append(row)
+                held = row.tried - len(row.failures)
+                print(f"{row.what}; {row.on}: {held} of {row.tried}", flush=True)
+                for failure in row.failures:
+                    print(f"    {failure}", flush=True)
+    return rows
+
+
+def main() -> None:
+    """Measure, and write the table between the marks of a page."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--trials", type=int, default=12, help="of each command and fault")
+    parser.add_argument("--mutations", type=int, default=200, help="of each kind of file")
+    parser.add_argument("--out", type=Path, help="a page with the marks of a table")
+    given, before = parser.parse_args(), os.getloadavg()
+    rows = measure(given.only, given.trials, given.mutations)
+    if given.out is not None:
+        page = given.out.read_text(encoding="utf-8")
+        top, bottom = page.split(_BEGIN)[0], page.split(_END)[1]
+        told = f"{describe_machine(provenance(), before)} Command: `python {' '.join(sys.argv)}`."
+        made = f"{top}{_BEGIN}\n{told}\n\n{table(rows)}\n{_END}{bottom}"
+        given.out.write_text(made, encoding="utf-8")
+    sys.exit(any(row.failures for row in rows))
+
+
+_BEGIN, _END = "<!-- table -->", "<!-- end of table -->"
+
+if __name__ == "__main__":
+    main()
