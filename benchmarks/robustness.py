@@ -3,7 +3,8 @@
     python benchmarks/robustness.py --trials 12 --mutations 200 --out docs/robustness.md
 
 It takes about half an hour on two cores; `--only` names the parts. Everything is made here, from
-scikit-learn's digits. A trial that does not hold is printed with its reason, and the exit code is 1.
+scikit-learn's digits. A trial that does not hold is printed with its reason, and the
+exit code is 1.
 """
 
 import argparse
