@@ -20,6 +20,8 @@ _STEM = "diffusion_pytorch_model"
 _IN_MINUS_ONE_TO_ONE = Preprocessing(range=(-1.0, 1.0))  # all of diffusers' autoencoders
 _ATTENTION = re.compile(r"\.mid\.attn|\.mid_block\.attentions")
 _RESTORE = "restore it from where it came"
+_ATTENTION_OF_LEVEL = re.compile(r"(encoder\.down|decoder\.up)\.\d+\.attn\.")
+_CODEBOOK = "quantize.embedding.weight"
 _LDM_PREFIXES = ("first_stage_model.", "vae.")
 
 Tensors = Mapping[str, Tensor]
@@ -95,13 +97,32 @@ def open_file(path: Path, weights: Weights, card: Card) -> Source:
     if _is_taesd(weights.tensors):
         return _open_taesd(path, weights, card)
     tensors = _without_prefix(weights.tensors)
-    options = _options_of_kl(tensors)
+    name, options = _options_of(tensors)
     if "encoder.down.0.block.0.conv1.weight" in tensors:
-        _import()
-        from diffusers.loaders.single_file_utils import convert_ldm_vae_checkpoint
+        tensors = _renamed(tensors, options)
+    return _filled(name, options, weights._replace(tensors=dict(tensors)), path, card)
 
-        tensors = convert_ldm_vae_checkpoint(dict(tensors), options)  # type: ignore[no-untyped-call]
-    return _filled("AutoencoderKL", options, weights._replace(tensors=dict(tensors)), path, card)
+
+def _renamed(tensors: Tensors, options: Mapping[str, Any]) -> Tensors:
+    """Give the weights of a latent diffusion model the names of diffusers."""
+    _import()
+    from diffusers.loaders import single_file_utils
+
+    # diffusers knows neither attention within the levels nor a codebook.
+    attention = [name for name in tensors if _ATTENTION_OF_LEVEL.match(name)]
+    rest = {name: value for name, value in tensors.items() if name not in set(attention)}
+    found: dict[str, Tensor] = single_file_utils.convert_ldm_vae_checkpoint(rest, options)  # type: ignore[no-untyped-call]
+    levels = len(options["block_out_channels"])
+    for level in range(levels):
+        for old, new in (
+            (f"encoder.down.{level}.attn", f"encoder.down_blocks.{level}.attentions"),
+            (f"decoder.up.{level}.attn", f"decoder.up_blocks.{levels - 1 - level}.attentions"),
+        ):
+            own = [name for name in attention if name.startswith(f"{old}.")]
+            single_file_utils.update_vae_attentions_ldm_to_diffusers(  # type: ignore[no-untyped-call]
+                own, found, tensors, mapping={"old": old, "new": new}
+            )
+    return {**found, **{name: value for name, value in rest.items() if name == _CODEBOOK}}
 
 
 def _filled(
@@ -252,19 +273,42 @@ def _blocks(tensors: Tensors) -> list[list[Tensor]]:
     return [list(levels[level].values()) for level in sorted(levels)]
 
 
-def _options_of_kl(tensors: Tensors) -> dict[str, Any]:
-    """Read the sizes of an AutoencoderKL off its weights."""
+def _attends(tensors: Tensors, *levels: str) -> str:
+    """Return "Attn", as diffusers says it, where a level by one of these names has attention."""
+    return "Attn" if any(name.startswith(levels) for name in tensors) else ""
+
+
+def _options_of(tensors: Tensors) -> tuple[str, dict[str, Any]]:
+    """Read class and sizes of an AutoencoderKL or VQModel off its weights."""
     blocks = _blocks(tensors)
     levels = len(blocks)
-    return {
+    options = {
         "in_channels": tensors["encoder.conv_in.weight"].shape[1],
         "out_channels": tensors["decoder.conv_out.weight"].shape[0],
         "latent_channels": tensors["decoder.conv_in.weight"].shape[1],
         "block_out_channels": tuple(level[0].shape[0] for level in blocks),
         "layers_per_block": len(blocks[0]),
-        "down_block_types": ("DownEncoderBlock2D",) * levels,
-        "up_block_types": ("UpDecoderBlock2D",) * levels,
+        "down_block_types": tuple(
+            _attends(tensors, f"encoder.down.{i}.attn.", f"encoder.down_blocks.{i}.attentions.")
+            + "DownEncoderBlock2D"
+            for i in range(levels)
+        ),
+        "up_block_types": tuple(
+            _attends(
+                tensors,
+                f"decoder.up.{levels - 1 - i}.attn.",
+                f"decoder.up_blocks.{i}.attentions.",
+            )
+            + "UpDecoderBlock2D"
+            for i in range(levels)
+        ),
         "mid_block_add_attention": any(_ATTENTION.search(name) for name in tensors),
+    }
+    if _CODEBOOK in tensors:
+        number, length = len(tensors[_CODEBOOK]), tensors[_CODEBOOK].shape[-1]
+        return "VQModel", {**options, "num_vq_embeddings": number, "vq_embed_dim": length}
+    return "AutoencoderKL", {
+        **options,
         "use_quant_conv": "quant_conv.weight" in tensors,
         "use_post_quant_conv": "post_quant_conv.weight" in tensors,
     }

@@ -169,15 +169,18 @@ def _as_ldm(state):
                 f"decoder.up_blocks.{level}.upsamplers.0.",
                 f"decoder.up.{levels - 1 - level}.upsample.",
             ),
+            (f"encoder.down_blocks.{level}.attentions.", f"encoder.down.{level}.attn."),
+            (f"decoder.up_blocks.{level}.attentions.", f"decoder.up.{levels - 1 - level}.attn."),
         ]
     swaps += [
         ("mid_block.resnets.0.", "mid.block_1."),
         ("mid_block.resnets.1.", "mid.block_2."),
-        ("mid_block.attentions.0.group_norm.", "mid.attn_1.norm."),
-        ("mid_block.attentions.0.to_q.", "mid.attn_1.q."),
-        ("mid_block.attentions.0.to_k.", "mid.attn_1.k."),
-        ("mid_block.attentions.0.to_v.", "mid.attn_1.v."),
-        ("mid_block.attentions.0.to_out.0.", "mid.attn_1.proj_out."),
+        ("mid_block.attentions.0.", "mid.attn_1."),
+        (".group_norm.", ".norm."),
+        (".to_q.", ".q."),
+        (".to_k.", ".k."),
+        (".to_v.", ".v."),
+        (".to_out.0.", ".proj_out."),
         ("conv_norm_out.", "norm_out."),
         ("conv_shortcut.", "nin_shortcut."),
     ]
@@ -185,24 +188,38 @@ def _as_ldm(state):
     for name, tensor in state.items():
         for new, old in swaps:
             name = name.replace(new, old)
-        is_attention = ".attn_1." in name and name.endswith(".weight") and ".norm." not in name
+        is_attention = ".attn" in name and name.endswith(".weight") and ".norm." not in name
         renamed[name] = tensor[:, :, None, None].clone() if is_attention else tensor
     return renamed
 
 
-@pytest.mark.parametrize("prefix", [None, "", "first_stage_model.", "vae."])
-def test_a_single_file_is_known_by_its_keys(prefix, tmp_path):
+@pytest.mark.parametrize(
+    ("kind", "attention", "prefix"),
+    [
+        ("AutoencoderKL", "", None),
+        ("AutoencoderKL", "", ""),
+        ("AutoencoderKL", "Attn", "vae."),
+        ("AutoencoderKL", "Attn", None),
+        ("VQModel", "", "first_stage_model."),
+        ("VQModel", "Attn", ""),
+    ],
+)
+def test_a_single_file_is_known_by_its_keys(kind, attention, prefix, tmp_path):
     # 32 groups cannot be read off the weights, and are what every published one has.
     torch.manual_seed(0)
-    net = diffusers.AutoencoderKL(
-        down_block_types=("DownEncoderBlock2D",) * 2,
-        up_block_types=("UpDecoderBlock2D",) * 2,
+    codebook = {"num_vq_embeddings": 9, "vq_embed_dim": 4} if kind == "VQModel" else {}
+    net = getattr(diffusers, kind)(
+        down_block_types=("DownEncoderBlock2D", f"{attention}DownEncoderBlock2D"),
+        up_block_types=(f"{attention}UpDecoderBlock2D", "UpDecoderBlock2D"),
         block_out_channels=(32, 64),
-        layers_per_block=2,
+        layers_per_block=1,
+        latent_channels=4,
+        **codebook,
     ).eval()
     state = net.state_dict()
     if prefix is not None:
         state = {f"{prefix}{name}": tensor for name, tensor in _as_ldm(state).items()}
+        state[f"{prefix}loss.logvar"] = torch.zeros(())  # of its training
     save_file(
         {name: tensor.contiguous() for name, tensor in state.items()}, tmp_path / "vae.safetensors"
     )
