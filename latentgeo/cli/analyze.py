@@ -32,8 +32,8 @@ def analyze(
     data: Annotated[
         str | None,
         typer.Option(
-            help="A data set's name (see `latentgeo datasets`), a folder of images, or a text; "
-            "left out for latents that come without a model."
+            help="A data set's name (see `latentgeo datasets`), a folder of images, a file of "
+            "arrays or Parquet, or a text; left out for latents that come without a model."
         ),
     ] = None,
     noisy: Annotated[

@@ -25,7 +25,8 @@ app = typer.Typer(
 Data = Annotated[
     str,
     typer.Option(
-        help="A data set's name (see `latentgeo datasets`), a folder of images, or a text."
+        help="A data set's name (see `latentgeo datasets`), a folder of images, a file of arrays "
+        "or Parquet, or a text."
     ),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]

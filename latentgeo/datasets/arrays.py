@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +16,7 @@ from latentgeo.datasets.resizing import resize
 from latentgeo.datasets.sources import Found, ImageSource, check_memory
 from latentgeo.datasets.splits import split_named
 from latentgeo.errors import InputError, reason_of
+from latentgeo.foreign.numpy_files import read_numpy
 
 SUFFIXES = frozenset({".npy", ".npz"})
 
@@ -79,18 +79,15 @@ def read_arrays(path: Path, key: str = "") -> ImageSource:
         When the file cannot be read, or does not say which array holds images.
     """
     try:
-        held = np.load(path, allow_pickle=False)
-        if isinstance(held, np.ndarray):
-            return _source({_WHOLE: (held, None)}, path.stem)
-        with held:
-            return _source(_parts(str(path), held, key), path.stem)
+        held = read_numpy(path)
     except InputError:
         raise
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+    except Exception as error:  # zip archives alone have a dozen ways to be broken
         raise InputError(
             f"{str(path)!r} cannot be read ({reason_of(error)}); save the images anew with "
             "numpy.savez(file, images=…, labels=…); arrays of objects are not read"
         ) from None
+    return _source(_parts(str(path), held, key), path.stem)
 
 
 def split_key(text: str) -> tuple[str, str]:

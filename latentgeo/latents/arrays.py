@@ -2,11 +2,9 @@
 
 import hashlib
 import json
-import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
-from zipfile import ZipFile, ZipInfo
 
 import numpy as np
 import torch
@@ -17,6 +15,7 @@ from torch import Tensor
 from latentgeo.checkpoints.untrusted import Weights, read_untrusted
 from latentgeo.datasets import seeded_normal
 from latentgeo.errors import InputError, reason_of
+from latentgeo.foreign.numpy_files import read_numpy
 from latentgeo.foreign.room import check_room
 from latentgeo.foreign.zarr_folders import check_zarr
 from latentgeo.latents.sweep import choose_images
@@ -184,30 +183,6 @@ def _member(text: str, held: Mapping[str, Any], key: str) -> NDArray[Any]:
     raise InputError(f"{text!r} {said}: {shown or 'none'}; {_MEMBER}")
 
 
-def _read_npy(path: Path) -> Mapping[str, Any]:
-    # Mapped first: a header that promises more than the file has takes no memory then.
-    return {"": np.array(np.load(path, mmap_mode="r", allow_pickle=False))}
-
-
-def _read_npz(path: Path) -> Mapping[str, Any]:
-    with ZipFile(path) as archive:
-        needed = sum(_size_of_npy(archive, entry) for entry in archive.infolist())
-    check_room(path, needed, path.stat().st_size)
-    with np.load(path, allow_pickle=False) as held:
-        return {name: held[name] for name in held.files}
-
-
-def _size_of_npy(archive: ZipFile, entry: ZipInfo) -> int:
-    """Return what an array takes; raise `ValueError` where it says more than its entry has."""
-    with archive.open(entry) as stream:
-        version = np.lib.format.read_magic(stream)  # type: ignore[no-untyped-call]
-        shape, _, dtype = _NPY_HEADERS[version](stream)
-    needed = dtype.itemsize * math.prod(shape)
-    if needed > entry.file_size:
-        raise ValueError(f"{entry.filename!r} says {needed} bytes and has {entry.file_size}")
-    return int(needed)
-
-
 def _read_tensors(path: Path) -> Mapping[str, Any]:
     found = read_untrusted(path)
     if not isinstance(found, Weights):
@@ -253,13 +228,9 @@ def _read_parquet(path: Path) -> Mapping[str, Any]:
     return {"": numbers.to_numpy()}
 
 
-_NPY_HEADERS: dict[tuple[int, int], Callable[..., Any]] = {
-    (1, 0): np.lib.format.read_array_header_1_0,
-    (2, 0): np.lib.format.read_array_header_2_0,
-}
 _READERS: dict[str, Callable[[Path], Any]] = {
-    ".npy": _read_npy,
-    ".npz": _read_npz,
+    ".npy": read_numpy,
+    ".npz": read_numpy,
     ".safetensors": _read_tensors,
     ".pt": _read_tensors,
     ".pth": _read_tensors,

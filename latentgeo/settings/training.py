@@ -21,7 +21,8 @@ class TrainSettings(Settings):
         description="Options of the recipe and of the backbone, as in widths=[16,32,64].",
     )
     data: str = Field(
-        description="A data set's name (see `latentgeo datasets`), a folder of images, or a text."
+        description="A data set's name (see `latentgeo datasets`), a folder of images, a file of "
+        "arrays or Parquet, or a text."
     )
     size: PositiveInt | None = Field(
         default=None,
