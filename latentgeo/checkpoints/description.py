@@ -3,10 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-from latentgeo.checkpoints.card import Card
+from latentgeo.checkpoints.card import Card, read_card
 from latentgeo.checkpoints.opening import open_checkpoint
-from latentgeo.models import Shape
+from latentgeo.checkpoints.reported import measure_reported
+from latentgeo.datasets import ImageDataset, load
+from latentgeo.errors import InputError
+from latentgeo.models import Autoencoder, Shape
 
+_MOST = 1000  # images, of which the mean is known to a per cent
 _FROM_TRAINING = (
     "data",
     "seed",
@@ -21,6 +25,8 @@ _FROM_TRAINING = (
 )
 _FROM_OTHERS = (
     "kind",
+    "dtype",
+    "input_form",
     "files_sha256",
     "weights",
     "mismatch",
@@ -36,6 +42,7 @@ def info(
     path: str | Path | None,
     *,
     image_shape: Shape | None = None,
+    data: ImageDataset | str | Path | None = None,
     opening: Card | None = None,
     **entries: Any,
 ) -> dict[str, Any]:
@@ -45,6 +52,9 @@ def info(
     ----------
     path, image_shape, opening, **entries
         What `open_checkpoint` takes.
+    data : ImageDataset, str or pathlib.Path, optional
+        Images to measure how well it reconstructs, or where they come from, as `load` in
+        `latentgeo.datasets` takes it; of the test split the first 1000 by the seed 0.
 
     Returns
     -------
@@ -54,13 +64,21 @@ def info(
         folder also `data`, `seed`, `epochs` that were trained, `best_epoch`, `validation_loss`
         and `validation_psnr_db` of that epoch, `baseline_psnr_db` of the mean image, `learned`,
         `diagnostics` (a line for each thing that went wrong), `finished`; from other people's
-        models `kind`, `files_sha256`, `card` and what was done to the weights.
+        models `kind`, `files_sha256`, `card` and what was done to the weights. With `data`,
+        `on_data`: PSNR, and reconstruction and divergence in nats per image (`ReportedFigures`).
 
     Raises
     ------
     InputError
         When `open_checkpoint` would.
     """
+    images = None
+    if data is not None:
+        images = data if isinstance(data, ImageDataset) else load(data, "test")
+        images = images.take(min(_MOST, len(images)), seed=0)
+        card = None if path is None else read_card(path)
+        stated = image_shape or (card.image_shape if card else None)
+        image_shape = stated or images.shape
     model = open_checkpoint(path, image_shape=image_shape, opening=opening, **entries)
     config = model.config.model_dump(mode="json")
     written = model.provenance
@@ -75,4 +93,19 @@ def info(
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "weights_sha256": written["weights_sha256"],
         **{name: written[name] for name in _FROM_TRAINING + _FROM_OTHERS if name in written},
+        **({} if images is None else {"on_data": _on_data(model, images)}),
     }
+
+
+def _on_data(model: Autoencoder, images: ImageDataset) -> dict[str, Any]:
+    if not model.decodes:
+        raise InputError(
+            f"model {model.config.recipe!r} has no decoder, so nothing is reconstructed; leave out "
+            "data (--data)"
+        )
+    if tuple(images.shape) != tuple(model.config.image_shape):
+        raise InputError(
+            f"data {images.name!r} has images of shape {tuple(images.shape)}, the model takes "
+            f"{tuple(model.config.image_shape)}; give images of that shape"
+        )
+    return {"data": images.name, **measure_reported(model, images)._asdict()}

@@ -153,13 +153,20 @@ def _first_that_runs(net: nn.Module, images: Tensor) -> list[Layer]:
     if isinstance(net, torch.jit.ScriptModule):
         return []  # whose modules cannot be listened to
     refused = []
+    calls = [call for call in ("forward", "encode", "encoder") if _has(net, call)]
     for form in forms_for(net, shape_of(images)):
-        for call in ("forward", "encode", "encoder"):
+        for call in calls or ["forward"]:
             try:
                 return list_layers(net, form.given(images), call)
             except InputError as error:
                 refused.append(error)
     raise refused[0]
+
+
+def _has(net: nn.Module, call: str) -> bool:
+    if call == "forward":
+        return type(net).forward is not nn.Module.forward
+    return callable(getattr(net, call, None))
 
 
 def _described(net: nn.Module, outputs: dict[str, Any], images: Tensor) -> list[Layer]:

@@ -20,13 +20,18 @@ def info(
         str | None,
         typer.Option(metavar="C,H,W", help="Shape of the images, where the checkpoint has none."),
     ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(help="Images to say how well it reconstructs, in decibels and in nats."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Print what a checkpoint is, where it comes from, and how well it learned."""
     from latentgeo.checkpoints import info
 
     shape = None if image_shape is None else read_shape(image_shape)
-    facts = info(one_checkpoint(checkpoint, opening), image_shape=shape, opening=opening)
+    place = one_checkpoint(checkpoint, opening)
+    facts = info(place, image_shape=shape, data=data, opening=opening)
     if as_json:
         say(json.dumps(facts, indent=2))
     else:

@@ -298,6 +298,24 @@ def test_data_are_resized_to_what_the_card_says(folder, tmp_path, monkeypatch):
         analyze(folder, **options)
 
 
+def test_info_says_decibels_and_nats(folder, images):
+    options = {"model": Small, "image_shape": SHAPE}
+    found = info(folder, data=images, **options)["on_data"]
+    clean = images.batch(slice(None))
+    with torch.inference_mode():
+        decoded = small().decode(small().encode(clean))
+    log_likelihood = clean * decoded.log() + (1 - clean) * (1 - decoded).log()
+    assert found["bernoulli_nats"] == pytest.approx(-float(log_likelihood.sum()) / 6, rel=1e-5)
+    assert found["squared_error"] == pytest.approx(float(((clean - decoded) ** 2).sum()) / 6, 1e-5)
+    assert found["divergence_nats"] is None
+    assert found["images"] == 6
+    json.dumps(found, allow_nan=False)
+    with pytest.raises(InputError, match="has no decoder, so nothing is reconstructed"):
+        info(folder, data=images, decode="none", **options)
+    with pytest.raises(InputError, match=r"images of shape \(3, 8, 8\), the model takes"):
+        info(folder, data=images, model=Small, image_shape=(3, 16, 16))
+
+
 class Mirror(nn.Module):
     """An autoencoder for one coding: what is coded otherwise comes back wrong."""
 
