@@ -15,6 +15,7 @@ from latentgeo.checkpoints import Card, check_round_trip, name_of, open_checkpoi
 from latentgeo.datasets import ALL, ImageDataset
 from latentgeo.datasets import names as dataset_names
 from latentgeo.errors import InputError
+from latentgeo.figures import ENDINGS
 from latentgeo.files import check_free, folder_in_place, kept
 from latentgeo.latents import (
     Sweep,
@@ -344,7 +345,7 @@ def _sized(
     return chosen.model_copy(update={"size": sides.pop()})
 
 
-def redraw(folder: str | Path) -> None:
+def redraw(folder: str | Path, *, endings: Sequence[str] = ()) -> None:
     """Redraw the figures and the report of saved results from their numbers.
 
     Parameters
@@ -352,13 +353,18 @@ def redraw(folder: str | Path) -> None:
     folder : str or pathlib.Path
         A folder that `analyze` or `compare` made, with what was measured along paths in it; or one
         that `latentgeo.interpolation` made.
+    endings : sequence of {"pdf", "png"}, default=()
+        As what figures are written beside the SVG that the report shows.
 
     Raises
     ------
     InputError
         When the folder holds no results.
     """
-    draw_results(read(folder), Path(folder))
+    unknown = [ending for ending in endings if ending not in ENDINGS]
+    if unknown:
+        raise InputError(f"format {unknown[0]!r} is unknown; expected some of {', '.join(ENDINGS)}")
+    draw_results(read(folder), Path(folder), endings)
 
 
 def name_checkpoints(checkpoints: Checkpoints) -> dict[str, Checkpoint]:

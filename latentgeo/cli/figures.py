@@ -13,9 +13,13 @@ def figures(
     folder: Annotated[
         Path, typer.Argument(help="A folder that `analyze`, `interpolate` or `lines` made.")
     ],
+    formats: Annotated[
+        str,
+        typer.Option("--format", metavar="pdf,png", help="Further formats beside SVG."),
+    ] = "",
 ) -> None:
     """Redraw the figures and the report from saved results."""
     from latentgeo.pipeline import redraw
 
-    redraw(folder)
+    redraw(folder, endings=[one for one in formats.split(",") if one])
     say(f"report: {folder / 'report.html'}")

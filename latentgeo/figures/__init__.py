@@ -6,8 +6,10 @@ matplotlib's global state.
 """
 
 from latentgeo.figures._display import Display
-from latentgeo.figures._style import Curve, LineStyle
+from latentgeo.figures._style import ON_IMAGES, Curve, LineStyle
 from latentgeo.figures.catalogue import (
+    ENDINGS,
+    WRITTEN,
     FigureFile,
     draw_figures,
     figure_rows,
@@ -38,6 +40,9 @@ from latentgeo.figures.tsne import Embedding, TsneDisplay
 from latentgeo.figures.units import UnitBars, UnitsDisplay
 
 __all__ = [
+    "ENDINGS",
+    "ON_IMAGES",
+    "WRITTEN",
     "AngleSeries",
     "Curve",
     "DecoderMetricDisplay",

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from colorsys import hls_to_rgb
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import ceil
@@ -11,15 +12,23 @@ import matplotlib
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.colors import BoundaryNorm, ListedColormap
+from matplotlib.colors import BoundaryNorm, ListedColormap, to_hex
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from numpy.typing import NDArray
 
+from latentgeo.figures._svg import describe
+from latentgeo.results.words import with_interval
+
 WIDTH = 7.2  # inches: the text width of a two-column page
 
-# Okabe and Ito (2008), without their yellow, which vanishes on white; grey takes its place.
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#888888")
+# Okabe and Ito (2008), without their yellow, which vanishes on white, and four of Tol's. Black and
+# grey are of no model.
+PALETTE = (
+    *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"),
+    *("#882255", "#6A3D9A", "#8C564B", "#999933"),
+)
+_GOLDEN = 0.618034  # turns of the hue from one further colour to the next
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 VIEW_LINES = {"mean": "-", "sample": "--"}
 
@@ -29,6 +38,9 @@ CLASS_COLOURS = (
     *("#882255", "#44AA99", "#999933", "#AA4499", "#BBBBBB"),
 )
 NULL_COLOUR = "#666666"
+#: Dark and light text on images, which keep their colours whatever the ground of the page.
+ON_IMAGES = ("#010101", "#fefefe")
+DOUBTFUL = ("#A0A0A0", ":")  # colour and line of a model that has not learned
 
 # Inches that a legend takes per entry and per letter, at 7.5 points.
 _ENTRY, _LETTER = 0.65, 0.06
@@ -64,15 +76,23 @@ class LineStyle:
     colour: str
     marker: str
     line: str
+    place: int = -1
 
     @classmethod
-    def of(cls, index: int, view: str) -> "LineStyle":
+    def of(cls, index: int, view: str, *, doubtful: bool = False) -> "LineStyle":
         """Return the style of the model at a position of the analysis, seen in a view."""
-        return cls(
-            PALETTE[index % len(PALETTE)],
-            MARKERS[index % len(MARKERS)],
-            VIEW_LINES.get(view, "-."),
-        )
+        marker = MARKERS[index % len(MARKERS)]
+        if doubtful:
+            return cls(DOUBTFUL[0], marker, DOUBTFUL[1], index)
+        return cls(colour_of(index), marker, VIEW_LINES.get(view, "-."), index)
+
+
+def colour_of(index: int) -> str:
+    """Return the colour of a model by its place; no two models share one."""
+    if index < len(PALETTE):
+        return PALETTE[index]
+    light, strong = 0.35 + 0.2 * (index % 2), 0.65
+    return to_hex(hls_to_rgb(_GOLDEN * index % 1, light, strong))
 
 
 @dataclass(frozen=True)
@@ -100,9 +120,10 @@ class Curve:
         """Draw the line and its band; return the line."""
         style = self.style
         if band:
-            ax.fill_between(
+            filled = ax.fill_between(
                 self.x, self.low, self.high, color=style.colour, alpha=0.16, linewidth=0
             )
+            describe(filled, style.place, self.label)
         (line,) = ax.plot(
             self.x,
             self.y,
@@ -111,7 +132,17 @@ class Curve:
             marker=style.marker if markers else None,
             label=plain_text(self.label),
         )
+        describe(line, style.place, self.label, self._values())
         return line
+
+    def _values(self) -> list[str]:
+        """Return the value of each point with its interval."""
+        digits = 3 if np.nanmax(np.abs(self.y), initial=0) < 10 else 1
+        return [
+            f"{self.label}: {with_interval(value, (low, high), digits)}"
+            for value, low, high in zip(self.y, self.low, self.high, strict=True)
+            if np.isfinite(value)
+        ]
 
 
 def plain_text(label: str) -> str:
@@ -152,13 +183,18 @@ def new_axes(
 def wrapped_axes(
     count: int, columns: int, *, row_height: float, extra: float = 0.0
 ) -> NDArray[np.object_]:
-    """Make `count` axes, `columns` to a row; a single row is as wide as its panels need."""
-    across = min(count, columns)
+    """Make `count` axes, `columns` to a row at most and rows as full as each other."""
+    across = even_columns(count, columns)
     width = WIDTH * max(across, 0.62 * columns) / columns
     axes = new_axes(ceil(count / across), across, row_height=row_height, extra=extra, width=width)
     for unused in axes.ravel()[count:]:
         unused.remove()
     return axes.ravel()[:count]
+
+
+def even_columns(count: int, most: int) -> int:
+    """Return how many panels stand in a row, so that no last one stands alone."""
+    return ceil(count / ceil(count / most))
 
 
 def shared_legend(
@@ -193,6 +229,6 @@ def _legend_shape(labels: Sequence[str], width: float) -> tuple[int, int]:
 
 
 def steps(levels: NDArray[np.float64]) -> tuple[ListedColormap, BoundaryNorm]:
-    """Return one colour to each level: light to dark, legible in grey, for any number of levels."""
-    shades = matplotlib.colormaps["viridis_r"](np.linspace(0.08, 1.0, len(levels)))
+    """Return one colour to each level: light to dark, legible on white and on black."""
+    shades = matplotlib.colormaps["viridis_r"](np.linspace(0.18, 0.78, len(levels)))
     return ListedColormap(shades), BoundaryNorm(np.arange(len(levels) + 1) - 0.5, len(levels))

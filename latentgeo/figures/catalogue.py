@@ -1,7 +1,9 @@
 """Which figures results have, what stands below them, and how they are written."""
 
+from collections.abc import Container, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +12,15 @@ from matplotlib.figure import Figure
 
 from latentgeo.figures import reading
 from latentgeo.figures._style import style
+from latentgeo.figures._svg import save_svg
 from latentgeo.files import write_atomically
 from latentgeo.measures import FigureRow, measures_of
 from latentgeo.results.levels import level_text
 
 _DPI = 150
+#: Kinds of files that a figure can be written as: the report shows SVG, papers take PDF.
+ENDINGS = ("svg", "pdf", "png")
+WRITTEN = ("svg",)
 
 
 @dataclass(frozen=True)
@@ -27,14 +33,15 @@ class FigureFile:
         Its name, and the stem of both files.
     title, caption, how_to_read : str
         Its words.
-    png, pdf : pathlib.Path
-        The files.
+    svg, png, pdf : pathlib.Path
+        The files; not every one has to be there.
     """
 
     name: str
     title: str
     caption: str
     how_to_read: str
+    svg: Path
     png: Path
     pdf: Path
 
@@ -44,8 +51,10 @@ def figure_rows(kind: str = "analysis") -> dict[str, FigureRow]:
     return {row.name: row for measure in measures_of(kind) for row in measure.figures}
 
 
-def draw_figures(tree: xr.DataTree, folder: Path) -> list[FigureFile]:
-    """Draw every figure that the results have data for, as PNG (150 dpi) and PDF.
+def draw_figures(
+    tree: xr.DataTree, folder: Path, endings: Iterable[str] = WRITTEN
+) -> list[FigureFile]:
+    """Draw every figure that the results have data for.
 
     Parameters
     ----------
@@ -54,6 +63,8 @@ def draw_figures(tree: xr.DataTree, folder: Path) -> list[FigureFile]:
     folder : pathlib.Path
         Where the files go; it is made if it is missing. Each file is written atomically, and
         the same results give the same bytes (no dates inside).
+    endings : iterable of {"svg", "pdf", "png"}, default=("svg",)
+        As what; PNG has 150 dpi.
 
     Returns
     -------
@@ -62,7 +73,7 @@ def draw_figures(tree: xr.DataTree, folder: Path) -> list[FigureFile]:
     """
     for name, row in figure_rows(_kind(tree)).items():
         with suppress(reading.NothingToDrawError):
-            save_figure(row.draw(tree).plot().figure_, folder / name)
+            save_figure(row.draw(tree).plot().figure_, folder / name, endings)
     return found_figures(tree, folder)
 
 
@@ -88,21 +99,22 @@ def found_figures(tree: xr.DataTree, folder: Path) -> list[FigureFile]:
             row.title,
             row.caption.format_map(facts),
             row.how_to_read,
-            folder / f"{name}.png",
-            folder / f"{name}.pdf",
+            *(folder / f"{name}.{ending}" for ending in ("svg", "png", "pdf")),
         )
         for name, row in figure_rows(_kind(tree)).items()
-        if (folder / f"{name}.png").is_file()
+        if any((folder / f"{name}.{ending}").is_file() for ending in ("svg", "png"))
     ]
 
 
-def undrawn(tree: xr.DataTree) -> dict[str, str]:
+def undrawn(tree: xr.DataTree, but: Container[str] = ()) -> dict[str, str]:
     """Return the figures that results have no data for, and why.
 
     Parameters
     ----------
     tree : xarray.DataTree
         The results.
+    but : container of str, default=()
+        Names of figures that are not asked for.
 
     Returns
     -------
@@ -111,6 +123,8 @@ def undrawn(tree: xr.DataTree) -> dict[str, str]:
     """
     reasons = {}
     for name, row in figure_rows(_kind(tree)).items():
+        if name in but:
+            continue
         try:
             row.draw(tree)
         except reading.NothingToDrawError as error:
@@ -118,29 +132,45 @@ def undrawn(tree: xr.DataTree) -> dict[str, str]:
     return reasons
 
 
-def save_figure(figure: Figure, stem: Path) -> None:
-    """Write a figure as ``stem.png`` and ``stem.pdf``, atomically and without dates.
+def save_figure(figure: Figure, stem: Path, endings: Iterable[str] = ("png", "pdf")) -> None:
+    """Write a figure as ``stem.svg`` and so on, atomically and without dates.
 
     Parameters
     ----------
     figure : matplotlib.figure.Figure
-        What to write. Its layout is settled by this: both files show the same one.
+        What to write. Its layout is settled by this: all files show the same one.
     stem : pathlib.Path
         The path without its ending.
+    endings : iterable of {"svg", "pdf", "png"}, default=("png", "pdf")
+        As what.
     """
-    no_dates: dict[str, dict[str, Any]] = {
-        "png": {"Software": None},
-        "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
-    }
-    for ending, metadata in no_dates.items():
-        with style():
+    with style():
+        _settle(figure)
+        for ending in endings:
             write_atomically(
-                stem.with_name(f"{stem.name}.{ending}"),
-                lambda path, ending=ending, metadata=metadata: figure.savefig(  # type: ignore[misc]
-                    path, format=ending, dpi=_DPI, metadata=metadata
-                ),
+                stem.with_name(f"{stem.name}.{ending}"), partial(_save, figure, ending)
             )
-        figure.set_layout_engine("none")
+
+
+def _settle(figure: Figure) -> None:
+    """Lay a figure out once; a layout engine, even one that does nothing, has it drawn twice."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine(None)
+
+
+_NO_DATES: dict[str, dict[str, Any]] = {
+    "png": {"Software": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+
+
+def _save(figure: Figure, ending: str, path: Path) -> None:
+    if ending == "svg":
+        save_svg(figure, path, _DPI)
+    else:
+        figure.savefig(path, format=ending, dpi=_DPI, metadata=_NO_DATES[ending])
 
 
 def _kind(tree: xr.DataTree) -> str:

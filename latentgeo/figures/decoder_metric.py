@@ -104,7 +104,7 @@ class DecoderMetricDisplay(Display):
                 label: _summary(data, "pullback_log_volume", data.sizes["direction"])
                 for label, data in found.items()
             },
-            styles={label: LineStyle.of(reading.position(tree, label), "mean") for label in found},
+            styles={label: reading.style_of(tree, label) for label in found},
             conditions=[level_text(tree, float(level)) for level in levels],
         )
 

@@ -95,8 +95,8 @@ class NoiseCurvesDisplay(Display):
         return cls(
             [_dimension_curve(row, held) for row in rows],
             [
-                _psnr_curve(index, label, data)
-                for index, (label, data) in enumerate(found.items())
+                _psnr_curve(label, data, reading.style_of(tree, label))
+                for label, data in found.items()
                 if "psnr_mean" in data
             ],
             noise=reading.noise_levels(tree),
@@ -173,9 +173,9 @@ def _dimension_curve(row: reading.Series, share: float) -> Curve:
     return level_curve(row.label, value, interval, row.style)
 
 
-def _psnr_curve(index: int, label: str, data: xr.Dataset) -> Curve:
+def _psnr_curve(label: str, data: xr.Dataset, drawn: LineStyle) -> Curve:
     """Read the mean PSNR; there is one per model, whatever the view."""
-    return level_curve(label, data["psnr_mean"], data["psnr_ci"], LineStyle.of(index, "mean"))
+    return level_curve(label, data["psnr_mean"], data["psnr_ci"], drawn)
 
 
 def level_curve(label: str, value: xr.DataArray, interval: xr.DataArray, drawn: LineStyle) -> Curve:

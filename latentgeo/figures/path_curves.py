@@ -21,6 +21,7 @@ from latentgeo.figures._style import (
     wrapped_axes,
 )
 from latentgeo.figures.reading import MODE_NAMES, NothingToDrawError
+from latentgeo.results import models_of
 
 _COLUMNS = 3
 _REAL = "real images (sharpness)"
@@ -96,7 +97,7 @@ class PathCurvesDisplay(Display):
         if not panels:
             raise NothingToDrawError("these results hold no measure along paths; interpolate again")
         ranked = reading.paths_having(tree, "rank_s1") if _has(tree, "rank_s1") else {}
-        without = [str(label) for label in tree.children if str(label) not in ranked]
+        without = [one.marked for one in models_of(tree) if one.marked not in ranked]
         return cls(panels, left_out=without if ranked else [])
 
     def plot(self, axes: Any = None) -> Self:
@@ -165,7 +166,7 @@ def _plot(ax: Axes, panel: PathPanel) -> dict[str, Artist]:
     if panel.real is not None:
         line = ax.axhline(panel.real, color=NULL_COLOUR, linestyle=(0, (1, 2)), label=_REAL)
         handles.append(line)
-    ax.set_xlabel("share of the way")
+    ax.set_xlabel("interpolation step t")
     ax.set_title(panel.label)
     ax.set_ylim(*_limits(panel))
     if panel.label.startswith("rank"):

@@ -20,6 +20,7 @@ from latentgeo.figures._style import (
     WIDTH,
     Curve,
     LineStyle,
+    even_columns,
     new_axes,
     shared_legend,
     steps,
@@ -147,14 +148,15 @@ class PrincipalAngleDisplay(Display):
         count = len(self.series)
         with style():
             self._keep(_blocks(count) if axes is None else given_axes(axes, (2, count)))
+            across = even_columns(count, _ACROSS)
             for index, one in enumerate(self.series):
                 upper, lower = self.axes_[:, index]
                 self._plot_spectrum(upper, one)
                 self._plot_means(lower, one)
-                if index % _ACROSS == 0:
+                if index % across == 0:
                     upper.set_ylabel("angle (degrees)")
                     lower.set_ylabel("mean angle (degrees)")
-            self._add_scale()
+            self._add_scale(across)
             if axes is None:
                 handles = self._handles()
                 names = [str(handle.get_label()) for handle in handles]
@@ -192,10 +194,10 @@ class PrincipalAngleDisplay(Display):
         ]
         return min(92.0, max(1.0, 1.1 * float(max(tops))))
 
-    def _add_scale(self) -> None:
+    def _add_scale(self, across: int) -> None:
         """Return which colour is which noise level."""
         colours, norm = steps(self.noise)
-        upper = list(self.axes_[0, :_ACROSS])
+        upper = list(self.axes_[0, :across])
         bar = self.figure_.colorbar(
             ScalarMappable(norm, colours), ax=upper, ticks=range(len(self.noise)), aspect=25
         )
@@ -218,7 +220,7 @@ class PrincipalAngleDisplay(Display):
 
 def _blocks(count: int) -> NDArray[np.object_]:
     """Make upper and lower panels, four models to a block of two rows."""
-    across = min(count, _ACROSS)
+    across = even_columns(count, _ACROSS)
     blocks = -(-count // across)
     width = WIDTH * max(across, 2) / _ACROSS if across < 3 else WIDTH
     grid = new_axes(2 * blocks, across, row_height=1.65, extra=0.5, width=width)
@@ -285,6 +287,6 @@ def _ends(one: AngleSeries) -> list[float]:
 def _null_label(name: str) -> str:
     """Name a null in the legend."""
     return {
-        "disjoint clean sets": "null: two disjoint clean halves",
-        "two draws": "null: two posterior draws of one clean half",
-    }.get(name, f"null: {name}")
+        "disjoint clean sets": "baseline: two disjoint clean halves",
+        "two draws": "baseline: two posterior draws of one clean half",
+    }.get(name, f"baseline: {name}")

@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 
 from latentgeo.figures import reading
 from latentgeo.figures._display import Display, given_axes
-from latentgeo.figures._style import LineStyle, new_axes, style, wrapped_text
+from latentgeo.figures._style import (
+    WIDTH,
+    LineStyle,
+    new_axes,
+    plain_text,
+    style,
+    wrapped_text,
+)
 from latentgeo.results.levels import at_noise, level_text
 
 _SHARES = (0.05, 0.25, 1.0)
@@ -33,6 +40,8 @@ class RankHistogramDisplay(Display):
         What the clean and the noisy columns are called.
     left_out : sequence of str, default=()
         Models that have no ranks because their latents are vectors.
+    alone : str, default=""
+        Models whose images all have the same ranks, and which.
 
     Attributes
     ----------
@@ -53,12 +62,14 @@ class RankHistogramDisplay(Display):
         styles: Mapping[str, LineStyle],
         conditions: tuple[str, str],
         left_out: Sequence[str] = (),
+        alone: str = "",
     ) -> None:
         self.clean = clean
         self.noisy = noisy
         self.styles = styles
         self.conditions = conditions
         self.left_out = left_out
+        self.alone = alone
 
     @classmethod
     def from_analysis(
@@ -93,6 +104,7 @@ class RankHistogramDisplay(Display):
             When no model has latent tensors.
         """
         rows = reading.series(tree, views, "rank")
+        rows, alone = _varying(rows, rule)
         levels = reading.noise_levels(tree)
         clean = {row.label: _ranks(row, rule, 0.0) for row in rows}
         if not (levels > 0).any():
@@ -107,6 +119,7 @@ class RankHistogramDisplay(Display):
             styles={row.label: row.style for row in rows},
             conditions=("clean", name),
             left_out=reading.left_out(tree, "rank"),
+            alone=alone,
         )
 
     def plot(self, axes: Any = None) -> Self:
@@ -166,8 +179,28 @@ class RankHistogramDisplay(Display):
     def _name_axes(self) -> None:
         """Name the axes once for the whole figure, and say who is missing."""
         note = reading.left_out_note(self.left_out)
+        if self.alone:
+            note = (
+                f"{note}\n{reading.filled(f'Same ranks everywhere: {self.alone}.', WIDTH)}".strip()
+            )
         self.figure_.supxlabel("rank" + (f"\n{note}" if note else ""), fontsize=8)
         self.figure_.supylabel("share of images\n(square-root scale)", fontsize=8)
+
+
+def _varying(rows: Sequence[reading.Series], rule: str) -> tuple[list[reading.Series], str]:
+    """Return the series whose ranks differ between images or levels, and the others in words."""
+    moving, alone = [], []
+    for row in rows:
+        every = row.data["rank"].sel(rule=rule).transpose(..., "mode").values.reshape(-1, 3)
+        if (every == every[0]).all():
+            alone.append(f"{plain_text(row.label)} ({', '.join(map(str, every[0].tolist()))})")
+        else:
+            moving.append(row)
+    if not moving:
+        raise reading.NothingToDrawError(
+            f"all images have the same ranks at every noise level: {'; '.join(alone)}"
+        )
+    return moving, "; ".join(alone)
 
 
 def _ranks(row: reading.Series, rule: str, level: float) -> NDArray[np.int64]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from latentgeo.errors import InputError
 from latentgeo.figures._style import WIDTH, LineStyle, plain_text
-from latentgeo.results import models_of, nearest_level
+from latentgeo.results import ModelResult, models_of, nearest_level
 from latentgeo.results.model import view_label
 
 MODES = ("S1", "S2", "S3")
@@ -51,6 +51,8 @@ class Series:
 def models(tree: xr.DataTree) -> dict[str, xr.Dataset]:
     """Return the data set of every model in the order of the analysis, noise ascending.
 
+    A model that has not learned bears this in its name, here and so in every figure.
+
     Parameters
     ----------
     tree : xarray.DataTree
@@ -65,7 +67,7 @@ def models(tree: xr.DataTree) -> dict[str, xr.Dataset]:
     NothingToDrawError
         When there is no model.
     """
-    found = {model.label: model.data for model in models_of(tree)}
+    found = {model.marked: model.data for model in models_of(tree)}
     if not found:
         raise NothingToDrawError("this analysis holds no model; analyse at least one checkpoint")
     return found
@@ -136,7 +138,12 @@ def left_out_note(
     """
     if not names:
         return ""
-    return fill(f"Left out: {', '.join(map(plain_text, names))} ({lack}).", int(_LETTERS * inches))
+    return filled(f"Left out: {', '.join(map(plain_text, names))} ({lack}).", inches)
+
+
+def filled(text: str, inches: float) -> str:
+    """Break a note into lines that are no wider than a figure."""
+    return fill(text, int(_LETTERS * inches))
 
 
 def noise_levels(tree: xr.DataTree) -> NDArray[np.float64]:
@@ -277,11 +284,6 @@ def has_settled(data: xr.Dataset) -> xr.DataArray:
     return data[name] == "settled" if name in data else xr.DataArray(True)
 
 
-def position(tree: xr.DataTree, model: str) -> int:
-    """Return the place of a model in the analysis, which decides its colour."""
-    return list(models(tree)).index(model)
-
-
 def _nothing(tree: xr.DataTree, views: Sequence[str], variable: str) -> str:
     """Return why no model can be drawn: it has nothing of the kind, or not in this view."""
     found = [data for data in models(tree).values() if variable in data]
@@ -302,7 +304,7 @@ def _series(tree: xr.DataTree, views: Sequence[str], variable: str) -> Iterator[
                 view_label(model, view, several=len(present) > 1),
                 model,
                 view,
-                LineStyle.of(index, view),
+                LineStyle.of(index, view, doubtful=is_doubtful(data)),
                 data.sel(view=view),
             )
 
@@ -310,9 +312,17 @@ def _series(tree: xr.DataTree, views: Sequence[str], variable: str) -> Iterator[
 def paths_having(tree: xr.DataTree, variable: str) -> dict[str, xr.Dataset]:
     """Return the models of results along paths that have a variable; as `having` does."""
     lack = f"these results hold no {variable.replace('_', ' ')}; interpolate again"
-    return _having({model.label: model.data for model in models_of(tree)}, variable, lack)
+    return _having({model.marked: model.data for model in models_of(tree)}, variable, lack)
 
 
 def style_of(tree: xr.DataTree, label: str) -> LineStyle:
-    """Return the style of a model, by its place among all of them."""
-    return LineStyle.of([model.label for model in models_of(tree)].index(label), "mean")
+    """Return the style of a model, by its place among all of them, from its name in a figure."""
+    place, model = next(
+        (place, model) for place, model in enumerate(models_of(tree)) if model.marked == label
+    )
+    return LineStyle.of(place, "mean", doubtful=bool(model.doubt))
+
+
+def is_doubtful(data: xr.Dataset) -> bool:
+    """Return whether a model is known not to have learned."""
+    return bool(ModelResult("", data).doubt)

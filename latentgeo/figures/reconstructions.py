@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from latentgeo.figures import reading
 from latentgeo.figures._display import Display, given_axes
-from latentgeo.figures._style import style, wrapped_axes, wrapped_text
+from latentgeo.figures._style import even_columns, style, wrapped_axes, wrapped_text
 from latentgeo.results.levels import perturbation_label
 
 _FEW = 4  # levels up to which four examples fit side by side
@@ -101,7 +101,7 @@ class ReconstructionDisplay(Display):
         """
         images = next(iter(self.rows.values()))
         levels, count = images.shape[:2]
-        across = 2 if levels > _FEW else 4
+        across = even_columns(count, 2 if levels > _FEW else 4)
         with style():
             if axes is None:
                 side = min(0.8, 6.2 / (across * levels))

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from latentgeo.figures import reading
 from latentgeo.figures._display import Display, given_axes
-from latentgeo.figures._style import style, wrapped_axes, wrapped_text
+from latentgeo.figures._style import ON_IMAGES, even_columns, style, wrapped_axes, wrapped_text
 from latentgeo.measures.similarity import NAMES
+from latentgeo.results import models_of
 from latentgeo.results.words import number
 
 _ACROSS = 3
@@ -69,8 +70,9 @@ class SimilarityDisplay(Display):
         NothingToDrawError
             When no models were compared.
         """
+        marked = {model.label: model.marked for model in models_of(tree)}
         found = {
-            label: data.sel(similarity_noise=noise, method="nearest")
+            label: _among_marked(data, marked).sel(similarity_noise=noise, method="nearest")
             for label, data in reading.having(tree, "similarity").items()
         }
         measures = next(iter(found.values()))["similarity_measure"].values.tolist()
@@ -100,16 +102,23 @@ class SimilarityDisplay(Display):
                 self._keep(wrapped_axes(count, _ACROSS, row_height=height))
             else:
                 self._keep(given_axes(axes, (count,)))
+            across = even_columns(count, _ACROSS)
             for place, (ax, name) in enumerate(zip(self.axes_, self.values, strict=True)):
                 _plot_matrix(ax, self.values[name], self.p_values[name])
                 ax.set_title(NAMES.get(name, name))
                 ticks = range(len(self.labels))
                 shown = [wrapped_text(label) for label in self.labels]
-                first_column = axes is not None or place % _ACROSS == 0
-                last_row = axes is not None or place >= count - _ACROSS
+                first_column = axes is not None or place % across == 0
+                last_row = axes is not None or place >= count - across
                 ax.set_xticks(ticks, shown if last_row else [""] * len(shown), rotation=90)
                 ax.set_yticks(ticks, shown if first_column else [""] * len(shown))
         return self
+
+
+def _among_marked(data: xr.Dataset, marked: Mapping[str, str]) -> xr.Dataset:
+    """Name the other models as figures do."""
+    others = [marked[other] for other in data["other_model"].values.tolist()]
+    return data.assign_coords(other_model=others)
 
 
 def _matrix(found: Mapping[str, xr.Dataset], name: str, measure: str) -> NDArray[np.float64]:
@@ -132,7 +141,7 @@ def _plot_matrix(ax: Axes, values: NDArray[np.float64], p_values: NDArray[np.flo
         for (row, column), value in np.ndenumerate(values):
             if np.isfinite(value):
                 dark = value > _DARK and not np.isfinite(by_chance[row, column])
-                colour = "white" if dark else "black"
+                colour = ON_IMAGES[bool(dark)]
                 text = number(float(value), 2)
                 ax.text(column, row, text, ha="center", va="center", fontsize=7, color=colour)
     ax.tick_params(length=0)

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from latentgeo.figures import reading
 from latentgeo.figures._display import Display, given_axes
-from latentgeo.figures._style import style, wrapped_axes, wrapped_text
+from latentgeo.figures._style import ON_IMAGES, plain_text, style, wrapped_axes, wrapped_text
 from latentgeo.results.levels import at_noise, level_text
 
 _ACROSS = 3
 _DARK = 0.55
-_LEAST = 3  # cells to a side, lest one stratum fill a whole panel
+_LEAST = 2  # cells to a side: images on one stratum before and after need no figure
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,8 @@ class StratumTransitionDisplay(Display):
         What the noisy side is called.
     left_out : sequence of str, default=()
         Models that are missing because their latents are vectors.
+    alone : str, default=""
+        Models whose images all lie on one stratum, clean and noisy, and which.
 
     Attributes
     ----------
@@ -100,10 +102,12 @@ class StratumTransitionDisplay(Display):
         *,
         condition: str = "noisy",
         left_out: Sequence[str] = (),
+        alone: str = "",
     ) -> None:
         self.tables = tables
         self.condition = condition
         self.left_out = left_out
+        self.alone = alone
 
     @classmethod
     def from_analysis(
@@ -141,10 +145,17 @@ class StratumTransitionDisplay(Display):
         """
         rows = reading.series(tree, views, "rank")
         level = reading.noisy_level(tree, noise)
+        tables = [_table(row, rule, level, most) for row in rows]
+        moving = [one for one in tables if max(one.counts.shape) >= _LEAST]
+        if not moving:
+            raise reading.NothingToDrawError(
+                f"no image leaves its stratum, which is the only one: {_lone(tables)}"
+            )
         return cls(
-            [_table(row, rule, level, most) for row in rows],
+            moving,
             condition=level_text(tree, level),
             left_out=reading.left_out(tree, "rank"),
+            alone=_lone([one for one in tables if one not in moving]),
         )
 
     def plot(self, axes: Any = None) -> Self:
@@ -163,13 +174,17 @@ class StratumTransitionDisplay(Display):
         count = len(self.tables)
         with style():
             if axes is None:
-                longest = max(_LEAST, *(len(table.rows) for table in self.tables))
+                longest = max(_LEAST, *(max(table.counts.shape) for table in self.tables))
                 height = 1.0 + 0.24 * longest
                 self._keep(
                     wrapped_axes(count, 2 if count == 4 else _ACROSS, row_height=height, extra=0.35)
                 )
                 inches = self.figure_.get_figwidth()
                 note = reading.left_out_note(self.left_out, inches=inches)
+                if self.alone:
+                    note = (
+                        f"{note}\n{reading.filled(f'One stratum: {self.alone}.', inches)}".strip()
+                    )
                 across = f"across: stratum at {self.condition}"
                 self.figure_.supxlabel(f"{across}\n{note}" if note else across, fontsize=8)
                 self.figure_.supylabel("down: stratum when clean", fontsize=8)
@@ -185,6 +200,11 @@ def _table(row: reading.Series, rule: str, level: float, most: int) -> Transitio
     ranks = row.data["rank"].sel(rule=rule).transpose("noise", "sample", "mode")
     clean, noisy = (at_noise(ranks, at).values.astype(np.int64) for at in (0.0, level))
     return transition_table(row.label, clean, noisy, most=most)
+
+
+def _lone(tables: Sequence[TransitionTable]) -> str:
+    """Name models with the only stratum that their images lie on."""
+    return "; ".join(f"{plain_text(one.label)} ({one.rows[0]})" for one in tables)
 
 
 def _names(ranks: NDArray[np.int64]) -> list[str]:
@@ -208,12 +228,10 @@ def _plot_table(ax: Axes, table: TransitionTable) -> None:
     ax.imshow(share, cmap="Blues", vmin=0, vmax=top, aspect="auto")
     for (row, column), count in np.ndenumerate(table.counts):
         if count:
-            colour = "white" if share[row, column] > _DARK * top else "black"
+            colour = ON_IMAGES[bool(share[row, column] > _DARK * top)]
             ax.text(column, row, str(count), ha="center", va="center", fontsize=7, color=colour)
     ax.set_xticks(range(len(table.columns)), table.columns, rotation=90)
     ax.set_yticks(range(len(table.rows)), table.rows)
-    ax.set_xlim(-0.5, max(_LEAST, len(table.columns)) - 0.5)
-    ax.set_ylim(max(_LEAST, len(table.rows)) - 0.5, -0.5)
     ax.set_title(f"{wrapped_text(table.label, 28)}\n{table.kept} of {table.total} stay")
     ax.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
     ax.spines[:].set_visible(False)

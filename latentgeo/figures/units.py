@@ -49,10 +49,10 @@ class UnitBars:
         model.
     variance : numpy.ndarray of shape (units,), float64
         Of the mean over images.
-    collapsed : numpy.ndarray of shape (units,), bool
-        Collapsed onto the prior, or dead.
+    active, collapsed : numpy.ndarray of shape (units,), bool
+        Active; collapsed onto the prior, or dead. A unit may be neither.
     title : str
-        How many are active and how many collapsed.
+        How many are what.
     """
 
     number: NDArray[np.int64]
@@ -60,6 +60,7 @@ class UnitBars:
     low: NDArray[np.float64] | None
     high: NDArray[np.float64] | None
     variance: NDArray[np.float64]
+    active: NDArray[np.bool_]
     collapsed: NDArray[np.bool_]
     title: str
 
@@ -106,7 +107,7 @@ class UnitsDisplay(Display):
         found = reading.having(tree, "unit_variance")
         return cls(
             {label: _bars(at_noise(data, 0.0)) for label, data in found.items()},
-            styles={label: LineStyle.of(reading.position(tree, label), "mean") for label in found},
+            styles={label: reading.style_of(tree, label) for label in found},
         )
 
     def plot(self, axes: Any = None) -> Self:
@@ -154,6 +155,7 @@ class UnitsDisplay(Display):
     def _handles(self) -> list[Artist]:
         """Name what is not a model's colour."""
         return [
+            Patch(label="inactive unit", facecolor=NULL_COLOUR, alpha=0.35),
             Patch(label="collapsed or dead unit", **_COLLAPSED),
             Line2D(
                 [], [], color=NULL_COLOUR, linestyle=(0, (4, 2)), label="active above (stochastic)"
@@ -172,14 +174,18 @@ def _bars(clean: xr.Dataset) -> UnitBars:
         for bound in ("low", "high")
     )
     name = "dead" if divergence is None else "collapsed"
+    active = clean["unit_active"].values.astype(bool) & ~collapsed
+    neither = int((~active & ~collapsed).sum())
     return UnitBars(
         clean["unit"].values[order],
         None if divergence is None else divergence[order],
         low,
         high,
         variance[order],
+        active[order],
         collapsed[order],
-        f"{int(clean['active_units'])} of {len(order)} active, {int(collapsed.sum())} {name}",
+        f"{int(active.sum())} of {len(order)} active, {f'{neither} inactive, ' * bool(neither)}"
+        f"{int(collapsed.sum())} {name}",
     )
 
 
@@ -216,11 +222,13 @@ def _plot_variance(ax: Axes, one: UnitBars, colour: str) -> None:
 def _draw_bars(
     ax: Axes, heights: NDArray[np.float64], one: UnitBars, colour: str
 ) -> NDArray[np.int64]:
-    """Draw a bar for each unit, the collapsed ones grey; give their places."""
+    """Draw a bar for each unit, the inactive ones pale, the collapsed ones grey."""
     places = np.arange(len(heights))
     few = len(places) <= _NAMED
     width = 0.8 if few else 1.0
-    ax.bar(places[~one.collapsed], heights[~one.collapsed], width=width, color=colour)
+    inactive = ~one.active & ~one.collapsed
+    ax.bar(places[one.active], heights[one.active], width=width, color=colour)
+    ax.bar(places[inactive], heights[inactive], width=width, color=colour, alpha=0.35)
     ax.bar(places[one.collapsed], heights[one.collapsed], width=width, **_COLLAPSED)
     ax.set_xlim(-0.6, len(places) - 0.4)
     if few:

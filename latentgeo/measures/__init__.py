@@ -3,7 +3,8 @@
 from latentgeo.measures.analysing import analyze_latents
 from latentgeo.measures.encoding import Encoding
 from latentgeo.measures.latents import check_size
-from latentgeo.measures.measure import FigureRow, Measure, Metric, Statement
+from latentgeo.measures.measure import FigureRow, Measure, Metric, Statement, Tile
+from latentgeo.measures.overview import difference, tiles_of
 from latentgeo.measures.reading import read
 from latentgeo.measures.summary import SCHEMA_VERSION, in_lines, summarize, together_entries
 from latentgeo.measures.table import (
@@ -25,8 +26,10 @@ __all__ = [
     "Measure",
     "Metric",
     "Statement",
+    "Tile",
     "analyze_latents",
     "check_size",
+    "difference",
     "in_lines",
     "measure_all",
     "measure_together",
@@ -34,6 +37,7 @@ __all__ = [
     "read",
     "register_measure",
     "summarize",
+    "tiles_of",
     "together_entries",
     "verdict",
 ]

@@ -333,6 +333,7 @@ MEASURE = Measure(
         "order statistics of the median over a few images",
         "one forward derivative of the decoder an image and direction, of a bounded total",
     ),
+    heading="Smoothness of the decoder",
     readouts=(CONDITION, VOLUME),
     entry=_entry,
     sentences=nothing,

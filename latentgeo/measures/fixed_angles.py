@@ -310,6 +310,7 @@ MEASURE = Measure(
         "an eigenproblem of half the compared images a level and split",
         ("mirroring",),
     ),
+    heading="Subspaces of fixed dimension",
     readouts=(SAME, APART, REDRAWN, HELD),
     view_entry=_view_entry,
     sentences=_sentences,

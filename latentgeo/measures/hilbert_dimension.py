@@ -17,6 +17,7 @@ from latentgeo.measures.measure import (
     Measure,
     Metric,
     Statement,
+    Tile,
     both,
     by_level,
     on_both,
@@ -32,7 +33,7 @@ from latentgeo.results import (
     table_of,
     with_omissions,
 )
-from latentgeo.results.words import NONE, with_interval
+from latentgeo.results.words import NONE, number, with_interval
 
 _GROUPS = 20
 _DOMINATES = 0.5
@@ -249,7 +250,16 @@ def _point(view: ModelResult, noisy: str) -> str:
 
 
 def _glance(noisy: str) -> Sequence[Column]:
-    return on_both("Dimension", noisy, lambda view, level: view.estimate(DIMENSION, level).text(0))
+    return [on_both("Dimension", lambda view, level: view.estimate(DIMENSION, level).text(0))]
+
+
+def _tiles(model: ModelResult, models: Sequence[ModelResult]) -> Sequence[Tile]:
+    found = model.views[0].estimate(DIMENSION)
+    most = f"at most {model.data.sizes['sample'] - 1} with n = {model.data.sizes['sample']}"
+    if found.settled not in ("", "settled"):
+        return [Tile("Dimension", "not settled", f"{found.text(0)}, {most}", "open")]
+    interval = found.text(0).partition(" ")[2]
+    return [Tile("Dimension", number(found.value, 0), interval or most, estimate=found)]
 
 
 def _at_share(share: float) -> Column:
@@ -360,6 +370,8 @@ MEASURE = Measure(
     view_entry=_entry,
     sentences=_sentences,
     points=_points,
+    heading="Hilbert dimension",
+    tiles=_tiles,
     glance=_glance,
     glance_note="Dimension: 95 % of the variance in the kernel's space, with the interval of its "
     "value at this n; \N{GREATER-THAN OR EQUAL TO} and no interval where it has not settled.",
@@ -376,8 +388,7 @@ MEASURE = Measure(
             "Left: dimension of the Hilbert embedding that holds 95 % of the variance, band: 95 % "
             "interval at this n (jackknife over images) where it has settled. Right: mean PSNR "
             "against the clean image, band: 95 % bootstrap interval over images; dotted: "
-            "predicting the mean image. "
-            "Counterpart of the paper's figure 4.",
+            "predicting the mean image.",
             "A flat line means that noise does not change the quantity; a PSNR at the dotted line "
             "means that the model tells no more than the mean image.",
         ),

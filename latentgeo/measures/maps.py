@@ -116,6 +116,7 @@ MEASURE = Measure(
         "none: maps of several seeds stand side by side",
         "one t-SNE of all compared images at a few levels a seed",
     ),
+    heading="Maps",
     rules=_rules,
     presentation=("tsne_seeds", "tsne_levels"),
     figures=(

@@ -1,5 +1,6 @@
 """What a measure is: one row that says how it is computed, shown and put into words."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -9,7 +10,7 @@ from typing import Any, Literal
 import xarray as xr
 
 from latentgeo.results import Column, Estimate, ModelResult, Omission, Readout, Table, level_key
-from latentgeo.results.words import NONE
+from latentgeo.results.words import ARROW, NONE
 
 Direction = Literal["higher is better", "lower is better", "neither"]
 Need = Literal["decoder", "tensor", "posterior"]
@@ -102,6 +103,45 @@ class Metric:
     shown: str = ""
 
 
+Standing = Literal["", "good", "weak", "bad", "open"]
+
+
+@dataclass(frozen=True)
+class Tile:
+    """What a measure says of a model at first sight.
+
+    Parameters
+    ----------
+    name : str
+        What it is called.
+    text : str
+        The number, or a word.
+    beside : str, default=""
+        What it is to be compared with.
+    standing : {"", "good", "weak", "bad", "open"}, default=""
+        How good it is, "open" where it has not settled; empty where there is no good and no bad.
+    share : float, default=nan
+        Of the best one of all models, from 0 to 1.
+    estimate : Estimate, optional
+        The number, where models are compared by it.
+    compared : bool, default=True
+        Whether it is named among what differs between models.
+    """
+
+    name: str
+    text: str
+    beside: str = ""
+    standing: Standing = ""
+    share: float = math.nan
+    estimate: Estimate | None = None
+    compared: bool = True
+
+
+def no_tiles(*_: Any) -> list[Tile]:
+    """Return nothing to show at first sight."""
+    return []
+
+
 def nothing(*_: Any) -> list[Any]:
     """Return nothing to show: what is not to be made from the readouts."""
     return []
@@ -140,8 +180,12 @@ class Measure:
         What is recorded as omitted where a need is not met.
     together : callable, optional
         All models' data sets by name to further variables of each: what is of several models.
+    heading : str, default=""
+        Its name as a heading; its name in words if left out.
     readouts : tuple of Readout
         Its estimates.
+    tiles : callable, optional
+        `ModelResult` and all models to what is shown of it at first sight.
     entry : callable, optional
         `ModelResult` to entries of the summary, once per model.
     view_entry : callable, optional
@@ -185,7 +229,9 @@ class Measure:
     images: int = 1
     absences: Mapping[str, Omission] = field(default_factory=dict)
     together: Callable[[Mapping[str, xr.Dataset]], Mapping[str, xr.Dataset]] | None = None
+    heading: str = ""
     readouts: tuple[Readout, ...] = ()
+    tiles: Callable[[ModelResult, Sequence[ModelResult]], Sequence[Tile]] = no_tiles
     entry: Callable[[ModelResult], dict[str, Any]] | None = None
     view_entry: Callable[[ModelResult], dict[str, Any]] | None = None
     sentences: Callable[[ModelResult], Sequence[str]] | None = None
@@ -207,6 +253,11 @@ class Measure:
     def title(self) -> str:
         """Its name in words."""
         return self.name.replace("_", " ").replace("-", " ")
+
+    @property
+    def headed(self) -> str:
+        """Its heading."""
+        return self.heading or self.title.capitalize()
 
     def lacks(self, has: Mapping[str, bool], images: int) -> Omission | None:
         """Return what keeps it from being computed, None where nothing does."""
@@ -292,15 +343,11 @@ def by_level(view: ModelResult, entry: Callable[[float], Any]) -> dict[str, Any]
     return {level_key(level): entry(level) for level in view.levels}
 
 
-def on_both(head: str, noisy: str, text: Callable[[ModelResult, float], str]) -> list[Column]:
-    """Return two columns of the first table: clean, and at the noisy level."""
+def on_both(head: str, text: Callable[[ModelResult, float], str]) -> Column:
+    """Return a column of the first table: clean, and at the noisy level after an arrow."""
 
-    def cell(at_noisy: bool) -> Callable[[ModelResult, ModelResult], str]:
-        def filled(_: ModelResult, view: ModelResult) -> str:
-            if at_noisy and view.noisy is None:
-                return NONE
-            return text(view, view.noisy or 0.0) if at_noisy else text(view, 0.0)
+    def cell(_: ModelResult, view: ModelResult) -> str:
+        clean, moved = both(view, text)
+        return clean if moved == NONE else f"{clean} {ARROW} {moved}"
 
-        return filled
-
-    return [Column(f"{head}, clean", cell(False)), Column(f"{head}, {noisy}", cell(True))]
+    return Column(head, cell)

@@ -13,9 +13,18 @@ from latentgeo.geometry import angle_statistics, disjoint_angles, settled_word
 from latentgeo.measures.embedding import Embedding, Grams, angles_of, padded
 from latentgeo.measures.encoding import Encoding
 from latentgeo.measures.hilbert_dimension import DIMENSION
-from latentgeo.measures.measure import FigureRow, Measure, Metric, Statement, by_level
+from latentgeo.measures.measure import FigureRow, Measure, Metric, Statement, Tile, by_level
 from latentgeo.metrics import jackknife_interval
-from latentgeo.results import Column, ModelResult, Readout, Table, nearest_level, plain, table_of
+from latentgeo.results import (
+    Column,
+    Estimate,
+    ModelResult,
+    Readout,
+    Table,
+    nearest_level,
+    plain,
+    table_of,
+)
 from latentgeo.results.words import NONE, mean_and_range, number
 from latentgeo.settings import AnalysisSettings
 
@@ -316,20 +325,42 @@ def _shared_directions(view: ModelResult, noisy: float) -> str:
 def _glance(noisy: str) -> Sequence[Column]:
     return [
         Column(
-            f"Mean angle, {noisy}",
+            "Mean angle on halves",
             lambda model, view: (
                 NONE
                 if view.noisy is None
                 else mean_and_range(half_angles(view, view.noisy)) + _unsettled(view, view.noisy)
             ),
         ),
-        Column("Its null", lambda model, view: mean_and_range(nulls(view).get(_DISJOINT))),
+        Column("Baseline angle", lambda model, view: mean_and_range(nulls(view).get(_DISJOINT))),
     ]
+
+
+def _tiles(model: ModelResult, models: Sequence[ModelResult]) -> Sequence[Tile]:
+    view = model.views[0]
+    found = nulls(view).get(_DISJOINT)
+    if view.noisy is None or found is None:
+        return []
+    halves = half_angles(view, view.noisy)
+    if not np.isfinite(halves).any():
+        return []
+    text = f"{number(float(np.nanmean(halves)))}°"
+    beside = f"baseline {number(float(np.nanmean(found)))}°"
+    word = view.estimate(ANGLE, view.noisy).settled
+    if word in ("", "settled"):
+        return [Tile("Angle", text, beside, estimate=_range_of(halves))]
+    return [Tile("Angle", "not settled", f"{text}, {beside}", "open")]
+
+
+def _range_of(halves: NDArray[np.float64]) -> Estimate:
+    """Return a mean over halves with the range over them in place of an interval."""
+    mean, low, high = (float(of(halves)) for of in (np.nanmean, np.nanmin, np.nanmax))
+    return Estimate(mean, low, high, over="halves")
 
 
 def _statistic(name: str) -> Column:
     return Column(
-        f"{name.capitalize()} angle (°)",
+        f"{name.capitalize()} angle, all images (°)",
         lambda view, level: view.estimate(ANGLE, level, statistic=name).text(),
     )
 
@@ -361,7 +392,7 @@ def _tables(models: Sequence[ModelResult], noisy: str) -> list[Table]:
     )
     return [
         table_of(
-            "Principal angles against their null",
+            "Principal angles beside their baseline",
             columns,
             [(view,) for view in views],
             "Mean principal angle in degrees, mean over random halves of the images with the range "
@@ -389,13 +420,15 @@ MEASURE = Measure(
         "one singular value decomposition of the two subspaces a level",
         ("image order", "mirroring"),
     ),
+    heading="Principal angles",
     readouts=(ANGLE,),
+    tiles=_tiles,
     view_entry=_entry,
     sentences=_sentences,
     points=_points,
     glance=_glance,
     glance_note="Angle in degrees: a clean half of the images against itself made noisy, mean "
-    "and range over random halves; its null: two disjoint clean halves.",
+    "and range over random halves; baseline: two disjoint clean halves.",
     by_level=tuple(_statistic(name) for name in ("smallest", "mean", "largest")),
     tables=_tables,
     card=_card,
@@ -407,7 +440,7 @@ MEASURE = Measure(
             "Principal angles between clean and noisy latents",
             "Above: all principal angles in the Hilbert space, one line per noise level. Below: "
             "their mean, for all images and for halves of them; the grey bands are what two halves "
-            "of the clean images show with no noise at all. Counterpart of the paper's figure 5.",
+            "of the clean images show with no noise at all.",
             "Compare the dashed line with the bands, both have the same number of images: below "
             "the bands noise turns the subspace less than exchanging the images does.",
         ),

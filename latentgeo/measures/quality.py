@@ -8,9 +8,18 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from latentgeo.measures.encoding import Encoding
-from latentgeo.measures.measure import Measure, Metric, Statement, by_level, nothing, on_both
+from latentgeo.measures.measure import (
+    Measure,
+    Metric,
+    Standing,
+    Statement,
+    Tile,
+    by_level,
+    nothing,
+    on_both,
+)
 from latentgeo.metrics import bootstrap_mean, judge_learned, psnr
-from latentgeo.results import Column, ModelResult, Omission, Readout, plain
+from latentgeo.results import Column, ModelResult, Omission, Readout, Table, plain, table_of
 from latentgeo.results.words import NONE, number
 
 _BATCH = 4096
@@ -142,17 +151,98 @@ def _points(model: ModelResult, noisy: str) -> list[str]:
 
 
 def _psnr(view: ModelResult, level: float) -> str:
-    return view.estimate(PSNR, level).text() if _decodes(view) else NONE
+    # What is decoded is the mean: a sample of the posterior has no PSNR of its own.
+    return view.estimate(PSNR, level).text() if _decodes(view) and view.view != "sample" else NONE
 
 
 def _glance(noisy: str) -> Sequence[Column]:
+    return [on_both("PSNR (dB)", _psnr)]
+
+
+def best_gain(models: Sequence[ModelResult]) -> tuple[str, float]:
+    """Return the model with the largest gain over the mean image, and the gain in dB.
+
+    Parameters
+    ----------
+    models : sequence of ModelResult
+        The models of a report; those without a decoder have no gain.
+
+    Returns
+    -------
+    tuple of str and float
+        An empty name and NaN where no model has one.
+    """
+    gains = {one.label: one.estimate(GAIN).value for one in models if GAIN.value in one.data}
+    finite = {label: gain for label, gain in gains.items() if np.isfinite(gain)}
+    return max(finite.items(), key=lambda item: item[1], default=("", np.nan))
+
+
+def learning(model: ModelResult, models: Sequence[ModelResult]) -> str:
+    """Return whether a model has learned and how well: beside the mean image, and the best model.
+
+    Parameters
+    ----------
+    model : ModelResult
+        Which one.
+    models : sequence of ModelResult
+        All models that it stands beside.
+
+    Returns
+    -------
+    str
+        As "learned: 9.1 dB above the mean image, 3.2 dB below vae".
+    """
+    if model.learned is None or GAIN.value not in model.data:
+        return f"{_LEARNED[model.learned]}: no decoder" if model.learned is None else "learned"
+    gain = model.estimate(GAIN).value
+    side = "above" if gain >= 0 else "below"
+    text = f"{_LEARNED[model.learned]}: {number(abs(gain))} dB {side} the mean image"
+    label, best = best_gain(models)
+    if label == model.label or not np.isfinite(best - gain) or len(models) == 1:
+        return f"{text}, the best here" if label == model.label and len(models) > 1 else text
+    return f"{text}, {number(best - gain)} dB less than {label}"
+
+
+_LEARNED = {True: "learned", False: "not learned", None: "unknown"}
+_NEAR = 0.75  # of the best gain
+
+
+def _tiles(model: ModelResult, models: Sequence[ModelResult]) -> Sequence[Tile]:
+    if model.learned is None or GAIN.value not in model.data:
+        return [Tile("Learned", _LEARNED[model.learned], "no decoder", compared=False)]
+    gain, (label, best) = model.estimate(GAIN), best_gain(models)
+    of_best = float(np.clip(gain.value / best, 0, 1)) if best > 0 else np.nan
+    behind = f"{number(best - gain.value)} dB behind {label}"
+    beside = "over the mean image" if label == model.label or np.isnan(of_best) else behind
+    signed = f"{'+' * bool(gain.value >= 0)}{number(gain.value)} dB"
+    standing: Standing = "good" if of_best >= _NEAR else "weak"
+    if model.learned is False:
+        signed, beside, standing = _LEARNED[False], f"{signed} over the mean image", "bad"
+    own = model.estimate(PSNR)
+    mark = f"mean image {number(model.estimate(BASELINE).value)}"
     return [
-        *on_both("PSNR", noisy, _psnr),
-        Column(
-            "PSNR, mean image",
-            lambda model, view: number(model.estimate(BASELINE).value) if _decodes(model) else NONE,
-        ),
+        Tile("Learned", signed, beside, standing, of_best, compared=False),
+        Tile("PSNR", f"{number(own.value)} dB", mark, estimate=own),
     ]
+
+
+def _tables(models: Sequence[ModelResult], noisy: str) -> list[Table]:
+    decoding = [model for model in models if GAIN.value in model.data]
+    columns = (
+        Column("Model", lambda model: model.label),
+        Column("PSNR, clean", lambda model: model.estimate(PSNR).text()),
+        Column("PSNR of the mean image", lambda model: number(model.estimate(BASELINE).value)),
+        Column("Gain over the mean image", lambda model: model.estimate(GAIN).text()),
+        Column("Behind the best model", lambda model: _behind(model, models)),
+        Column("Learned", lambda model: {True: "yes", False: "no"}.get(model.learned, "unknown")),
+    )
+    note = "In dB. Square brackets: 95 % bootstrap intervals over images."
+    return [table_of("Has it learned, and how well?", columns, [(one,) for one in decoding], note)]
+
+
+def _behind(model: ModelResult, models: Sequence[ModelResult]) -> str:
+    label, best = best_gain(models)
+    return NONE if label == model.label else number(best - model.estimate(GAIN).value)
 
 
 def _card(view: ModelResult, level: float) -> list[Metric]:
@@ -186,10 +276,12 @@ MEASURE = Measure(
     entry=_entry,
     sentences=nothing,  # the verdict begins with them
     points=_points,
+    heading="Reconstruction",
+    tiles=_tiles,
     glance=_glance,
-    glance_note="PSNR in dB; learned is unknown where a model has no decoder.",
+    glance_note="PSNR: of what the posterior mean or the latent is decoded to.",
     by_level=(Column("PSNR (dB)", _psnr),),
-    tables=nothing,
+    tables=_tables,
     card=_card,
     card_notes=_card_notes,
     shown_unlearned=True,

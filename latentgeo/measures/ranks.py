@@ -31,7 +31,9 @@ from latentgeo.measures.measure import (
     FigureRow,
     Measure,
     Metric,
+    Standing,
     Statement,
+    Tile,
     both,
     by_level,
     on_both,
@@ -490,11 +492,23 @@ def _ranges(found: Sequence[Triple]) -> str:
 
 
 def _glance(noisy: str) -> Sequence[Column]:
-    return on_both(
-        "Ranks",
-        noisy,
-        lambda view, level: _ranges(triples(view, level)) if is_ranked(view) else NONE,
-    )
+    return [
+        on_both(
+            "Ranks S1, S2, S3",
+            lambda view, level: _ranges(triples(view, level)) if is_ranked(view) else NONE,
+        )
+    ]
+
+
+_STANDING: dict[str, Standing] = {"undecided": "open"}
+
+
+def _tiles(model: ModelResult, models: Sequence[ModelResult]) -> Sequence[Tile]:
+    if not is_ranked(model):
+        return [Tile("Strata", "none", "a vector has no unfoldings", compared=False)]
+    found, count = stratification(model), len(strata(model.views[0], 0.0))
+    beside = f"{count} rank triple{'s' * (count > 1)}"
+    return [Tile("Strata", found or beside, beside, _STANDING.get(found, ""))]
 
 
 def _tables(models: Sequence[ModelResult], noisy: str) -> list[Table]:
@@ -525,7 +539,7 @@ def _overview(views: Sequence[ModelResult], noisy: str) -> Table:
         ("Model", "Strata, clean", f"Strata, {noisy}", "Images that keep their stratum"),
         rows,
         "Number of different rank triples, under the spectrum rule.",
-        section="glance",
+        section="measured",
     )
 
 
@@ -545,7 +559,7 @@ def _of_view(view: ModelResult, noisy: str) -> Table:
     columns = ("Stratum", "Its dimension", "Images, clean", f"Images, {noisy}")
     width = 3 if view.noisy is None else 4
     cut = tuple(row[:width] for row in rows)
-    return Table(view.label, columns[:width], cut, section="strata")
+    return Table(view.label, columns[:width], cut, section="details")
 
 
 def _two_rules(views: Sequence[ModelResult], noisy: str) -> Table:
@@ -570,7 +584,7 @@ def _two_rules(views: Sequence[ModelResult], noisy: str) -> Table:
         "columns) times the epsilon of the dtype that the latents were computed in. "
         "float32-covariance: the default of matrix_rank on the float32 covariance, which cuts "
         "the squares of the singular values and so much earlier.",
-        section="rules",
+        section="details",
     )
 
 
@@ -598,7 +612,7 @@ def _no_rule(views: Sequence[ModelResult], noisy: str) -> Table:
         "cuts: k equal values count k, small ones next to nothing. RankMe: the effective rank of "
         "the matrix whose rows are the compared latents, not centred, with the delete-half "
         "jackknife's interval; it rises with the number of images.",
-        section="rules",
+        section="details",
     )
 
 
@@ -694,8 +708,10 @@ MEASURE = Measure(
     view_entry=_view_entry,
     sentences=_sentences,
     points=_points,
+    heading="Ranks and strata",
+    tiles=_tiles,
     glance=_glance,
-    glance_note="Ranks S1, S2, S3: ranges over images, under the spectrum rule; a vector has none.",
+    glance_note="Ranks: ranges over images, under the spectrum rule; a vector has none.",
     tables=_tables,
     card=_card,
     card_notes=_card_notes,
@@ -706,8 +722,7 @@ MEASURE = Measure(
             "latentgeo.figures.rank_histogram:RankHistogramDisplay",
             "Ranks of the three unfoldings",
             "Ranks of S1, S2 and S3 over {samples} images, clean and at {noisy}, under the "
-            "spectrum rule; the range is printed in each panel. Counterpart of the paper's figure "
-            "3.",
+            "spectrum rule; the range is printed in each panel.",
             "One bar means that all images lie on one stratum; several bars mean a stratified set, "
             "and bars that move from left to right block mean that noise changes the stratum.",
         ),
@@ -749,6 +764,8 @@ MEASURE = Measure(
         "spectra and the curve of rank against tolerance. Effective and stable rank need none.",
         "Stratum": "All latents with one rank triple. Covariances of fixed ranks form a smooth "
         "manifold; where the triple changes from image to image, the set as a whole is only "
-        "stratified.",
+        "stratified. The dimension of a stratum is that of the product of the three manifolds of "
+        "positive semi-definite matrices of these ranks: each of size n and rank k has "
+        "n·k − k(k − 1)/2.",
     },
 )

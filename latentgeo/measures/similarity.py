@@ -290,6 +290,7 @@ MEASURE = Measure(
     ),
     images=LEAST_IMAGES,
     together=between_models,
+    heading="Similarity between models",
     readouts=(SIMILARITY,),
     entry=_entry,
     sentences=nothing,

@@ -31,6 +31,7 @@ from latentgeo.registry import Registry
 from latentgeo.results import annotate, with_omissions
 
 _ROWS = (
+    quality.MEASURE,
     reconstructions.MEASURE,
     ranks.MEASURE,
     hilbert_dimension.MEASURE,
@@ -39,7 +40,6 @@ _ROWS = (
     units.MEASURE,
     principal_angles.MEASURE,
     fixed_angles.MEASURE,
-    quality.MEASURE,
     similarity.MEASURE,
     maps.MEASURE,
     images.MEASURE,

@@ -374,6 +374,7 @@ MEASURE = Measure(
         "linear in n and in the size of a latent",
         ("image order", "mirroring"),
     ),
+    heading="Active units",
     readouts=(ACTIVE, DIVERGENCE),
     entry=_entry,
     sentences=_sentences,

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from latentgeo.figures import draw_figures
+from latentgeo.figures import WRITTEN, draw_figures
 from latentgeo.measures import read
 from latentgeo.report.page import Section, write_report
-from latentgeo.report.paths import section_of_paths
 from latentgeo.results import Analysis, write_numbers
 from latentgeo.results.storing import folders_beside
 
@@ -19,14 +18,23 @@ def write_results(found: Analysis, folder: Path) -> None:
     draw_results(found, folder)
 
 
-def draw_results(found: Analysis, folder: Path) -> None:
+def draw_results(found: Analysis, folder: Path, endings: Sequence[str] = WRITTEN) -> None:
     """Write figures and report of results into their folder.
 
     What was measured along paths and lies in the folder is redrawn with it.
+
+    Parameters
+    ----------
+    found : Analysis
+        The results.
+    folder : pathlib.Path
+        Their folder.
+    endings : sequence of {"svg", "pdf", "png"}, default=("svg",)
+        As what figures are written; the report shows the SVG.
     """
-    draw_figures(found.tree, folder / FIGURES)
+    draw_figures(found.tree, folder / FIGURES, dict.fromkeys((*WRITTEN, *endings)))
     for inner in folders_beside(folder):
-        draw_results(read(inner), inner)
+        draw_results(read(inner), inner, endings)
     write_page(found, folder)
 
 
@@ -42,5 +50,5 @@ def write_page(found: Analysis, folder: Path, sections: Sequence[Section] = ()) 
     sections : sequence of Section, default=()
         Further sections.
     """
-    beside = [section_of_paths(read(inner), inner / FIGURES) for inner in folders_beside(folder)]
+    beside = [(read(inner), inner / FIGURES) for inner in folders_beside(folder)]
     write_report(found, folder / FIGURES, folder / REPORT, beside, sections)

@@ -1,9 +1,11 @@
 """From results to one HTML page."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from latentgeo.figures import figure_rows, found_figures, undrawn
 from latentgeo.files import write_text
 from latentgeo.foreign import printable
-from latentgeo.measures import measures_of
+from latentgeo.measures import Measure, Tile, difference, measures_of, tiles_of
 from latentgeo.report import tables
-from latentgeo.report.paths import PathSection, section_of_paths
-from latentgeo.report.pictures import picture_of
+from latentgeo.report.assets import page_parts
+from latentgeo.report.marks import Marks
+from latentgeo.report.paths import section_of_paths
+from latentgeo.report.pictures import Gallery, Picture, finding_of
 from latentgeo.results import Analysis, ModelResult, Table, level_text
 from latentgeo.results.levels import perturbation_label
 from latentgeo.results.omission import omissions_by_model
@@ -25,22 +29,59 @@ _FEW = 3
 
 
 @dataclass(frozen=True)
-class ModelSection:
-    """One model in words.
+class ModelRow:
+    """One model: its tiles, and what is said of it.
 
     Parameters
     ----------
+    place : int
+        Its place among the models.
     model : ModelResult
         The model.
+    kind : str
+        Recipe, backbone and latent in words.
+    tiles : tuple of Tile
+        What is shown at first sight.
     verdict : str
         What the analysis says of it.
     points : tuple of str
         Its numbers in sentences.
     """
 
+    place: int
     model: ModelResult
+    kind: str
+    tiles: tuple[Tile, ...]
     verdict: str
     points: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class MeasureSection:
+    """What the page shows of one measure.
+
+    Parameters
+    ----------
+    anchor, title : str
+        Its name inside the page, and its heading.
+    measure : Measure
+        What its numbers mean, and what its intervals cover.
+    tables, controls, details : tuple of Table
+        Its tables: what was found, what else could make it so, and all the rest.
+    pictures : tuple of Picture
+        Its figures.
+    undrawn : dict of str to str
+        Titles of the figures that show nothing here, and why.
+    """
+
+    anchor: str
+    title: str
+    measure: Measure
+    tables: tuple[Table, ...]
+    controls: tuple[Table, ...]
+    details: tuple[Table, ...]
+    pictures: tuple[Picture, ...]
+    undrawn: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -66,7 +107,7 @@ def write_report(
     found: Analysis,
     figures_folder: Path,
     path: Path,
-    beside: Sequence[PathSection] = (),
+    beside: Sequence[tuple[Analysis, Path]] = (),
     sections: Sequence[Section] = (),
 ) -> None:
     """Write results as one HTML page that needs no other file and no network.
@@ -80,20 +121,51 @@ def write_report(
         embedded.
     path : pathlib.Path
         Where the page goes; it is written atomically.
-    beside : sequence of PathSection, default=()
-        What was measured along paths between the latents of the same models.
+    beside : sequence of (Analysis, pathlib.Path), default=()
+        What was measured along paths between the latents of the same models, and where its figures
+        lie.
     sections : sequence of Section, default=()
-        Further sections, which stand after the controls.
+        Further sections, which stand after those of the measures.
     """
+    gallery, models = Gallery(), found.models
+    paths = [section_of_paths(one, folder, gallery) for one, folder in beside]
     if found.kind == "analysis":
-        context = _context(found, figures_folder)
-        page = _template("report").render(**context, beside=beside, sections=sections)
+        context = _context(found, figures_folder, gallery)
+        name = "report"
+        context |= {"beside": paths, "sections": sections}
     else:
-        labels = [model.label for model in found.models]
-        named = listed(labels) if len(labels) <= _FEW else f"{len(labels)} models"
-        section = section_of_paths(found, figures_folder)
-        page = _template("path_page").render(section=section, models=named)
+        name = "path_page"
+        context = {"section": section_of_paths(found, figures_folder, gallery)}
+        context["title"] = f"{context['section'].title} of {_named(models)}"
+    marks = Marks(models)
+    page = _template(name).render(
+        **context, **page_parts(gallery, len(models)), marks=marks, version=version("latentgeo")
+    )
     write_text(path, page)
+
+
+def landing(found: Analysis) -> str:
+    """Return what stands on the first screen of a report, as HTML without any style.
+
+    Parameters
+    ----------
+    found : Analysis
+        An analysis.
+
+    Returns
+    -------
+    str
+        Tiles, the sentence on what differs, and the first table.
+    """
+    models = found.models
+    return str(
+        _template("landing").render(
+            rows=_rows(models, _noisy(found)),
+            difference=difference(models),
+            glance=tables.at_a_glance(models, _noisy(found)),
+            marks=Marks(models),
+        )
+    )
 
 
 @cache
@@ -107,6 +179,7 @@ def _template(name: str) -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["csv"] = tables.csv_address
     return environment.get_template(f"{name}.html.j2")
 
 
@@ -115,57 +188,117 @@ def _shown(value: Any) -> Any:
     return printable(value) if type(value) is str else value
 
 
-def _context(found: Analysis, figures_folder: Path) -> dict[str, Any]:
+def _context(found: Analysis, folder: Path, gallery: Gallery) -> dict[str, Any]:
     """Gather what the template sets."""
-    models, tree, measures = found.models, found.tree, measures_of("analysis")
-    noisy = models[0].noisy
-    name = "no noise" if noisy is None else level_text(tree, noisy)
-    own = [table for measure in measures for table in measure.tables_of(models, name)]
+    models, noisy = found.models, _noisy(found)
     return {
-        "title": _title(models),
+        "title": f"Latent space{'s' * (len(models) > 1)} of {_named(models)}",
         "facts": _analysed(found, models),
-        "unlearned": [model for model in models if model.learned is False],
-        "models": [_section(model, name) for model in models],
+        "difference": difference(models),
+        "rows": _rows(models, noisy),
+        "glance": tables.at_a_glance(models, noisy),
         "by_level": tables.by_level(models),
-        "tables": _by_section([tables.at_a_glance(models, name), tables.opened(models), *own]),
-        "pictures": [picture_of(file) for file in found_figures(tree, figures_folder)],
-        "undrawn": _undrawn(found),
+        "measured": _sections(found, folder, gallery),
         "omitted": omissions_by_model({model.label: model.data for model in models}),
-        "meanings": {name: text for one in measures for name, text in one.meanings.items()},
+        "opened": tables.opened(models),
         "identities": tables.identities(models),
         "provenance": _provenance(found, models),
     }
 
 
-def _title(models: Sequence[ModelResult]) -> str:
+def _noisy(found: Analysis) -> str:
+    noisy = found.models[0].noisy
+    return "no noise" if noisy is None else level_text(found.tree, noisy)
+
+
+def _named(models: Sequence[ModelResult]) -> str:
     """Name the models while they are few."""
     if len(models) > _FEW:
-        return f"Latent spaces of {len(models)} models"
-    return f"Latent space{'s' * (len(models) > 1)} of {listed([one.label for one in models])}"
+        return f"{len(models)} models"
+    return listed([model.label for model in models])
 
 
-def _section(model: ModelResult, noisy: str) -> ModelSection:
-    """Return the verdict and the numbers of a model; few where nothing was learned."""
-    points = [
+def _rows(models: Sequence[ModelResult], noisy: str) -> list[ModelRow]:
+    return [
+        ModelRow(
+            place,
+            model,
+            _kind(model),
+            tuple(tiles_of(model, models)),
+            str(model.attrs["verdict"]),
+            tuple(_points(model, noisy)),
+        )
+        for place, model in enumerate(models)
+    ]
+
+
+def _kind(model: ModelResult) -> str:
+    recipe, backbone = model.attrs["recipe"], model.attrs["backbone"]
+    made = f"{recipe}, made elsewhere" if backbone == "custom" else f"{recipe} on {backbone}"
+    return f"{made}, latent {model.latent}"
+
+
+def _points(model: ModelResult, noisy: str) -> list[str]:
+    """Return the numbers of a model in sentences; few where nothing was learned."""
+    return [
         point
         for measure in measures_of("analysis")
-        if model.learned is not False or measure.shown_unlearned
+        if not model.doubt or measure.shown_unlearned
         for point in measure.points(model, noisy)
     ]
-    return ModelSection(model, str(model.attrs["verdict"]), tuple(points))
 
 
-def _by_section(every: Sequence[Table]) -> Mapping[str, list[Table]]:
-    """Return the tables that have rows by the section that they stand in."""
-    found: dict[str, list[Table]] = {name: [] for name in _SECTIONS}
+def _sections(found: Analysis, folder: Path, gallery: Gallery) -> list[MeasureSection]:
+    """Return a section for every measure that has something to show."""
+    models, noisy = found.models, _noisy(found)
+    files = {file.name: file for file in found_figures(found.tree, folder)}
+    lacking = undrawn(found.tree, but=files)
+    sections = []
+    for measure in measures_of("analysis"):
+        own = _by_place(measure.tables_of(models, noisy))
+        said = {model.marked: _said(measure, model, noisy) for model in models}
+        pictures = tuple(
+            gallery.picture_of(files[row.name], finding_of(files[row.name], said))
+            for row in measure.figures
+            if row.name in files
+        )
+        titles = figure_rows()
+        missing = {
+            titles[row.name].title: lacking[row.name]
+            for row in measure.figures
+            if row.name in lacking
+        }
+        if own or pictures or missing:
+            sections.append(
+                MeasureSection(
+                    f"measure-{measure.name.replace('_', '-')}",
+                    measure.headed,
+                    measure,
+                    tuple(own[""]),
+                    tuple(own["controls"]),
+                    tuple(own["details"]),
+                    pictures,
+                    missing,
+                )
+            )
+    return sections
+
+
+def _said(measure: Measure, model: ModelResult, noisy: str) -> str:
+    """Return what a measure says of a model in a sentence or two."""
+    if model.doubt and not measure.shown_unlearned:
+        return ""
+    return " ".join(list(measure.points(model, noisy))[:2])
+
+
+def _by_place(every: Sequence[Table]) -> dict[str, list[Table]]:
+    """Return the tables that have rows by where they stand in their section."""
+    found: dict[str, list[Table]] = defaultdict(list)
     for table in every:
+        place = "details" if "details" in table.section else table.section
         if table.rows:
-            place = table.section if table.section in found else "measured"
-            found[place].append(table.without_empty())
+            found[place if place in ("controls", "details") else ""].append(table.without_empty())
     return found
-
-
-_SECTIONS = ("glance", "measured", "measured, details", "strata", "rules", "controls")
 
 
 def _analysed(found: Analysis, models: Sequence[ModelResult]) -> dict[str, str]:
@@ -176,16 +309,7 @@ def _analysed(found: Analysis, models: Sequence[ModelResult]) -> dict[str, str]:
         "Images": str(attrs["samples"]),
         perturbation_label(found.tree): ", ".join(f"{level:g}" for level in models[0].levels),
         "Seed": str(attrs["seed"]),
-        "Models": listed([model.label for model in models]),
     }
-
-
-def _undrawn(found: Analysis) -> dict[str, str]:
-    """Return the titles of the figures that could not be drawn, by the reason."""
-    titles: dict[str, list[str]] = {}
-    for name, reason in undrawn(found.tree).items():
-        titles.setdefault(reason, []).append(figure_rows()[name].title)
-    return {reason: "; ".join(named) for reason, named in titles.items()}
 
 
 def _provenance(found: Analysis, models: Sequence[ModelResult]) -> dict[str, str]:

@@ -9,7 +9,7 @@ import xarray as xr
 
 from latentgeo.figures import found_figures
 from latentgeo.measures import measures_of
-from latentgeo.report.pictures import Picture, picture_of
+from latentgeo.report.pictures import Gallery, Picture, finding_of
 from latentgeo.results import Analysis, ModelResult, Omission, Readout, Table
 from latentgeo.results.omission import omissions_by_model
 
@@ -26,8 +26,8 @@ class PathSection:
         Heading and first paragraph.
     facts : mapping of str to str
         What was done.
-    answer : sequence of str
-        Whether paths cross strata and images break there, a sentence per model.
+    answer : mapping of str to str
+        Whether paths cross strata and images break there, by the name of the model.
     tables : sequence of Table
         Numbers.
     pictures : sequence of Picture
@@ -44,7 +44,7 @@ class PathSection:
     title: str
     lead: str
     facts: Mapping[str, str]
-    answer: Sequence[str]
+    answer: Mapping[str, str]
     tables: Sequence[Table]
     pictures: Sequence[Picture]
     omitted: Mapping[Omission, str]
@@ -68,7 +68,7 @@ _LEADS = {
 }
 
 
-def section_of_paths(found: Analysis, figures_folder: Path) -> PathSection:
+def section_of_paths(found: Analysis, figures_folder: Path, gallery: Gallery) -> PathSection:
     """Build the section.
 
     Parameters
@@ -77,6 +77,8 @@ def section_of_paths(found: Analysis, figures_folder: Path) -> PathSection:
         From `latentgeo.interpolation.interpolate_images` or `score_lines`.
     figures_folder : pathlib.Path
         Where its figures lie; those that are there are embedded.
+    gallery : Gallery
+        The figures of the page.
 
     Returns
     -------
@@ -85,19 +87,23 @@ def section_of_paths(found: Analysis, figures_folder: Path) -> PathSection:
     models, measures = found.models, measures_of(found.kind)
     title, lead = _LEADS[found.kind]
     between = "between lines" if found.kind == "lines" else "between images"
+    answers = {model.marked: _answer(model, found.kind) for model in models}
     present = [measure for measure in measures if any(map(measure.measured, models))]
     return PathSection(
         found.kind,
         title,
         lead,
         _facts(found.tree, models),
-        [_answer(model, found.kind) for model in models],
+        answers,
         [
             table.without_empty()
             for measure in present
             for table in measure.tables_of(models, between)
         ],
-        [picture_of(file) for file in found_figures(found.tree, figures_folder)],
+        [
+            gallery.picture_of(file, finding_of(file, answers))
+            for file in found_figures(found.tree, figures_folder)
+        ],
         omissions_by_model({model.label: model.data for model in models}),
         {name: text for measure in present for name, text in measure.meanings.items()},
         json.dumps(
@@ -110,7 +116,7 @@ def section_of_paths(found: Analysis, figures_folder: Path) -> PathSection:
 
 def _answer(model: ModelResult, kind: str) -> str:
     sentences = [text for measure in measures_of(kind) for text in measure.sentences_of(model)]
-    return f"{model.label}: {' '.join(sentences)}"
+    return " ".join(sentences)
 
 
 def _identity(model: ModelResult) -> dict[str, object]:

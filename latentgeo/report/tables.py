@@ -1,16 +1,19 @@
 """The tables of the report that are of all measures, or of the models themselves."""
 
 from collections.abc import Mapping, Sequence
+from csv import writer
+from io import StringIO
 from typing import Any
+from urllib.parse import quote
 
 from latentgeo.measures import measures_of
 from latentgeo.results import Column, ModelResult, Table, table_of
-from latentgeo.results.words import NONE, number
+from latentgeo.results.words import ARROW, NONE, number
 
-_LEARNED = {True: "yes", False: "NO", None: "unknown"}
+_MOST_COLUMNS = 7  # a table of more is cut on a page of paper
 
 
-def at_a_glance(models: Sequence[ModelResult], noisy: str) -> Table:
+def at_a_glance(models: Sequence[ModelResult], noisy: str) -> list[Table]:
     """Return the numbers that every measure puts first, one row per model and view.
 
     Parameters
@@ -22,23 +25,39 @@ def at_a_glance(models: Sequence[ModelResult], noisy: str) -> Table:
 
     Returns
     -------
-    Table
+    list of Table
+        The first one, and more where users' measures add more columns than one table takes.
     """
     measures = [measure for measure in measures_of("analysis") if measure.glance(noisy)]
-    columns = [
+    known = [
         Column("Model", lambda model, view: view.label),
         Column("Latent", lambda model, view: model.latent),
-        Column("Learned", lambda model, view: _learned(model)),
-        *(column for measure in measures for column in measure.glance(noisy)),
     ]
-    notes = ["Square brackets: 95 % intervals over images.", *(one.glance_note for one in measures)]
-    return table_of(
-        "Ranks, Hilbert dimension, principal angle and PSNR",
-        columns,
-        [(model, view) for model in models for view in model.views],
-        " ".join(filter(None, notes)),
-        section="glance",
-    )
+    columns = [column for measure in measures for column in measure.glance(noisy)]
+    moved = models[0].noisy is not None
+    notes = [
+        "Square brackets: 95 % intervals over images.",
+        f"{ARROW} leads from clean images to those at {noisy}." if moved else "",
+        *(one.glance_note for one in measures),
+    ]
+    rows = [(model, view) for model in models for view in model.views]
+    across = _MOST_COLUMNS - len(known)
+    return [
+        table_of(
+            f"First numbers of every measure{', continued' * bool(start)}",
+            [*known, *columns[start : start + across]],
+            rows,
+            " ".join(filter(None, notes)) if not start else "",
+        ).without_empty()
+        for start in range(0, len(columns), across)
+    ]
+
+
+def csv_address(table: Table) -> str:
+    """Return a table as CSV in an address that a link can save."""
+    text = StringIO()
+    writer(text).writerows([table.columns, *table.rows])
+    return f"data:text/csv;charset=utf-8,{quote(text.getvalue())}"
 
 
 def by_level(models: Sequence[ModelResult]) -> Table:
@@ -53,8 +72,7 @@ def by_level(models: Sequence[ModelResult]) -> Table:
         columns,
         [(view, level) for model in models for view in model.views for level in model.levels],
         "Square brackets: 95 % intervals over images.",
-        section="level",
-    )
+    ).without_empty()
 
 
 def opened(models: Sequence[ModelResult]) -> Table:
@@ -108,11 +126,6 @@ def identities(models: Sequence[ModelResult]) -> Table:
         for model in models
     )
     return Table("The models", ("Model", *names), rows)
-
-
-def _learned(model: ModelResult) -> str:
-    doubt = ", with weights that do not fit" if model.opened.get("mismatch") else ""
-    return f"{_LEARNED[model.learned]}{doubt}"
 
 
 def _opened(model: ModelResult) -> tuple[str, ...]:

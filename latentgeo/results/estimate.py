@@ -57,6 +57,12 @@ class Estimate:
         marks = {"still rising": "≥ ", "still falling": "≤ ", "bounded by n": self.bounded}
         return f"{marks[self.settled]}{number(self.value, digits)} ({self.settled})"
 
+    def below(self, other: "Estimate") -> bool:
+        """Return whether this number lies below another one by more than both intervals."""
+        high = self.high if math.isfinite(self.high) else self.value
+        low = other.low if math.isfinite(other.low) else other.value
+        return high < low
+
     def to_json(self) -> dict[str, Any]:
         """Return plain numbers, None for what is not finite: `value` and `ci95`.
 

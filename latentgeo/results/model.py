@@ -12,6 +12,9 @@ from latentgeo.errors import InputError
 from latentgeo.results.estimate import Estimate, Readout, readouts_of
 from latentgeo.results.levels import at_noise, nearest_level
 
+NOT_LEARNED = "not learned"
+MISMATCHED = "weights do not fit"
+
 
 @dataclass(frozen=True)
 class ModelResult:
@@ -96,8 +99,20 @@ class ModelResult:
     @property
     def learned(self) -> bool | None:
         """Whether it beats the mean image; None where nothing is reconstructed."""
-        learned = int(self.data.attrs["learned"])
+        learned = int(self.data.attrs.get("learned", -1))
         return bool(learned) if learned >= 0 else None
+
+    @property
+    def doubt(self) -> str:
+        """What stands beside every number of a model that means nothing; empty for others."""
+        if self.learned is False:
+            return NOT_LEARNED
+        return MISMATCHED if self.opened.get("mismatch") else ""
+
+    @property
+    def marked(self) -> str:
+        """Its name, with what makes its numbers doubtful in brackets."""
+        return f"{self.label} ({self.doubt})" if self.doubt else self.label
 
     @property
     def opened(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from scipy.stats import binomtest
 EN_DASH = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 NONE = "\N{EM DASH}"
+ARROW = "\N{RIGHTWARDS ARROW}"
 
 
 def number(value: float, digits: int = 1) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from latentgeo.checkpoints import ours
 from latentgeo.errors import InputError
-from latentgeo.figures import found_figures
+from latentgeo.figures import draw_figures, found_figures
 from latentgeo.files import check_free, folder_in_place, kept, write_json, write_text
 from latentgeo.measures import read
 from latentgeo.models import Autoencoder
@@ -63,7 +63,7 @@ def export(
             if len(model.provenance) > 1:  # more than the hash of the weights
                 write_json(RunFolder(folder).provenance, portable(model.provenance))
             if measured is not None:
-                _copy_figures(measured, folder / FIGURES)
+                draw_figures(read(Path(str(analysis))).tree, folder / FIGURES, ["png"])
             write_text(folder / CARD, model_card(source.resolve().name, model, measured, licence))
     return target
 
@@ -83,9 +83,3 @@ def _measured(analysis: Path, model: Autoencoder, run: Path) -> Measured:
     figures = tuple(found_figures(found.tree, analysis / FIGURES))
     others = [name for name in hashes if name != label]
     return Measured(found[label], others, portable(found.summary), figures)
-
-
-def _copy_figures(measured: Measured, folder: Path) -> None:
-    folder.mkdir()
-    for figure in measured.figures:
-        shutil.copyfile(figure.png, folder / figure.png.name)

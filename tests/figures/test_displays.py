@@ -12,6 +12,7 @@ from matplotlib.image import AxesImage
 
 from latentgeo import figures
 from latentgeo.errors import InputError
+from latentgeo.figures._style import even_columns
 
 DISPLAYS = {row.load().__name__: row.load() for row in figures.figure_rows().values()}
 NEED_TENSORS = {
@@ -275,9 +276,44 @@ def test_images_of_several_sizes_and_kinds_stand_in_one_figure(synthetic):
 
 def test_histograms_hold_every_image_once(three):
     display = figures.RankHistogramDisplay.from_analysis(three).plot()
-    assert list(display.clean) == ["CAE", "DAE", "VAE, mean", "VAE, sample"]
+    # All samples of the posterior have full rank: a line of text says so in place of six bars.
+    assert list(display.clean) == ["CAE", "DAE", "VAE, mean"]
+    assert display.alone == "VAE, sample (7, 7, 48)"
     for ax in display.axes_.ravel():
         assert sum(bar.get_height() for bar in ax.patches) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("name", ["RankHistogramDisplay", "StratumTransitionDisplay"])
+def test_what_a_line_of_text_says_has_no_figure(name, synthetic):
+    tree = synthetic.make_tree(1)
+    tree["CAE"]["rank"][:] = 7
+    with pytest.raises(figures.NothingToDrawError, match=r"CAE \(7, ?7, ?7\)"):
+        DISPLAYS[name].from_analysis(tree)
+
+
+def test_a_model_that_has_not_learned_is_grey_and_says_so(synthetic):
+    tree = synthetic.make_tree(8, only=["CAE", "CAE seed 1"])
+    display = figures.NoiseCurvesDisplay.from_analysis(tree)
+    learned, doubted = display.dimension
+    assert doubted.label == "CAE seed 1 (not learned)"
+    assert len({*hex_parts(doubted.style.colour)}) == 1
+    assert len({*hex_parts(learned.style.colour)}) > 1
+
+
+def hex_parts(colour):
+    return [colour[at : at + 2] for at in (1, 3, 5)]
+
+
+def test_no_two_models_have_one_colour():
+    colours = [figures.LineStyle.of(place, "mean").colour.lower() for place in range(40)]
+    assert len(set(colours)) == 40
+
+
+@pytest.mark.parametrize("count", range(1, 13))
+def test_no_panel_stands_alone_in_the_last_row(count):
+    across = even_columns(count, 4)
+    assert across <= 4
+    assert count == 1 or (count % across or across) > 1 or across == 1
 
 
 def test_histogram_bars_are_the_ranks(three):

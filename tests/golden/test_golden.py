@@ -42,8 +42,8 @@ def words_of(tree):
         page = Path(folder) / "report.html"
         write_report(Analysis(tree, {"models": {}}), Path(folder) / "figures", page)
         text = page.read_text(encoding="utf-8")
-    text = re.sub(r"(?s)<style>.*?</style>|<pre.*?</pre>", "", text)
-    text = re.sub(r"</(?:p|h\d|li|tr|dd|dt|div|title|summary)>", "\n", text)
+    text = re.sub(r"(?s)<(style|script)>.*?</\1>|<pre.*?</pre>", "", text)
+    text = re.sub(r"</(?:p|h\d|li|tr|dd|dt|div|title|summary|caption)>", "\n", text)
     lines = (re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", line)) for line in text.split("\n"))
     return [unescape(line).strip() for line in lines if line.strip()]
 

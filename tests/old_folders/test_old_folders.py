@@ -93,5 +93,5 @@ def test_the_analysis_is_drawn_again(old):
     redraw(old / "analysis")
     report = (old / "analysis" / "report.html").read_text(encoding="utf-8")
     assert "vae" in report
-    figures = {path.stem for path in (old / "analysis" / "figures").glob("*.png")}
+    figures = {path.stem for path in (old / "analysis" / "figures").glob("*.svg")}
     assert {"noise_curves", "units", "reconstructions", "decoder_metric"} <= figures

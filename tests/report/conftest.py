@@ -5,19 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from latentgeo.figures import figure_rows, undrawn
+from latentgeo.figures import draw_figures
 from latentgeo.report import write_report
 from latentgeo.results import Analysis
 
 _HELPER = Path(__file__).parents[1] / "figures" / "make_tree.py"
-
-
-def _draw(tree, folder):
-    """Draw what `draw_figures` draws, but small and without PDF: the page takes only the PNG."""
-    folder.mkdir()
-    rows = figure_rows()
-    for name in rows.keys() - undrawn(tree).keys():
-        rows[name].draw(tree).plot().figure_.savefig(folder / f"{name}.png", dpi=60)
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +28,7 @@ def write(synthetic, tmp_path_factory):
     def written(tree, *, figures=False):
         folder = tmp_path_factory.mktemp("report")
         if figures:
-            _draw(tree, folder / "figures")
+            draw_figures(tree, folder / "figures")
         path = folder / "report.html"
         found = Analysis(tree, synthetic.make_summary(tree))
         write_report(found, folder / "figures", path)

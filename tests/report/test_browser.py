@@ -2,11 +2,12 @@
 
 import os
 import shutil
+from importlib.resources import files
 
 import pytest
 
 pytestmark = pytest.mark.browser
-WIDTHS = {"desktop": 1280, "phone": 390}
+SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
 
 
 @pytest.fixture(scope="module")
@@ -31,14 +32,15 @@ def browser():
     chromium.quit()
 
 
-@pytest.fixture(params=WIDTHS)
+@pytest.fixture(scope="module", params=SIZES)
 def opened(request, browser, page):
-    """Open a page at a width."""
+    """Open a page at a size, and keep what the browser said while it did."""
+    width, height = SIZES[request.param]
     browser.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride",
         {
-            "width": WIDTHS[request.param],
-            "height": 900,
+            "width": width,
+            "height": height,
             "deviceScaleFactor": 1,
             "mobile": request.param == "phone",
         },
@@ -46,18 +48,97 @@ def opened(request, browser, page):
     for kind in ("browser", "performance"):
         browser.get_log(kind)  # forget what another page left
     browser.get(page.as_uri())
+    browser.logs = {kind: browser.get_log(kind) for kind in ("browser", "performance")}
     return browser
 
 
 def test_opens_without_a_complaint(opened):
     assert opened.title.startswith("Latent space")
-    assert opened.get_log("browser") == []
+    assert opened.logs["browser"] == []
 
 
-def test_every_image_is_there(opened):
-    widths = opened.execute_script("return [...document.images].map(image => image.naturalWidth)")
-    assert len(widths) in (12, 14)
-    assert min(widths) > 100
+def test_every_figure_is_drawn(opened):
+    sizes = opened.execute_script(
+        "return [...document.querySelectorAll('.drawing')].map(one => one.getBBox().width)"
+    )
+    assert len(sizes) in (12, 14)
+    assert min(sizes) > 100
+
+
+def test_letters_of_figures_are_legible(opened):
+    heights = opened.execute_script(
+        "return [...document.querySelectorAll('.drawing text')]"
+        ".map(one => parseFloat(getComputedStyle(one).fontSize)"
+        " * Math.hypot(one.getScreenCTM().a, one.getScreenCTM().b))"
+    )
+    assert min(heights) > 8
+
+
+def test_axe_finds_nothing(opened):
+    axe = (files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8")
+    opened.set_script_timeout(120)
+    opened.execute_script("document.querySelectorAll('details').forEach(one => one.open = true)")
+    opened.execute_script(axe)
+    found = opened.execute_async_script(_AXE)
+    assert found == []
+
+
+# What a drawing consists of is hidden behind its role and label.
+_AXE = """
+axe.run({exclude: [[".drawing > *"]]}, {resultTypes: ["violations"]}).then(
+  found => arguments[0](found.violations.map(one => [one.id, one.nodes[0].html])));
+"""
+
+
+def test_tables_sort(opened):
+    heads = opened.execute_script(
+        """
+        const sorts = document.querySelector("thead button");
+        const table = sorts.closest("table");
+        sorts.click();
+        const rows = [...table.tBodies[0].rows].map(row => row.cells[0].textContent);
+        return [table.querySelector("th").ariaSort, rows];
+        """
+    )
+    assert heads[0] == "ascending"
+    assert heads[1] == sorted(heads[1], key=str.casefold)
+
+
+def test_models_are_switched_off_and_on(opened):
+    boxes = opened.find_elements("css selector", ".switches input")
+    seen = (
+        "return [...document.querySelectorAll(\"[data-model='0']\")]"
+        ".filter(one => one.checkVisibility()).map(one => one.tagName.toLowerCase())"
+    )
+    before = opened.execute_script(seen)
+    assert {"li", "tr", "g", "article"} <= set(before)
+    if boxes:
+        opened.execute_script("arguments[0].click()", boxes[0])
+        assert opened.execute_script(seen) == []
+        opened.execute_script("arguments[0].click()", boxes[0])
+        assert opened.execute_script(seen) == before
+
+
+def test_a_figure_opens_large(opened):
+    large = opened.execute_script(
+        "document.querySelector('.paper + button').click();"
+        "const large = document.querySelector('dialog[open] .drawing');"
+        "const wide = large.getBoundingClientRect().width;"
+        "document.querySelector('dialog button').click();"
+        "return wide"
+    )
+    assert large > 300
+
+
+def test_print_unfolds_what_is_folded(opened):
+    opened.execute_script("document.querySelectorAll('details').forEach(one => one.open = false)")
+    opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    shown = opened.execute_script(
+        "return [...document.querySelectorAll('details > :not(summary, button)')]"
+        ".every(one => one.checkVisibility())"
+    )
+    opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    assert shown
 
 
 def test_nothing_runs_off_the_side(opened):
@@ -70,16 +151,27 @@ def test_nothing_runs_off_the_side(opened):
     assert opened.execute_script("return document.documentElement.scrollWidth") <= window
 
 
-def test_wide_tables_scroll_inside_their_box(opened):
-    outside = opened.execute_script(
-        "return [...document.querySelectorAll('table')]"
-        ".filter(table => !table.closest('.scroll')).length"
+def test_no_table_is_cut(opened):
+    for details in opened.find_elements("css selector", "details"):
+        opened.execute_script("arguments[0].open = true", details)
+    cut = opened.execute_script(
+        "return [...document.querySelectorAll('.scroll')]"
+        ".filter(box => box.scrollWidth > box.clientWidth + 1)"
+        ".map(box => box.getAttribute('aria-label'))"
     )
-    assert outside == 0
+    assert cut == []
+
+
+def test_all_models_stand_on_the_first_screen(opened):
+    end, height = opened.execute_script(
+        "scrollTo(0, 0);"
+        "return [document.querySelector('.board').getBoundingClientRect().bottom, innerHeight]"
+    )
+    assert end <= height
 
 
 def test_asks_the_network_for_nothing(opened):
-    log = opened.get_log("performance")
+    log = opened.logs["performance"]
     assert not [entry for entry in log if '"url":"http' in entry["message"].replace(" ", "")]
     assert opened.execute_script(
         "return performance.getEntriesByType('resource').every(e => e.name.startsWith('data:'))"
@@ -92,7 +184,7 @@ def test_text_stands_out_from_its_ground(opened, scheme):
         "Emulation.setEmulatedMedia",
         {"features": [{"name": "prefers-color-scheme", "value": scheme}]},
     )
-    for selector in ("body", ".model .kind", ".note", "thead th", "a", ".yes, .no"):
+    for selector in ("body", ".model .kind", ".note", "thead th", "a", ".tile dt"):
         ink, ground = opened.execute_script(_COLOURS, selector)
         assert _contrast(ink, ground) >= 4.5, selector
 
