@@ -90,6 +90,21 @@ def check_free(folder: Path, *, holds: str, force: bool = False, reads: Iterable
     for source in reads:
         if isinstance(source, str | Path) and Path(source).exists():
             _check_apart(folder, Path(source))
+    _check_writable(folder)
+
+
+def _check_writable(folder: Path) -> None:
+    """Refuse a folder that cannot be made, before anything is computed for it."""
+    above = folder.absolute().parent
+    while not above.exists():
+        above = above.parent
+    try:
+        Path(tempfile.mkdtemp(dir=above, prefix=".latentgeo-")).rmdir()
+    except OSError as error:
+        raise InputError(
+            f"output folder {str(folder)!r} cannot be written: {str(above)!r} says "
+            f"{(error.strerror or str(error)).lower()}; choose another folder"
+        ) from None
 
 
 def _check_apart(folder: Path, source: Path) -> None:

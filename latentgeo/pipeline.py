@@ -15,7 +15,7 @@ from latentgeo.checkpoints import Card, check_round_trip, name_of, open_checkpoi
 from latentgeo.datasets import ALL, ImageDataset
 from latentgeo.datasets import names as dataset_names
 from latentgeo.errors import InputError
-from latentgeo.figures import ENDINGS
+from latentgeo.figures import ENDINGS, figure_rows
 from latentgeo.files import check_free, folder_in_place, kept
 from latentgeo.latents import (
     Sweep,
@@ -31,16 +31,19 @@ from latentgeo.measures import (
     analyze_latents,
     check_size,
     measure_together,
+    measures_of,
     read,
     summarize,
 )
 from latentgeo.measures.quality import mean_image_psnr
 from latentgeo.models import Autoencoder, Shape, choose_device, device_of
-from latentgeo.progress import track
+from latentgeo.progress import announce, stages
 from latentgeo.provenance import provenance
 from latentgeo.report import draw_results, write_results
 from latentgeo.results import Analysis
 from latentgeo.settings import resolve
+
+_ENCODING = "Encoding"
 
 Checkpoint = Autoencoder | str | Path | None
 Checkpoints = str | Path | Sequence[str | Path] | Mapping[str, Checkpoint]
@@ -122,24 +125,46 @@ def analyze(
         for model in models.values():
             for shape in (model.parts or {"": model.latent_shape}).values():
                 check_size(shape, len(images), place, chosen)
-        children: dict[str, xr.Dataset] = {}
-        for label, model in track(list(models.items()), "analyze", show=progress):
-            with processes.shared_folder("latentgeo-") as folder:
-                latents = _encode(model, images, chosen, device, folder / "latents")
-                children |= _analyze_one(label, model, images, latents, sweep, chosen)
-        found = _finish(
-            children,
-            data=images.name,
-            data_sha256=images.fingerprint,
-            samples=len(images),
-            perturbation=sweep.perturbation.name,
-            settings=chosen,
-            split=images.split,
-            skipped=list(images.skipped),
-        )
-        if target is not None:
-            processes.on_rank_zero(lambda: _write(found, target))
+        with stages(_planned(models, drawn=target is not None), show=progress):
+            found = _finish(
+                _analyze_all(models, images, chosen, device, sweep),
+                data=images.name,
+                data_sha256=images.fingerprint,
+                samples=len(images),
+                perturbation=sweep.perturbation.name,
+                settings=chosen,
+                split=images.split,
+                skipped=list(images.skipped),
+            )
+            if target is not None:
+                processes.on_rank_zero(lambda: _write(found, target))
     return found
+
+
+def _analyze_all(
+    models: Mapping[str, Autoencoder],
+    images: ImageDataset,
+    settings: AnalysisSettings,
+    device: str,
+    sweep: Sweep,
+) -> dict[str, xr.Dataset]:
+    """Encode and measure one model after the other; latents lie on disk meanwhile."""
+    children: dict[str, xr.Dataset] = {}
+    for label, model in models.items():
+        with processes.shared_folder("latentgeo-") as folder:
+            announce(_ENCODING)
+            latents = _encode(model, images, settings, device, folder / "latents")
+            children |= _analyze_one(label, model, images, latents, sweep, settings)
+    return children
+
+
+def _planned(models: Mapping[str, Autoencoder], *, drawn: bool) -> list[str]:
+    """Return the stages of an analysis, as they will be announced."""
+    measured = [measure.headed for measure in measures_of("analysis")]
+    planned = []
+    for model in models.values():
+        planned += [_ENCODING, *measured * max(len(model.parts), 1)]
+    return planned + ["Figures"] * (len(figure_rows()) if drawn else 0)
 
 
 def analyze_arrays(

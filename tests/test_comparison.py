@@ -137,7 +137,7 @@ def test_report_and_figures_hold_tensors_beside_vectors(cae, vae, tmp_path, monk
     redraw(out)
     page = (out / "report.html").read_text()
     assert "Latent spaces of cae and vae" in page
-    drawn = {path.stem for path in (out / "figures").glob("*.png")}
+    drawn = {path.stem for path in (out / "figures").glob("*.svg")}
     assert drawn == set(FEW)
 
 

@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from latentgeo.cli.app import OPENING, Device, Force, Quiet, app, named_by_options, say
+from latentgeo.cli.app import (
+    OPENING,
+    Device,
+    Force,
+    Json,
+    Quiet,
+    app,
+    named_by_options,
+)
 from latentgeo.cli.options import Form, command
 from latentgeo.errors import InputError
 
@@ -20,7 +28,7 @@ ANALYSIS = Form("settings", "latentgeo.settings:AnalysisSettings")
 def analyze(
     settings: "AnalysisSettings",
     opening: "Card",
-    out: Annotated[Path, typer.Option(help="The folder for the results.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder for the results.")],
     checkpoint: Annotated[
         list[Path] | None,
         typer.Argument(
@@ -50,9 +58,10 @@ def analyze(
     device: Device = "auto",
     force: Force = False,
     quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Measure ranks, dimension, angles and PSNR; write figures, a summary and a report."""
-    from latentgeo.measures import in_lines
+    from latentgeo.cli.closing import close
     from latentgeo.pipeline import analyze, analyze_arrays
 
     without_maps: dict[str, Any] = {} if tsne else {"tsne_seeds": ()}
@@ -72,9 +81,7 @@ def analyze(
             **common,
             **without_maps,
         )
-    for line in in_lines(found):
-        say(line)
-    say(f"report: {out / 'report.html'}")
+    close(found, out, as_json=as_json, quiet=quiet, more="latentgeo compare DIR DIR -o BOTH")
 
 
 def _level_and_file(text: str) -> tuple[float, str]:

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="latentgeo",
     help="Measure the shape of a latent space.",
-    no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
@@ -31,7 +29,11 @@ Data = Annotated[
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite what the output folder holds.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")]
+Quiet = Annotated[
+    bool,
+    typer.Option("--quiet/--verbose", "-q/-v", help="No progress bars, one closing line."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")]
 Checkpoint = Annotated[
     Path | None,
     typer.Argument(help="A run folder, or a folder or file of a model that others trained."),
@@ -43,7 +45,9 @@ Checkpoints = Annotated[
 PathsOut = Annotated[
     Path,
     typer.Option(
-        help="The folder for the results; the report in a folder of `analyze` gains a section."
+        "--out",
+        "-o",
+        help="The folder for the results; the report in a folder of `analyze` gains a section.",
     ),
 ]
 
@@ -59,6 +63,9 @@ def _root(
         from latentgeo import __version__
 
         say(f"latentgeo {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
         raise typer.Exit
     if processes.count() > 1 and context.invoked_subcommand not in _SHARED:
         raise InputError(
@@ -147,3 +154,18 @@ def print_rows(title: str | None, rows: dict[str, Any]) -> None:
         say(f"{title}s")
     for name, value in rows.items():
         say(f"  {name:<{width}}  {value if isinstance(value, str) else json.dumps(value)}")
+
+
+def print_facts(title: str, facts: dict[str, Any], *, as_json: bool) -> None:
+    """Print what is known of one thing, nested facts indented, or as JSON."""
+    if as_json:
+        say(json.dumps(facts, indent=2))
+        return
+    say(title)
+    for name, value in facts.items():
+        if isinstance(value, dict):
+            print_rows(
+                f"  {name.removesuffix('s')}", {f"  {key}": one for key, one in value.items()}
+            )
+        else:
+            say(f"  {name:<10}{value}")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from latentgeo.cli.app import Force, app, say
+from latentgeo.cli.app import Force, Json, Quiet, app
 
 
 @app.command()
@@ -13,13 +13,13 @@ def compare(
     folders: Annotated[
         list[Path], typer.Argument(metavar="DIR DIR...", help="Folders that `analyze` made.")
     ],
-    out: Annotated[Path, typer.Option(help="The folder for the joined results.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder for the joined results.")],
     force: Force = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Join saved analyses into one report, without analysing anything again."""
+    from latentgeo.cli.closing import close
     from latentgeo.comparison import compare
-    from latentgeo.measures import in_lines
 
-    for line in in_lines(compare(folders, out=out, force=force)):
-        say(line)
-    say(f"report: {out / 'report.html'}")
+    close(compare(folders, out=out, force=force), out, as_json=as_json, quiet=quiet)

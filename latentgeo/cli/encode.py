@@ -30,7 +30,9 @@ def encode(
     settings: "EncodingSettings",
     opening: "Card",
     data: Data,
-    out: Annotated[Path, typer.Option(help="The zarr folder to create or to continue.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="The zarr folder to create or to continue.")
+    ],
     checkpoint: Checkpoint = None,
     batch_size: Annotated[int, typer.Option(help="Images per pass.")] = 128,
     device: Device = "auto",

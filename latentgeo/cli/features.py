@@ -18,7 +18,7 @@ CLASSIFIER = Form("settings", "latentgeo.settings:ClassifierSettings")
 def features(
     settings: "ClassifierSettings",
     data: Data,
-    out: Annotated[Path, typer.Option(help="The folder to create.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to create.")],
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:

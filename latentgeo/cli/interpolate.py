@@ -11,11 +11,11 @@ from latentgeo.cli.app import (
     Data,
     Device,
     Force,
+    Json,
     PathsOut,
     Quiet,
     app,
     named_by_options,
-    say,
 )
 from latentgeo.cli.options import Form, command
 
@@ -41,11 +41,13 @@ def interpolate(
     device: Device = "auto",
     force: Force = False,
     quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Decode paths between images; measure realism, ranks and geodesics along them."""
+    from latentgeo.cli.closing import close
     from latentgeo.interpolation import interpolate_images
 
-    interpolate_images(
+    found = interpolate_images(
         checkpoint or named_by_options(opening),
         data=data,
         features=features,
@@ -56,4 +58,4 @@ def interpolate(
         force=force,
         progress=not quiet,
     )
-    say(f"report: {out / 'report.html'}")
+    close(found, out, as_json=as_json, quiet=quiet)

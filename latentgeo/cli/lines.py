@@ -7,11 +7,11 @@ from latentgeo.cli.app import (
     Checkpoints,
     Device,
     Force,
+    Json,
     PathsOut,
     Quiet,
     app,
     named_by_options,
-    say,
 )
 from latentgeo.cli.options import Form, command
 
@@ -31,10 +31,11 @@ def lines(
     device: Device = "auto",
     force: Force = False,
     quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Score how models interpolate between lines, where the right answer is known."""
+    from latentgeo.cli.closing import close
     from latentgeo.interpolation import score_lines
-    from latentgeo.measures import in_lines
 
     found = score_lines(
         checkpoint or named_by_options(opening),
@@ -45,6 +46,4 @@ def lines(
         force=force,
         progress=not quiet,
     )
-    for line in in_lines(found):
-        say(line)
-    say(f"report: {out / 'report.html'}")
+    close(found, out, as_json=as_json, quiet=quiet)

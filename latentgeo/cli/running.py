@@ -14,11 +14,13 @@ import typer
 
 from latentgeo import processes
 from latentgeo.cli.app import app, say
+from latentgeo.cli.suggestions import suggested
 from latentgeo.errors import InputError, ProcessesError, TrainingDivergedError
 from latentgeo.foreign import printable
 
 #: Modules with a command each, in the order of the help.
 COMMANDS = (
+    "demo",
     "train",
     "features",
     "encode",
@@ -26,6 +28,7 @@ COMMANDS = (
     "interpolate",
     "lines",
     "figures",
+    "open",
     "compare",
     "export",
     "push",
@@ -54,22 +57,26 @@ def main(arguments: list[str] | None = None) -> None:
         with _heeding_sigterm(), processes.rank_zero_prints():
             code = app(args=arguments, standalone_mode=False)
     except typer.TyperException as error:
-        code = _refuse(error.format_message(), 2)
+        code = _refuse(suggested(error), 2)
     except (InputError, ProcessesError, TrainingDivergedError) as error:
         code = _refuse(str(error), 2)
     except OSError as error:
         code = _refuse(_plain_os_error(error), 2)
     except (KeyboardInterrupt, typer.Abort):
-        code = _refuse(f"interrupted; {_GOES_ON}", 128 + signal.SIGINT)
+        code = _refuse(f"interrupted; {_way_on(arguments)}", 128 + signal.SIGINT)
     except _TerminatedError:
-        code = _refuse(f"terminated; {_GOES_ON}", 128 + signal.SIGTERM)
+        code = _refuse(f"terminated; {_way_on(arguments)}", 128 + signal.SIGTERM)
     sys.exit(code or 0)
 
 
-_GOES_ON = (
-    "what was there before is whole; the same command goes on with an encoding, with --resume "
-    "with a training run"
-)
+def _way_on(arguments: list[str] | None) -> str:
+    """Return how to go on with a command that was cut off, where there is a way."""
+    given = sys.argv[1:] if arguments is None else arguments
+    ways = {
+        "train": "; the same command with --resume goes on",
+        "encode": "; the same command goes on",
+    }
+    return f"what was there before is whole{ways.get(next(iter(given), ''), '')}"
 
 
 class _TerminatedError(BaseException):

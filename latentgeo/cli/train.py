@@ -28,7 +28,7 @@ TRAINING = Form(
 @command(app, TRAINING)
 def train(
     settings: "TrainSettings",
-    out: Annotated[Path, typer.Option(help="The run folder to create.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The run folder to create.")],
     seeds: Annotated[
         str | None,
         typer.Option(

@@ -15,6 +15,7 @@ from latentgeo.figures._style import style
 from latentgeo.figures._svg import save_svg
 from latentgeo.files import write_atomically
 from latentgeo.measures import FigureRow, measures_of
+from latentgeo.progress import announce
 from latentgeo.results.levels import level_text
 
 _DPI = 150
@@ -72,6 +73,7 @@ def draw_figures(
         What was drawn, in the order of the measures. See `undrawn` for the rest.
     """
     for name, row in figure_rows(_kind(tree)).items():
+        announce("Figures")
         with suppress(reading.NothingToDrawError):
             save_figure(row.draw(tree).plot().figure_, folder / name, endings)
     return found_figures(tree, folder)

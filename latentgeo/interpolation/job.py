@@ -94,7 +94,10 @@ def measure_paths(label: str, kind: str, paths: ModelPaths) -> xr.Dataset:
         parts = measure_all(kind, paths)
     except ValueError as error:
         raise InputError(f"model {label!r}: {error}") from error
-    return join(xr.Dataset(attrs=paths.described(label)), *parts)
+    known = {
+        name: part.attrs[name] for part in parts for name in ("learned",) if name in part.attrs
+    }
+    return join(xr.Dataset(attrs=paths.described(label) | known), *parts)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The results as one JSON document (schema in docs/summary.md)."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -51,9 +52,11 @@ def together_entries(model: ModelResult) -> dict[str, Any]:
 
 
 def in_lines(found: Analysis) -> list[str]:
-    """Return what a command prints of results at its end."""
+    """Return what a command prints of results at its end; models that have not learned say so."""
     lines = [
-        measure.terminal(model) for model in found.models for measure in measures_of(found.kind)
+        measure.terminal(replace(model, label=model.marked))
+        for model in found.models
+        for measure in measures_of(found.kind)
     ]
     return [line for line in lines if line]
 

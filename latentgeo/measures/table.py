@@ -21,12 +21,14 @@ from latentgeo.measures import (
 from latentgeo.measures.measure import Measure
 from latentgeo.measures.paths import (
     associations,
+    ends,
     images,
     line_scores,
     path_metric,
     path_ranks,
     realism,
 )
+from latentgeo.progress import announce
 from latentgeo.registry import Registry
 from latentgeo.results import annotate, with_omissions
 
@@ -42,6 +44,7 @@ _ROWS = (
     fixed_angles.MEASURE,
     similarity.MEASURE,
     maps.MEASURE,
+    ends.MEASURE,
     images.MEASURE,
     line_scores.MEASURE,
     realism.MEASURE,
@@ -105,6 +108,7 @@ def measure_all(kind: str, subject: Subject) -> list[xr.Dataset]:
     """
     parts = []
     for measure in measures_of(kind):
+        announce(measure.headed)
         omission = measure.lacks(subject.has, subject.samples)
         if omission is None:
             parts.append(annotate(measure.compute(subject), measure.readouts))

@@ -115,7 +115,12 @@ def section_of_paths(found: Analysis, figures_folder: Path, gallery: Gallery) ->
 
 
 def _answer(model: ModelResult, kind: str) -> str:
-    sentences = [text for measure in measures_of(kind) for text in measure.sentences_of(model)]
+    sentences = [
+        text
+        for measure in measures_of(kind)
+        if not model.doubt or measure.shown_unlearned
+        for text in measure.sentences_of(model)
+    ]
     return " ".join(sentences)
 
 

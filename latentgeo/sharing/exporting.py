@@ -5,7 +5,7 @@ from pathlib import Path
 
 from latentgeo.checkpoints import ours
 from latentgeo.errors import InputError
-from latentgeo.figures import draw_figures, found_figures
+from latentgeo.figures import figure_rows, found_figures, save_figure
 from latentgeo.files import check_free, folder_in_place, kept, write_json, write_text
 from latentgeo.measures import read
 from latentgeo.models import Autoencoder
@@ -63,7 +63,7 @@ def export(
             if len(model.provenance) > 1:  # more than the hash of the weights
                 write_json(RunFolder(folder).provenance, portable(model.provenance))
             if measured is not None:
-                draw_figures(read(Path(str(analysis))).tree, folder / FIGURES, ["png"])
+                _write_pictures(measured, Path(str(analysis)), folder / FIGURES)
             write_text(folder / CARD, model_card(source.resolve().name, model, measured, licence))
     return target
 
@@ -83,3 +83,15 @@ def _measured(analysis: Path, model: Autoencoder, run: Path) -> Measured:
     figures = tuple(found_figures(found.tree, analysis / FIGURES))
     others = [name for name in hashes if name != label]
     return Measured(found[label], others, portable(found.summary), figures)
+
+
+def _write_pictures(measured: Measured, analysis: Path, folder: Path) -> None:
+    """Write the figures of an analysis as PNG: the hub shows no SVG."""
+    folder.mkdir()
+    tree = read(analysis).tree
+    for figure in measured.figures:
+        if figure.png.is_file():
+            shutil.copyfile(figure.png, folder / figure.png.name)
+        else:
+            drawn = figure_rows()[figure.name].draw(tree).plot().figure_
+            save_figure(drawn, folder / figure.name, ["png"])

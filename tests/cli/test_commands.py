@@ -147,9 +147,8 @@ def test_encode_writes_zarr(run_cli, trained, tmp_path):
 def test_analyze_writes_all_that_it_promises(analysed):
     for name in ("analysis.zarr", "summary.json", "figures", "report.html"):
         assert (analysed / name).exists()
-    pngs = {path.stem for path in (analysed / "figures").glob("*.png")}
-    assert pngs == {path.stem for path in (analysed / "figures").glob("*.pdf")}
-    assert {"rank_histograms", "noise_curves", "principal_angles", "tsne"} <= pngs
+    drawn = {path.stem for path in (analysed / "figures").glob("*.svg")}
+    assert {"rank_histograms", "noise_curves", "principal_angles", "tsne"} <= drawn
     summary = json.loads((analysed / "summary.json").read_text())
     assert list(summary["models"]) == ["cae", "vae"]
     assert sum(summary["models"]["cae"]["strata"]["0.1"].values()) == 16
@@ -157,14 +156,17 @@ def test_analyze_writes_all_that_it_promises(analysed):
 
 
 def test_figures_are_redrawn_the_same_from_saved_numbers(analysed, run_cli):
-    before = {path.name: path.read_bytes() for path in (analysed / "figures").glob("*.png")}
+    before = {path.name: path.read_bytes() for path in (analysed / "figures").glob("*.svg")}
     for path in (analysed / "figures").iterdir():
         path.unlink()
-    code, out, _ = run_cli("figures", analysed)
+    code, out, _ = run_cli("figures", analysed, "--format", "pdf")
     assert code == 0
     assert "report.html" in out
-    after = {path.name: path.read_bytes() for path in (analysed / "figures").glob("*.png")}
+    after = {path.name: path.read_bytes() for path in (analysed / "figures").glob("*.svg")}
     assert after == before
+    assert {path.stem for path in (analysed / "figures").glob("*.pdf")} == {
+        name.removesuffix(".svg") for name in before
+    }
 
 
 def test_results_are_not_overwritten_unless_forced(analysed, trained, refused, run_cli):

@@ -54,6 +54,11 @@ class ModelPaths(ABC):
 
     @property
     @abstractmethod
+    def reconstructed(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The ends of the paths as they are decoded, and the real ones: in [0, 1], (n, C, H, W)."""
+
+    @property
+    @abstractmethod
     def moved(self) -> NDArray[np.float64]:
         """How far the image moves from each step to the next, (pairs, steps - 1)."""
 
@@ -203,6 +208,13 @@ class ImagePaths(ModelPaths):
             seed=self.seed,
         )
 
+    @property
+    def reconstructed(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The ends of the paths as they are decoded, and the real ones."""
+        with torch.no_grad():
+            decoded = self.decode(torch.cat([self.path[:, 0], self.path[:, -1]]))
+        return decoded.float().clamp(0, 1).cpu().numpy(), self.targets.float().cpu().numpy()
+
     @cached_property
     def moved(self) -> NDArray[np.float64]:
         """How far the image moves from each step to the next."""
@@ -280,6 +292,13 @@ class LinePaths(ModelPaths):
             style=self.settings.style,
             seed=self.seed,
         )
+
+    @property
+    def reconstructed(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The ends of the paths as they are decoded, and the real ones."""
+        ends = torch.cat([self.decoded.images[:, 0], self.decoded.images[:, -1]])
+        real = self.decoded.lines.batch(slice(None))[: len(ends)]
+        return ((ends + 1) / 2).numpy(), real.numpy()
 
     @cached_property
     def moved(self) -> NDArray[np.float64]:
