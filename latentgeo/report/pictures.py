@@ -54,6 +54,7 @@ class Gallery:
 
     colours: dict[str, str] = field(default_factory=dict)
     styles: dict[str, str] = field(default_factory=dict)
+    drawings: int = 0
 
     def picture_of(self, file: FigureFile, finding: str) -> Picture:
         """Read a figure.
@@ -78,7 +79,7 @@ class Gallery:
         text = file.svg.read_text(encoding="utf-8")
         size = _SIZE.search(text)
         width, height = (round(_PIXELS * float(side)) for side in size.groups()) if size else (0, 0)
-        return Picture(file, finding, self._inside(text, file, finding), "", width, height)
+        return Picture(file, finding, self._inside(text, finding), "", width, height)
 
     @property
     def css(self) -> str:
@@ -94,15 +95,15 @@ class Gallery:
             ]
         )
 
-    def _inside(self, text: str, file: FigureFile, finding: str) -> str:
+    def _inside(self, text: str, finding: str) -> str:
         """Return a drawing as it stands inside a page."""
         text = _PROLOGUE.sub("", text).replace("xlink:href", "href")
         # matplotlib gives everything an id; ids are unique in a page, and most are not used.
         used = set(_USED.findall(text))
-        text = _ID.sub(
-            lambda found: f' id="{file.name}-{found[1]}"' if found[1] in used else "", text
-        )
-        text = _USED.sub(lambda found: found[0].replace(found[1], f"{file.name}-{found[1]}"), text)
+        self.drawings += 1
+        within = f"d{self.drawings}"
+        text = _ID.sub(lambda found: f' id="{within}-{found[1]}"' if found[1] in used else "", text)
+        text = _USED.sub(lambda found: found[0].replace(found[1], f"{within}-{found[1]}"), text)
         text = _STYLE.sub(lambda found: f' class="{self._class_of(found[1])}"', text)
         box = _SIZE.search(text)
         head = (

@@ -73,7 +73,9 @@ def _tables(models: Sequence[ModelResult], between: str) -> list[Table]:
     )
     columns = ("Model", "PSNR of the ends", "PSNR of the mean image", "Gain", "Learned")
     note = "In dB. Square brackets: 95 % bootstrap intervals over the images at the ends."
-    return [Table("Are the ends reconstructed?", columns, rows, note)] if rows else []
+    return (
+        [Table(f"Reconstructed ends of the paths {between}", columns, rows, note)] if rows else []
+    )
 
 
 MEASURE = Measure(
