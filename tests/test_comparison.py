@@ -138,7 +138,8 @@ def test_report_and_figures_hold_tensors_beside_vectors(cae, vae, tmp_path, monk
     page = (out / "report.html").read_text()
     assert "Latent spaces of cae and vae" in page
     drawn = {path.stem for path in (out / "figures").glob("*.svg")}
-    assert drawn == set(FEW)
+    # All images of the one model with ranks have the same: a line of text says so.
+    assert drawn == set(FEW) - {"rank_histograms"}
 
 
 def test_models_of_one_name_are_called_after_their_folders(cae, save):
