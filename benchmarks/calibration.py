@@ -25,14 +25,18 @@ from latentgeo.geometry import (
     dimension_settling,
     gram_dimension,
     matched_angles,
+    mode_unfoldings,
     principal_angles,
     settling,
+    stratification,
     two_nn_dimension,
 )
 from latentgeo.geometry.hilbert import continuous_dimension
+from latentgeo.geometry.resampling import DIMENSIONS
 from latentgeo.geometry.settling import Word
 from latentgeo.measures.embedding import Grams, gram_matrices
 from latentgeo.measures.latents import LatentReader, kernel_words, reader_of, small_shares
+from latentgeo.metrics import jackknife_interval
 from latentgeo.provenance import provenance
 from latentgeo.settings import AnalysisSettings
 
@@ -148,6 +152,103 @@ def angle(repeats: int) -> Rows:
                 noisy = clean @ turn + 0.1 * rng.normal(size=(n, 100))
                 found.append(settling(partial(_angle, clean, noisy), n))
             yield (name, "normal", n, *_coverage(found, truth, scale=180 / np.pi))
+
+
+SIZES = (100, 300, 1000)
+SUBSPACES = ("95 % of the variance", "1 dimension", 2, 5, 10, 20)
+
+
+def reported_angle(repeats: int) -> Rows:
+    """Cover the mean angles that a report shows, between subspaces of a share and of dimensions."""
+    halves = AnalysisSettings().halves
+    for name, spectrum in POPULATIONS.items():
+        turn = np.eye(100) + 0.1 * np.random.default_rng(1).normal(size=(100, 100))
+        for n in SIZES:
+            rng = np.random.default_rng(0)
+            whole, halved = [], []
+            for _ in range(repeats):
+                clean = rng.normal(size=(n, 100)) * np.sqrt(spectrum)
+                noisy = clean @ turn + 0.1 * rng.normal(size=(n, 100))
+                drawn = [rng.permutation(n)[: n // 2] for _ in range(halves)]
+                whole.append(_mean_angles(clean, noisy))
+                halved.append([_mean_angles(clean[half], noisy[half]) for half in drawn])
+            value = np.array(whole)
+            low, high = jackknife_interval(value, np.moveaxis(np.array(halved), 1, -1))
+            held = (low <= value.mean(0)) & (value.mean(0) <= high)
+            means = ", ".join(f"{mean:.1f}" for mean in value.mean(0))
+            yield (name, n, means, *map(share, held.T))
+
+
+def _mean_angles(clean: np.ndarray, noisy: np.ndarray) -> list[float]:
+    """Return the mean angle in degrees between subspaces of a share and of each dimension."""
+    found = [np.linalg.eigh(np.cov(points.T)) for points in (clean, noisy)]
+    axes = [vectors[:, ::-1] for _, vectors in found]
+    energies = [values[::-1].cumsum() / values.sum() for values, _ in found]
+    of_share = [int((energy < 0.95).sum()) + 1 for energy in energies]
+    dims = [of_share, *([d, d] for d in DIMENSIONS)]
+    cosines = axes[0].T @ axes[1]
+    return [float(np.rad2deg(np.arccos(_singular_values(cosines[:p, :q])).mean())) for p, q in dims]
+
+
+def _singular_values(matrix: np.ndarray) -> np.ndarray:
+    return np.linalg.svd(matrix, compute_uv=False).clip(0, 1)
+
+
+SHARES = (0.0, 0.01, 0.02, 0.05, 0.2, 0.5)
+WEAKEST = (1e-1, 1e-2, 1e-4, 1e-6, 1e-7)
+SOURCES = (torch.float32, torch.bfloat16, torch.float16)
+SHAPES = {
+    "plain": (12, 7, 7),
+    "C < H·W / 4": (8, 6, 6),
+    "C > H·W": (40, 5, 5),
+    "blank border": (12, 7, 7),
+    "4 dead channels": (16, 7, 7),
+}
+
+
+def strata(repeats: int) -> Rows:
+    """Judge mixtures of two strata, and sets of one, whose ranks are there by construction."""
+    cases = [("plain", n, torch.float32, weakest) for n in (100, 1000) for weakest in WEAKEST]
+    cases += [(kind, 300, *each) for kind in SHAPES for each in product(SOURCES, WEAKEST)]
+    for kind, n, source, weakest in cases:
+        generator = torch.Generator().manual_seed(0)
+        verdicts: list[str] = []
+        for mixed in SHARES:
+            found = Counter(
+                stratification(
+                    mode_unfoldings(draw_mixture(kind, n, weakest, mixed, generator).to(source)),
+                    source_dtype=source,
+                ).verdict
+                for _ in range(repeats)
+            )
+            verdicts.append(
+                ", ".join(f"{word} {100 * k / repeats:.0f} %" for word, k in found.most_common())
+            )
+        yield (kind, n, str(source).removeprefix("torch."), f"{weakest:g}", *verdicts)
+
+
+def draw_mixture(
+    kind: str, n: int, weakest: float, mixed: float, generator: torch.Generator
+) -> torch.Tensor:
+    """Draw latents (n, C, H, W) some of which lack the weakest direction of the others' S3."""
+    channels, rows, columns = SHAPES[kind]
+    dead = 4 if kind == "4 dead channels" else 0
+    edge = 1 if kind == "blank border" else 0
+    seen = (rows - 2 * edge) * (columns - 2 * edge)
+    rank = min(channels - dead, seen - 1)
+
+    def orthonormal(size: int) -> torch.Tensor:
+        drawn = torch.randn(n, size, rank, generator=generator, dtype=torch.float64)
+        return torch.linalg.qr(drawn).Q
+
+    # The positions of a centred unfolding have mean zero: one direction less.
+    no_mean = torch.linalg.qr(torch.eye(seen, dtype=torch.float64) - 1 / seen).Q[:, : seen - 1]
+    values = torch.logspace(0, float(np.log10(weakest)), rank, dtype=torch.float64).repeat(n, 1)
+    values[torch.rand(n, generator=generator) < mixed, -1] = 0
+    left, right = orthonormal(channels - dead), no_mean @ orthonormal(seen - 1)
+    found = (left * values[:, None]) @ right.mT
+    found = found.reshape(n, channels - dead, rows - 2 * edge, columns - 2 * edge)
+    return torch.nn.functional.pad(found, (edge, edge, edge, edge, 0, dead))
 
 
 KERNELS = (
@@ -334,6 +435,26 @@ STUDIES: dict[str, tuple[str, str, str, Callable[[int], Rows]]] = {
         "| kernel | factors | n | dimension | word | small | rank, 2 % | rank, 0.01 % "
         "| turn by 10° | noise of 1 % |",
         kernels,
+    ),
+    "strata": (
+        "Verdicts on ranks that are there by construction",
+        "Latents whose S3 has singular values from 1 to the *weakest*, in equal ratios; some "
+        "images lack the weakest one, and so lie on another stratum. What the set is called, by "
+        "the share of these in the population. Right is *smooth* at a share of 0 and *stratified* "
+        "above it; *undecided* is no error, and neither is *smooth* where the sample happens to "
+        "hold none of them. With n images a second stratum is called so from max(3, 2 % of n) "
+        "images on: to be found in 95 % of samples it has to make 6.2 % of the population at "
+        "n = 100, 3.5 % at 300 and 2.8 % at 1,000.",
+        f"| latents | n | source | weakest | {' | '.join(f'{100 * m:g} %' for m in SHARES)} |",
+        strata,
+    ),
+    "reported-angle": (
+        "Intervals of the mean angles that a report shows",
+        "How often the 95 % interval of the delete-half jackknife, over as many halves as an "
+        "analysis draws, holds the mean over samples of this size; the mean angles in degrees, in "
+        "the order of the columns. Populations as for the angle of dimension 5.",
+        f"| spectrum | n | mean angles | {' | '.join(map(str, SUBSPACES))} |",
+        reported_angle,
     ),
     "angle": (
         f"Intervals of the mean angle between subspaces of dimension {DIMS}",

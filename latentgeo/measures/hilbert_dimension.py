@@ -187,9 +187,16 @@ def _entry(view: ModelResult) -> dict[str, Any]:
     return found
 
 
+_FOLLOWED = [
+    "hilbert_dimension_by_size",
+    "hilbert_dimension_population",
+    "hilbert_dimension_population_ci",
+]
+
+
 def _json(view: ModelResult, level: float, share: float) -> dict[str, Any]:
     found = view.estimate(DIMENSION, level, share=share)
-    there = view.at(level).sel(share=share, method="nearest")
+    there = view.at(level)[_FOLLOWED].sel(share=share, method="nearest")
     sizes, values = there["size"].values, there["hilbert_dimension_by_size"].values
     return {
         **found.to_json(),

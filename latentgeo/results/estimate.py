@@ -166,8 +166,8 @@ class Readout:
         """Return whether a variable is there, and of the value where it is asked for."""
         if variable not in data:
             return False
-        missing = set(map(str, data[self.value].dims)) - set(data[variable].dims)
-        return all(where[name] == self.at.get(name) for name in missing if name in where)
+        missing = set(data.variables[self.value].dims) - set(data.variables[variable].dims)
+        return all(where[name] == self.at.get(name) for name in map(str, missing) if name in where)
 
     def annotate(self, data: xr.Dataset) -> None:
         """Write into the attributes of the value where its interval is and what it means."""
