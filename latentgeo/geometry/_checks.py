@@ -69,6 +69,32 @@ def check_square(x: Tensor, name: str = "x") -> None:
         )
 
 
+def check_distances(x: Tensor, name: str = "x") -> None:
+    """Require a matrix of distances: symmetric, nothing negative, 0 from each point to itself.
+
+    A similarity, or a matrix with something else on its diagonal, would give a number too.
+    """
+    check_not_empty(x, name)
+    check_finite(x, name)
+    check_square(x, name)
+    scale = float(x.abs().max())
+    near = 1e-5 * scale
+    least, own = float(x.min()), float(x.diagonal().abs().max())
+    skew = float((x - x.mT).abs().max())
+    hint = "give distances, or points with metric='euclidean'"
+    if least < -near:
+        raise ValueError(f"{name} holds {least:.3g}; expected distances, none below 0; {hint}")
+    if own > near:
+        raise ValueError(
+            f"{name} has {own:.3g} on its diagonal; expected 0, the distance of each point to "
+            f"itself (a similarity has its largest value there); {hint}"
+        )
+    if skew > near:
+        raise ValueError(
+            f"{name} is not symmetric: entries that should be equal differ by {skew:.3g}; {hint}"
+        )
+
+
 def check_gram(gram: Tensor, name: str = "gram") -> None:
     """Require symmetric matrices, to a relative tolerance."""
     check_square(gram, name)

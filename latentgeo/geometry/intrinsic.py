@@ -13,10 +13,10 @@ from torch import Tensor
 from latentgeo.geometry import _flat
 from latentgeo.geometry._arrays import DType, enter, source_epsilon
 from latentgeo.geometry._checks import (
+    check_distances,
     check_finite,
     check_not_empty,
     check_shares,
-    check_square,
 )
 from latentgeo.geometry._tiles import DEFAULT_BUDGET, require, tiles
 from latentgeo.geometry.hilbert import gram_dimension
@@ -255,9 +255,7 @@ def _distances(x: Any, metric: PointMetric) -> Tensor:
         return _euclidean(points)
     if metric != "precomputed":
         raise ValueError(f"metric is {metric!r}; expected 'euclidean' or 'precomputed'")
-    check_not_empty(points)
-    check_finite(points)
-    check_square(points)
+    check_distances(points)
     return points
 
 

@@ -11,8 +11,8 @@ _SHARES_AT_A_TIME = 2**23
 HALF_SAMPLE_WIDENING = 1.2
 """What halves miss of the spread of angles between subspaces whose energies nearly tie.
 
-Chosen on the populations of benchmarks/results/calibration-reported-angle.md, so that 95 % intervals
-cover in 92 % of samples and more.
+Chosen on the populations of benchmarks/results/calibration-reported-angle.md, so that 95 %
+intervals cover in 92 % of samples and more.
 """
 
 

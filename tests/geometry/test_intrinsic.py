@@ -142,6 +142,30 @@ def test_the_scale_does_not_matter(scale):
     assert two_nn_dimension(scale * x + 3 * scale).dimension == pytest.approx(expected, rel=1e-4)
 
 
+def changed(distances, entry, value):
+    found = distances.copy()
+    found[entry] = value
+    return found
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda d: 1 - d / d.max(), "has 1 on its diagonal; expected 0"),
+        (lambda d: d + np.eye(len(d)), "has 1 on its diagonal"),
+        (lambda d: -d, "expected distances, none below 0"),
+        (lambda d: changed(d, (0, 1), 2 * d.max()), "is not symmetric"),
+        (lambda d: changed(d, (0, 0), np.inf), "NaN or infinite"),
+    ],
+)
+@pytest.mark.parametrize("dimension", [two_nn_dimension, local_pca_dimension])
+def test_what_are_no_distances_is_refused(dimension, change, words):
+    distances = point_distances(cube(2, 60))
+    dimension(distances + 1e-9 * distances.max() * np.eye(60), metric="precomputed")  # rounding
+    with pytest.raises(ValueError, match=words):
+        dimension(change(distances), metric="precomputed")
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
