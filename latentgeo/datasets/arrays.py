@@ -24,7 +24,8 @@ _KEY = "::"
 _IMAGES = ("x", "image", "images", "img", "imgs", "data", "pixels", "pixel_values", "samples")
 _LABELS = ("y", "label", "labels", "target", "targets", "class", "classes")
 _COLOURS = (1, 3, 4)
-_WHOLE = ""  # the part of arrays that say no split
+#: The part of arrays that say no split.
+WHOLE = ""
 
 
 def array_source(images: Any, labels: Any = None, *, name: str = "user") -> ImageSource:
@@ -49,13 +50,13 @@ def array_source(images: Any, labels: Any = None, *, name: str = "user") -> Imag
     InputError
         When images or labels cannot be such.
     """
-    return _source({_WHOLE: (_as_array(images), _as_array(labels))}, name)
+    return source_of({WHOLE: (_as_array(images), _as_array(labels))}, name)
 
 
 def mapping_source(held: Mapping[str, Any], name: str = "user") -> ImageSource:
     """Take arrays by name, as `read_arrays` knows them; raises what that does."""
     arrays = {str(key): _as_array(value) for key, value in held.items()}
-    return _source(_parts(name, arrays, ""), name)
+    return source_of(_parts(name, arrays, ""), name)
 
 
 def read_arrays(path: Path, key: str = "") -> ImageSource:
@@ -87,7 +88,7 @@ def read_arrays(path: Path, key: str = "") -> ImageSource:
             f"{str(path)!r} cannot be read ({reason_of(error)}); save the images anew with "
             "numpy.savez(file, images=…, labels=…); arrays of objects are not read"
         ) from None
-    return _source(_parts(str(path), held, key), path.stem)
+    return source_of(_parts(str(path), held, key), path.stem)
 
 
 def split_key(text: str) -> tuple[str, str]:
@@ -105,11 +106,11 @@ def _parts(
         if key not in names:
             raise InputError(f"{path!r} has no array {key!r}: {', '.join(names)}")
         own = next((name for name in names if _is(name, _LABELS) and _same(name, key)), None)
-        return {_WHOLE: (held[key], None if own is None else held[own])}
+        return {WHOLE: (held[key], None if own is None else held[own])}
     images = {_split_of(name): name for name in names if _is(name, _IMAGES)}
     labels = {_split_of(name): name for name in names if _is(name, _LABELS)}
     if not images and len(names) == 1:
-        images = {_WHOLE: names[0]}
+        images = {WHOLE: names[0]}
     if not images:
         raise InputError(
             f"{path!r} does not say which array holds the images ({', '.join(names)}): name "
@@ -136,7 +137,7 @@ def _same(name: str, other: str) -> bool:
 
 
 def _split_of(name: str) -> str:
-    return next((split for word in _words(name) if (split := split_named(word))), _WHOLE)
+    return next((split for word in _words(name) if (split := split_named(word))), WHOLE)
 
 
 def _as_array(values: Any) -> Any:
@@ -145,7 +146,8 @@ def _as_array(values: Any) -> Any:
     return values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
 
 
-def _source(parts: Mapping[str, tuple[NDArray[Any], Any]], name: str) -> ImageSource:
+def source_of(parts: Mapping[str, tuple[NDArray[Any], Any]], name: str) -> ImageSource:
+    """Take images and labels of each split; raises `InputError` when they cannot be such."""
     checked = {}
     for split, (images, labels) in parts.items():
         said = f"{name}, {split}" if split else name
@@ -160,7 +162,7 @@ def _source(parts: Mapping[str, tuple[NDArray[Any], Any]], name: str) -> ImageSo
         name,
         int(starts[-1]),
         partial(_read, checked, places, name),
-        parts=None if set(places) == {_WHOLE} else places,
+        parts=None if set(places) == {WHOLE} else places,
     )
 
 

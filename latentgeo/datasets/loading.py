@@ -23,6 +23,7 @@ from latentgeo.datasets.sentences import SentenceDataset
 from latentgeo.datasets.sources import ALL, ImageSource, capped, read_source
 from latentgeo.datasets.splits import SPLITS, Labels, check_split
 from latentgeo.datasets.table import TABLE
+from latentgeo.datasets.tables import find_tables, read_tables
 from latentgeo.datasets.text import is_text, read_text
 from latentgeo.errors import InputError
 
@@ -52,10 +53,10 @@ def load(
         A name in `names()`, or a path (write "./mnist" for a folder that has the name of a
         dataset): a folder of images (see `folder.folder_source`), or one as torchvision or Kaggle
         leave MNIST, CIFAR-10, SVHN and CelebA; a .npy or .npz file of images (FILE::NAME for one of
-        several arrays); Parquet or a folder of Hugging Face; a text or a folder of texts (see
-        `text.read_text`). Or an object: a torch `Dataset` or `DataLoader`; an array or tensor of
-        images, alone, as (images, labels), or by name as in a .npz file; a data set of Hugging
-        Face; an `ImageDataset`, which keeps its split.
+        several arrays); a .csv file of pixels; Parquet or a folder of Hugging Face; a text or a
+        folder of texts (see `text.read_text`). Or an object: a torch `Dataset` or `DataLoader`; an
+        array or tensor of images, alone, as (images, labels), or by name as in a .npz file; a data
+        set of Hugging Face; an `ImageDataset`, which keeps its split.
     split : {"train", "validation", "test", "all"} or None, default="test"
         The split; which images it holds never changes. Data that are not parted are split by a hash
         of each image's name or position. None takes the test images of what is parted already,
@@ -158,6 +159,8 @@ def _find(
         return read_hugging_face(path)
     if path.is_dir() and (layout := find_layout(path)) is not None:
         return _read_layout(path.resolve().name, layout, split, size)
+    if tables := find_tables(path):
+        return read_tables(tables, path.resolve().stem if path.is_file() else path.resolve().name)
     if is_text(path):
         if split == ALL:
             raise InputError(f"text {text!r} has no split 'all'; expected one of {_listed(SPLITS)}")

@@ -350,3 +350,30 @@ def test_names_and_what_was_skipped_stand_in_the_results(tmp_path, run_cli, monk
     facts = json.loads(model.attrs["provenance"])
     assert (facts["split"], facts["skipped"]) == ("all", ["a/broken.png"])
     assert sorted(model.data["file"].values.tolist()) == expected
+
+
+def table(path, images, labels=None):
+    rows = images.reshape(len(images), -1)
+    names = [f"pixel{place}" for place in range(rows.shape[1])]
+    if labels is not None:
+        rows, names = np.column_stack([labels, rows]), ["label", *names]
+    lines = [",".join(names), *(",".join(map(str, row)) for row in rows.tolist())]
+    path.write_text("\n".join(lines) + "\n")
+
+
+def test_pixels_in_tables(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (20, 8, 8), dtype=np.uint8)
+    table(tmp_path / "mnist_train.csv", images[:15], LABELS[:15])
+    table(tmp_path / "mnist_test.csv", images[15:], LABELS[15:20])
+    data = load(tmp_path, None)
+    assert (data.split, data.labels.tolist()) == ("test", LABELS[15:20].tolist())
+    np.testing.assert_array_equal(data.images[:, 0], images[15:])
+    table(tmp_path / "alone.csv", images)
+    assert (load(tmp_path / "alone.csv", None).labels, len(load(tmp_path / "alone.csv", None))) == (
+        None,
+        20,
+    )
+    for broken in (images.astype(int) + 1, images / 3):
+        table(tmp_path / "alone.csv", broken)
+        with pytest.raises(InputError, match="expected whole numbers from 0 to 255"):
+            load(tmp_path / "alone.csv", None)
