@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 ANALYSIS = Form("settings", "latentgeo.settings:AnalysisSettings")
 
+_OF_IMAGES = ("split", "size", "skip_unreadable")
+
 
 @command(app, ANALYSIS, OPENING)
 def analyze(
@@ -67,6 +69,7 @@ def analyze(
     without_maps: dict[str, Any] = {} if tsne else {"tsne_seeds": ()}
     common: dict[str, Any] = {"out": out, "settings": settings, "device": device, "force": force}
     if data is None and checkpoint:
+        _check_of_latents(settings)
         pairs = dict(map(_level_and_file, noisy or []))
         found = analyze_arrays(
             list(checkpoint), noisy=pairs or None, labels=labels, **common, **without_maps
@@ -95,6 +98,13 @@ def _level_and_file(text: str) -> tuple[float, str]:
             f"--noisy {text!r} cannot be read: expected LEVEL=FILE, as in 0.1=noisy.npy"
         )
     return number, file
+
+
+def _check_of_latents(settings: "AnalysisSettings") -> None:
+    given = [name for name in _OF_IMAGES if name in settings.model_fields_set]
+    if given:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise InputError(f"{options} choose images; leave them out, or name images with --data")
 
 
 def _check_of_a_model(data: str | None, noisy: list[str] | None, labels: Path | None) -> None:

@@ -234,7 +234,7 @@ def test_bad_input_is_one_line(arguments, message, refused, tmp_path):
     ("arguments", "message"),
     [
         (("--samples", "0"), "0 samples"),
-        (("--samples", "361"), "361 samples"),
+        (("--samples", "-3"), "-3 samples"),
         (("--samples", "most"), "samples 'most' cannot be used"),
         (("--noise", "0.1,0.2"), "do not begin with 0"),
         (("--noise", "0,-0.1"), "level -0.1"),

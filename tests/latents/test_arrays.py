@@ -266,6 +266,7 @@ def test_the_command_line_leaves_a_report(tmp_path, run_cli):
         (["z.npy", "--noisy", "0.1=none.npy"], "do not exist"),
         (["z.npy", "--data", "digits", "--labels", "y.npy"], "go with latents that come without"),
         (["--model", "a.py:Net"], "no data was given"),
+        (["z.npy", "--split", "test", "--size", "8"], "--split, --size choose images"),
     ],
 )
 def test_wrong_options_are_one_line(tmp_path, monkeypatch, run_cli, more, message):
