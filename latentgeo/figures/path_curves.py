@@ -45,7 +45,7 @@ class PathPanel:
     label : str
         What is measured.
     curves : sequence of Curve
-        One per model: mean over pairs with its interval, over the share of the way.
+        One per model: mean over pairs with its interval, over the interpolation step t.
     real : float, optional
         What real images have.
     """

@@ -222,8 +222,8 @@ def _sentences(model: ModelResult) -> list[str]:
     ceiling = view.data.sizes["sample"] - 1
     return [
         f"95 % of the embedding's variance ({view.attrs['kernel']} kernel) lies in {clean} "
-        f"dimensions on clean images and {last} at noise {noisiest:g} (at most {ceiling} with so "
-        "many images; intervals at this n).",
+        f"dimensions on clean images and {last} at noise {noisiest:g} (upper bound n − 1 = "
+        f"{ceiling}; intervals at this n).",
         *_noise_floor(view),
     ]
 
@@ -253,7 +253,7 @@ def _point(view: ModelResult, noisy: str) -> str:
     text += f"{view.estimate(DIMENSION).text(0)} clean"
     if view.noisy is not None:
         text += f", {view.estimate(DIMENSION, view.noisy).text(0)} at {noisy}"
-    return f"{text}; at most {view.data.sizes['sample'] - 1} with so many images."
+    return f"{text}; upper bound n − 1 = {view.data.sizes['sample'] - 1}."
 
 
 def _glance(noisy: str) -> Sequence[Column]:
@@ -262,7 +262,7 @@ def _glance(noisy: str) -> Sequence[Column]:
 
 def _tiles(model: ModelResult, models: Sequence[ModelResult]) -> Sequence[Tile]:
     found = model.views[0].estimate(DIMENSION)
-    most = f"at most {model.data.sizes['sample'] - 1} with n = {model.data.sizes['sample']}"
+    most = f"upper bound n − 1 = {model.data.sizes['sample'] - 1}"
     if found.settled not in ("", "settled"):
         return [Tile("Dimension", "not settled", f"{found.text(0)}, {most}", "open")]
     interval = found.text(0).partition(" ")[2]
@@ -359,7 +359,7 @@ def _rules(model: ModelResult) -> dict[str, Any]:
 def _card_notes(model: ModelResult) -> list[str]:
     return [
         f"Hilbert dimension: holds 95 % of the variance under the {model.attrs['kernel']} kernel; "
-        f"at most {model.data.sizes['sample'] - 1} with so many images."
+        f"upper bound n − 1 = {model.data.sizes['sample'] - 1}."
     ]
 
 

@@ -4,13 +4,16 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
+from importlib import import_module
 from itertools import product
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
 from latentgeo.errors import InputError
+from latentgeo.files import check_free, folder_in_place
 from latentgeo.results.estimate import Readout, readouts_of
 from latentgeo.results.model import ModelResult, models_of
 
@@ -71,6 +74,38 @@ class Analysis:
     def __contains__(self, label: object) -> bool:
         return label in self.tree.children
 
+    @property
+    def plot(self) -> Any:
+        """Its figures and estimates, drawn: ``found.plot.psnr(ax=ax)``; see `Plots`."""
+        # By name: results know nothing of figures, as they know nothing of matplotlib.
+        return import_module("latentgeo.figures.plots").Plots(self)
+
+    def save(self, folder: str | Path, *, force: bool = False) -> Path:
+        """Write numbers, summary, figures and report, as `analyze` does; `read` takes them back.
+
+        Parameters
+        ----------
+        folder : str or pathlib.Path
+            A folder to be made.
+        force : bool, default=False
+            Replace what it holds.
+
+        Returns
+        -------
+        pathlib.Path
+            The folder.
+
+        Raises
+        ------
+        InputError
+            When the folder is not free.
+        """
+        target = Path(folder)
+        check_free(target, holds="an analysis", force=force)
+        with folder_in_place(target) as place:
+            import_module("latentgeo.report").write_results(self, place)
+        return target
+
     def to_xarray(self) -> xr.DataTree:
         """Return every number, one data set per model, as it is saved."""
         return self.tree
@@ -97,7 +132,9 @@ class Analysis:
         return pd.DataFrame(rows, columns=list(_COLUMNS))
 
     def _repr_html_(self) -> str:
-        """Return the models with their verdicts as HTML, for notebooks."""
+        """Return tiles and the first table as HTML, for notebooks; of paths, the models."""
+        if self.kind == "analysis":
+            return str(import_module("latentgeo.report").landing(self))
         rows = "".join(
             f"<tr><th>{escape(model.label)}</th><td>{_LEARNED[model.learned]}</td>"
             f"<td style='text-align:left'>{escape(str(model.attrs.get('verdict', '')))}</td></tr>"
