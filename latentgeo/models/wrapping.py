@@ -213,14 +213,10 @@ def wrap(
         )
     decoding = None
     if decoder is not None:
-        dtypes = dict.fromkeys([raw.dtype, *_dtypes(decoder)])
-        first = posterior.channels == "first"
-        decodings = [
-            PostprocessedDecoder(decoder.eval(), raw.shape[1:], seen, dtype, channels_first=first)
-            for dtype in dtypes
-        ]
-        decoding, decoded = _first("decoder", decoder, decodings, _single(found.mean))
-        _check_images(decoder, decoded, seen)
+        try:
+            decoding = _decoding(decoder.eval(), posterior, output, seen)
+        except InputError as error:
+            raise _with_other_layout(error, decoder, posterior, output, seen) from error
     model = Autoencoder(
         seeing,
         LatentOfWrapped(posterior, stochastic=found.log_variance is not None),
@@ -236,6 +232,41 @@ def wrap(
     ).eval()
     model.identity = _identity(model, seeing, posterior, raw)
     return model
+
+
+def _decoding(
+    decoder: nn.Module, posterior: PosteriorLayout, output: Any, seen: Shape
+) -> PostprocessedDecoder:
+    """Return the decoder of the means in what an encoder gave, having tried it."""
+    raw, mean = posterior.parts(output)[0], posterior.read(output).mean
+    first = posterior.channels == "first"
+    decodings = [
+        PostprocessedDecoder(decoder, raw.shape[1:], seen, dtype, channels_first=first)
+        for dtype in dict.fromkeys([raw.dtype, *_dtypes(decoder)])
+    ]
+    decoding, decoded = _first("decoder", decoder, decodings, _single(mean))
+    _check_images(decoder, decoded, seen)
+    return decoding
+
+
+def _with_other_layout(
+    error: InputError, decoder: nn.Module, posterior: PosteriorLayout, output: Any, seen: Shape
+) -> InputError:
+    """Say of a decoder that does not fit with which layouts of the posterior it would."""
+    fitting = []
+    for layout in ("halves", "interleaved"):
+        try:
+            _decoding(decoder, posterior.model_copy(update={"layout": layout}), output, seen)
+        except InputError:
+            continue
+        fitting.append(layout)
+    if not fitting:
+        return error
+    said = " or ".join(f"--posterior {layout}" for layout in fitting)
+    return InputError(
+        f"the encoder gives {describe(output)}, and the decoder takes half of its channels: most "
+        f"likely mean and log-variance in one tensor; say so with {said}. As it is, {error}"
+    )
 
 
 def _identity(
@@ -332,6 +363,8 @@ def _try(what: str, module: nn.Module, call: Callable[[Tensor], Any], values: Te
         hint = ""
         if what == "encoder" and isinstance(error, TypeError) and "argument" in reason:
             hint = "; give it arguments with encode_arguments (--encode-argument NAME=VALUE)"
+        elif "Float8" in reason:
+            hint = "; make the network in float32, to which weights of 8 bits are converted"
         elif what == "decoder":
             hint = "; the latents alone are analysed without it, with decode='none' (--decode none)"
         elif values.shape[1] == 1 and "3 channels" in reason:

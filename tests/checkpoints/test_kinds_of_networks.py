@@ -101,6 +101,19 @@ class LowRank(nn.Module):
         return torch.einsum("cj,bjhw->bchw", self.mix, two).to(self.dtype)
 
 
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.float8_e5m2], ids=str)
+def test_weights_of_eight_bits_are_converted_to_what_the_network_computes_in(dtype, tmp_path):
+    state = {name: value.to(dtype) for name, value in tiny().state_dict().items()}
+    torch.save(state, tmp_path / "w.pt")
+    model = open_checkpoint(tmp_path / "w.pt", model=Tiny, image_shape=SHAPE)
+    expected = tiny()
+    expected.load_state_dict({name: value.float() for name, value in state.items()})
+    with torch.inference_mode():
+        assert torch.equal(model.encode(PIXELS), expected.encoder(PIXELS))
+    with pytest.raises(InputError, match="make the network in float32, to which weights of 8 bits"):
+        opened(tiny().to(dtype))
+
+
 @HALF
 def test_ranks_follow_the_dtype(dtype, images):
     found = encode(opened(LowRank(dtype)), images)

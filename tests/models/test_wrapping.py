@@ -6,7 +6,7 @@ from torch import nn
 from latentgeo import encode
 from latentgeo.datasets import ImageDataset
 from latentgeo.errors import InputError
-from latentgeo.models import Preprocessing, wrap
+from latentgeo.models import PosteriorLayout, Preprocessing, wrap
 
 SHAPE = (1, 8, 8)
 
@@ -141,3 +141,17 @@ def test_what_decides_the_latents_is_in_the_identity_of_an_encoding(images, tmp_
     encode(plain, images, out=tmp_path / "z")
     with pytest.raises(InputError, match="latents of another encoding: preprocessing is"):
         encode(shifted, images, out=tmp_path / "z")
+
+
+def test_mean_and_spread_in_one_tensor_are_named_where_the_decoder_takes_half():
+    encoder, decoder = nn.Conv2d(1, 6, 3, 2, 1), nn.ConvTranspose2d(3, 1, 4, 2, 1)
+    said = (
+        r"the decoder takes half .* with --posterior halves or --posterior interleaved\. As it is"
+    )
+    with pytest.raises(InputError, match=said):
+        wrap(encoder, decoder, image_shape=SHAPE)
+    model = wrap(encoder, decoder, image_shape=SHAPE, posterior=PosteriorLayout(layout="halves"))
+    assert model.stochastic
+    with pytest.raises(InputError, match=r"decoder ConvTranspose2d does not take") as caught:
+        wrap(nn.Conv2d(1, 5, 3, 2, 1), decoder, image_shape=SHAPE)
+    assert "half" not in str(caught.value)
