@@ -54,12 +54,15 @@ class Outcome(NamedTuple):
         What it wrote to standard error.
     memory : int
         Bytes that it held at most.
+    seconds : float
+        Of computing.
     """
 
     code: int
     changes: int
     error: str
     memory: int
+    seconds: float
 
     @property
     def lines(self) -> list[str]:
@@ -74,7 +77,7 @@ class Outcome(NamedTuple):
 
 
 _WARNING = "latentgeo: warning: "
-_LONGEST = 60  # seconds
+_LONGEST = 600  # seconds
 
 
 def run(
@@ -141,7 +144,8 @@ def finish(started: Started) -> Outcome:
     error = started.error.read_text(encoding="utf-8", errors="replace")
     started.error.unlink()
     changes = int(content or 0)
-    return Outcome(os.waitstatus_to_exitcode(status), changes, error, usage.ru_maxrss << 10)
+    code, seconds = os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime
+    return Outcome(code, changes, error, usage.ru_maxrss << 10, seconds)
 
 
 def _child(

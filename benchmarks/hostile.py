@@ -16,6 +16,8 @@ import faults
 import numpy as np
 
 ROOM = 3 << 29  # 1.5 GiB
+SECONDS = 60.0  # of computing
+MOST_ADDRESSES = 8 << 30  # threads reserve much of it, and touch little
 _CARD = "latentgeo: 1\nmodel: nets.py:Net\n"
 
 
@@ -273,7 +275,7 @@ def mutated(
     """Change a file many times in a fork; return how many were tried, and what did not hold."""
     answers = path.parent / "answers"
     do = mutate(kind, path, use, tries, seed, answers)
-    outcome = faults.finish(faults.start_calling(do, path.parent, room=ROOM))
+    outcome = faults.finish(faults.start_calling(do, path.parent, room=MOST_ADDRESSES))
     if outcome.code != 0:
         return tries, [f"{kind}: ended with {outcome.code}: {outcome.error[-300:]}"]
     text = answers.read_text(encoding="utf-8")

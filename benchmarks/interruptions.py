@@ -26,6 +26,10 @@ _SWEEP = (*_ON_DIGITS, "--samples", "8", "--noise", "0,0.1")
 _KEPT_OUT = ("seconds", "created", "time", "command", "git", "summary_sha256")
 
 
+#: Commands that draw figures, which takes most of their time.
+DRAWING = ("analyze", "interpolate", "compare")
+
+
 class Command(NamedTuple):
     """A command of the trials.
 

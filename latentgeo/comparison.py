@@ -13,6 +13,7 @@ from latentgeo.errors import InputError
 from latentgeo.files import check_free, folder_in_place, kept, sha256_of_file
 from latentgeo.measures import (
     SCHEMA_VERSION,
+    as_damaged,
     measure_together,
     measures_of,
     read,
@@ -79,8 +80,9 @@ def compare(
         if target is not None:
             check_free(target, holds="a comparison", force=force, reads=places)
         analyses = [read(place) for place in places]
-        _check_comparable(places, analyses)
-        joined = _join(_with_names(places, analyses))
+        with as_damaged(*places):
+            _check_comparable(places, analyses)
+            joined = _join(_with_names(places, analyses))
         if target is not None:
             with folder_in_place(target) as folder:
                 write_results(joined, folder)

@@ -29,6 +29,7 @@ from latentgeo.latents import (
 from latentgeo.measures import (
     AnalysisSettings,
     analyze_latents,
+    as_damaged,
     check_size,
     measure_together,
     measures_of,
@@ -389,7 +390,8 @@ def redraw(folder: str | Path, *, endings: Sequence[str] = ()) -> None:
     unknown = [ending for ending in endings if ending not in ENDINGS]
     if unknown:
         raise InputError(f"format {unknown[0]!r} is unknown; expected some of {', '.join(ENDINGS)}")
-    draw_results(read(folder), Path(folder), endings)
+    with as_damaged(folder):
+        draw_results(read(folder), Path(folder), endings)
 
 
 def name_checkpoints(checkpoints: Checkpoints) -> dict[str, Checkpoint]:

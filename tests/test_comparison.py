@@ -253,6 +253,13 @@ def test_folders_that_cannot_be_joined(folders, message, cae):
         compare([cae if name == "cae" else cae.parent / name for name in folders])
 
 
+def _attributes(folder, **more):
+    path = folder / "analysis.zarr" / "zarr.json"
+    values = json.loads(path.read_text())
+    values["attributes"] |= more
+    path.write_text(json.dumps(values))
+
+
 def _first_chunk(folder):
     chunks = (folder / "analysis.zarr" / "vae" / "psnr" / "c").rglob("*")
     return next(path for path in sorted(chunks) if path.is_file())
@@ -266,6 +273,8 @@ def _first_chunk(folder):
         (lambda f: shutil.rmtree(f / "analysis.zarr" / "vae"), "has no model 'vae'"),
         (lambda f: (f / "analysis.zarr" / "zarr.json").write_text("{"), "is not valid JSON"),
         (lambda f: _first_chunk(f).write_bytes(b"x"), "is not read"),
+        (lambda f: _attributes(f, provenance="[]"), "are not as this latentgeo writes them"),
+        (lambda f: _attributes(f, provenance="{"), "are not as this latentgeo writes them"),
         (lambda f: (f / "analysis.zarr" / "zarr.json").write_text(_EMPTY), "does not say where"),
     ],
 )

@@ -245,6 +245,23 @@ def test_what_was_exported_is_the_same_model(run, exported):
     }
 
 
+def test_texts_from_files_have_no_effect_in_the_card(run, tmp_path):
+    copied = tmp_path / "run"
+    shutil.copytree(run, copied)
+    path = copied / "provenance.json"
+    facts = json.loads(path.read_text())
+    facts["command"] = "x`\n\n# head <script>\x1b[2J"
+    facts["data"]["name"] = "a`|\u202eb"
+    facts["best_epoch"] = "**1** | [x](javascript:0)"
+    facts["diagnostics"] = ["<img src=x>"]
+    path.write_text(json.dumps(facts))
+    text = (latentgeo.export(copied, tmp_path / "hub") / "README.md").read_text(encoding="utf-8")
+    assert "Command: `x' # head <script>\\x1b[2J`" in text
+    assert "| Data | `a'/\\u202eb`" in text
+    assert "\\*\\*1\\*\\* \\| \\[x\\](javascript:0)" in text
+    assert "- Diagnostics: \\<img src=x\\>" in text
+
+
 def test_the_card_holds_what_was_measured(analysis, exported):
     header, body = read_card(exported)
     summary = json.loads((analysis / "summary.json").read_text())

@@ -5,7 +5,7 @@ from latentgeo.measures.encoding import Encoding
 from latentgeo.measures.latents import check_size
 from latentgeo.measures.measure import FigureRow, Measure, Metric, Statement, Tile
 from latentgeo.measures.overview import difference, tiles_of
-from latentgeo.measures.reading import read
+from latentgeo.measures.reading import as_damaged, read
 from latentgeo.measures.summary import SCHEMA_VERSION, in_lines, summarize, together_entries
 from latentgeo.measures.table import (
     MEASURES,
@@ -28,6 +28,7 @@ __all__ = [
     "Statement",
     "Tile",
     "analyze_latents",
+    "as_damaged",
     "check_size",
     "difference",
     "in_lines",

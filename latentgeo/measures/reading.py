@@ -1,12 +1,41 @@
 """Read saved results."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import xarray as xr
 
+from latentgeo.errors import InputError, reason_of
 from latentgeo.measures.table import MEASURES
 from latentgeo.results import Analysis, annotate, read_numbers
 from latentgeo.results.model import ordered_labels
+
+
+@contextmanager
+def as_damaged(*folders: str | Path) -> Iterator[None]:
+    """Say in one line what a block finds wrong in saved results that others may have changed.
+
+    Parameters
+    ----------
+    *folders : str or pathlib.Path
+        Where they were read.
+
+    Raises
+    ------
+    InputError
+        When something in the block does not find what results hold.
+    """
+    try:
+        yield
+    except (InputError, OSError):
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise InputError(
+            f"results in {', '.join(repr(str(folder)) for folder in folders)} are not as this "
+            f"latentgeo writes them ({type(error).__name__}: {reason_of(error)}); copy them again "
+            "from where they came, or analyse again"
+        ) from error
 
 
 def read(folder: str | Path) -> Analysis:
@@ -27,6 +56,11 @@ def read(folder: str | Path) -> Analysis:
     InputError
         When the folder holds no results, or broken ones.
     """
+    with as_damaged(folder):
+        return _read(folder)
+
+
+def _read(folder: str | Path) -> Analysis:
     found = read_numbers(folder)
     # Results from before variables were annotated with how they are read.
     readouts = [one for measure in MEASURES.values() for one in measure.readouts]

@@ -63,12 +63,21 @@ def load_model(folder: str | Path) -> Autoencoder:
     place = Path(folder)
     if not place.is_dir():
         raise InputError(f"checkpoint {str(place)!r} is not a folder; {_EXPECTED}")
-    model = build(_read_config(place / CONFIG))
-    weights = _read_weights(place / WEIGHTS)
-    _check_fit(model.state_dict(), weights, place / WEIGHTS)
+    config, weights = _read_config(place / CONFIG), _read_weights(place / WEIGHTS)
+    _check_fit(_expected_weights(config), weights, place / WEIGHTS)
     _check_finite(weights, place / WEIGHTS)
+    model = build(config)
     model.load_state_dict(weights)
     return model.eval()
+
+
+def _expected_weights(config: ModelConfig) -> Tensors:
+    """Return tensors as large as the configuration says, which take no memory."""
+    try:
+        with torch.device("meta"):
+            return build(config).state_dict()
+    except (NotImplementedError, RuntimeError):  # a backbone of others that computes at once
+        return build(config).state_dict()
 
 
 _EXPECTED = f"expected a folder with {WEIGHTS} and {CONFIG}, as `latentgeo train` makes"

@@ -7,7 +7,7 @@ from latentgeo.checkpoints import ours
 from latentgeo.errors import InputError
 from latentgeo.figures import figure_rows, found_figures, save_figure
 from latentgeo.files import check_free, folder_in_place, kept, write_json, write_text
-from latentgeo.measures import read
+from latentgeo.measures import as_damaged, read
 from latentgeo.models import Autoencoder
 from latentgeo.models.folder import CONFIG, WEIGHTS
 from latentgeo.report import FIGURES
@@ -56,7 +56,8 @@ def export(
     with kept(target):
         check_free(target, holds="an export", force=force, reads=(source, analysis))
         model = ours.load(source)
-        measured = None if analysis is None else _measured(Path(analysis), model, source)
+        with as_damaged(analysis or source):
+            measured = None if analysis is None else _measured(Path(analysis), model, source)
         with folder_in_place(target) as folder:
             for name in (WEIGHTS, CONFIG):
                 shutil.copyfile(source / name, folder / name)

@@ -110,3 +110,11 @@ def test_a_full_disk_leaves_the_earlier_weights_whole(make_tiny, folder, monkeyp
     assert sha256_of_file(folder / "model.safetensors") == before
     assert len(list(folder.iterdir())) == 2
     load_model(folder)
+
+
+def test_a_config_of_enormous_nets_takes_no_memory(folder):
+    path = folder / "config.json"
+    values = json.loads(path.read_text())
+    values["options"]["widths"] = [30_000, 30_000, 30_000]  # 61 GB
+    path.write_text(json.dumps(values))
+    refused(folder, "config.json asks for")

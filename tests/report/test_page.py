@@ -256,11 +256,13 @@ def test_clean_images_alone_have_no_noisy_columns(synthetic, write):
 def test_text_from_outside_is_escaped(synthetic, write):
     tree = synthetic.make_tree(1)
     tree["CAE"].attrs["verdict"] = "<script>alert(1)</script> & more"
-    tree.attrs["data"] = "<b>mine</b>"
+    tree.attrs["data"] = "<b>mine</b>\u202egpj"
     text = write(tree).read_text(encoding="utf-8")
     assert "<script>alert" not in text
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; more" in text
     assert "<b>mine" not in text
+    assert "\u202e" not in text
+    assert "&lt;b&gt;mine&lt;/b&gt;\\u202egpj" in text
 
 
 def test_shows_provenance_and_summary(page, synthetic):

@@ -1,10 +1,13 @@
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -12,6 +15,7 @@ import torch
 
 import latentgeo.files
 from latentgeo.errors import InputError
+from latentgeo.training import train
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*has not learned")
 
@@ -153,6 +157,43 @@ def test_a_disk_that_fills_while_writing_raises_an_oserror(run, monkeypatch):
     run(resume=True)
 
 
+@pytest.mark.parametrize("together", [False, True])
+def test_a_run_that_stopped_before_its_first_state_begins(run, tmp_path, assert_same_run, together):
+    from latentgeo.training import train_together
+
+    more = {"seeds": [0]} if together else {}
+    for name in ("whole", "begun"):
+        run.together = partial(
+            train_together if together else train,
+            "vae",
+            data=run.images,
+            out=tmp_path / name,
+            options={"widths": (2, 3, 4)},
+            epochs=1,
+            batch_size=8,
+            device="cpu",
+            progress=False,
+        )
+        run.together(**more)
+    folders = [tmp_path / name / ("seed-0" if together else "") for name in ("whole", "begun")]
+    for left in folders[1].iterdir():
+        if left.name != "run.json":
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+    run.together(resume=True, **more)
+    assert_same_run(*folders)
+
+
+def test_a_run_that_is_moved_away_says_so_and_goes_on_where_it_is(run, assert_same_run, tmp_path):
+    def move(model, epoch):
+        if epoch == 1:
+            (tmp_path / "run").rename(tmp_path / "moved")
+
+    with pytest.raises(InputError, match=r"is gone, moved or removed .* --resume"):
+        run(on_epoch=move)
+    assert not (tmp_path / "run").exists()
+    assert_same_run(run("moved", resume=True), run("unbroken"))
+
+
 class TestRefused:
     @pytest.fixture
     def stopped_run(self, run, stop_at, monkeypatch):
@@ -190,6 +231,23 @@ class TestRefused:
     def test_a_broken_state(self, run, stopped_run):
         (stopped_run / "state" / "last.pt").write_bytes(b"broken")
         self.refused(run, "last.pt' cannot be read (")
+
+    def test_a_state_of_which_a_byte_was_flipped(self, run, stopped_run):
+        path = stopped_run / "state" / "last.pt"
+        content = bytearray(path.read_bytes())
+        with ZipFile(path) as archive:
+            entry = max(archive.infolist(), key=lambda entry: entry.file_size)
+        content[entry.header_offset + 200] ^= 1
+        path.write_bytes(content)
+        self.refused(run, "last.pt' cannot be read (ValueError): it is damaged")
+
+    @pytest.mark.parametrize("lost", ["model", "optimiser", "random"])
+    def test_a_state_of_another_version(self, run, stopped_run, lost):
+        path = stopped_run / "state" / "last.pt"
+        state = torch.load(path, weights_only=True)
+        del state[lost]
+        torch.save(state, path)
+        self.refused(run, "(KeyError): it is damaged, or another version of latentgeo wrote it")
 
     def test_a_state_that_would_run_code(self, run, stopped_run):
         torch.save({"progress": Path("x")}, stopped_run / "state" / "last.pt")

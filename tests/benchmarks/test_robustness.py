@@ -1,0 +1,48 @@
+"""A small sample of what `benchmarks/robustness.py` counts."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import BENCHMARKS
+
+SAMPLE = ["--only", "interruptions", "two", "--commands", "encode", "--trials", "1"]
+
+
+def test_killed_full_and_doubled_commands_come_to_the_same_result():
+    root = str(Path(BENCHMARKS).parent)
+    command = [sys.executable, str(BENCHMARKS / "robustness.py"), *SAMPLE]
+    done = subprocess.run(
+        [*command, "--faults", "SIGKILL", "SIGTERM", "ENOSPC"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count(": 1 of 1") == 3
+    assert "a second process with the same output; `encode`: 2 of 2" in done.stdout
+
+
+@pytest.fixture(scope="module")
+def robustness(load_benchmark):
+    return load_benchmark("robustness")
+
+
+def test_the_table_counts_what_did_not_hold(robustness):
+    rows = [robustness.Row("a", "b", 3, ["c"]), robustness.Row("d", "e", 2, [])]
+    assert robustness.table(rows).splitlines()[2:] == [
+        "| a | b | 3 | 2 |",
+        "| d | e | 2 | 2 |",
+        "| **all** | | **5** | **4** |",
+    ]
+
+
+def test_licences_are_listed_of_all_that_is_needed(load_benchmark):
+    page = load_benchmark("licences").page()
+    for name in ("torch", "numcodecs", "zarr", "pydantic-core", "filelock"):
+        assert f"| {name} | " in page
+    assert "pytest" not in page
+    assert "not said" not in page
