@@ -6,13 +6,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import BENCHMARKS
 
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 SAMPLE = ["--only", "interruptions", "two", "--commands", "encode", "--trials", "1"]
 
 
 def test_killed_full_and_doubled_commands_come_to_the_same_result():
-    root = str(Path(BENCHMARKS).parent)
+    root = str(BENCHMARKS.parent)
     command = [sys.executable, str(BENCHMARKS / "robustness.py"), *SAMPLE]
     done = subprocess.run(
         [*command, "--faults", "SIGKILL", "SIGTERM", "ENOSPC"],
