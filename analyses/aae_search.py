@@ -4,8 +4,7 @@
     python analyses/aae_search.py --scale paper     # the paper's nets: a GPU
 
 Each setting differs from the first in the settings named beside it. Errors are those of validation
-images: no test image is read. What is already there is kept and what was interrupted goes on, so
-the same command finishes a search that was cut off.
+images: no test image is read. An interrupted search goes on.
 """
 
 import sys
@@ -44,8 +43,6 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "no-noise-fast": {"input_noise": 0.0, "learning_rate": 2e-3},
     "no-noise-strong-labels": {"input_noise": 0.0, "classification_weight": 10.0},
 }
-
-
 SCALES = {
     name: replace(aae.SCALES[name], epochs=epochs, seeds=seeds, **_START)
     for name, epochs, seeds in (("smoke", 1, 1), ("laptop", 3, 2), ("paper", 100, 3))

@@ -4,10 +4,8 @@
     python analyses/latent_characterization.py --data mnist --scale laptop
     python analyses/latent_characterization.py --data mnist --scale laptop --models all --workers 2
 
-An independent re-implementation, from the abstract and the captions, of "Latent Space
-Characterization of Autoencoder Variants" (arXiv 2412.04755), which has CAE, DAE and VAE; with
-`--models all` adversarial and Wasserstein autoencoders stand beside them. What is already there is
-kept and what was interrupted goes on, so the same command finishes a study that was cut off.
+An independent re-implementation, from abstract and captions, of arXiv 2412.04755 (CAE, DAE, VAE);
+`--models all` adds adversarial and Wasserstein autoencoders. An interrupted study goes on.
 """
 
 import sys
@@ -64,8 +62,8 @@ def adapt(request: Request) -> Request:
 
 def runs(request: Request) -> list[Run]:
     """Return every model and control at every seed."""
-    few, every = (MODELS, CONTROLS), (ALL_MODELS, ALL_CONTROLS)
-    models, controls = every if request.more["models"] == "all" else few
+    every = request.more["models"] == "all"
+    models, controls = (ALL_MODELS, ALL_CONTROLS) if every else (MODELS, CONTROLS)
     return request.runs(models | controls if request.scale.controls else models)
 
 
@@ -81,9 +79,9 @@ def gather(request: Request, runs: Sequence[Run]) -> Facts | None:
     summaries = [read_summary(_analysed(request, seed, runs)) for seed in seeds]
     if not (request.scale.controls or every):
         return None
-    models = characterization.gather(summaries)
-    diagnostics = {"diagnostics": diagnostics_of(runs)} if every else {}
-    return {"models": models, "comparison": judge(paper.CLAIMS, models), **diagnostics}
+    found: Facts = {"models": characterization.gather(summaries)}
+    found["comparison"] = judge(paper.CLAIMS, found["models"])
+    return found | ({"diagnostics": diagnostics_of(runs)} if every else {})
 
 
 def _analysed(request: Request, seed: int, runs: Sequence[Run]) -> Path:
@@ -91,9 +89,9 @@ def _analysed(request: Request, seed: int, runs: Sequence[Run]) -> Path:
     place = request.out / f"seed-{seed}"
     if not (place / "summary.json").exists():
         folders = [run.folder for run in runs if run.seed == seed]
-        chosen: Facts = {"samples": request.scale.samples, "seed": seed, "progress": True}
-        noise, device = characterization.NOISE, request.device
-        found = analyze(folders, data=request.data, noise=noise, device=device, out=place, **chosen)
+        chosen: Facts = {"samples": request.scale.samples, "seed": seed, "device": request.device}
+        noise = characterization.NOISE
+        found = analyze(folders, data=request.data, noise=noise, out=place, progress=True, **chosen)
         write_page(found, place, [statements.section_of(found)])
     print(f"report: {place / 'report.html'}")
     return place
