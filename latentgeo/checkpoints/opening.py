@@ -261,8 +261,9 @@ def make_autoencoder(
     """
     shape = image_shape or card.image_shape
     if shape is None:
+        named = "the model" if card.name is None else f"model {card.name!r}"
         raise InputError(
-            f"model {card.name!r} does not say which images it takes; give image_shape (C, H, W), "
+            f"{named} does not say which images it takes; give image_shape (C, H, W), "
             "on the command line --image-shape 3,64,64"
         )
     encoder = find_encoder(source.net, card.encode, card.layers, card.encode_arguments)

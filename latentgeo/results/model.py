@@ -105,9 +105,8 @@ class ModelResult:
     @property
     def doubt(self) -> str:
         """What stands beside every number of a model that means nothing; empty for others."""
-        if self.learned is False:
-            return NOT_LEARNED
-        return MISMATCHED if self.opened.get("mismatch") else ""
+        reasons = {NOT_LEARNED: self.learned is False, MISMATCHED: self.opened.get("mismatch")}
+        return ", ".join(reason for reason, holds in reasons.items() if holds)
 
     @property
     def marked(self) -> str:

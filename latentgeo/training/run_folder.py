@@ -158,7 +158,7 @@ class RunFolder:
 
     def _check_there(self) -> None:
         """Raise `InputError` rather than begin a second folder where the run was moved away."""
-        if not self.run.is_file():
+        if not self.path.is_dir():
             raise InputError(
                 f"run {str(self.path)!r} is gone, moved or removed while it was trained; go on "
                 "with what was saved, where it is now, with --resume (resume=True)"

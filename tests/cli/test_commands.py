@@ -148,7 +148,7 @@ def test_analyze_writes_all_that_it_promises(analysed):
     for name in ("analysis.zarr", "summary.json", "figures", "report.html"):
         assert (analysed / name).exists()
     drawn = {path.stem for path in (analysed / "figures").glob("*.svg")}
-    assert {"rank_histograms", "noise_curves", "principal_angles", "tsne"} <= drawn
+    assert {"spectra", "noise_curves", "principal_angles", "tsne"} <= drawn
     summary = json.loads((analysed / "summary.json").read_text())
     assert list(summary["models"]) == ["cae", "vae"]
     assert sum(summary["models"]["cae"]["strata"]["0.1"].values()) == 16

@@ -102,7 +102,10 @@ def test_arguments_of_the_factory(run_cli, folder):
         (["info", "theirs/model.pt", *MODEL, "--image-shape", "0,2,2"], "holds a number below 1"),
         (["info", "theirs", *MODEL, "--mean", "x"], "--mean 'x' is not a list of numbers"),
         (["info", "theirs", *MODEL, "--mean", "0.5"], "mean and std go together"),
-        (["info", "theirs", *MODEL, "--posterior", "thirds"], "posterior.layout"),
+        (
+            ["info", "theirs", *MODEL, "--image-shape", "1,28,28", "--posterior", "thirds"],
+            "posterior item 'thirds' is not there",
+        ),
         (["info", "theirs", *MODEL, "--argument", "code"], "is not NAME=VALUE, as in latent_dim"),
         (["info", "theirs", "--model", "theirs/net.py:Nett"], "has no 'Nett'; it has Net"),
         (["card", "init", "theirs", "--image-shape", "1,28,28"], "name the code that makes it"),

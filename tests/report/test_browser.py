@@ -106,9 +106,11 @@ def test_tables_sort(opened):
 
 def test_models_are_switched_off_and_on(opened):
     boxes = opened.find_elements("css selector", ".switches input")
+    # What lies off the screen has its style at once and its layout when it is scrolled to.
     seen = (
         "return [...document.querySelectorAll(\"[data-model='0']\")]"
-        ".filter(one => one.checkVisibility()).map(one => one.tagName.toLowerCase())"
+        ".filter(one => one.checkVisibility() && getComputedStyle(one).display !== 'none')"
+        ".map(one => one.tagName.toLowerCase())"
     )
     before = opened.execute_script(seen)
     assert {"li", "tr", "g", "article"} <= set(before)
