@@ -164,6 +164,7 @@ def given(case: Case, images: Images, device: str, seed: int, folder: Path) -> G
     )
     validation = ImageDataset.from_array(images.take(2, seed=0).batch(slice(None)).numpy())
     splits = Splits(images, validation)
+    folder.mkdir(exist_ok=True)
     return config, seeded_model(config, splits), splits, RunFolder(folder), torch.device(device)
 
 

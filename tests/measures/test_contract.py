@@ -224,6 +224,7 @@ class Decoder(torch.nn.Module):
     """What the measures ask of a model: images of latents, here their first channel."""
 
     decodes = True
+    provenance = {}  # noqa: RUF012
 
     def decode(self, latents):
         return latents[:, :1]
