@@ -186,12 +186,8 @@ def _mean_angles(clean: np.ndarray, noisy: np.ndarray) -> list[float]:
     energies = [values[::-1].cumsum() / values.sum() for values, _ in found]
     of_share = [int((energy < 0.95).sum()) + 1 for energy in energies]
     dims = [of_share, *([d, d] for d in DIMENSIONS)]
-    cosines = axes[0].T @ axes[1]
-    return [float(np.rad2deg(np.arccos(_singular_values(cosines[:p, :q])).mean())) for p, q in dims]
-
-
-def _singular_values(matrix: np.ndarray) -> np.ndarray:
-    return np.linalg.svd(matrix, compute_uv=False).clip(0, 1)
+    pairs = ((axes[0][:, :p].copy(), axes[1][:, :q].copy()) for p, q in dims)
+    return [float(np.rad2deg(principal_angles(*pair).mean())) for pair in pairs]
 
 
 SHARES = (0.0, 0.01, 0.02, 0.05, 0.2, 0.5)

@@ -53,12 +53,7 @@ def interrupted(
 
     Commands that draw figures take so long that they have a sixth of the trials.
     """
-    for name, command in interruptions.commands(inputs).items():
-        if name not in names:
-            continue
-        own = place / name.replace(" ", "")
-        own.mkdir(parents=True)
-        under = interruptions.Trials(command, own)
+    for name, command, under in _trials(inputs, place, names):
         count = max(1, trials // 6) if name in interruptions.DRAWING else trials
         for kind in kinds:
             if kind == "moved" and not command.again:
@@ -70,14 +65,20 @@ def interrupted(
             yield Row(what, on, len(places), [one for one in found if not one.endswith(": ")])
 
 
+def _trials(
+    inputs: Path, place: Path, names: list[str]
+) -> Iterator[tuple[str, interruptions.Command, interruptions.Trials]]:
+    """Yield the commands that are asked for, each with a folder of its own."""
+    for name, command in interruptions.commands(inputs).items():
+        if name in names:
+            own = place / name.replace(" ", "")
+            own.mkdir(parents=True)
+            yield name, command, interruptions.Trials(command, own)
+
+
 def at_once(inputs: Path, place: Path, names: list[str]) -> Iterator[Row]:
     """Yield rows of two processes with one output."""
-    for name, command in interruptions.commands(inputs).items():
-        if name not in names:
-            continue
-        own = place / name.replace(" ", "")
-        own.mkdir(parents=True)
-        under = interruptions.Trials(command, own)
+    for name, _, under in _trials(inputs, place, names):
         at = [under.changes // 4 + 2] + [under.changes // 2] * (name not in interruptions.DRAWING)
         found = [reason for one in at if (reason := under.two_at_once(one))]
         yield Row("a second process with the same output", f"`{name}`", len(at), found)

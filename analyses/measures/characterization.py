@@ -8,7 +8,7 @@ import numpy as np
 from claims.paper import span
 from matplotlib.figure import Figure
 from models.characterization import CONTROL_OF
-from study import Facts, compare, in_words, over_seeds
+from study import Facts, by_line, compare, in_words, over_seeds
 from study.render import format_mean
 
 from latentgeo.figures import save_figure
@@ -156,23 +156,18 @@ def orders(models: Mapping[str, Any]) -> list[str]:
     controls = {
         name: control if control in models else REFERENCE for name, control in there.items()
     }
-    apart = compare(
-        {
-            (title, name): (found, numbers[title, controls[name]])
-            for (title, name), found in numbers.items()
-            if name != controls[name]
-        }
-    )
+    pairs = {
+        (title, controls[name], name): (found, numbers[title, controls[name]])
+        for (title, name), found in numbers.items()
+        if name != controls[name]
+    }
+    apart = by_line(compare(pairs))
     lines = []
     for title, (_, digits) in {**_VIEWED, **_WHOLE}.items():
         found = {name: entry for (of, name), entry in numbers.items() if of == title}
         lines.append(f"- **{title}**: {_ordered(found, digits)}")
         for control in dict.fromkeys(controls.values()):
-            beside = {
-                name: each
-                for (of, name), each in apart.items()
-                if of == title and controls[name] == control
-            }
+            beside = apart.get((title, control), {})
             text = in_words(beside, {-1: "lower:", 1: "higher:"}, digits) or "none"
             lines.append(f"  - Told apart from {control}: {text}.")
     return lines

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from study import Facts, Run, compare, in_words, over_seeds
+from study import Facts, Run, by_line, compare, in_words, over_seeds
 from study.figures import draw_reported, draw_rows, name_rows
 from study.gather import each, plain
 
@@ -132,8 +132,7 @@ def claims(latents: Facts) -> list[str]:
         }
     )
     lines = []
-    for numbers, measure in dict.fromkeys(key[:2] for key in found):
-        beside = {key[2]: each for key, each in found.items() if key[:2] == (numbers, measure)}
+    for (numbers, measure), beside in by_line(found).items():
         words = MEASURES[measure].removesuffix(", %")
         lines.append(f"- {numbers} numbers, {words}: {in_words(beside, _WORDS)}")
     return lines

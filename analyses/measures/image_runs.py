@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from study import Facts, Measure, Request, Run, compare, in_words, train_settings
+from study import Facts, Measure, Request, Run, by_line, compare, in_words, train_settings
 from study.read import facts_of_run
 from study.render import measures_table
 
@@ -140,10 +140,8 @@ def orders(models: Facts, rivals: Mapping[str, Sequence[str]]) -> list[str]:
         for rival in rivals[name]
         if measure in models[rival] and measure in models[name]
     }
-    found = compare(pairs)
     lines = []
-    for name, measure in dict.fromkeys(key[:2] for key in pairs):
-        beside = {key[2]: each for key, each in found.items() if key[:2] == (name, measure)}
+    for (name, measure), beside in by_line(compare(pairs)).items():
         # Verdicts in the order in which rivals meet them.
         words = {each.side: _WORDS[each.side] for each in beside.values()}
         how = MEASURES[measure]

@@ -7,7 +7,7 @@ and figures are done here.
 
 from study.command import run_command
 from study.gather import Facts, Measure, gather, over_seeds
-from study.judge import Claim, Reported, compare, in_words, judge
+from study.judge import Claim, Reported, by_line, compare, in_words, judge
 from study.plan import Model, Request, Run, Study
 from study.read import read_measures, seconds_of
 from study.run import finish_run, train_settings
@@ -21,6 +21,7 @@ __all__ = [
     "Request",
     "Run",
     "Study",
+    "by_line",
     "compare",
     "finish_run",
     "gather",

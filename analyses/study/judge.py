@@ -159,6 +159,14 @@ def compare(pairs: Mapping[Name, tuple[Facts, Facts]]) -> dict[Name, Comparison]
     }
 
 
+def by_line(found: Mapping[tuple[Any, ...], Comparison]) -> dict[tuple[Any, ...], Facts]:
+    """Return comparisons in groups, by all of their names but the last, which names the rival."""
+    lines: dict[tuple[Any, ...], Facts] = {}
+    for (*line, name), each in found.items():
+        lines.setdefault(tuple(line), {})[name] = each
+    return lines
+
+
 def _difference(first: Sequence[Any], second: Sequence[Any]) -> Difference | None:
     sides = [[nan if value is None else float(value) for value in side] for side in (first, second)]
     if min(map(len, sides)) < 2 or not all(map(isfinite, chain(*sides))):
