@@ -10,6 +10,7 @@ from torch import Tensor
 from latentgeo.geometry import _linalg
 from latentgeo.geometry._arrays import is_coarse
 from latentgeo.geometry._checks import check_matrices, check_spsd, check_symmetric
+from latentgeo.geometry._scales import check_held, to_unit
 from latentgeo.geometry._tiles import piece_bytes, tiles
 from latentgeo.geometry.unfolding import centre, centring_floor
 
@@ -150,13 +151,13 @@ def _factoriser(form: Form) -> Any:
     return known[form]
 
 
-def _of_unfoldings(x: Tensor, eps: float, _: str) -> RangeFactors:
-    factors = _cut(centre(x), eps, centring_floor(x))
+def _of_unfoldings(x: Tensor, eps: float, name: str) -> RangeFactors:
+    factors = _cut(centre(x), eps, centring_floor(x), name)
     return factors._replace(values=factors.values / max(x.shape[-1] - 1, 1))
 
 
-def _of_factors(x: Tensor, eps: float, _: str) -> RangeFactors:
-    return _cut(x, eps, x.new_zeros(()))
+def _of_factors(x: Tensor, eps: float, name: str) -> RangeFactors:
+    return _cut(x, eps, x.new_zeros(()), name)
 
 
 def _of_matrices(s: Tensor, eps: float, name: str) -> RangeFactors:
@@ -169,15 +170,19 @@ def _of_matrices(s: Tensor, eps: float, name: str) -> RangeFactors:
     )
 
 
-def _cut(x: Tensor, eps: float, floor: Tensor) -> RangeFactors:
+def _cut(x: Tensor, eps: float, floor: Tensor, name: str) -> RangeFactors:
     """Keep left singular vectors and squared singular values above the cut."""
+    x, unit = to_unit(x, (-2, -1))
+    unit = unit[..., 0]
     left, singular = _left_svd_by_gram(x) if is_coarse(eps) else _linalg.svd(x)[:2]
-    cut = torch.maximum(max(x.shape[-2:]) * eps * singular.amax(-1), floor)
+    cut = torch.maximum(max(x.shape[-2:]) * eps * singular.amax(-1), floor / unit[..., 0])
     keep = singular > cut[..., None]
     basis = left.masked_fill(~keep[..., None, :], 0.0)
     if is_coarse(eps):
         basis = _orthonormalise(basis)
-    return RangeFactors(basis, singular.square().masked_fill(~keep, 0.0), keep.sum(-1))
+    values = (singular * unit).square()
+    check_held(values, keep, f"the square of {name}", "multiply it by a constant first")
+    return RangeFactors(basis, values.masked_fill(~keep, 0.0), keep.sum(-1))
 
 
 def _left_svd_by_gram(x: Tensor) -> tuple[Tensor, Tensor]:

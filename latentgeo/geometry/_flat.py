@@ -9,6 +9,7 @@ from torch import Tensor
 
 from latentgeo.geometry import _linalg
 from latentgeo.geometry._factors import RangeFactors
+from latentgeo.geometry._scales import check_held, norm, unit_of
 from latentgeo.geometry._tiles import require, require_result, tiles
 
 Rows = Callable[[Tensor], Tensor]
@@ -35,29 +36,45 @@ class Flat(ABC):
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Compute features of both sets a few columns at a time; the same twice for one set.
 
-        The tiles are the caller's own, to overwrite.
+        The tiles are the caller's own, to overwrite, and in units of `unit`.
         """
+
+    def unit(self, a: RangeFactors, b: RangeFactors | None, weight: float) -> float:
+        """Return a power of two that features are divided by so that they can be squared."""
+        return 1.0
 
     def gram(self, a: RangeFactors, b: RangeFactors | None, weight: float, budget: float) -> Tensor:
         """Compute the inner products of the features of all pairs."""
-        out = _table(a, b)
+        out, unit = _table(a, b), self.unit(a, b, weight)
         with _on_one_thread_if_small(out, a):
             for left, right in self.columns(a, b, weight, budget):
                 add_product(out, left, right)
-            return out if b is not None else mirror(out)
+            if b is None:
+                mirror(out)
+        if unit == 1:
+            return out
+        scaled = out * unit * unit
+        largest = out.abs() == out.abs().max()
+        check_held(scaled, largest & (out != 0), "the kernel of such matrices", _NORMALISE)
+        return scaled
 
     def crossed(
         self, a: RangeFactors, b: RangeFactors | None, weight: float, budget: float
     ) -> Tensor:
         """Compute the distances of all pairs."""
         out, other = _table(a, b), a if b is None else b
+        unit = self.unit(a, b, weight)
         with _on_one_thread_if_small(out, a):
-            return squared_distances(
-                self.columns(a, b, weight, budget),
-                out,
-                lambda i: self.features(a.take(i), weight),
-                lambda j: self.features(other.take(j), weight),
-            ).sqrt_()
+            return (
+                squared_distances(
+                    self.columns(a, b, weight, budget),
+                    out,
+                    lambda i: self.features(a.take(i), weight) / unit,
+                    lambda j: self.features(other.take(j), weight) / unit,
+                )
+                .sqrt_()
+                .mul_(unit)
+            )
 
     def aligned(
         self, a: RangeFactors, b: RangeFactors, i: Tensor, j: Tensor, weight: float
@@ -67,7 +84,7 @@ class Flat(ABC):
         for tile in tiles(len(i), 32.0 * a.basis.shape[-2] ** 2):
             left = self.features(a.take(i[tile]), weight)
             right = self.features(b.take(j[tile]), weight)
-            parts.append((left - right).square().sum(-1).sqrt())
+            parts.append(norm(left - right))
         return torch.cat(parts)
 
 
@@ -93,19 +110,25 @@ class Spectral(Flat):
         scales = (function(factors, weight) for function in self.functions)
         return torch.cat([svec((basis * s[:, None, :]) @ basis.mT) for s in scales], -1)
 
+    def unit(self, a: RangeFactors, b: RangeFactors | None, weight: float) -> float:
+        """Go by the largest f(Λ), which bounds every feature."""
+        sets = [a] if b is None else [a, b]
+        bounds = [f(one, weight).abs().max() for one in sets for f in self.functions]
+        return float(unit_of(torch.stack(bounds).max()))
+
     def columns(
         self, a: RangeFactors, b: RangeFactors | None, weight: float, budget: float
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Compute the features of some rows of the upper triangles at a time."""
-        size = a.basis.shape[-2]
+        size, unit = a.basis.shape[-2], self.unit(a, b, weight)
         samples = len(a.basis) + (0 if b is None else len(b.basis))
         row_bytes = 32.0 * samples * size
         held = sum(8.0 * f.basis.numel() for f in (a, b) if f is not None)
         require(held + row_bytes, budget, f"a Gram matrix of {samples} samples", _WAY_OUT)
         for rows in tiles(size, row_bytes, min(budget - held, row_bytes * max(8, size // 8))):
             for function in self.functions:
-                left = _tile(a.basis, function(a, weight), rows)
-                yield left, left if b is None else _tile(b.basis, function(b, weight), rows)
+                left = _tile(a.basis, function(a, weight) / unit, rows)
+                yield left, left if b is None else _tile(b.basis, function(b, weight) / unit, rows)
 
 
 class Cholesky(Flat):
@@ -195,6 +218,7 @@ def require_table(first: Tensor, second: Tensor | None) -> None:
 
 _CLOSE = 1e-5
 """Squared distances below this share of the squared norms have lost digits to cancellation."""
+_NORMALISE = "divide them by their traces first (trace_normalised)"
 _WAY_OUT = "work in blocks of samples, use Nystroem features of fewer landmarks, or raise budget="
 
 

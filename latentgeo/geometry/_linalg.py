@@ -24,6 +24,7 @@ from scipy import linalg as scipy_linalg
 from scipy.linalg import lapack
 from torch import Tensor
 
+from latentgeo.geometry._scales import to_unit
 from latentgeo.threads import blas, side_by_side
 
 # In units of batch * rows * columns * smaller side; some 10 ms of work.
@@ -170,12 +171,13 @@ def singular_values_by_squares(x: Tensor, count: Tensor, trusted: float) -> Tens
     ``count`` values of each item (batch,) are not zero by construction. Where the last of them is
     below ``trusted`` times the first, its square would be known to eps/trusted² only.
     """
+    x, unit = to_unit(x, (-2, -1))
     values = eigvalsh(small_gram(x)).flip(-1).clamp_min(0).sqrt()
     last = values.gather(-1, (count[:, None] - 1).clamp_min(0))[:, 0]
     doubtful = (last < trusted * values[:, 0]) & (count > 0)
     if bool(doubtful.any()):
         values[doubtful] = svdvals(x[doubtful])
-    return values
+    return values * unit[..., 0]
 
 
 def small_gram(x: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ from latentgeo.geometry._checks import (
 from latentgeo.geometry._factors import Form, RangeFactors, range_factors
 from latentgeo.geometry._tiles import DEFAULT_BUDGET, require, require_result
 from latentgeo.geometry.metrics import statement
-from latentgeo.geometry.unfolding import covariance
+from latentgeo.geometry.unfolding import covariance, square
 
 _IN_BLOCKS = "work in blocks of samples"
 _TABLES_OF_A_PRODUCT = 3
@@ -51,7 +51,7 @@ class Options:
         check_matrices(x)
         x = x.to(torch.float64)
         if self.form != "matrix":
-            x = covariance(x) if self.form == "unfolding" else x @ x.mT
+            x = covariance(x) if self.form == "unfolding" else square(x)
         unit = torch.eye(x.shape[-1], dtype=x.dtype, device=x.device)
         return range_factors(x + self.ridge * unit, "matrix", eps, name)
 
@@ -199,10 +199,19 @@ def _over_modes(
     total: Any = 0.0
     for name, weight, (one, other) in zip(names, weights, modes, strict=True):
         found = function(one, other, name, options)
-        total = total + weight * (found if statement(name).is_squared else found**2)
-    if all(statement(name).is_squared for name in names):
-        return total
-    return total**0.5
+        squares = all(statement(one).is_squared for one in names)
+        if squares:
+            total = total + weight * found
+        else:  # which no large or small distance leaves the range of float64 in
+            root = found**0.5 if statement(name).is_squared else found
+            total = _hypot(total, weight**0.5 * root)
+    return total
+
+
+def _hypot(total: Any, found: Any) -> Any:
+    if not isinstance(found, Tensor):
+        return np.hypot(total, found)
+    return torch.hypot(torch.as_tensor(total).to(found), found)
 
 
 def _modes(a: tuple[Any, ...], b: Any) -> list[tuple[Any, Any]]:

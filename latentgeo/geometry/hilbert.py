@@ -276,7 +276,7 @@ class HilbertEmbedding(
         total = energies.sum()
         self.n_samples_ = n_samples
         self.energies_ = energies.numpy()
-        self.explained_energy_ = (energies.cumsum(0) / total.clamp_min(1e-300)).numpy()
+        self.explained_energy_ = (energies.cumsum(0) / (total if total > 0 else 1.0)).numpy()
         self.n_components_ = self._count(energies)
         self._axes = _fix_signs(axes.flip(-1)[:, : self.n_components_])
 

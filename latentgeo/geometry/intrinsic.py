@@ -18,6 +18,7 @@ from latentgeo.geometry._checks import (
     check_not_empty,
     check_shares,
 )
+from latentgeo.geometry._scales import to_unit
 from latentgeo.geometry._tiles import DEFAULT_BUDGET, require, tiles
 from latentgeo.geometry.hilbert import gram_dimension
 
@@ -213,6 +214,7 @@ def local_pca_dimension(
         raise ValueError(f"neighbours is {neighbours}; expected 2 to {len(origin) - 1}")
     nearest = min(neighbours + 1, len(distances))
     index = distances.topk(nearest, largest=False).indices
+    distances, _ = to_unit(distances, (0, 1))
     parts = []
     for tile in tiles(len(index), 32.0 * index.shape[1] ** 2):
         i = index[tile]
@@ -300,5 +302,7 @@ def _euclidean(points: Tensor) -> Tensor:
     needed = 10.0 * len(flat) ** 2
     require(needed, DEFAULT_BUDGET, f"the distances of {len(flat)} points", "take fewer points")
     out = flat.new_zeros(len(flat), len(flat))
+    flat, unit = to_unit(flat, (0, 1))
     pieces = _flat.column_tiles(flat, None)
-    return _flat.squared_distances(pieces, out, lambda i: flat[i], lambda j: flat[j]).sqrt_()
+    squared = _flat.squared_distances(pieces, out, lambda i: flat[i], lambda j: flat[j])
+    return squared.sqrt_().mul_(unit)

@@ -28,6 +28,7 @@ from latentgeo.geometry._checks import (
 )
 from latentgeo.geometry._factors import Form
 from latentgeo.geometry._flat import Flat, Spectral
+from latentgeo.geometry._scales import check_held, to_unit
 from latentgeo.geometry._tiles import DEFAULT_BUDGET, piece_bytes, require_result, tiles
 from latentgeo.geometry.distances import Options, check_domain, enter_sets, pairwise_distance
 from latentgeo.geometry.metrics import METRICS, statement
@@ -38,6 +39,8 @@ LINEAR_KERNELS = tuple(name for name, row in METRICS.items() if row.is_flat)
 SPECTRAL_KERNELS = tuple(n for n, row in METRICS.items() if isinstance(row.computed, Spectral))
 """Linear kernels whose features are functions of the eigenvalues."""
 RADIAL_KERNELS = ("gaussian", "laplacian")
+_ROUNDING = 64  # units in the last place
+_DIVIDE = "divide the matrices by their traces first (trace_normalised)"
 _FEATURES_WAY_OUT = (
     "take a Gram matrix, which is made in tiles, use Nystroem features of fewer columns, or work "
     "in blocks of samples"
@@ -147,7 +150,9 @@ def kernel(
     weights = [1.0] * len(modes) if weights is None else weights
     check_weights(weights, len(modes))
     grams = (_of_one_mode(a, b, told) for a, b in zip(modes, others, strict=True))
-    return _combined(grams, combine, weights)
+    found = _combined(grams, combine, weights)
+    check_held(enter(found)[0], False, "a value of this kernel", _DIVIDE)
+    return found
 
 
 def feature_map(
@@ -274,6 +279,7 @@ def trace_normalised(x: A, form: Form = "matrix") -> tuple[A, A]:
     if form not in get_args(Form):
         raise ValueError(f"form is {form!r}; expected one of {', '.join(get_args(Form))}")
     wide = inside.to(torch.float64)
+    wide, unit = to_unit(wide, (-2, -1))
     if form == "matrix":
         traces = wide.diagonal(dim1=-2, dim2=-1).sum(-1)
     elif form == "factor":
@@ -283,8 +289,11 @@ def trace_normalised(x: A, form: Form = "matrix") -> tuple[A, A]:
         traces = centre(wide).square().sum((-2, -1))
         traces = traces.where(traces > floor.square(), 0.0) / max(wide.shape[-1] - 1, 1)
     scale = traces if form == "matrix" else traces.clamp_min(0).sqrt()
-    scale = torch.where(traces > 0, scale, 1.0)
-    return back((wide / scale[..., None, None]).to(inside.dtype)), back(traces)
+    normalised = wide / torch.where(traces > 0, scale, 1 / unit[..., 0, 0])[..., None, None]
+    power = 1 if form == "matrix" else 2
+    held = traces * unit[..., 0, 0] ** power
+    check_held(held, traces != 0, "the trace of x", "multiply it by a constant first")
+    return back(normalised.to(inside.dtype)), back(held)
 
 
 def small_eigenvalue_share(
@@ -334,12 +343,15 @@ def small_eigenvalue_share(
     factors, _, _ = enter_sets(x, None, kernel, options, copies=2)
     small = factors.values < check_weight(below, "below") * factors.values[:, :1]
     part = factors._replace(values=factors.values.masked_fill(~small, 0.0))
-    shared = total = 0.0
+    shared = total = energy = 0.0
     for whole, some in computed.columns(factors, part, log_weight, budget):
+        energy += float(whole.square().sum())
         whole -= whole.mean(0)
         shared += float((whole * some).sum())
         total += float(whole.square().sum())
-    return shared / total if total > 0 else float("nan")
+    # Features that do not vary still differ by rounding.
+    varies = total > (_ROUNDING * torch.finfo(torch.float64).eps) ** 2 * energy
+    return shared / total if varies else float("nan")
 
 
 def is_positive_definite(
@@ -404,7 +416,7 @@ def gram_diagnostics(gram: A) -> GramDiagnostics:
     values = _linalg.eigvalsh(inside)
     total = values.abs().sum(-1)
     negative = (-values.clamp(max=0)).sum(-1)
-    share = torch.where(total > 0, negative / total.clamp_min(1e-300), 0.0)
+    share = negative / torch.where(total > 0, total, 1.0)
     noise = values.shape[-1] * torch.finfo(values.dtype).eps * values.abs().amax(-1)
     return GramDiagnostics(back(values[..., 0]), back(share), back(values[..., 0] >= -noise))
 
@@ -549,7 +561,8 @@ def _of_one_mode(x: Any, y: Any, told: _Kernel) -> Any:
     distances, back = enter(pairwise_distance(x, y, told.metric, **asdict(told.options)))
     power = (2 if told.name == "gaussian" else 1) / (2 if statement(told.metric).is_squared else 1)
     assert told.gamma is not None
-    return back(distances.pow_(power).mul_(-told.gamma).exp_())
+    # The root comes first: a distance may be so large that its square is not to be had.
+    return back(distances.mul_(told.gamma ** (1 / power)).pow_(power).neg_().exp_())
 
 
 def _flat(kernel: str) -> Flat:

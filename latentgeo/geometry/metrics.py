@@ -153,7 +153,7 @@ def _stein(p: Pairs, _: float) -> Tensor:
 
 
 def _arc(p: Pairs, _: float) -> Tensor:
-    absent = (p.a.rank[p.i] - p.b.rank[p.j]).abs() * (pi / 2) ** 2
+    absent = (p.a.rank[p.i] - p.b.rank[p.j]).abs().to(p.cross) * (pi / 2) ** 2
     squared: Tensor = p.angles().square().nansum(-1) + absent
     return squared.sqrt()
 

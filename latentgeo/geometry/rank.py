@@ -18,6 +18,7 @@ from latentgeo.geometry._arrays import (
     source_epsilon,
 )
 from latentgeo.geometry._checks import check_latents, check_matrices
+from latentgeo.geometry._scales import to_unit
 from latentgeo.geometry._tiles import piece_bytes, tiles
 from latentgeo.geometry.unfolding import centre, centring_floor, unfold
 
@@ -393,7 +394,8 @@ def _over_latents(z: Tensor, function: Callable[[Tensor], Tensor]) -> list[Tenso
 
 
 def _values_from_gram(x: Tensor) -> Tensor:
-    return _linalg.eigvalsh(_linalg.small_gram(x)).flip(-1).clamp_min(0).sqrt()
+    x, unit = to_unit(x, (-2, -1))
+    return _linalg.eigvalsh(_linalg.small_gram(x)).flip(-1).clamp_min(0).sqrt() * unit[..., 0]
 
 
 def _relative_tolerance(rule: RankRule, shape: tuple[int, ...], eps: float) -> float:
@@ -409,11 +411,12 @@ def _relative_tolerance(rule: RankRule, shape: tuple[int, ...], eps: float) -> f
 
 def rounding(x: Tensor, eps: float) -> Tensor:
     """Bound the norm of what rounding adds; see `rounding_floor`."""
+    x, scale = to_unit(x, (-2, -1))
     _, exponent = torch.frexp(x)
     unit = torch.where(x == 0, 0.0, eps / 2 * torch.exp2(exponent.to(x.dtype)))
     squares = unit.square() / 12
     rows, columns = (squares.sum(axis).amax(-1).sqrt() for axis in (-1, -2))
-    return 2 * (rows + columns)
+    return 2 * (rows + columns) * scale[..., 0, 0]
 
 
 def _checked_tolerance(rtol: float) -> float:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from latentgeo.geometry._arrays import A, enter_raw
 from latentgeo.geometry._checks import check_latents
+from latentgeo.geometry._scales import check_held, to_unit
 from latentgeo.geometry._tiles import fill, require_result
 
 
@@ -115,5 +116,21 @@ def centring_floor(x: Tensor) -> Tensor:
 
 def covariance(x: Tensor) -> Tensor:
     """Covariance of the rows of an unfolding; a single column has none and gives zeros."""
-    centred = centre(x)
-    return centred @ centred.mT / max(x.shape[-1] - 1, 1)
+    return square(centre(x)) / max(x.shape[-1] - 1, 1)
+
+
+def square(x: Tensor) -> Tensor:
+    """Return XXᵀ, where float64 can hold it."""
+    x, unit = to_unit(x, (-2, -1))
+    scaled = x @ x.mT
+    if not bool((unit != 1).any()):
+        return scaled
+    found = scaled * unit * unit
+    largest = scaled.diagonal(dim1=-2, dim2=-1).amax(-1)
+    check_held(
+        found.diagonal(dim1=-2, dim2=-1).amax(-1),
+        largest > 0,
+        "the square of x",
+        "multiply it by a constant first",
+    )
+    return found
