@@ -4,7 +4,7 @@ import json
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -173,6 +173,7 @@ def analyze_arrays(
     *,
     noisy: Mapping[float, Any] | None = None,
     labels: Any = None,
+    channels: Literal["auto", "first", "last"] = "auto",
     out: str | Path | None = None,
     settings: AnalysisSettings | None = None,
     device: str = "auto",
@@ -187,7 +188,7 @@ def analyze_arrays(
     Parameters
     ----------
     latents : array_like, path, or mapping of names to these
-        Latents of clean inputs, (n, d) or (n, C, H, W); another order is taken as vectors. A path
+        Latents of clean inputs, (n, d), (n, T, d), (n, C, H, W) or another order. A path
         names a file that holds them (see `latentgeo.latents.read_latents`) or what `encode` wrote.
         Several models, by name, are of the same inputs in the same order.
     noisy : mapping of float to array_like or path, optional
@@ -196,6 +197,9 @@ def analyze_arrays(
         latents themselves, in units of their root mean square.
     labels : array_like or path, optional
         A class for each input, whole numbers.
+    channels : {"auto", "first", "last"}, default="auto"
+        Which axis of a latent holds the channels; "auto": the last of two, as of tokens (n, T, d),
+        and the first of more.
     out : str or pathlib.Path, optional
         As for `analyze`.
     settings : AnalysisSettings, optional
@@ -231,7 +235,7 @@ def analyze_arrays(
             check_free(target, holds="an analysis", force=force, reads=reads)
         place = choose_device(device)
         given = {
-            name: given_latents(name, one, chosen, noisy=noisy, labels=labels)
+            name: given_latents(name, one, chosen, noisy=noisy, labels=labels, channels=channels)
             for name, one in named.items()
         }
         _check_alike({name: one.dataset for name, one in given.items()})

@@ -18,10 +18,9 @@ from study.render import fill
 
 from claims.paper import FLAT_DB, MARKS, POSITIONS, RANKS, VAE_RANKS, ZERO_DEGREES
 from latentgeo.measures.hilbert_dimension import DIMENSION
-from latentgeo.measures.latents import MODES
 from latentgeo.measures.principal_angles import ANGLE
 from latentgeo.measures.quality import PSNR
-from latentgeo.measures.ranks import in_brackets, is_ranked, strata, triples
+from latentgeo.measures.ranks import in_brackets, is_ranked, rank_tuples, strata
 from latentgeo.report import Section
 from latentgeo.results import Analysis, ModelResult
 from latentgeo.results.words import EN_DASH, number, span
@@ -187,9 +186,9 @@ def _judge_ranks(view: ModelResult, holds: Callable[[Sequence[tuple[int, ...]]],
     """Judge clean and noisy ranks, pooled, where the latent's shape allows those of the paper."""
     if not is_ranked(view):
         return _NO_RANKS
-    found = list(chain.from_iterable(triples(view, level) for level in view.compared_levels))
+    found = list(chain.from_iterable(rank_tuples(view, level) for level in view.compared_levels))
     text = ", ".join(
-        f"{mode} {span(one[index] for one in found)}" for index, mode in enumerate(MODES)
+        f"{mode} {span(one[index] for one in found)}" for index, mode in enumerate(view.modes)
     )
     channels, *positions = (int(size) for size in view.attrs["latent_shape"])
     if tuple(positions) == POSITIONS and channels > VAE_RANKS[2]:

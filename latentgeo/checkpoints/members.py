@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from latentgeo.errors import InputError
-from latentgeo.models import Shape, shape_of
 from latentgeo.models.layouts import as_tensor, describe, is_latent
+from latentgeo.models.nets import LatentShape
 
 _ENCODE, _DECODE = ("encode", "encoder"), ("decode", "decoder")
 
@@ -82,7 +82,7 @@ class Tapped(nn.Module):
         self.layers = tuple(layers)
         self.call = Member(net, call, arguments)
         self.described = self.call.described
-        self.shapes: dict[str, Shape] = {}
+        self.shapes: dict[str, LatentShape] = {}
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the layers' outputs for images (b, C, H, W)."""
@@ -90,7 +90,7 @@ class Tapped(nn.Module):
             self.call(images)
         outputs = [self._single(layer, heard.get(layer, [])) for layer in self.layers]
         self.shapes = {
-            layer: shape_of(as_tensor(output))
+            layer: tuple(as_tensor(output).shape[1:])
             for layer, output in zip(self.layers, outputs, strict=True)
         }
         if len(outputs) == 1:

@@ -72,7 +72,12 @@ def analyze(
         _check_of_latents(settings)
         pairs = dict(map(_level_and_file, noisy or []))
         found = analyze_arrays(
-            list(checkpoint), noisy=pairs or None, labels=labels, **common, **without_maps
+            list(checkpoint),
+            noisy=pairs or None,
+            labels=labels,
+            channels=opening.posterior.channels,
+            **common,
+            **without_maps,
         )
     else:
         _check_of_a_model(data, noisy, labels)

@@ -1,6 +1,7 @@
-"""Two rows of three panels: clean above noisy, one column per mode."""
+"""Two rows of panels: clean above noisy, one column per mode."""
 
 from abc import ABC, abstractmethod
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
@@ -19,6 +20,7 @@ from latentgeo.figures._style import (
     shared_legend,
     style,
 )
+from latentgeo.geometry import mode_names, unfolded_shapes
 from latentgeo.results.levels import level_text
 
 # Where each of the two rank rules cuts, as a share of the largest singular value.
@@ -38,12 +40,14 @@ class ModesDisplay(Display, ABC):
         What is drawn; conditions are rows, modes are columns.
     cuts : mapping of (rule, mode) to sequence of float
         Where each rank rule cuts, relative to the largest singular value.
+    modes : mapping of str to str
+        The modes, each with its name in a title.
     left_out : sequence of str, default=()
         Models that are missing because their latents are vectors.
 
     Attributes
     ----------
-    axes_ : numpy.ndarray of matplotlib.axes.Axes, shape (conditions, 3)
+    axes_ : numpy.ndarray of matplotlib.axes.Axes, shape (conditions, modes)
     figure_ : matplotlib.figure.Figure
     """
 
@@ -54,10 +58,12 @@ class ModesDisplay(Display, ABC):
         curves: Mapping[tuple[str, str], Sequence[Curve]],
         *,
         cuts: Mapping[tuple[str, str], Sequence[float]],
+        modes: Mapping[str, str],
         left_out: Sequence[str] = (),
     ) -> None:
         self.curves = curves
         self.cuts = cuts
+        self.modes = modes
         self.left_out = left_out
 
     @classmethod
@@ -86,19 +92,23 @@ class ModesDisplay(Display, ABC):
             When no model has latent tensors.
         """
         rows = reading.series(tree, views, cls._variable)
+        modes = reading.modes_of(rows)
         curves = {
-            (condition, mode): [cls._curve(row, level, mode) for row in rows]
+            (condition, mode): [
+                cls._curve(row, level, mode) for row in rows if mode in row.data["mode"]
+            ]
             for condition, level in conditions(tree, noise).items()
-            for mode in reading.MODES
+            for mode in modes
         }
-        return cls(curves, cuts=cuts(rows), left_out=reading.left_out(tree, cls._variable))
+        left_out = reading.left_out(tree, cls._variable)
+        return cls(curves, cuts=cuts(rows), modes=modes, left_out=left_out)
 
     def plot(self, axes: Any = None) -> Self:
         """Draw the panels.
 
         Parameters
         ----------
-        axes : array-like of matplotlib.axes.Axes of shape (conditions, 3), optional
+        axes : array-like of matplotlib.axes.Axes of shape (conditions, modes), optional
             Where to draw; a figure of its own by default.
 
         Returns
@@ -107,7 +117,7 @@ class ModesDisplay(Display, ABC):
             Itself, with ``axes_`` and ``figure_``.
         """
         conditions = list(dict.fromkeys(condition for condition, _ in self.curves))
-        shape = (len(conditions), len(reading.MODES))
+        shape = (len(conditions), len(self.modes))
         with style():
             if axes is None:
                 names = [curve.label for curve in next(iter(self.curves.values()))]
@@ -117,10 +127,10 @@ class ModesDisplay(Display, ABC):
             else:
                 self._keep(given_axes(axes, shape))
             for row, condition in enumerate(conditions):
-                for column, mode in enumerate(reading.MODES):
+                for column, (mode, name) in enumerate(self.modes.items()):
                     ax = self.axes_[row, column]
                     self._plot_panel(ax, condition, mode)
-                    ax.set_title(f"{reading.MODE_NAMES[mode]}, {condition}")
+                    ax.set_title(f"{name}, {condition}")
             self._name_axes()
             if axes is None:
                 self._add_legend()
@@ -193,12 +203,11 @@ def cuts(rows: Sequence[reading.Series]) -> dict[tuple[str, str], list[float]]:
     that the latents were computed in. A float32 covariance cuts its own singular values, the
     squares, at its size times epsilon, so a singular value at the root of that.
     """
-    found: dict[tuple[str, str], set[float]] = {
-        (rule, mode): set() for rule in RULE_LINES for mode in reading.MODES
-    }
+    found: dict[tuple[str, str], set[float]] = defaultdict(set)
     for row in rows:
         source = str(row.data.attrs.get("source_dtype", "float32"))
-        for mode, (down, across) in zip(reading.MODES, _unfolded(row.data), strict=True):
+        shapes = unfolded_shapes(row.data.attrs["latent_shape"])
+        for mode, (down, across) in zip(mode_names(len(shapes)), shapes, strict=True):
             epsilon = float(torch.finfo(getattr(torch, source)).eps)
             found["spectrum", mode].add(max(down, across) * epsilon)
             found["float32-covariance", mode].add(float(np.sqrt(down * np.finfo("float32").eps)))
@@ -208,9 +217,3 @@ def cuts(rows: Sequence[reading.Series]) -> dict[tuple[str, str], list[float]]:
 def line_colour() -> str:
     """Return the colour of everything that is not a model."""
     return NULL_COLOUR
-
-
-def _unfolded(data: xr.Dataset) -> list[tuple[int, int]]:
-    """Return the shapes of the three unfoldings: rows, columns, channels first."""
-    channels, height, width = (int(size) for size in data.attrs["latent_shape"])
-    return [(height, channels * width), (width, channels * height), (channels, height * width)]

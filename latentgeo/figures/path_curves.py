@@ -20,7 +20,8 @@ from latentgeo.figures._style import (
     style,
     wrapped_axes,
 )
-from latentgeo.figures.reading import MODE_NAMES, NothingToDrawError
+from latentgeo.figures.reading import NothingToDrawError
+from latentgeo.geometry import mode_names
 from latentgeo.results import models_of
 
 _COLUMNS = 3
@@ -31,7 +32,7 @@ PANELS = {
     "nearest": "distance to nearest real image",
     "cycle": "cycle consistency",
     "line_distance": "cosine distance to nearest line",
-    **{f"rank_{mode.lower()}": f"rank {name}" for mode, name in MODE_NAMES.items()},
+    **{f"rank_{mode.lower()}": f"rank $S_{mode[1:]}$" for mode in mode_names(4)},
     "effective_rank": "effective rank, mean of modes",
 }
 

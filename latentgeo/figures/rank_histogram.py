@@ -1,4 +1,4 @@
-"""Histograms of the ranks of the three unfoldings."""
+"""Histograms of the ranks of the unfoldings."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
@@ -27,12 +27,13 @@ _NARROWEST = 25  # bars of this share of a panel are seen where ranks lie far ap
 
 
 class RankHistogramDisplay(Display):
-    """Histograms of the ranks of (S1, S2, S3), clean and noisy, one row per model.
+    """Histograms of the ranks of S1, S2, …, clean and noisy, one row per model.
 
     Parameters
     ----------
-    clean, noisy : mapping of str to numpy.ndarray of shape (samples, 3), int
-        Ranks per image and mode, keyed by the name of the row. `noisy` is empty when the
+    clean, noisy : mapping of str to numpy.ndarray of shape (samples, modes), int
+        Ranks per image and mode, keyed by the name of the row; where models have fewer modes than
+        others, their last panels stay empty. `noisy` is empty when the
         analysis has clean images only.
     styles : mapping of str to LineStyle
         The colour of each row.
@@ -45,7 +46,7 @@ class RankHistogramDisplay(Display):
 
     Attributes
     ----------
-    axes_ : numpy.ndarray of matplotlib.axes.Axes, shape (rows, 3 or 6)
+    axes_ : numpy.ndarray of matplotlib.axes.Axes, shape (rows, modes or twice as many)
     figure_ : matplotlib.figure.Figure
 
     References
@@ -127,7 +128,7 @@ class RankHistogramDisplay(Display):
 
         Parameters
         ----------
-        axes : array-like of matplotlib.axes.Axes of shape (rows, 3 or 6), optional
+        axes : array-like of matplotlib.axes.Axes of shape (rows, modes or twice as many), optional
             Where to draw; a figure of its own by default.
 
         Returns
@@ -136,7 +137,8 @@ class RankHistogramDisplay(Display):
             Itself, with ``axes_`` and ``figure_``.
         """
         blocks = [self.clean, self.noisy] if self.noisy else [self.clean]
-        shape = (len(self.clean), 3 * len(blocks))
+        modes = max(ranks.shape[1] for ranks in self.clean.values())
+        shape = (len(self.clean), modes * len(blocks))
         with style():
             if axes is None:
                 self._keep(new_axes(*shape, row_height=0.88, extra=0.75))
@@ -144,8 +146,8 @@ class RankHistogramDisplay(Display):
             else:
                 self._keep(given_axes(axes, shape))
             for block, ranks in enumerate(blocks):
-                for mode in range(3):
-                    self._plot_column(3 * block + mode, ranks, mode, self.conditions[block])
+                for mode in range(modes):
+                    self._plot_column(modes * block + mode, ranks, mode, self.conditions[block])
         return self
 
     def _plot_column(
@@ -155,6 +157,9 @@ class RankHistogramDisplay(Display):
         limits = self._limits(mode)
         for row, (label, values) in enumerate(ranks.items()):
             ax = self.axes_[row, column]
+            if mode >= values.shape[1]:
+                ax.set_axis_off()
+                continue
             width = max(0.85, (limits[1] - limits[0]) / _NARROWEST)
             _bars(ax, values[:, mode], self.styles[label].colour, width)
             ax.set_xlim(limits[0] - width / 2, limits[1] + width / 2)
@@ -171,7 +176,7 @@ class RankHistogramDisplay(Display):
     def _limits(self, mode: int) -> tuple[float, float]:
         """Return all panels of a mode one range, so that they compare by eye."""
         blocks = [*self.clean.values(), *self.noisy.values()]
-        values = np.concatenate([block[:, mode] for block in blocks])
+        values = np.concatenate([block[:, mode] for block in blocks if mode < block.shape[1]])
         low, high = values.min(), values.max()
         margin = max(0.3, 0.04 * (high - low), (2.4 - (high - low)) / 2)
         return low - margin, high + margin
@@ -191,7 +196,8 @@ def _varying(rows: Sequence[reading.Series], rule: str) -> tuple[list[reading.Se
     """Return the series whose ranks differ between images or levels, and the others in words."""
     moving, alone = [], []
     for row in rows:
-        every = row.data["rank"].sel(rule=rule).transpose(..., "mode").values.reshape(-1, 3)
+        ranks = row.data["rank"].sel(rule=rule).transpose(..., "mode")
+        every = ranks.values.reshape(-1, ranks.sizes["mode"])
         if (every == every[0]).all():
             alone.append(f"{plain_text(row.label)} ({', '.join(map(str, every[0].tolist()))})")
         else:
@@ -204,7 +210,7 @@ def _varying(rows: Sequence[reading.Series], rule: str) -> tuple[list[reading.Se
 
 
 def _ranks(row: reading.Series, rule: str, level: float) -> NDArray[np.int64]:
-    """Return the ranks of one series as (samples, 3)."""
+    """Return the ranks of one series as (samples, modes)."""
     chosen = at_noise(row.data["rank"].sel(rule=rule), level)
     ranks: NDArray[np.int64] = chosen.transpose("sample", "mode").values.astype(np.int64)
     return ranks

@@ -20,12 +20,14 @@ class RankToleranceDisplay(_modes.ModesDisplay):
         Mean rank against tolerance, with the 5 and 95 % quantiles over images.
     cuts : mapping of (rule, mode) to sequence of float
         The tolerance of each rank rule.
+    modes : mapping of str to str
+        The modes, each with its name in a title.
     left_out : sequence of str, default=()
         Models that are missing because their latents are vectors.
 
     Attributes
     ----------
-    axes_ : numpy.ndarray of matplotlib.axes.Axes, shape (conditions, 3)
+    axes_ : numpy.ndarray of matplotlib.axes.Axes, shape (conditions, modes)
     figure_ : matplotlib.figure.Figure
     """
 

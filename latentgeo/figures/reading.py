@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from latentgeo.errors import InputError
 from latentgeo.figures._style import WIDTH, LineStyle, plain_text
+from latentgeo.geometry import mode_names, mode_words
 from latentgeo.results import ModelResult, models_of, nearest_level
 from latentgeo.results.model import view_label
 
-MODES = ("S1", "S2", "S3")
-MODE_NAMES = {"S1": "$S_1$ (rows)", "S2": "$S_2$ (columns)", "S3": "$S_3$ (channels)"}
 VIEWS = ("mean", "sample")
 _MOST_TICKS = 10
 _LETTERS = 15  # of a note, to an inch
@@ -98,6 +97,28 @@ def series(tree: xr.DataTree, views: Sequence[str], variable: str) -> list[Serie
     if not found:
         raise NothingToDrawError(_nothing(tree, views, variable))
     return found
+
+
+def modes_of(rows: Sequence[Series]) -> dict[str, str]:
+    """Return the modes of those that have most of them, each with its name in a title.
+
+    Parameters
+    ----------
+    rows : sequence of Series
+        Models whose latents are tensors.
+
+    Returns
+    -------
+    dict of str to str
+        What a mode stands for is told where it does in all of them.
+    """
+    orders = {row.data.sizes["mode"] for row in rows}
+    names = mode_names(max(orders))
+    words = mode_words(max(orders)) if len(orders) == 1 else [""] * len(names)
+    return {
+        name: f"$S_{place}$ ({word})" if word and word != f"mode {place}" else f"$S_{place}$"
+        for place, (name, word) in enumerate(zip(names, words, strict=True), start=1)
+    }
 
 
 def left_out(tree: xr.DataTree, variable: str) -> list[str]:

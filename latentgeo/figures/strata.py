@@ -33,7 +33,7 @@ class TransitionTable:
     counts : numpy.ndarray of shape (rows, columns), int
         How many images go from the one to the other.
     kept : int
-        How many images have the same rank triple clean and noisy, in all strata.
+        How many images have the same ranks by mode clean and noisy, in all strata.
     """
 
     label: str
@@ -57,7 +57,7 @@ def transition_table(
     ----------
     label : str
         Model and view.
-    clean, noisy : numpy.ndarray of shape (samples, 3), int
+    clean, noisy : numpy.ndarray of shape (samples, modes), int
         Ranks of the same images.
     most : int
         How many strata are named on either side; all others are pooled into one last entry.
@@ -208,8 +208,8 @@ def _lone(tables: Sequence[TransitionTable]) -> str:
 
 
 def _names(ranks: NDArray[np.int64]) -> list[str]:
-    """Name each image's stratum by its rank triple."""
-    return [",".join(str(rank) for rank in triple) for triple in ranks.tolist()]
+    """Name each image's stratum by its ranks."""
+    return [",".join(map(str, each)) for each in ranks.tolist()]
 
 
 def _capped(names: Sequence[str], most: int) -> tuple[tuple[str, ...], dict[str, int]]:

@@ -96,7 +96,13 @@ from latentgeo.geometry.streams import (
     stream_gram,
     stream_spectra,
 )
-from latentgeo.geometry.unfolding import mode_covariances, mode_unfoldings
+from latentgeo.geometry.unfolding import (
+    mode_covariances,
+    mode_names,
+    mode_unfoldings,
+    mode_words,
+    unfolded_shapes,
+)
 
 if TYPE_CHECKING:
     from latentgeo.geometry.manifolds import BuresWassersteinMetric as BuresWassersteinMetric
@@ -164,9 +170,11 @@ __all__ = [
     "matched_angles",
     "matrix_rank",
     "mode_covariances",
+    "mode_names",
     "mode_ranks",
     "mode_singular_values",
     "mode_unfoldings",
+    "mode_words",
     "pairwise_distance",
     "path_length",
     "path_ranks",
@@ -194,6 +202,7 @@ __all__ = [
     "stream_spectra",
     "trace_normalised",
     "two_nn_dimension",
+    "unfolded_shapes",
 ]
 
 

@@ -16,12 +16,15 @@ def check_matrices(x: Tensor, name: str = "x") -> None:
     check_finite(x, name)
 
 
-def check_latents(z: Tensor, name: str = "z") -> None:
-    """Require finite third-order tensors in the last three dimensions."""
-    if z.ndim < 3:
+def check_latents(z: Tensor, order: int = 3, name: str = "z") -> None:
+    """Require finite tensors of an order, at least 2, in the last dimensions."""
+    check_count(order, "order", 2)
+    if z.ndim < order:
+        axes = {2: "channels, positions", 3: "channels, rows, columns"}
         raise ValueError(
-            f"{name} has shape {tuple(z.shape)}; expected latents of shape (..., channels, rows, "
-            "columns). A vector latent has no modes to unfold: give it as (..., D, 1, 1)"
+            f"{name} has shape {tuple(z.shape)}; expected latents of shape (..., "
+            f"{axes.get(order, f'and {order} axes')}), or another order. A vector latent has no "
+            "modes to unfold: give it as (..., D, 1, 1)"
         )
     check_not_empty(z, name)
     check_finite(z, name)

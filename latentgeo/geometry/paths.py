@@ -48,17 +48,17 @@ class PathRanks(NamedTuple):
 
     Attributes
     ----------
-    ranks : shape (N, P, 3), int64
+    ranks : shape (N, P, modes), int64
         The rank of each mode's unfolding.
     crossings : shape (N,), int64
-        How often the triple of ranks changes from one point to the next.
-    singular_values : tuple of three, shape (N, P, k)
+        How often the tuple of ranks changes from one point to the next.
+    singular_values : tuple of shapes (N, P, k)
         Of each mode, descending.
     """
 
     ranks: Any
     crossings: Any
-    singular_values: tuple[Any, Any, Any]
+    singular_values: tuple[Any, ...]
 
 
 def path_length(decoder: Decoder, path: Tensor, *, substeps: int = 4) -> Tensor:
@@ -159,7 +159,7 @@ def path_ranks(
     Parameters
     ----------
     path : array or tensor, shape (N, P, channels, rows, columns)
-        Latents along each path.
+        Latents along each path, or of another order with the channels first.
     rule, centred, source_dtype
         As for `mode_ranks`.
 
@@ -173,14 +173,16 @@ def path_ranks(
     ValueError
         If the paths have another shape or are not finite.
     """
-    if path.ndim != 5:
+    order = path.ndim - 2
+    if order < 2:
         raise ValueError(
             f"path has shape {tuple(path.shape)}; expected (paths, points, channels, rows, "
-            "columns). A vector latent has no modes to unfold"
+            "columns) or another order. A vector latent has no modes to unfold"
         )
-    ranks = mode_ranks(path, rule, centred, source_dtype)
+    ranks = mode_ranks(path, rule, centred, source_dtype, order=order)
     crossings = (ranks[:, 1:] != ranks[:, :-1]).any(-1).sum(-1)
-    return PathRanks(ranks, crossings, mode_singular_values(path, centred, source_dtype))
+    spectra = mode_singular_values(path, centred, source_dtype, order=order)
+    return PathRanks(ranks, crossings, spectra)
 
 
 def _bend(

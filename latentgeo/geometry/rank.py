@@ -126,32 +126,32 @@ def matrix_rank(
 
 
 def mode_singular_values(
-    z: A, centred: bool = True, source_dtype: DType | None = None
-) -> tuple[A, A, A]:
-    """Singular values of the three mode unfoldings of latents, without keeping the unfoldings.
+    z: A, centred: bool = True, source_dtype: DType | None = None, *, order: int = 3
+) -> tuple[A, ...]:
+    """Singular values of the mode unfoldings of latents, without keeping the unfoldings.
 
     Parameters
     ----------
-    z : array or tensor, shape (..., C, H, W)
-        Latents.
+    z, order
+        As for `mode_unfoldings`.
     centred, source_dtype
         As for `singular_values`; the dtype of ``z`` itself is the default.
 
     Returns
     -------
-    rows, columns, channels : shapes (..., min(H, C·W)), (..., min(W, C·H)), (..., min(C, H·W))
-        float64, descending; the same kind as ``z``.
+    tuple of shapes (..., min(H, C·W)), (..., min(W, C·H)), (..., min(C, H·W))
+        One per mode, the channels last; float64, descending; the same kind as ``z``.
 
     Raises
     ------
     ValueError
-        If ``z`` has fewer than three dimensions, is empty, or holds NaN or infinity.
+        If ``z`` has fewer dimensions than ``order``, is empty, or holds NaN or infinity.
     """
     inside, back = enter_raw(z)
-    check_latents(inside)
+    check_latents(inside, order)
     eps = source_epsilon(z, source_dtype)
-    rows, columns, channels = _over_latents(inside, lambda x: spectrum(x, centred, eps))
-    return back(rows), back(columns), back(channels)
+    found = _over_latents(inside, order, lambda x: spectrum(x, centred, eps))
+    return tuple(back(values) for values in found)
 
 
 def mode_ranks(
@@ -160,23 +160,25 @@ def mode_ranks(
     centred: bool = True,
     source_dtype: DType | None = None,
     singular_values: Sequence[A] | None = None,
+    *,
+    order: int = 3,
 ) -> A:
-    """Ranks of the three mode unfoldings of latents: the strata that they lie on.
+    """Ranks of the mode unfoldings of latents: the strata that they lie on.
 
     Parameters
     ----------
-    z : array or tensor, shape (..., C, H, W)
-        Latents.
+    z, order
+        As for `mode_unfoldings`.
     rule, centred, source_dtype
         As for `matrix_rank`; the dtype of ``z`` itself is the default source.
-    singular_values : three arrays or tensors, optional
+    singular_values : one array or tensor per mode, optional
         What `mode_singular_values` gives, where it is there already; the rule
         ``"float32-covariance"`` has no use for it.
 
     Returns
     -------
-    int64 array or tensor, shape (..., 3)
-        Ranks of rows, columns and channels; the same kind as ``z``.
+    int64 array or tensor, shape (..., order)
+        Ranks of rows, columns and channels, or of as many modes; the same kind as ``z``.
 
     Raises
     ------
@@ -185,12 +187,12 @@ def mode_ranks(
         those of as many latents of this shape.
     """
     inside, back = enter_raw(z)
-    check_latents(inside)
+    check_latents(inside, order)
     eps = source_epsilon(z, source_dtype)
     if singular_values is None or rule == "float32-covariance":
-        ranks = _over_latents(inside, lambda x: ranks_by_rule(x, rule, centred, eps))
+        ranks = _over_latents(inside, order, lambda x: ranks_by_rule(x, rule, centred, eps))
     else:
-        modes = unfold(inside)
+        modes = unfold(inside, order)
         spectra = _checked_spectra(singular_values, modes)
         ranks = [_by_spectrum(x, s, rule, eps) for x, s in zip(modes, spectra, strict=True)]
     return back(torch.stack(ranks, -1))
@@ -379,18 +381,18 @@ def spectrum(x: Tensor, centred: bool, eps: float) -> Tensor:
     return torch.cat(parts).reshape(*x.shape[:-2], -1)
 
 
-def _over_latents(z: Tensor, function: Callable[[Tensor], Tensor]) -> list[Tensor]:
+def _over_latents(z: Tensor, order: int, function: Callable[[Tensor], Tensor]) -> list[Tensor]:
     """Apply a function to each mode of each latent, a few latents at a time."""
-    flat = z.reshape(-1, *z.shape[-3:])
+    flat = z.reshape(-1, *z.shape[-order:])
     each = flat[0].numel()
 
     def modes(tile: slice) -> list[Tensor]:
-        return [function(x) for x in unfold(flat[tile].to(torch.float64))]
+        return [function(x) for x in unfold(flat[tile].to(torch.float64), order)]
 
-    cost = float(flat.numel()) * sum(min(x.shape) for x in unfold(flat[0]))
+    cost = float(flat.numel()) * sum(min(x.shape) for x in unfold(flat[0], order))
     parts = _linalg.map_tiles(modes, tiles(len(flat), 48.0 * each, piece_bytes(flat)), cost, flat)
     joined = [torch.cat(mode) for mode in zip(*parts, strict=True)]
-    return [mode.reshape(z.shape[:-3] + mode.shape[1:]) for mode in joined]
+    return [mode.reshape(z.shape[:-order] + mode.shape[1:]) for mode in joined]
 
 
 def _values_from_gram(x: Tensor) -> Tensor:

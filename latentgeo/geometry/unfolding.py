@@ -1,6 +1,7 @@
 """Mode unfoldings of latent tensors and the covariances of their rows."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from math import prod
 
 import torch
 from torch import Tensor
@@ -10,35 +11,48 @@ from latentgeo.geometry._checks import check_latents
 from latentgeo.geometry._scales import check_held, to_unit
 from latentgeo.geometry._tiles import fill, require_result
 
-
-class Modes(NamedTuple):
-    """One thing per mode of a latent tensor, in the order S1, S2, S3."""
-
-    rows: Tensor
-    columns: Tensor
-    channels: Tensor
+_POSITIONS = {3: ("rows", "columns"), 4: ("depth", "rows", "columns")}
 
 
-def mode_unfoldings(z: A) -> tuple[A, A, A]:
-    r"""Unfold latent tensors along each of their three modes.
+def mode_names(order: int) -> tuple[str, ...]:
+    """Return the names S1, S2, ... of the modes of latents of an order, the channels last."""
+    return tuple(f"S{mode}" for mode in range(1, order + 1))
+
+
+def mode_words(order: int) -> tuple[str, ...]:
+    """Return what the modes of latents of an order stand for: rows, columns, channels of images."""
+    positions = _POSITIONS.get(order, tuple(f"mode {mode}" for mode in range(1, order)))
+    return (*positions, "channels")
+
+
+def unfolded_shapes(shape: Sequence[int]) -> list[tuple[int, int]]:
+    """Return the shapes of the unfoldings of a latent of shape (C, ...), the channels last."""
+    channels, *positions = (int(size) for size in shape)
+    numbers = channels * prod(positions)
+    return [(size, numbers // size) for size in (*positions, channels)]
+
+
+def mode_unfoldings(z: A, order: int = 3) -> tuple[A, ...]:
+    r"""Unfold latent tensors along each of their modes.
 
     Parameters
     ----------
     z : array or tensor, shape (..., C, H, W)
-        Latents: channels, rows, columns.
+        Latents: channels, rows, columns. Of another order the channels come first too: signals and
+        tokens (..., C, L), volumes (..., C, D, H, W).
+    order : int, default=3
+        How many of the last axes are those of one latent, at least 2; all before them are batches.
 
     Returns
     -------
-    rows : shape (..., H, C·W)
-    columns : shape (..., W, C·H)
-    channels : shape (..., C, H·W)
-        The same kind and precision as ``z``: nothing is computed, and the precision tells
-        `matrix_rank` where rounding noise ends.
+    tuple of shapes (..., H, C·W), (..., W, C·H), (..., C, H·W)
+        One unfolding per mode, the channels last. The same kind and precision as ``z``: nothing
+        is computed, and the precision tells `matrix_rank` where rounding noise ends.
 
     Raises
     ------
     ValueError
-        If ``z`` has fewer than three dimensions, is empty, or holds NaN or infinity.
+        If ``z`` has fewer dimensions than ``order``, is empty, or holds NaN or infinity.
 
     References
     ----------
@@ -46,13 +60,12 @@ def mode_unfoldings(z: A) -> tuple[A, A, A]:
     section 2.4. The order of the columns changes neither rank nor covariance.
     """
     inside, back = enter_raw(z)
-    check_latents(inside)
-    rows, columns, channels = unfold(inside)
-    return back(rows), back(columns), back(channels)
+    check_latents(inside, order)
+    return tuple(back(x) for x in unfold(inside, order))
 
 
-def mode_covariances(z: A) -> tuple[A, A, A]:
-    r"""Covariances of the three mode unfoldings of latent tensors.
+def mode_covariances(z: A, order: int = 3) -> tuple[A, ...]:
+    r"""Covariances of the mode unfoldings of latent tensors.
 
     :math:`S_i = (X_i - m_i)(X_i - m_i)^\top / (\mathrm{cols}_i - 1)`, with :math:`m_i` the mean
     over the columns of the unfolding; no ridge. Ranks should be taken from the unfoldings, not
@@ -60,26 +73,23 @@ def mode_covariances(z: A) -> tuple[A, A, A]:
 
     Parameters
     ----------
-    z : array or tensor, shape (..., C, H, W)
-        Latents: channels, rows, columns.
+    z, order
+        As for `mode_unfoldings`.
 
     Returns
     -------
-    rows : shape (..., H, H)
-    columns : shape (..., W, W)
-    channels : shape (..., C, C)
-        float64; the same kind as ``z``.
+    tuple of shapes (..., H, H), (..., W, W), (..., C, C)
+        One per mode, the channels last; float64, the same kind as ``z``.
 
     Raises
     ------
     ValueError
-        If ``z`` has fewer than three dimensions, is empty, or holds NaN or infinity.
+        If ``z`` has fewer dimensions than ``order``, is empty, or holds NaN or infinity.
     """
     inside, back = enter_raw(z)
-    check_latents(inside)
-    flat = inside.reshape(-1, *inside.shape[-3:])
-    rows, columns, channels = (_covariances(x, inside.shape[:-3]) for x in unfold(flat))
-    return back(rows), back(columns), back(channels)
+    check_latents(inside, order)
+    flat = inside.reshape(-1, *inside.shape[-order:])
+    return tuple(back(_covariances(x, inside.shape[:-order])) for x in unfold(flat, order))
 
 
 def _covariances(x: Tensor, lead: torch.Size) -> Tensor:
@@ -92,15 +102,14 @@ def _covariances(x: Tensor, lead: torch.Size) -> Tensor:
     return out.reshape(*lead, rows, rows)
 
 
-def unfold(z: Tensor) -> Modes:
-    """Unfold checked tensors (..., C, H, W) along rows, columns and channels."""
-    channels, rows, columns = z.shape[-3:]
-    lead = z.shape[:-3]
-    return Modes(
-        z.transpose(-3, -2).reshape(*lead, rows, channels * columns),
-        z.movedim(-1, -3).reshape(*lead, columns, channels * rows),
-        z.reshape(*lead, channels, rows * columns),
-    )
+def unfold(z: Tensor, order: int) -> list[Tensor]:
+    """Unfold checked tensors (..., C, H, W) along rows and columns, then along channels."""
+    lead, shape = z.shape[:-order], z.shape[-order:]
+    axes = [*range(1, order), 0]
+    return [
+        z.movedim(axis - order, -order).reshape(*lead, *unfolded)
+        for axis, unfolded in zip(axes, unfolded_shapes(shape), strict=True)
+    ]
 
 
 def centre(x: Tensor) -> Tensor:

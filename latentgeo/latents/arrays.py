@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from latentgeo.errors import InputError, reason_of
 from latentgeo.foreign.numpy_files import read_numpy
 from latentgeo.foreign.room import check_room
 from latentgeo.foreign.zarr_folders import check_zarr
-from latentgeo.latents.sweep import choose_images
+from latentgeo.latents.sweep import axis_names, choose_images
 from latentgeo.provenance import provenance
 from latentgeo.settings import AnalysisSettings
 
@@ -27,7 +27,7 @@ OF_THE_LATENT = "gaussian noise on the latent itself"
 
 _KEY = "::"
 _MEMBER = f"name one, as in FILE{_KEY}NAME"
-_DIMENSIONS = ("channel", "row", "column")
+_CHANNELS = "--latent-channels"
 _NUMBER = 8  # bytes of one, at most
 _STREAM = 7  # of random numbers; others are used for images and posteriors
 
@@ -57,6 +57,7 @@ def given_latents(
     *,
     noisy: Mapping[float, Any] | None = None,
     labels: Any = None,
+    channels: Literal["auto", "first", "last"] = "auto",
 ) -> GivenLatents:
     """Make of arrays what an analysis starts from.
 
@@ -65,8 +66,8 @@ def given_latents(
     name : str
         What messages call them.
     clean : array_like, path or xarray.Dataset
-        Latents of clean inputs: (n, d), (n, C, H, W), or any other order, which is taken as
-        vectors; a file that holds them (see `read_latents`), or what `latentgeo.encode` gave.
+        Latents of clean inputs, of any order: (n, d), (n, T, d), (n, C, H, W), (n, C, D, H, W); a
+        file that holds them (see `read_latents`), or what `latentgeo.encode` gave.
     settings : AnalysisSettings
         `samples` and `seed` choose rows; `noise`, where it was given and `noisy` was not, are
         standard deviations of Gaussian noise that is added to the latents themselves, in units of
@@ -75,6 +76,9 @@ def given_latents(
         Latents of the same inputs under a perturbation, row by row, by its level.
     labels : array_like or path, optional
         A class for each row, whole numbers.
+    channels : {"auto", "first", "last"}, default="auto"
+        Which axis of a latent holds the channels; "auto": the last of two, as of tokens (n, T, d),
+        and the first of more.
 
     Returns
     -------
@@ -110,9 +114,9 @@ def given_latents(
     if not noisy:
         levels |= _perturbed(levels[0.0], rows, settings)
         perturbation = OF_THE_LATENT if len(levels) > 1 else perturbation
-    stacked, notes = _as_tensors(np.stack(list(levels.values())))
+    stacked, notes = _as_tensors(np.stack(list(levels.values())), channels)
     dataset = xr.Dataset(
-        {"mean": (("noise", "sample", *_DIMENSIONS), stacked)},
+        {"mean": (("noise", "sample", *axis_names(stacked.ndim - 2)), stacked)},
         coords={"noise": np.asarray(list(levels)), "sample": rows},
         attrs=_attributes(found, list(levels), perturbation, settings, notes),
     )
@@ -318,17 +322,19 @@ def _perturbed(
     }
 
 
-def _as_tensors(levels: NDArray[Any]) -> tuple[NDArray[np.floating], tuple[str, ...]]:
-    """Return (levels, n, C, H, W), in which vectors are 1×1, and what was done."""
+def _as_tensors(
+    levels: NDArray[Any], channels: str
+) -> tuple[NDArray[np.floating], tuple[str, ...]]:
+    """Return (levels, n, C, ...), in which vectors are 1×1, and what was done."""
     count, samples, *shape = levels.shape
     single = levels if levels.dtype == np.float64 else levels.astype(np.float32)
-    if len(shape) == 3:
-        return single, ()
-    flat = single.reshape(count, samples, -1, 1, 1)
     if len(shape) == 1:
-        return flat, ()
-    said = "×".join(map(str, shape))
-    return flat, (f"latents of {said} numbers are taken as vectors of {flat.shape[2]}",)
+        return single.reshape(count, samples, -1, 1, 1), ()
+    if channels == "first" or (channels == "auto" and len(shape) > 2):
+        return single, ()
+    note = f"latents of {'×'.join(map(str, shape))}: the last axis is taken as the channels"
+    given = f"{note} ({_CHANNELS} first where they lead)" if channels == "auto" else note
+    return np.moveaxis(single, -1, 2), (given,)
 
 
 def _attributes(
@@ -361,7 +367,8 @@ def _attributes(
 def _checked_encoding(name: str, found: xr.Dataset) -> xr.Dataset:
     wanted = ("recipe", "backbone", "stochastic", "source_dtype", "provenance")
     missing = [key for key in wanted if key not in found.attrs]
-    if missing or tuple(found["mean"].dims) != ("noise", "sample", *_DIMENSIONS):
+    axes = tuple(found["mean"].dims)
+    if missing or axes != ("noise", "sample", *axis_names(len(axes) - 2)):
         raise InputError(
             f"latents {name!r} are not what `latentgeo encode` writes"
             f"{f' (no {missing[0]})' if missing else ''}; encode anew, or name an array in them, "

@@ -26,11 +26,12 @@ from latentgeo.errors import InputError
 from latentgeo.files import check_free, kept
 from latentgeo.latents.store import LatentStore, open_store
 from latentgeo.metrics import psnr
-from latentgeo.models import Autoencoder, Shape, choose_device, dtype_of
+from latentgeo.models import Autoencoder, LatentShape, choose_device, dtype_of
 from latentgeo.progress import track
 from latentgeo.provenance import provenance
 from latentgeo.settings import EncodingSettings, resolve
 
+_POSITIONS = {2: ("position",), 3: ("row", "column"), 4: ("depth", "row", "column")}
 _POSTERIOR = 1  # the stream of these draws, apart from the perturbations'
 
 
@@ -195,7 +196,12 @@ def make_sweep(settings: EncodingSettings) -> Sweep:
     return Sweep(kind, noise, settings.seed)
 
 
-def split_parts(latents: xr.Dataset, parts: Mapping[str, Shape]) -> dict[str, xr.Dataset]:
+def axis_names(order: int) -> tuple[str, ...]:
+    """Return the names of the axes of latents of an order, the channels first."""
+    return "channel", *_POSITIONS.get(order, [f"axis_{axis}" for axis in range(2, order + 1)])
+
+
+def split_parts(latents: xr.Dataset, parts: Mapping[str, LatentShape]) -> dict[str, xr.Dataset]:
     """Return each layer its own latents, where several were encoded in one pass.
 
     Parameters
@@ -203,7 +209,7 @@ def split_parts(latents: xr.Dataset, parts: Mapping[str, Shape]) -> dict[str, xr
     latents : xarray.Dataset
         From `encode`, of a model with `parts`.
     parts : mapping of str to tuple of int
-        Name and shape (C, H, W) of each layer, in the order in which they lie side by side.
+        Name and shape (C, ...) of each layer, in the order in which they lie side by side.
 
     Returns
     -------
@@ -214,7 +220,10 @@ def split_parts(latents: xr.Dataset, parts: Mapping[str, Shape]) -> dict[str, xr
     flat = latents["mean"].values[..., 0, 0]
     return {
         name: latents.drop_vars("mean").assign(
-            mean=(latents["mean"].dims, values.reshape(*values.shape[:-1], *shape))
+            mean=(
+                ("noise", "sample", *axis_names(len(shape))),
+                values.reshape(*values.shape[:-1], *shape),
+            )
         )
         for (name, shape), values in zip(
             parts.items(), np.split(flat, stops[:-1], axis=-1), strict=True
@@ -233,7 +242,7 @@ def _open(
     axes = (
         ("noise", len(settings.noise)),
         ("sample", len(images)),
-        *zip(("channel", "row", "column"), model.latent_shape, strict=True),
+        *zip(axis_names(len(model.latent_shape)), model.latent_shape, strict=True),
     )
     shapes: dict[str, tuple[tuple[str, int], ...]] = {"mean": axes}
     if model.decodes:
@@ -326,7 +335,7 @@ def _encode_batch(
 
 
 def _epsilon(model: Autoencoder, draws: int, seed: int, indices: NDArray[np.int64]) -> Tensor:
-    """Draw the posterior's noise per image: (draws, b, C, H, W), the same at every level."""
+    """Draw the posterior's noise per image: (draws, b, C, ...), the same at every level."""
     if not model.stochastic:
         return torch.empty(0)
     shape = (draws, *model.latent_shape)

@@ -8,10 +8,10 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from latentgeo.geometry import Settling, dimension_settling
+from latentgeo.geometry import Settling, dimension_settling, mode_names
 from latentgeo.measures.embedding import CENTRINGS, Embedding
 from latentgeo.measures.encoding import Encoding
-from latentgeo.measures.latents import MODES, SHARES, SMALL, kernel_used, mode_traces
+from latentgeo.measures.latents import SHARES, SMALL, kernel_used, mode_traces
 from latentgeo.measures.measure import (
     FigureRow,
     Measure,
@@ -47,7 +47,7 @@ DIMENSION = Readout(
     bounded="\N{GREATER-THAN OR EQUAL TO} ",
     at={"part": "product", "centring": "centred", "share": 0.95},
 )
-SCALE = Readout("latent_scale", "covariance_trace", "covariance_trace_ci", at={"mode": "S3"})
+SCALE = Readout("latent_scale", "covariance_trace", "covariance_trace_ci", at={"mode": -1})
 _NO_KERNEL = Omission(
     "kernels of covariances",
     "they compare covariances of unfoldings; dimension and angles of a vector use the numbers "
@@ -153,6 +153,7 @@ def _scales(encoding: Encoding) -> xr.Dataset:
         [list(mode_traces(latents).values()) for latents in encoding.levels_of(reader)]
         for reader in encoding.few.values()
     ]
+    modes = list(mode_names(len(encoding.readers["mean"].shape)))
     values = torch.stack([torch.stack([torch.stack(level) for level in view]) for view in traces])
     found = bootstrap_mean(values.numpy(), seed=encoding.settings.seed)
     return xr.Dataset(
@@ -163,7 +164,7 @@ def _scales(encoding: Encoding) -> xr.Dataset:
                 np.stack([found.low, found.high], axis=-1),
             ),
         },
-        coords={"mode": list(MODES), "bound": ["low", "high"]},
+        coords={"mode": modes, "bound": ["low", "high"]},
     )
 
 
@@ -181,7 +182,7 @@ def _entry(view: ModelResult) -> dict[str, Any]:
         found["latent_scale"] = by_level(
             view,
             lambda level: {
-                mode: view.estimate(SCALE, level, mode=mode).to_json() for mode in MODES
+                mode: view.estimate(SCALE, level, mode=mode).to_json() for mode in view.modes
             },
         )
     return found
@@ -320,7 +321,9 @@ def _kernel_table(views: Sequence[ModelResult], noisy: str) -> Table:
             Column("Model", lambda view: view.label),
             Column("Kernel", lambda view: view.attrs["kernel"]),
             *of_both("Next to the noise floor", _small_text),
-            *of_both("Trace of S3", lambda view, level: view.estimate(SCALE, level).text(3)),
+            *of_both(
+                "Trace of the channels", lambda view, level: view.estimate(SCALE, level).text(3)
+            ),
         ),
         [(view,) for view in views],
         "Next to the noise floor: share of the variance of the kernel's features that comes from "

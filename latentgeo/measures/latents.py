@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ from latentgeo.geometry import (
     feature_count,
     feature_map,
     kernel,
+    mode_names,
     mode_unfoldings,
     require_spectrum,
     small_eigenvalue_share,
@@ -26,7 +28,8 @@ from latentgeo.geometry import (
 )
 from latentgeo.settings import AnalysisSettings
 
-MODES = ("S1", "S2", "S3")
+WHOLE = "product"
+"""The part of a kernel that is all of it."""
 SHARES = (0.90, 0.95, 0.99)
 SMALL = 1e-4
 """Eigenvalues below this share of the largest are next to the noise floor."""
@@ -46,9 +49,9 @@ class LatentReader(NamedTuple):
     samples : int
         Number of images n.
     shape : tuple of int
-        (C, H, W).
+        (C, ...).
     read : callable
-        Takes a level and images (a slice or positions) and gives their latents (b, C, H, W).
+        Takes a level and images (a slice or positions) and gives their latents (b, C, ...).
     device : torch.device
         Where it puts them.
     """
@@ -92,7 +95,7 @@ class LatentReader(NamedTuple):
 
 
 def reader_of(latents: xr.DataArray, device: torch.device | None = None) -> LatentReader:
-    """Read an array (noise, sample, channel, row, column), which may lie on disk."""
+    """Read an array (noise, sample, channel, ...), which may lie on disk."""
     on = device or torch.device("cpu")
 
     def read(level: int, images: Selection) -> Tensor:
@@ -111,16 +114,16 @@ def held_if_small(latents: xr.Dataset) -> xr.Dataset:
 
 def is_vector(shape: tuple[int, ...]) -> bool:
     """Return whether latents have a single position, and so nothing to unfold."""
-    return tuple(shape[1:]) == (1, 1)
+    return prod(shape[1:]) == 1
 
 
 def kernel_used(shape: tuple[int, ...], settings: AnalysisSettings) -> str:
-    """Return the kernel of latents (C, H, W); vectors are points themselves."""
+    """Return the kernel of latents (C, ...); vectors are points themselves."""
     return "linear" if is_vector(shape) else settings.kernel
 
 
 def kernel_words(shape: tuple[int, ...], settings: AnalysisSettings) -> str:
-    """Return the kernel of latents (C, H, W) with all that decides it, in words."""
+    """Return the kernel of latents (C, ...) with all that decides it, in words."""
     name = kernel_used(shape, settings)
     if name == "linear":
         return name
@@ -174,7 +177,7 @@ def point_streams(
     @lru_cache(maxsize=len(widths) if reader.samples <= reader.step else 0)
     def points(mode: str, start: int, stop: int) -> Tensor:
         latents = reader.read(level, slice(start, stop))
-        if mode not in MODES:
+        if mode == WHOLE:
             return latents.flatten(1).double()
         unfoldings = _unit_unfoldings(latents, mode)
         return feature_map(unfoldings, name, **options) if metric == name else unfoldings
@@ -214,21 +217,23 @@ def small_shares(
             ridge=_ridge(name, settings),
             source_dtype=source_dtype,
         )
-        for mode in MODES
+        for mode in mode_names(len(reader.shape))
     }
 
 
 def mode_traces(latents: Tensor) -> dict[str, Tensor]:
-    """Return the trace of each mode's covariance of latents (b, C, H, W): (b,)."""
-    unfoldings = mode_unfoldings(latents.double())
+    """Return the trace of each mode's covariance of latents (b, C, ...): (b,)."""
+    order = latents.ndim - 1
+    unfoldings = mode_unfoldings(latents.double(), order)
     return {
         mode: trace_normalised(unfolding, "unfolding")[1]
-        for mode, unfolding in zip(MODES, unfoldings, strict=True)
+        for mode, unfolding in zip(mode_names(order), unfoldings, strict=True)
     }
 
 
 def _unit_unfoldings(latents: Tensor, mode: str) -> Tensor:
-    unfolding = mode_unfoldings(latents.double())[MODES.index(mode)]
+    order = latents.ndim - 1
+    unfolding = mode_unfoldings(latents.double(), order)[mode_names(order).index(mode)]
     return trace_normalised(unfolding, "unfolding")[0]
 
 
@@ -240,7 +245,7 @@ def check_size(
     Parameters
     ----------
     shape : tuple of int
-        (C, H, W) of the latents.
+        (C, ...) of the latents.
     samples : int
         Number of images.
     device : torch.device
@@ -260,7 +265,7 @@ def check_size(
 
 
 def feature_width(shape: tuple[int, ...], settings: AnalysisSettings) -> float:
-    """Count the features of the product kernel for latents (C, H, W); infinite where radial."""
+    """Count the features of the product kernel for latents (C, ...); infinite where radial."""
     return sum(_widths(shape, settings).values())
 
 
@@ -268,7 +273,6 @@ def _widths(shape: tuple[int, ...], settings: AnalysisSettings) -> dict[str, flo
     """Return the numbers of features of each mode, or of the latent itself."""
     name = kernel_used(shape, settings)
     if name == "linear":
-        return {"product": float(np.prod(shape))}
-    channels, rows, columns = shape
-    sizes = zip(MODES, (rows, columns, channels), strict=True)
+        return {WHOLE: float(np.prod(shape))}
+    sizes = zip(mode_names(len(shape)), (*shape[1:], shape[0]), strict=True)
     return {mode: feature_count(name, size) for mode, size in sizes}

@@ -17,16 +17,19 @@ from latentgeo.geometry import (
     Stratification,
     default_tolerance,
     effective_rank,
+    mode_names,
     mode_ranks,
     mode_singular_values,
+    mode_words,
     product_stratum_dimension,
     rank_at_tolerance,
     stable_rank,
     strata_counts,
     stratification_of_spectra,
+    unfolded_shapes,
 )
 from latentgeo.measures.encoding import Encoding
-from latentgeo.measures.latents import MODES, LatentReader
+from latentgeo.measures.latents import LatentReader
 from latentgeo.measures.measure import (
     FigureRow,
     Measure,
@@ -61,10 +64,10 @@ DEAD = Readout("dead_channels", "dead_channels")
 DOUBT = Readout("rank_in_doubt", "rank_in_doubt")
 _WITHOUT_TOLERANCE = {"effective_rank": effective_rank, "stable_rank": stable_rank}
 EFFECTIVE, STABLE = (
-    Readout(name, name, f"{name}_ci", at={"mode": "S3"}) for name in _WITHOUT_TOLERANCE
+    Readout(name, name, f"{name}_ci", at={"mode": -1}) for name in _WITHOUT_TOLERANCE
 )
 RANK_ME = Readout("rank_me", "rank_me", "rank_me_ci")
-Triple = tuple[int, ...]
+Ranks = tuple[int, ...]
 
 
 class _Level(NamedTuple):
@@ -79,7 +82,7 @@ class _Level(NamedTuple):
 
 
 def compute(encoding: Encoding) -> xr.Dataset:
-    """Compute the ranks of the three unfoldings of every latent, and of all latents together."""
+    """Compute the ranks of the unfoldings of every latent, and of all latents together."""
     found = rank_variables(
         encoding.readers,
         encoding.latents["sample"].values,
@@ -118,7 +121,7 @@ def rank_variables(
     source_dtype: str,
     settings: AnalysisSettings,
 ) -> xr.Dataset:
-    """Rank the three unfoldings of every latent, with the spectra beside the integers.
+    """Rank the unfoldings of every latent, with the spectra beside the integers.
 
     Parameters
     ----------
@@ -189,7 +192,7 @@ def rank_variables(
         coords={
             "rule": list(RANK_RULES),
             "view": list(readers),
-            "mode": list(MODES),
+            "mode": list(mode_names(len(next(iter(readers.values())).shape))),
             "tolerance": list(settings.tolerances),
         },
     )
@@ -210,12 +213,12 @@ def _measure(
     reader: LatentReader, level: int, source_dtype: str, settings: AnalysisSettings
 ) -> _Level:
     """Rank the latents of one level, shard by shard."""
-    shapes = _unfolded(reader.shape)
+    shapes, order = unfolded_shapes(reader.shape), len(reader.shape)
     lengths = [min(shape) for shape in shapes]
-    ranks = np.empty((len(RANK_RULES), reader.samples, len(MODES)), dtype=np.int16)
-    spectra = np.full((reader.samples, len(MODES), max(lengths)), np.nan)
-    free = np.empty((len(_WITHOUT_TOLERANCE), len(MODES), reader.samples))
-    counts = torch.zeros(len(MODES), len(settings.tolerances), 1 + max(lengths), dtype=torch.int64)
+    ranks = np.empty((len(RANK_RULES), reader.samples, order), dtype=np.int16)
+    spectra = np.full((reader.samples, order, max(lengths)), np.nan)
+    free = np.empty((len(_WITHOUT_TOLERANCE), order, reader.samples))
+    counts = torch.zeros(order, len(settings.tolerances), 1 + max(lengths), dtype=torch.int64)
     lowest = torch.full((reader.shape[0],), torch.inf, device=reader.device)
     highest = -lowest
     for shard in reader.shards():
@@ -223,9 +226,11 @@ def _measure(
         by_channel = latents.transpose(0, 1).flatten(1)
         lowest = torch.minimum(lowest, by_channel.amin(dim=-1))
         highest = torch.maximum(highest, by_channel.amax(dim=-1))
-        values = mode_singular_values(latents, source_dtype=source_dtype)
+        values = mode_singular_values(latents, source_dtype=source_dtype, order=order)
         for index, rule in enumerate(RANK_RULES):
-            found = mode_ranks(latents, rule, source_dtype=source_dtype, singular_values=values)
+            found = mode_ranks(
+                latents, rule, source_dtype=source_dtype, singular_values=values, order=order
+            )
             ranks[index, shard] = found.cpu()
         for place, (length, value) in enumerate(zip(lengths, values, strict=True)):
             spectra[shard, place, :length] = value.cpu()
@@ -238,12 +243,6 @@ def _measure(
     kept = [torch.from_numpy(spectra[:, place, :k]) for place, k in enumerate(lengths)]
     strata = stratification_of_spectra(kept, floors)
     return _Level(ranks, spectra, counts, strata, int(dead.sum()), free)
-
-
-def _unfolded(shape: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
-    """Return the shapes of the three unfoldings."""
-    channels, rows, columns = shape
-    return (rows, channels * columns), (columns, channels * rows), (channels, rows * columns)
 
 
 def _counts(ranks: Tensor, highest: int) -> Tensor:
@@ -274,8 +273,8 @@ def _ranks_with_jitter(
     reader: LatentReader, sample: NDArray[np.int64], source_dtype: str, settings: AnalysisSettings
 ) -> NDArray[np.int16]:
     """Rank the latents with a little noise added to them: what a density alone does to ranks."""
-    reach = settings.jitter * _spread(reader)
-    ranks = np.empty((reader.levels, reader.samples, len(MODES)), dtype=np.int16)
+    reach, order = settings.jitter * _spread(reader), len(reader.shape)
+    ranks = np.empty((reader.levels, reader.samples, order), dtype=np.int16)
     for shard in reader.shards():
         noise = seeded_normal(
             tuple(reader.shape), seed=settings.seed, indices=sample[shard], stream=_JITTER
@@ -283,7 +282,7 @@ def _ranks_with_jitter(
         for level in range(reader.levels):
             latents = reader.read(level, shard)
             jittered = latents + (reach * noise).to(latents)
-            ranks[level, shard] = mode_ranks(jittered, source_dtype=source_dtype).cpu()
+            ranks[level, shard] = mode_ranks(jittered, source_dtype=source_dtype, order=order).cpu()
     return ranks
 
 
@@ -313,30 +312,35 @@ def stratification(model: ModelResult) -> str:
     return str(clean.values if clean.ndim == 0 else clean.values[0])
 
 
-def triples(view: ModelResult, level: float | None = None, rule: str = "spectrum") -> list[Triple]:
-    """Return the rank triples of the images at one level, or at all of them."""
+def rank_tuples(
+    view: ModelResult, level: float | None = None, rule: str = "spectrum"
+) -> list[Ranks]:
+    """Return the ranks of the images, one of each mode, at one level or at all of them."""
     ranks = view.data["rank"].sel(rule=rule).transpose("noise", "sample", "mode")
     chosen = ranks if level is None else at_noise(ranks, level)
-    return [tuple(row) for row in chosen.values.reshape(-1, len(MODES)).tolist()]
+    return [tuple(row) for row in chosen.values.reshape(-1, ranks.sizes["mode"]).tolist()]
 
 
-def strata(
-    view: ModelResult, level: float | None = None, rule: str = "spectrum"
-) -> Counter[Triple]:
+def strata(view: ModelResult, level: float | None = None, rule: str = "spectrum") -> Counter[Ranks]:
     """Count the images on each stratum, the most frequent first."""
-    return Counter(dict(Counter(sorted(triples(view, level, rule))).most_common()))
+    return Counter(dict(Counter(sorted(rank_tuples(view, level, rule))).most_common()))
 
 
 def kept(view: ModelResult) -> int:
-    """Count the images that have the same rank triple clean and noisy."""
+    """Count the images that have the same ranks clean and noisy."""
     if view.noisy is None:
-        return len(triples(view, 0.0))
-    pairs = zip(triples(view, 0.0), triples(view, view.noisy), strict=True)
+        return len(rank_tuples(view, 0.0))
+    pairs = zip(rank_tuples(view, 0.0), rank_tuples(view, view.noisy), strict=True)
     return sum(clean == noisy for clean, noisy in pairs)
 
 
+def tuple_word(model: ModelResult) -> str:
+    """Return what the ranks of its modes are called together."""
+    return "rank triple" if len(model.modes) == 3 else "rank tuple"
+
+
 def in_brackets(ranks: Sequence[int]) -> str:
-    """Format a rank triple; its spaces do not break."""
+    """Format the ranks of the modes; their spaces do not break."""
     return "(" + ",\N{NO-BREAK SPACE}".join(str(rank) for rank in ranks) + ")"
 
 
@@ -383,7 +387,7 @@ def _view_entry(view: ModelResult) -> dict[str, Any]:
 
 
 def _of_modes(view: ModelResult, readout: Readout, level: float) -> dict[str, Any]:
-    return {mode: view.estimate(readout, level, mode=mode).to_json() for mode in MODES}
+    return {mode: view.estimate(readout, level, mode=mode).to_json() for mode in view.modes}
 
 
 def _by_mode(ranks: xr.DataArray) -> dict[str, dict[str, int]]:
@@ -402,14 +406,13 @@ def _strata(view: ModelResult, level: float, rule: str) -> dict[str, int]:
 
 
 def _strata_dimension(model: ModelResult) -> dict[str, int]:
-    found = np.unique(model.data["rank"].values.reshape(-1, len(MODES)), axis=0)
+    found = np.unique(model.data["rank"].values.reshape(-1, len(model.modes)), axis=0)
     return {_key(one): _dimension(model, tuple(one)) for one in found.tolist()}
 
 
-def _dimension(model: ModelResult, one: Triple) -> int:
-    """Return the dimension of a stratum: rows, columns and channels are the sizes."""
-    channels, rows, columns = (int(size) for size in model.attrs["latent_shape"])
-    return int(product_stratum_dimension((rows, columns, channels), one))
+def _dimension(model: ModelResult, one: Ranks) -> int:
+    sizes = [size for size, _ in unfolded_shapes(model.attrs["latent_shape"])]
+    return int(product_stratum_dimension(sizes, one))
 
 
 def _key(one: Sequence[int]) -> str:
@@ -431,20 +434,20 @@ def _sentences(model: ModelResult) -> list[str]:
 
 
 def _sentence_of_view(view: ModelResult, name: str) -> str:
-    levels = [strata_counts(np.array(triples(view, level))) for level in view.levels]
+    levels = [strata_counts(np.array(rank_tuples(view, level))) for level in view.levels]
     most, count = max(levels[0].items(), key=lambda item: item[1])
     part = count / view.data.sizes["sample"]
-    text = f"({', '.join(map(str, most))})"
+    text, word = f"({', '.join(map(str, most))})", tuple_word(view)
     every = {stratum for level in levels for stratum in level}
     if len(every) == 1:
-        return f"{name} keeps the one rank triple {text} on all images at all noise levels."
+        return f"{name} keeps the one {word} {text} on all images at all noise levels."
     if part >= _STRATUM_SHARE:
         return (
-            f"{name} has the rank triple {text} on {100 * part:.1f} % of the clean images, "
-            f"and {len(every)} triples over all noise levels."
+            f"{name} has the {word} {text} on {100 * part:.1f} % of the clean images, "
+            f"and {len(every)} {word}s over all noise levels."
         )
     return (
-        f"{name} meets {len(levels[0])} rank triples on clean images (most often {text}, "
+        f"{name} meets {len(levels[0])} {word}s on clean images (most often {text}, "
         f"{100 * part:.0f} %) and {len(every)} over all noise levels."
     )
 
@@ -471,7 +474,7 @@ def _point(view: ModelResult, noisy: str) -> str:
     most, count = next(iter(clean.items()))
     images = sum(clean.values())
     ranges = ", ".join(
-        f"{mode} {span(one[index] for one in clean)}" for index, mode in enumerate(MODES)
+        f"{mode} {span(one[index] for one in clean)}" for index, mode in enumerate(view.modes)
     )
     text = f"Ranks of the {view.what} on clean images: {ranges}; "
     if len(clean) == 1:
@@ -483,19 +486,19 @@ def _point(view: ModelResult, noisy: str) -> str:
         )
     if view.noisy is None:
         return text
-    return f"{text} At {noisy}, {share(kept(view), images)} keep their rank triple."
+    return f"{text} At {noisy}, {share(kept(view), images)} keep their {tuple_word(view)}."
 
 
-def _ranges(found: Sequence[Triple]) -> str:
-    """Format the ranges of the three ranks."""
-    return ", ".join(span(one[index] for one in found) for index in range(len(MODES)))
+def _ranges(found: Sequence[Ranks]) -> str:
+    """Format the ranges of the ranks, mode by mode."""
+    return ", ".join(span(one[index] for one in found) for index in range(len(found[0])))
 
 
 def _glance(noisy: str) -> Sequence[Column]:
     return [
         on_both(
-            "Ranks S1, S2, S3",
-            lambda view, level: _ranges(triples(view, level)) if is_ranked(view) else NONE,
+            "Ranks by mode",
+            lambda view, level: _ranges(rank_tuples(view, level)) if is_ranked(view) else NONE,
         )
     ]
 
@@ -507,7 +510,7 @@ def _tiles(model: ModelResult, models: Sequence[ModelResult]) -> Sequence[Tile]:
     if not is_ranked(model):
         return [Tile("Strata", "none", "a vector has no unfoldings", compared=False)]
     found, count = stratification(model), len(strata(model.views[0], 0.0))
-    beside = f"{count} rank triple{'s' * (count > 1)}"
+    beside = f"{count} {tuple_word(model)}{'s' * (count > 1)}"
     return [Tile("Strata", found or beside, beside, _STANDING.get(found, ""))]
 
 
@@ -538,7 +541,7 @@ def _overview(views: Sequence[ModelResult], noisy: str) -> Table:
         "Strata",
         ("Model", "Strata, clean", f"Strata, {noisy}", "Images that keep their stratum"),
         rows,
-        "Number of different rank triples, under the spectrum rule.",
+        "Number of different ranks by mode, under the spectrum rule.",
         section="measured",
     )
 
@@ -565,7 +568,8 @@ def _of_view(view: ModelResult, noisy: str) -> Table:
 def _two_rules(views: Sequence[ModelResult], noisy: str) -> Table:
     def ranks(rule: RankRule) -> Column:
         return Column(
-            f"S1, S2, S3: {rule} rule", lambda view, level: _ranges(triples(view, level, rule))
+            f"Ranks by mode: {rule} rule",
+            lambda view, level: _ranges(rank_tuples(view, level, rule)),
         )
 
     def number(rule: RankRule) -> Column:
@@ -592,15 +596,19 @@ def _no_rule(views: Sequence[ModelResult], noisy: str) -> Table:
     def rank(head: str, readout: Readout, mode: str) -> Column:
         return Column(
             f"{head}, {mode}",
-            lambda view, level: view.estimate(readout, level, mode=mode).text(),
+            lambda view, level: (
+                view.estimate(readout, level, mode=mode).text() if mode in view.modes else NONE
+            ),
         )
+
+    modes = max((view.modes for view in views), key=len)
 
     columns = (
         Column("Model", lambda view, level: view.label),
         Column("Images", lambda view, level: "clean" if level == 0 else noisy),
-        Column("Ranks S1, S2, S3", lambda view, level: _ranges(triples(view, level))),
-        *(rank("Effective", EFFECTIVE, mode) for mode in MODES),
-        *(rank("Stable", STABLE, mode) for mode in MODES),
+        Column("Ranks by mode", lambda view, level: _ranges(rank_tuples(view, level))),
+        *(rank("Effective", EFFECTIVE, mode) for mode in modes),
+        *(rank("Stable", STABLE, mode) for mode in modes),
         Column("RankMe", lambda view, level: view.estimate(RANK_ME, level).text()),
     )
     return table_of(
@@ -618,11 +626,13 @@ def _no_rule(views: Sequence[ModelResult], noisy: str) -> Table:
 
 def _sample_or_mean(models: Sequence[ModelResult]) -> Table:
     def sampled(model: ModelResult) -> str:
-        return _ranges(triples(model.views[1], 0.0)) if len(model.views) > 1 else "deterministic"
+        return (
+            _ranges(rank_tuples(model.views[1], 0.0)) if len(model.views) > 1 else "deterministic"
+        )
 
     columns = (
         Column("Model", lambda model: model.label),
-        Column("Mean or latent", lambda model: _ranges(triples(model.views[0], 0.0))),
+        Column("Mean or latent", lambda model: _ranges(rank_tuples(model.views[0], 0.0))),
         Column("Sample of the posterior", sampled),
         Column("Latent with jitter", _jittered),
     )
@@ -668,20 +678,26 @@ def _rules(model: ModelResult) -> dict[str, Any]:
 
 
 def _card(view: ModelResult, level: float) -> list[Metric]:
-    """Return the most frequent rank triple, and how many images have it."""
+    """Return the most frequent ranks by mode, and how many images have it."""
     if not is_ranked(view):
         return []
     counts = strata(view, level)
     most, count = next(iter(counts.items()))
     text = f"({', '.join(map(str, most))}), {count} of {sum(counts.values())} images"
-    return [Metric("", "Most frequent ranks (S1, S2, S3)", Estimate(np.nan), shown=text)]
+    return [
+        Metric("", f"Most frequent ranks ({', '.join(view.modes)})", Estimate(np.nan), shown=text)
+    ]
+
+
+def _listed(words: Sequence[str]) -> str:
+    return f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def _card_notes(model: ModelResult) -> list[str]:
     if not is_ranked(model):
         return []
     return [
-        "Ranks: of the unfoldings of the latent by rows, columns and channels, rule "
+        f"Ranks: of the unfoldings of the latent by {_listed(mode_words(len(model.modes)))}, rule "
         f"`{model.attrs['rank_rule']}`."
     ]
 
@@ -711,7 +727,8 @@ MEASURE = Measure(
     heading="Ranks and strata",
     tiles=_tiles,
     glance=_glance,
-    glance_note="Ranks: ranges over images, under the spectrum rule; a vector has none.",
+    glance_note="Ranks: ranges over images of S1, S2, …, the channels last, under the spectrum "
+    "rule; a vector has none.",
     tables=_tables,
     card=_card,
     card_notes=_card_notes,
@@ -720,8 +737,8 @@ MEASURE = Measure(
         FigureRow(
             "rank_histograms",
             "latentgeo.figures.rank_histogram:RankHistogramDisplay",
-            "Ranks of the three unfoldings",
-            "Ranks of S1, S2 and S3 over {samples} images, clean and at {noisy}, under the "
+            "Ranks of the unfoldings",
+            "Ranks of S1, S2, … over {samples} images, clean and at {noisy}, under the "
             "spectrum rule; the range is printed in each panel.",
             "One bar means that all images lie on one stratum; several bars mean a stratified set, "
             "and bars that move from left to right block mean that noise changes the stratum.",
@@ -730,7 +747,7 @@ MEASURE = Measure(
             "strata",
             "latentgeo.figures.strata:StratumTransitionDisplay",
             "From clean stratum to noisy stratum",
-            "Number of images by rank triple (S1,S2,S3), clean (down) and at {noisy} (across). The "
+            "Number of images by ranks (S1,S2,…), clean (down) and at {noisy} (across). The "
             "five most frequent strata of each side are named, all others are pooled in 'other', "
             "with their number in brackets.",
             "Counts where row and column bear the same name are images that keep their stratum; "
@@ -760,11 +777,13 @@ MEASURE = Measure(
     meanings={
         "Ranks S1, S2, S3": "The latent tensor of an image (channels × rows × columns) is unfolded "
         "along rows, columns and channels; each unfolding is centred, and its covariance S has as "
-        "many directions as its rank says. Ranks are integers that a tolerance decides: see the "
-        "spectra and the curve of rank against tolerance. Effective and stable rank need none.",
-        "Stratum": "All latents with one rank triple. Covariances of fixed ranks form a smooth "
-        "manifold; where the triple changes from image to image, the set as a whole is only "
-        "stratified. The dimension of a stratum is that of the product of the three manifolds of "
+        "many directions as its rank says. A latent of another order has one S for each axis, the "
+        "channels last: two for a sequence, four for a volume. Ranks are integers that a "
+        "tolerance decides: see the spectra and the curve of rank against tolerance. Effective and "
+        "stable rank need none.",
+        "Stratum": "All latents with the same ranks by mode. Covariances of fixed ranks form a "
+        "smooth manifold; where they change from image to image, the set as a whole is only "
+        "stratified. The dimension of a stratum is that of the product of the manifolds of "
         "positive semi-definite matrices of these ranks: each of size n and rank k has "
         "n·k − k(k − 1)/2.",
     },

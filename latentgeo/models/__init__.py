@@ -17,7 +17,7 @@ from latentgeo.models.device import choose_device, device_of, dtype_of
 from latentgeo.models.folder import load_model, save_model
 from latentgeo.models.functions import Function
 from latentgeo.models.layouts import PosteriorLayout
-from latentgeo.models.nets import Nets, Shape, Shapes, shape_of
+from latentgeo.models.nets import LatentShape, Nets, Shape, Shapes, shape_of
 from latentgeo.models.objective import objective, shapes_of
 from latentgeo.models.preprocessing import Preprocessing
 from latentgeo.models.recipe import Recipe
@@ -41,6 +41,7 @@ __all__ = [
     "Deterministic",
     "Function",
     "Gaussian",
+    "LatentShape",
     "ModelConfig",
     "Nets",
     "Pass",

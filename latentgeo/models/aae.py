@@ -15,7 +15,7 @@ from latentgeo.models.bottlenecks import (
     Gaussian,
     Universal,
 )
-from latentgeo.models.nets import Shape, Shapes
+from latentgeo.models.nets import LatentShape, Shape, Shapes
 from latentgeo.models.prior_options import DiscriminatorOptions
 from latentgeo.models.recipe import NonNegative, Positive, Recipe, reconstruct
 from latentgeo.objectives import (
@@ -154,7 +154,7 @@ def _plain(features: int, channels: int, options: AAEOptions) -> Bottleneck:
     return Deterministic(features, channels, "linear", deviation=options.latent_deviation)
 
 
-def _style_dimension(latent_shape: Shape, options: AAEOptions) -> int:
+def _style_dimension(latent_shape: LatentShape, options: AAEOptions) -> int:
     """Return the dimension of the code that follows the prior."""
     dimension = prod(latent_shape)
     if options.variant in ("basic", "label-regularised"):
@@ -175,7 +175,7 @@ def _style_dimension(latent_shape: Shape, options: AAEOptions) -> int:
     return dimension - options.categories
 
 
-def _priors(options: AAEOptions, latent_shape: Shape) -> Mapping[str, Prior]:
+def _priors(options: AAEOptions, latent_shape: LatentShape) -> Mapping[str, Prior]:
     prior = make_prior(
         options.prior, _style_dimension(latent_shape, options), options.prior_deviation
     )

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from latentgeo.errors import InputError
 from latentgeo.models.bottlenecks import Bottleneck
 from latentgeo.models.config import ModelConfig
-from latentgeo.models.nets import Shape
+from latentgeo.models.nets import LatentShape
 from latentgeo.objectives import Pass, Posterior
 
 
@@ -30,7 +30,7 @@ class Autoencoder(nn.Module):
     config : ModelConfig
         What the model is.
     latent_shape : tuple of int
-        (C, H, W); a vector is (D, 1, 1).
+        (C, H, W), or another order of at least 2 with the channels first; a vector is (D, 1, 1).
     to_image : callable, default=torch.sigmoid
         Logits to images in [0, 1].
     to_signed : callable, optional
@@ -47,7 +47,7 @@ class Autoencoder(nn.Module):
         JSON-ready: what decides the latents beside the weights (preprocessing, layer); empty for
         our own models, whose weights come with all of it.
     parts : dict of str to tuple of int
-        Where several layers are looked at in one pass, the shape (C, H, W) of each; the latent
+        Where several layers are looked at in one pass, the shape (C, ...) of each; the latent
         is then a vector with all of them side by side.
     """
 
@@ -58,7 +58,7 @@ class Autoencoder(nn.Module):
         decoder: nn.Module | None,
         *,
         config: ModelConfig,
-        latent_shape: Shape,
+        latent_shape: LatentShape,
         to_image: Callable[[Tensor], Tensor] = torch.sigmoid,
         to_signed: Callable[[Tensor], Tensor] | None = None,
         target: Callable[[Tensor], Tensor] | None = None,
@@ -74,7 +74,7 @@ class Autoencoder(nn.Module):
         self._target = target
         self.provenance: dict[str, Any] = {}
         self.identity: dict[str, Any] = {}
-        self.parts: dict[str, Shape] = {}
+        self.parts: dict[str, LatentShape] = {}
 
     @property
     def stochastic(self) -> bool:
@@ -113,14 +113,14 @@ class Autoencoder(nn.Module):
         Returns
         -------
         Posterior
-            Mean and log-variance, each (b, C, H, W).
+            Mean and log-variance, each (b, C, ...).
 
         Raises
         ------
         InputError
             When the images have another shape than the model's, or are not floating point.
         """
-        _check(images, self.config.image_shape, "images")
+        _check(images, self.config.image_shape, "images", "(batch, channels, rows, columns)")
         posterior: Posterior = self.bottleneck(self.encoder(images))
         return posterior
 
@@ -131,7 +131,7 @@ class Autoencoder(nn.Module):
 
         Returns
         -------
-        torch.Tensor of shape (b, C, H, W)
+        torch.Tensor of shape (b, C, ...)
             Latents.
         """
         return self.posterior(images).mean
@@ -141,7 +141,7 @@ class Autoencoder(nn.Module):
 
         Parameters
         ----------
-        latents : torch.Tensor of shape (b, C, H, W)
+        latents : torch.Tensor of shape (b, C, ...)
             Latents.
 
         Returns
@@ -159,7 +159,7 @@ class Autoencoder(nn.Module):
                 f"model {self.config.recipe!r} has no decoder, so there is nothing to decode "
                 "latents with; open it with one (decode=…, --decode) for that"
             )
-        _check(latents, self.latent_shape, "latents")
+        _check(latents, self.latent_shape, "latents", "(batch, channels, positions)")
         logits: Tensor = self.decoder(latents)
         return logits
 
@@ -225,11 +225,11 @@ class Autoencoder(nn.Module):
         return hashlib.sha256(self.serialized_weights()).hexdigest()
 
 
-def _check(values: Tensor, shape: Shape, what: str) -> None:
-    if values.ndim != 4 or tuple(values.shape[1:]) != tuple(shape):
+def _check(values: Tensor, shape: LatentShape, what: str, axes: str) -> None:
+    if tuple(values.shape[1:]) != tuple(shape):
         raise InputError(
             f"{what} have shape {tuple(values.shape)}, the model takes (batch, "
-            f"{', '.join(map(str, shape))}) (batch, channels, rows, columns)"
+            f"{', '.join(map(str, shape))}): {axes}"
         )
     if not values.is_floating_point():
         raise InputError(

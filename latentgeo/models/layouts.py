@@ -34,7 +34,7 @@ class PosteriorLayout(PosteriorSettings):
         Returns
         -------
         Posterior
-            Mean and log-variance (b, C, H, W), with the log-variance None for a point.
+            Mean and log-variance (b, C, ...), with the log-variance None for a point.
 
         Raises
         ------
@@ -119,22 +119,22 @@ def is_latent(value: Any) -> TypeGuard[Tensor]:
 
 
 def as_tensor(latent: Tensor, *, channels_first: bool = False) -> Tensor:
-    """Make latents (b, C, H, W).
+    """Put the channels first: vectors (b, D) as (b, D, 1, 1), tokens (b, T, D) as (b, D, T).
 
-    Vectors (b, D) become (b, D, 1, 1); tokens (b, T, D), or with `channels_first` signals
-    (b, D, T), become (b, D, T, 1); volumes (b, C, D, H, W) become (b, C, D·H, W).
+    With `channels_first` latents of two axes are signals (b, D, T), and stay as they are. A volume
+    of one slice, or a video of one frame, is an image.
     """
     if latent.ndim == 2:
         return latent[:, :, None, None]
-    if latent.ndim == 3:
-        return latent[..., None] if channels_first else latent.mT[..., None]
-    return latent.flatten(2, 3) if latent.ndim == 5 else latent
+    if latent.ndim == 5 and latent.shape[2] == 1:
+        return latent.squeeze(2)
+    return latent.mT if latent.ndim == 3 and not channels_first else latent
 
 
 def as_given(latent: Tensor, shape: Sequence[int], *, channels_first: bool = False) -> Tensor:
     """Undo `as_tensor` for a decoder that takes latents of this shape, without the batch."""
     if len(shape) == 2 and not channels_first:
-        return latent.squeeze(-1).mT
+        return latent.mT
     return latent.reshape(-1, *shape)
 
 

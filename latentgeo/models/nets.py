@@ -6,11 +6,13 @@ from torch import Tensor, nn
 
 #: Channels, rows, columns.
 Shape = tuple[int, int, int]
+#: Of a latent of any order from 2 on: channels, then positions.
+LatentShape = tuple[int, ...]
 
 
-def shape_of(batch: Tensor) -> Shape:
-    """Return (C, H, W) of a batch (b, C, H, W)."""
-    _, channels, rows, columns = batch.shape
+def shape_of(images: Tensor) -> Shape:
+    """Return (C, H, W) of images (b, C, H, W)."""
+    _, channels, rows, columns = images.shape
     return channels, rows, columns
 
 
@@ -19,12 +21,14 @@ class Shapes(NamedTuple):
 
     Attributes
     ----------
-    image, latent : tuple of int
-        (C, H, W) of images and of latents.
+    image : tuple of int
+        (C, H, W) of images.
+    latent : tuple of int
+        (C, ...) of latents.
     """
 
     image: Shape
-    latent: Shape
+    latent: LatentShape
 
 
 class Nets(NamedTuple):

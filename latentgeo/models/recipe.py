@@ -9,7 +9,7 @@ from torch import nn
 
 from latentgeo.models.bottlenecks import Bottleneck
 from latentgeo.models.critic import CriticOptions
-from latentgeo.models.nets import Shape, Shapes
+from latentgeo.models.nets import LatentShape, Shape, Shapes
 from latentgeo.objectives import LIKELIHOODS, Corruption, Prior, Reconstruction, Supervision, Term
 
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -96,7 +96,7 @@ class Recipe:
     corruption: Callable[[Any], Corruption | None] = _nothing
     supervision: Callable[[Any], Supervision | None] = _nothing
     pretraining: Callable[[Any, Shapes], Pretraining | None] = _nothing
-    priors: Callable[[Any, Shape], Mapping[str, Prior]] = _no_priors
+    priors: Callable[[Any, LatentShape], Mapping[str, Prior]] = _no_priors
     decoder: Callable[[nn.Module, Shape, Any], nn.Module] = _as_it_is
 
 

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 from latentgeo.models.aae import AAE
 from latentgeo.models.bottlenecks import Bottleneck, DenseGaussian, Deterministic, Gaussian
 from latentgeo.models.interpolating import ACAI, DROPOUT_AE, VQ_VAE
-from latentgeo.models.nets import Shape, Shapes
+from latentgeo.models.nets import LatentShape, Shape, Shapes
 from latentgeo.models.recipe import NonNegative, Recipe, RecipeOptions, reconstruct
 from latentgeo.models.wasserstein import SWAE, WAE_GAN, WAE_MMD
 from latentgeo.objectives import (
@@ -87,7 +87,7 @@ def _evidence_bound(options: VAEOptions, shapes: Shapes) -> tuple[Term, ...]:
     return (*reconstruct(options, shapes), KLDivergence(options.kl_weight, options.kl_warmup))
 
 
-def _standard_normal(options: VAEOptions, latent_shape: Shape) -> Mapping[str, Prior]:
+def _standard_normal(options: VAEOptions, latent_shape: LatentShape) -> Mapping[str, Prior]:
     return {"latent": StandardNormal(prod(latent_shape))}
 
 

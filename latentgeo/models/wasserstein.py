@@ -8,7 +8,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 
 from latentgeo.metrics.mmd import Kernel
 from latentgeo.models.bottlenecks import Bottleneck, Deterministic, Stacked
-from latentgeo.models.nets import Shape, Shapes
+from latentgeo.models.nets import LatentShape, Shape, Shapes
 from latentgeo.models.prior_options import DiscriminatorOptions, PriorOptions
 from latentgeo.models.recipe import NonNegative, Positive, Pretraining, Recipe, reconstruct
 from latentgeo.objectives import (
@@ -105,7 +105,7 @@ def _deterministic(features: int, latent_shape: Shape, options: _WAEOptions) -> 
     return Deterministic(features, latent_shape[0], "linear", deviation=deviation)
 
 
-def _prior_of_latent(options: PriorOptions, latent_shape: Shape) -> Mapping[str, Prior]:
+def _prior_of_latent(options: PriorOptions, latent_shape: LatentShape) -> Mapping[str, Prior]:
     return {"latent": make_prior(options.prior, prod(latent_shape), options.prior_deviation)}
 
 
@@ -156,7 +156,7 @@ def _stacked(features: int, latent_shape: Shape, options: SWAEOptions) -> Bottle
     )
 
 
-def _prior_of_code(options: SWAEOptions, latent_shape: Shape) -> Mapping[str, Prior]:
+def _prior_of_code(options: SWAEOptions, latent_shape: LatentShape) -> Mapping[str, Prior]:
     return {"code": make_prior(options.prior, options.stage_dim, options.prior_deviation)}
 
 

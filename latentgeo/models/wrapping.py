@@ -13,7 +13,7 @@ from latentgeo.models.config import ModelConfig
 from latentgeo.models.device import device_of
 from latentgeo.models.functions import Function, as_module, behaviour
 from latentgeo.models.layouts import PosteriorLayout, as_given, describe, read_image
-from latentgeo.models.nets import Shape, shape_of
+from latentgeo.models.nets import Shape
 from latentgeo.models.preprocessing import Preprocessing
 from latentgeo.objectives import Posterior
 
@@ -225,7 +225,7 @@ def wrap(
         config=ModelConfig.model_construct(
             recipe=name, backbone="custom", image_shape=image_shape, options={}
         ),
-        latent_shape=shape_of(found.mean),
+        latent_shape=tuple(found.mean.shape[1:]),
         to_image=preprocessing.to_image,
         to_signed=preprocessing.to_signed,
         target=preprocessing.see,

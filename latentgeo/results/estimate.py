@@ -106,7 +106,8 @@ class Readout:
     unit : str, default=""
         Of the value.
     at : mapping, default={}
-        Where further dimensions are read unless the caller says otherwise.
+        Where further dimensions are read unless the caller says otherwise; of names, a whole
+        number is the place, -1 the last.
     levels : str, default="noise"
         The dimension of the noise levels.
     """
@@ -215,6 +216,8 @@ def _place(name: str, coordinate: np.ndarray, wanted: Any) -> int:
     if coordinate.dtype.kind == "f":
         return int(np.abs(coordinate - wanted).argmin())
     known = coordinate.tolist()
+    if isinstance(wanted, int) and coordinate.dtype.kind in "OTU":
+        return wanted
     if wanted not in known:
         raise ValueError(f"{name} is {wanted!r}; expected one of {known}")
     return int(known.index(wanted))

@@ -132,8 +132,13 @@ class ModelResult:
         return "posterior mean" if self.data.attrs["stochastic"] else "latent"
 
     @property
+    def modes(self) -> list[str]:
+        """Names of the modes along which its latents are unfolded, the channels last."""
+        return [str(mode) for mode in self.data["mode"].values]
+
+    @property
     def latent(self) -> str:
-        """The shape of its latents: channels, rows, columns."""
+        """The shape of its latents: channels, then positions."""
         return "\N{MULTIPLICATION SIGN}".join(str(n) for n in self.data.attrs["latent_shape"])
 
     @property

@@ -451,10 +451,10 @@ class Axes(nn.Module):
 @pytest.mark.parametrize(
     ("axes", "channels", "shape", "given", "latent", "form"),
     [
-        (1, 3, (3, 1, 16), (3, 16), (3, 8, 1), "signals"),
-        (1, 1, (1, 1, 16), (1, 16), (3, 8, 1), "signals"),
+        (1, 3, (3, 1, 16), (3, 16), (3, 8), "signals"),
+        (1, 1, (1, 1, 16), (1, 16), (3, 8), "signals"),
         (2, 1, (1, 8, 12), (1, 8, 12), (3, 4, 6), None),
-        (3, 1, (8, 4, 6), (1, 8, 4, 6), (3, 8, 3), "volumes"),
+        (3, 1, (8, 4, 6), (1, 8, 4, 6), (3, 4, 2, 3), "volumes"),
     ],
 )
 def test_signals_volumes_and_oblong_images_go_through(axes, channels, shape, given, latent, form):

@@ -2,7 +2,18 @@ import numpy as np
 import pytest
 import torch
 
-from latentgeo.geometry import mode_covariances, mode_unfoldings
+from latentgeo.geometry import (
+    mode_covariances,
+    mode_names,
+    mode_ranks,
+    mode_singular_values,
+    mode_unfoldings,
+    mode_words,
+    path_ranks,
+    unfolded_shapes,
+)
+
+SHAPES = [(4, 3), (1, 5), (4, 3, 2), (4, 3, 2, 5), (2, 1, 3, 2, 2)]  # channels, then positions
 
 
 @pytest.fixture
@@ -18,6 +29,50 @@ def test_unfoldings_put_their_mode_first(latents):
             for index in range(z.shape[axis]):
                 expected = np.sort(np.take(z, index, axis=axis).ravel())
                 np.testing.assert_array_equal(np.sort(unfolding[sample, index]), expected)
+
+
+def _unfolded(z, axis):
+    return np.moveaxis(z, axis, 0).reshape(z.shape[axis], -1)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_latents_of_any_order_have_a_mode_for_each_axis(shape):
+    order = len(shape)
+    z = np.random.default_rng(1).normal(size=(6, *shape))
+    unfoldings = mode_unfoldings(z, order)
+    assert [x.shape[1:] for x in unfoldings] == unfolded_shapes(shape)
+    assert len(unfoldings) == len(mode_names(order)) == len(mode_words(order)) == order
+    covariances = mode_covariances(z, order)
+    spectra = mode_singular_values(z, order=order)
+    for place, axis in enumerate([*range(1, order), 0]):  # the channels last
+        for sample, one in enumerate(z):
+            x = _unfolded(one, axis)
+            np.testing.assert_array_equal(
+                np.unique(unfoldings[place][sample], axis=1), np.unique(x, axis=1)
+            )
+            centred = x - x.mean(axis=1, keepdims=True)
+            divisor = max(x.shape[1] - 1, 1)
+            np.testing.assert_allclose(
+                covariances[place][sample], centred @ centred.T / divisor, atol=1e-13
+            )
+            values = np.linalg.svd(centred, compute_uv=False)
+            np.testing.assert_allclose(spectra[place][sample], values, atol=1e-13)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("ranks", [(2, 3), (1, 1), (3, 2, 4), (2, 2, 2, 3)])
+def test_multilinear_ranks_that_were_put_in_are_found(ranks, dtype):
+    rng = np.random.default_rng(2)
+    order = len(ranks)
+    z = rng.normal(size=(3, *(ranks if order > 2 else (min(ranks),) * 2)))  # two have one rank
+    for axis in range(1, order + 1):
+        z = np.moveaxis(np.tensordot(rng.normal(size=(7, z.shape[axis])), z, (1, axis)), 0, axis)
+    expected = (*ranks[1:], ranks[0]) if order > 2 else (min(ranks),) * 2
+    found = mode_ranks(z.astype(dtype), centred=False, order=order)
+    assert (found == expected).all()
+    path = np.stack([z, z[::-1]]).astype(dtype)
+    assert path_ranks(path, centred=False).ranks.shape == (2, 3, order)
+    assert not path_ranks(path, centred=False).crossings.any()
 
 
 def test_columns_of_unfoldings_are_fibres(latents):

@@ -172,7 +172,12 @@ def test_arrays_that_cannot_be_used(case):
         analyze_arrays(**given, **FAST)
 
 
-@pytest.mark.parametrize("shape", [(6,), (4, 3, 3), (5, 2), (2, 2, 2, 2)])
+def _largest_singular_value(latent, axis):
+    x = np.moveaxis(latent.astype(float), axis, 0).reshape(latent.shape[axis], -1)
+    return np.linalg.svd(x - x.mean(1, keepdims=True), compute_uv=False)[0]
+
+
+@pytest.mark.parametrize("shape", [(6,), (4, 3, 3), (5, 2), (2, 3, 2, 2)])
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_latents_of_any_order_are_analysed(shape, dtype):
     clean = latents(*shape, dtype=dtype)
@@ -180,13 +185,31 @@ def test_latents_of_any_order_are_analysed(shape, dtype):
     found = analyze_arrays(clean, noisy=noisy, labels=np.arange(N) % 4, **FAST)
     model = found["latents"]
     assert model.attrs["source_dtype"] == np.dtype(dtype).name
-    assert model.attrs["latent_kind"] == ("tensor" if len(shape) == 3 else "vector")
+    assert model.attrs["latent_kind"] == ("vector" if len(shape) == 1 else "tensor")
     assert list(model.levels) == [0.0, 0.1]
     notes = json.loads(model.attrs["opened"])["notes"]
-    assert bool(notes) == (len(shape) not in (1, 3))
+    assert bool(notes) == (len(shape) == 2)
+    if len(shape) > 1:
+        channel = len(shape) - 1 if len(shape) == 2 else 0  # of tokens the last axis
+        axes = [axis for axis in range(len(shape)) if axis != channel] + [channel]
+        largest = [_largest_singular_value(clean[0], axis) for axis in axes]
+        seen = model.data["singular_value"].isel(view=0, noise=0, sample=0, component=0)
+        assert len(model.modes) == len(axes)
+        np.testing.assert_allclose(seen, largest, rtol=1e-3 if dtype == np.float16 else 1e-5)
     measures = set(found.to_dataframe()["measure"])
     assert {"hilbert_dimension", "intrinsic_dimension", "principal_angle"} <= measures
     assert "psnr" not in measures
+
+
+def test_latents_of_several_orders_stand_in_one_report(tmp_path):
+    given = {"tokens": latents(5, 3), "maps": latents(4, 3, 3), "volumes": latents(2, 3, 2, 2)}
+    found = analyze_arrays(given, noise=(0, 0.1), out=tmp_path / "found", **FAST)
+    assert [len(model.modes) for model in found.models] == [2, 3, 4]
+    report = (tmp_path / "found" / "report.html").read_text()
+    assert "Ranks by mode" in report
+    first = analyze_arrays(given["tokens"], channels="first", **FAST)["latents"]
+    assert list(first.attrs["latent_shape"]) == [5, 3]
+    assert list(found["tokens"].attrs["latent_shape"]) == [3, 5]
 
 
 def test_an_array_is_analysed_as_what_a_model_gives(tmp_path):

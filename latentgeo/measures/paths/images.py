@@ -40,7 +40,7 @@ MEASURE = Measure(
             "Images along the paths",
             "Decoded images along {path} paths between the latents of some of the {pairs} pairs, "
             "in {steps} steps; outermost, the real images, whose reconstructions stand beside "
-            "them. Orange bars: the rank triple changes from one step to the next, under the "
+            "them. Orange bars: the ranks change from one step to the next, under the "
             "spectrum rule.",
             "A path that stays among real images shows one at every step; two images that fade "
             "into each other, blur or break in the middle do not. If strata broke images, breaks "

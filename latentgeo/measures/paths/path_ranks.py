@@ -8,9 +8,9 @@ import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentgeo.geometry import effective_rank, path_ranks
+from latentgeo.geometry import effective_rank, mode_names, path_ranks
 from latentgeo.geometry.rank import RankRule
-from latentgeo.measures.latents import MODES
+from latentgeo.measures.latents import is_vector
 from latentgeo.measures.measure import Measure, Statement
 from latentgeo.measures.paths.variables import (
     against_the_ends,
@@ -29,9 +29,10 @@ if TYPE_CHECKING:
     from latentgeo.measures.paths.model_paths import ModelPaths
 
 (JUMP,) = readouts(pairs=["step_at_crossings"])
+# Latents of more than four modes have ranks, but no readouts of them.
 READOUTS = (
     *readouts(
-        steps=[*(f"rank_{mode.lower()}" for mode in MODES), "effective_rank"],
+        steps=[*(f"rank_{mode.lower()}" for mode in mode_names(4)), "effective_rank"],
         pairs=["crossings", "crossings_float32_covariance"],
     ),
     JUMP,
@@ -50,7 +51,7 @@ class PathRanks(NamedTuple):
     causes : dict of str to numpy.ndarray of shape (pairs,)
         What they say of each path, in words.
     crossed : numpy.ndarray of shape (pairs, steps - 1)
-        Whether the triple of ranks changes from one step to the next.
+        Whether any of the ranks changes from one step to the next.
     """
 
     variables: dict[str, Any]
@@ -95,7 +96,7 @@ def measure_ranks(path: Tensor, source_dtype: str, seed: int) -> PathRanks | Non
 
     Parameters
     ----------
-    path : torch.Tensor of shape (pairs, steps, C, H, W)
+    path : torch.Tensor of shape (pairs, steps, C, ...)
         Latents along each path.
     source_dtype : str
         What they were computed in.
@@ -107,9 +108,9 @@ def measure_ranks(path: Tensor, source_dtype: str, seed: int) -> PathRanks | Non
     PathRanks or None
         None where the latents are vectors, which have no modes to unfold.
     """
-    if tuple(path.shape[-2:]) == (1, 1):
+    if is_vector(tuple(path.shape[2:])):
         return None
-    latents = path.double().numpy()
+    latents, modes = path.double().numpy(), mode_names(path.ndim - 2)
     found = {rule: path_ranks(latents, rule, source_dtype=source_dtype) for rule in RULES}
     ranks = np.stack([one.ranks for one in found.values()])
     spectra = found[RULES[0]].singular_values
@@ -118,7 +119,7 @@ def measure_ranks(path: Tensor, source_dtype: str, seed: int) -> PathRanks | Non
     first = ranks[0]
     crossings = {rule: one.crossings.astype(np.float64) for rule, one in found.items()}
     variables = {
-        "mode": ("mode", list(MODES)),
+        "mode": ("mode", list(modes)),
         "rule": ("rule", list(RULES)),
         "rank": (("rule", "pair", "step", "mode"), ranks),
         **{
@@ -126,11 +127,11 @@ def measure_ranks(path: Tensor, source_dtype: str, seed: int) -> PathRanks | Non
                 ("pair", "step", f"direction_{mode.lower()}"),
                 values,
             )
-            for mode, values in zip(MODES, spectra, strict=True)
+            for mode, values in zip(modes, spectra, strict=True)
         },
         **{
             name: value
-            for at, mode in enumerate(MODES)
+            for at, mode in enumerate(modes)
             for name, value in along_steps(f"rank_{mode.lower()}", first[..., at], seed).items()
         },
         **along_steps("effective_rank", flatness, seed),
@@ -148,7 +149,7 @@ def measure_ranks(path: Tensor, source_dtype: str, seed: int) -> PathRanks | Non
 
 
 def _lost(ranks: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return by how much the sum of the triple (pairs, steps, 3) is lower than at the ends."""
+    """Return by how much the sum of the ranks (pairs, steps, modes) is lower than at the ends."""
     total = ranks.sum(axis=-1).astype(np.float64)
     lost: NDArray[np.float64] = total[:, [0, -1]].mean(axis=1) - middle(total)
     return lost
@@ -208,14 +209,14 @@ def _tables(models: Sequence[ModelResult], between: str) -> list[Table]:
                 *("Effective rank, ends", "Effective rank between"),
             ),
             rows,
-            "Ranks S1, S2, S3: ranges over pairs and steps, under the spectrum rule.",
+            "Ranks: ranges of S1, S2, … over pairs and steps, under the spectrum rule.",
         )
     ]
 
 
 def _ranges(model: ModelResult, steps: list[int] | slice) -> str:
     ranks = model.data["rank"].isel(rule=0, step=steps).transpose(..., "mode").values
-    return ", ".join(span(each) for each in ranks.reshape(-1, len(MODES)).T)
+    return ", ".join(span(each) for each in ranks.reshape(-1, len(model.modes)).T)
 
 
 MEASURE = Measure(
@@ -238,11 +239,11 @@ MEASURE = Measure(
     sentences=_sentences,
     tables=_tables,
     meanings={
-        "Crossings": "How often the triple of ranks changes along a path: each time it crosses "
+        "Crossings": "How often the ranks by mode change along a path: each time it crosses "
         "into another stratum. It depends on the rank rule, so two rules stand beside each other. "
         "Latents without exact zeros have full rank nearly everywhere; then there is nothing to "
         "cross.",
-        "Effective rank": "Exponential of the entropy of the singular values, mean of the three "
+        "Effective rank": "Exponential of the entropy of the singular values, mean of the "
         "modes: a rank without a threshold (Roy and Vetterli 2007).",
     },
 )

@@ -10,6 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor
 
+from latentgeo.measures.latents import is_vector
 from latentgeo.measures.measure import Measure, Statement, nothing
 from latentgeo.measures.paths.variables import (
     against_the_ends,
@@ -155,8 +156,8 @@ def _tables(models: Sequence[ModelResult], between: str) -> list[Table]:
 
 def latent_text(model: ModelResult) -> str:
     """Return the shape of a model's latents in words."""
-    channels, rows, columns = (int(side) for side in model.attrs["latent_shape"])
-    return f"vector of {channels}" if rows == columns == 1 else f"{channels}×{rows}×{columns}"
+    shape = [int(side) for side in model.attrs["latent_shape"]]
+    return f"vector of {shape[0]}" if is_vector(tuple(shape)) else model.latent
 
 
 MEASURE = Measure(
