@@ -139,7 +139,9 @@ def test_what_is_no_latent_is_described(output):
 
 
 @pytest.mark.parametrize("first", [False, True])
-@pytest.mark.parametrize("shape", [(2, 5), (2, 7, 5), (2, 5, 3, 4), (2, 5, 3, 4, 6), (2, 5, 1, 4, 6)])
+@pytest.mark.parametrize(
+    "shape", [(2, 5), (2, 7, 5), (2, 5, 3, 4), (2, 5, 3, 4, 6), (2, 5, 1, 4, 6)]
+)
 def test_latents_come_back_in_their_form(shape, first):
     latent = torch.rand(shape)
     tensor = as_tensor(latent, channels_first=first)
