@@ -40,11 +40,38 @@ def run(
     """
     place = Path(out)
     check_free(place, holds="the demo", force=force)
-    folders = [
+    folders = train_models(place / "runs", epochs=epochs, force=force, progress=progress)
+    target = place / "analysis"
+    found = analyze(folders, data="digits", out=target, force=force, progress=progress)
+    return found, target
+
+
+def train_models(
+    out: Path, *, epochs: int = _EPOCHS, force: bool = False, progress: bool = False
+) -> list[Path]:
+    """Train the models that the demo analyses.
+
+    Parameters
+    ----------
+    out : pathlib.Path
+        The folder for one run folder of each.
+    epochs : int, default=12
+        Passes over the data.
+    force : bool, default=False
+        Replace what is there.
+    progress : bool, default=False
+        Show bars.
+
+    Returns
+    -------
+    list of pathlib.Path
+        Their folders.
+    """
+    return [
         train(
             recipe,
             data="digits",
-            out=place / "runs" / recipe,
+            out=out / recipe,
             options={"widths": list(_WIDTHS)},
             epochs=epochs,
             batch_size=_BATCH,
@@ -55,6 +82,3 @@ def run(
         )
         for recipe in RECIPES
     ]
-    target = place / "analysis"
-    found = analyze(folders, data="digits", out=target, force=force, progress=progress)
-    return found, target

@@ -63,7 +63,7 @@ def seeded_normal(
     Returns
     -------
     torch.Tensor
-        Shape (b, *shape), float32.
+        ``(b, *shape)``, float32.
 
     Raises
     ------

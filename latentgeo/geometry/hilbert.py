@@ -221,7 +221,8 @@ class HilbertEmbedding(
 
         Returns
         -------
-        ndarray, shape (m, n_components_)
+        ndarray, shape (m, d)
+            One column for each axis that was found.
         """
         check_is_fitted(self)
         data = torch.from_numpy(

@@ -177,8 +177,8 @@ def feature_map(
     x : array or tensor, shape (..., n, n), or (..., n, m) for factors and unfoldings
         Matrices; or a tuple of such, one for each mode, whose features come side by side, so that
         kernels add up.
-    kernel : {"projection", "pseudo-log", "square-root", "log-euclidean", "log-cholesky", \
-            "euclidean"}
+    kernel : str
+        "projection", "pseudo-log", "square-root", "log-euclidean", "log-cholesky" or "euclidean".
         Its inner product is the kernel, and their Euclidean distance the metric of that name.
     weights : sequence of float, optional
         Weights of the modes in the sum of their kernels; all 1 by default.
