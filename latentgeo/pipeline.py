@@ -11,9 +11,15 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from latentgeo import processes
-from latentgeo.checkpoints import Card, check_round_trip, name_of, open_checkpoint, read_card
+from latentgeo.checkpoints import (
+    Card,
+    check_round_trip,
+    name_of,
+    open_checkpoint,
+    sized,
+    stated_shape,
+)
 from latentgeo.datasets import ALL, ImageDataset
-from latentgeo.datasets import names as dataset_names
 from latentgeo.errors import InputError
 from latentgeo.figures import ENDINGS, figure_rows
 from latentgeo.files import check_free, folder_in_place, kept
@@ -37,7 +43,7 @@ from latentgeo.measures import (
     summarize,
 )
 from latentgeo.measures.quality import mean_image_psnr
-from latentgeo.models import Autoencoder, Shape, choose_device, device_of
+from latentgeo.models import Autoencoder, choose_device, device_of
 from latentgeo.progress import announce, stages
 from latentgeo.provenance import provenance
 from latentgeo.report import draw_results, write_results
@@ -110,7 +116,7 @@ def analyze(
     target = None if out is None else Path(out)
     processes.join()
     named = name_checkpoints(checkpoints)
-    chosen = _sized(chosen, data, named, opening)
+    chosen = sized(chosen, data, named.values(), opening)
     with processes.held_by_rank_zero(lambda: kept(target)):
         if target is not None:
             reads = (data, *named.values())
@@ -338,7 +344,7 @@ def open_for(
     if isinstance(checkpoint, Autoencoder):
         model = checkpoint
     else:
-        shape = _stated_shape(checkpoint, opening) or images.shape
+        shape = stated_shape(checkpoint, opening) or images.shape
         model = open_checkpoint(checkpoint, image_shape=shape, opening=opening)
     check_fit(model, images)
     trip = check_round_trip(model, images)
@@ -347,32 +353,6 @@ def open_for(
         if trip.suspicion is not None:
             warnings.warn(f"model {model.config.recipe!r}: {trip.suspicion}", stacklevel=2)
     return model
-
-
-def _stated_shape(checkpoint: Checkpoint, opening: Card | None) -> Shape | None:
-    """Return the shape of images that a card says a model takes no other than."""
-    stated = None if opening is None else opening.image_shape
-    if stated is not None or isinstance(checkpoint, Autoencoder) or checkpoint is None:
-        return stated
-    card = read_card(checkpoint)
-    return None if card is None else card.image_shape
-
-
-def _sized(
-    chosen: AnalysisSettings,
-    data: ImageDataset | str | Path,
-    named: Mapping[str, Checkpoint],
-    opening: Card | None,
-) -> AnalysisSettings:
-    """Resize data to the square that cards say their models take, where they agree on one."""
-    if chosen.size is not None or not isinstance(data, str | Path):
-        return chosen
-    shapes = {_stated_shape(checkpoint, opening) for checkpoint in named.values()} - {None}
-    sides = {side for shape in shapes if shape is not None for side in shape[1:]}
-    known = dataset_names().get(str(data))
-    if len(sides) != 1 or (known is not None and set(known.image_shape[1:]) == sides):
-        return chosen
-    return chosen.model_copy(update={"size": sides.pop()})
 
 
 def redraw(folder: str | Path, *, endings: Sequence[str] = ()) -> None:

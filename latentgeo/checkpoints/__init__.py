@@ -6,6 +6,7 @@ from latentgeo.checkpoints.description import info
 from latentgeo.checkpoints.inspection import Layer, init_card, list_layers
 from latentgeo.checkpoints.opening import name_of, open_checkpoint
 from latentgeo.checkpoints.round_trip import RoundTrip, check_round_trip
+from latentgeo.checkpoints.stated import sized, stated_shape
 
 __all__ = [
     "Card",
@@ -20,5 +21,7 @@ __all__ = [
     "name_of",
     "open_checkpoint",
     "read_card",
+    "sized",
+    "stated_shape",
     "write_card",
 ]

@@ -1,11 +1,13 @@
 """What a checkpoint is, in a few facts."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
-from latentgeo.checkpoints.card import Card, read_card
+from latentgeo.checkpoints.card import Card
 from latentgeo.checkpoints.opening import open_checkpoint
 from latentgeo.checkpoints.reported import measure_reported
+from latentgeo.checkpoints.stated import side_for, stated_shape
 from latentgeo.datasets import ImageDataset, load
 from latentgeo.errors import InputError
 from latentgeo.models import Autoencoder, Shape
@@ -54,7 +56,8 @@ def info(
         What `open_checkpoint` takes.
     data : ImageDataset, str or pathlib.Path, optional
         Images to measure how well it reconstructs, or where they come from, as `load` in
-        `latentgeo.datasets` takes it; of the test split the first 1000 by the seed 0.
+        `latentgeo.datasets` takes it: the first 1000 by the seed 0 of the test images of what is
+        parted, else of all. They are resized to the square that the checkpoint says it takes.
 
     Returns
     -------
@@ -74,10 +77,8 @@ def info(
     """
     images = None
     if data is not None:
-        images = data if isinstance(data, ImageDataset) else load(data, "test")
-        images = images.take(min(_MOST, len(images)), seed=0)
-        card = None if path is None else read_card(path)
-        stated = image_shape or (card.image_shape if card else None)
+        stated = image_shape or stated_shape(path, opening)
+        images = _images(data, side_for(data, [stated]))
         image_shape = stated or images.shape
     model = open_checkpoint(path, image_shape=image_shape, opening=opening, **entries)
     config = model.config.model_dump(mode="json")
@@ -97,6 +98,12 @@ def info(
     }
 
 
+def _images(data: Any, side: int | None) -> ImageDataset:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", f".* fewer than {_MOST} samples")  # nobody asked for them
+        return load(data, None, size=side, samples=_MOST)
+
+
 def _on_data(model: Autoencoder, images: ImageDataset) -> dict[str, Any]:
     if not model.decodes:
         raise InputError(
@@ -106,6 +113,7 @@ def _on_data(model: Autoencoder, images: ImageDataset) -> dict[str, Any]:
     if tuple(images.shape) != tuple(model.config.image_shape):
         raise InputError(
             f"data {images.name!r} has images of shape {tuple(images.shape)}, the model takes "
-            f"{tuple(model.config.image_shape)}; give images of that shape"
+            f"{tuple(model.config.image_shape)}; give images of that shape, or say "
+            "the shape (--image-shape)"
         )
     return {"data": images.name, **measure_reported(model, images)._asdict()}

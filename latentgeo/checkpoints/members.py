@@ -36,7 +36,8 @@ class Member(nn.Module):
         self.net = net
         self.name = name
         self.arguments = dict(arguments)
-        self.described = f"{type(net).__name__}.{name}"
+        whole = str(getattr(net, "described", type(net).__name__))
+        self.described = whole if name == "forward" else f"{whole}.{name}"
 
     def forward(self, values: Tensor) -> Any:
         """Call it."""
@@ -190,11 +191,16 @@ def find_encoder(
     return Member(net, found, arguments)
 
 
-def find_decoder(net: nn.Module, name: str | None, layers: Sequence[str]) -> nn.Module | None:
+def find_decoder(
+    net: nn.Module,
+    name: str | None,
+    layers: Sequence[str],
+    arguments: Mapping[str, Any] = MappingProxyType({}),
+) -> nn.Module | None:
     """Return what decodes, or None.
 
-    Takes and raises what `find_encoder` does, but for the arguments. The latents of layers have
-    no decoder unless one is named, and those of several layers none at all.
+    Takes and raises what `find_encoder` does. The latents of layers have no decoder unless one is
+    named, and those of several layers none at all.
     """
     if len(layers) > 1 and name is not None:
         raise InputError(
@@ -207,7 +213,7 @@ def find_decoder(net: nn.Module, name: str | None, layers: Sequence[str]) -> nn.
     if found is None:
         return None
     find_member(net, found)
-    return Member(net, found)
+    return Member(net, found, arguments)
 
 
 def find_member(net: nn.Module, name: str) -> Callable[..., Any]:

@@ -1,6 +1,7 @@
 """Networks in the ONNX format, run by onnxruntime: the way in for every other framework."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,9 +15,11 @@ from latentgeo.checkpoints.source import Source
 from latentgeo.errors import InputError, reason_of
 from latentgeo.foreign.room import check_room
 from latentgeo.models import Function
+from latentgeo.models.layouts import Outputs
 
 SUFFIX = ".onnx"
 
+_WHOLE = "forward"
 _COPIES = 3  # what is read, what onnxruntime keeps, and what it makes of it
 _COLOURS = (1, 3)
 _DTYPES = {
@@ -25,66 +28,93 @@ _DTYPES = {
     "tensor(float16)": np.float16,
     "tensor(uint8)": np.uint8,
 }
+_NUMPY = {
+    **_DTYPES,
+    "tensor(int64)": np.int64,
+    "tensor(int32)": np.int32,
+    "tensor(bool)": np.bool_,
+}
 
 
 class OnnxNetwork(Function):
-    """A network of an ONNX file: one input, the images or the latents.
+    """A network of an ONNX file: its input are the images or the latents.
 
     Images with channels last are known by the shapes that the file states. A fixed number of
-    images is taken batch by batch.
+    images is taken batch by batch. Further inputs are arguments.
 
     Parameters
     ----------
     path : pathlib.Path
         The file.
+    output : str, optional
+        The output that it gives; all of them if left out.
     decodes : bool, default=False
         Whether it gives images, rather than takes them.
 
     Raises
     ------
     InputError
-        When onnxruntime is not installed, the file cannot be run, or it takes more than one input.
+        When onnxruntime is not installed, the file cannot be run, or it has no such output.
     """
 
-    def __init__(self, path: Path, *, decodes: bool = False) -> None:
+    def __init__(self, path: Path, output: str | None = None, *, decodes: bool = False) -> None:
         super().__init__(self._run)
         self._session, self.files = _open_session(path)
-        inputs = self._session.get_inputs()
-        if len(inputs) != 1:
-            names = ", ".join(f"{one.name} {one.shape}" for one in inputs)
+        self._inputs = self._session.get_inputs()
+        self._input = next((one for one in self._inputs if len(one.shape) > 1), self._inputs[0])
+        outputs = {one.name: one for one in self._session.get_outputs()}
+        if output is not None and output not in outputs:
             raise InputError(
-                f"{str(path)!r} has {len(inputs)} inputs ({names}); expected one, the images or "
-                "the latents; export it without the others"
+                f"{str(path)!r} has no output {output!r}; expected one of {', '.join(outputs)}"
             )
-        self._input = inputs[0]
-        self.outputs = [one.name for one in self._session.get_outputs()]
+        self.outputs = list(outputs) if output is None else [output]
         if self._input.type not in _DTYPES:
             raise InputError(
                 f"{str(path)!r} takes {self._input.type}; expected one of {', '.join(_DTYPES)}"
             )
-        images = self._session.get_outputs()[0] if decodes else self._input
+        images = outputs[self.outputs[0]] if decodes else self._input
+        self.axes = len(images.shape)
         self.channels_last = _is_channels_last(images.shape)
+        channels = images.shape[-1 if self.channels_last else 1] if self.axes == 5 else None
+        self.volume_channels = (channels,) if isinstance(channels, int) else ()
         self.described = path.name
         digest = hashlib.sha256(b"".join(map(_digest, self.files))).digest()
         # A weight of its own, so that the hash of the weights tells one file from another.
         self.register_buffer("files_sha256", torch.tensor(list(digest), dtype=torch.uint8))
 
-    def _run(self, values: NDArray[Any]) -> Any:
+    def _run(self, values: NDArray[Any], **arguments: Any) -> Any:
+        others = self._others(arguments)
         dtype = _DTYPES[self._input.type]
         whole = np.rint(values) if dtype == np.uint8 else values
         fixed = self._input.shape[0] if self._input.shape else None
         size = fixed if isinstance(fixed, int) and fixed > 0 else len(values)
         found = [
-            self._batch(whole[start : start + size].astype(dtype), size)
+            self._batch(whole[start : start + size].astype(dtype), size, others)
             for start in range(0, len(values), size)
         ]
         outputs = [np.concatenate(parts) for parts in zip(*found, strict=True)]
-        return outputs[0] if len(outputs) == 1 else tuple(outputs)
+        named = Outputs(zip(self.outputs, outputs, strict=True))
+        return outputs[0] if len(outputs) == 1 else named
 
-    def _batch(self, values: NDArray[Any], size: int) -> list[NDArray[Any]]:
+    def _others(self, arguments: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+        """Return the inputs beside the images or latents."""
+        others = [one for one in self._inputs if one is not self._input]
+        if {one.name for one in others} != set(arguments):
+            names = ", ".join(f"{one.name} {one.shape}" for one in self._inputs)
+            said = f", and was given {', '.join(arguments)}" if arguments else ""
+            raise InputError(
+                f"{self.described!r} has {len(self._inputs)} inputs ({names}){said}; expected one, "
+                "the images or the latents, and the others as arguments (--encode-argument, "
+                "--decode-argument NAME=VALUE); or export it without them"
+            )
+        return {one.name: np.asarray(arguments[one.name], _NUMPY[one.type]) for one in others}
+
+    def _batch(
+        self, values: NDArray[Any], size: int, others: Mapping[str, NDArray[Any]]
+    ) -> list[NDArray[Any]]:
         lacking = size - len(values)
         padded = np.concatenate([values, np.repeat(values[-1:], lacking, axis=0)])
-        outputs = self._session.run(None, {self._input.name: padded})
+        outputs = self._session.run(self.outputs, {self._input.name: padded, **others})
         return [np.asarray(output)[: len(values)] for output in outputs]
 
 
@@ -114,7 +144,8 @@ def open_onnx(path: Path, card: Card) -> Source:
     path : pathlib.Path
         The file; "decoder" in place of "encoder" in its name is the file of the decoder.
     card : Card
-        Names the decoder's file where it is called otherwise.
+        Names the decoder's file where it is called otherwise, and the outputs that are the latent
+        (`encode`) and the image (`decode`) where there are several.
 
     Returns
     -------
@@ -125,17 +156,26 @@ def open_onnx(path: Path, card: Card) -> Source:
     InputError
         When a file is missing or cannot be run.
     """
-    encoder = OnnxNetwork(path)
+    if card.layers:
+        raise InputError(
+            f"{str(path)!r} shows no layers within; export the network with that output, and name "
+            "it (--encode)"
+        )
+    encoder = OnnxNetwork(path, _output(card.encode))
     place = _decoder_of(path, card)
-    decoder = None if place is None else OnnxNetwork(place, decodes=True)
+    decoder = None if place is None else OnnxNetwork(place, _output(card.decode), decodes=True)
     both = [encoder] if decoder is None else [encoder, decoder]
     facts = {
         "outputs": encoder.outputs,
         "channels_last": [one.channels_last for one in both],
     }
-    known = Card(encode="forward") if decoder else Card(encode="forward", decode=NO_DECODER)
+    known = Card(encode=_WHOLE) if decoder else Card(encode=_WHOLE, decode=NO_DECODER)
     files = tuple(file for one in both for file in one.files)
-    return Source("onnx", encoder, known, files, decoder=decoder, facts=facts)
+    return Source("onnx", encoder, known, files, encoder=encoder, decoder=decoder, facts=facts)
+
+
+def _output(named: str | None) -> str | None:
+    return None if named == _WHOLE else named
 
 
 def _decoder_of(path: Path, card: Card) -> Path | None:
@@ -151,7 +191,8 @@ def _decoder_of(path: Path, card: Card) -> Path | None:
 
 
 def _is_channels_last(shape: list[Any]) -> bool:
-    return len(shape) == 4 and shape[3] in _COLOURS and shape[1] not in _COLOURS
+    """Return whether signals, images or volumes come with their channels last."""
+    return len(shape) in (3, 4, 5) and shape[-1] in _COLOURS and shape[1] not in _COLOURS
 
 
 def _open_session(path: Path) -> tuple[Any, tuple[Path, ...]]:

@@ -2,12 +2,15 @@
 
 import re
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from latentgeo.checkpoints import archives, diffusers_models, onnx_models, ours, pythae_runs
 from latentgeo.checkpoints.card import CARD, NO_DECODER, Card, read_card
-from latentgeo.checkpoints.members import Tapped, find_decoder, find_encoder
+from latentgeo.checkpoints.members import Member, Tapped, find_decoder, find_encoder
 from latentgeo.checkpoints.modules import Model, open_module
 from latentgeo.checkpoints.repeats import check_repeats, describe_unsteady
 from latentgeo.checkpoints.source import Source
@@ -69,8 +72,8 @@ def open_checkpoint(
         How to open it. What is set here goes before the card beside the checkpoint.
     **entries
         Entries of `Card`, before those of `opening`: `encode`, `encode_arguments`, `decode`,
-        `layers`, `preprocessing`, `posterior`, `weights`, `decoder`, `arguments`, `name`, `ema`,
-        `prefix`, `strict`, `trust_code`.
+        `decode_arguments`, `layers`, `preprocessing`, `posterior`, `weights`, `decoder`,
+        `arguments`, `name`, `ema`, `prefix`, `strict`, `trust_code`.
 
     Returns
     -------
@@ -266,10 +269,7 @@ def make_autoencoder(
             f"{named} does not say which images it takes; give image_shape (C, H, W), "
             "on the command line --image-shape 3,64,64"
         )
-    encoder = find_encoder(source.net, card.encode, card.layers, card.encode_arguments)
-    decoder = None
-    if card.decode != NO_DECODER:
-        decoder = source.decoder or find_decoder(source.net, card.decode, card.layers)
+    encoder, decoder = _parts(source, card)
     model = wrap(
         encoder,
         decoder,
@@ -280,12 +280,15 @@ def make_autoencoder(
     )
     if isinstance(encoder, Tapped) and len(card.layers) > 1:
         model.parts = dict(encoder.shapes)
+    if decoder is None and not card.layers:
+        _warn_of_images(model, card.preprocessing.shape(shape))
     if unsteady := check_repeats(model):
         model.identity["not_a_function"] = unsteady
         warnings.warn(f"model {model.config.recipe!r}: {describe_unsteady(unsteady)}", stacklevel=3)
     model.identity |= {
         "encode": card.encode,
         "encode_arguments": card.encode_arguments,
+        "decode_arguments": card.decode_arguments,
         "layers": list(card.layers),
         "model_sha256": source.facts.get("model_sha256"),  # the same weights in other code
     }
@@ -298,3 +301,32 @@ def make_autoencoder(
         "weights_sha256": model.weights_sha256(),
     }
     return model
+
+
+def _warn_of_images(model: Autoencoder, seen: Shape) -> None:
+    """Tell of latents that look like images: those of a whole autoencoder would."""
+    flat = (seen[0] * seen[1] * seen[2], 1, 1)
+    if model.latent_shape in (seen, flat):
+        warnings.warn(
+            f"model {model.config.recipe!r}: its latents have the shape of its images, "
+            f"{'×'.join(map(str, seen))}; if these are reconstructions of a whole autoencoder, "
+            "give its encoder alone, or name what encodes (--encode, --layer)",
+            stacklevel=4,
+        )
+
+
+def _parts(source: Source, card: Card) -> tuple[nn.Module, nn.Module | None]:
+    """Return the encoder and the decoder, with the arguments that they are given."""
+    encoder = _given(source.encoder, card.encode_arguments) or find_encoder(
+        source.net, card.encode, card.layers, card.encode_arguments
+    )
+    if card.decode == NO_DECODER:
+        return encoder, None
+    decoder = _given(source.decoder, card.decode_arguments) or find_decoder(
+        source.net, card.decode, card.layers, card.decode_arguments
+    )
+    return encoder, decoder
+
+
+def _given(part: nn.Module | None, arguments: Mapping[str, Any]) -> nn.Module | None:
+    return Member(part, "forward", arguments) if part is not None and arguments else part

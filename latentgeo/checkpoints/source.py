@@ -19,8 +19,9 @@ class Source:
         The way in ("module", "diffusers", …).
     net : torch.nn.Module
         The network; with the decoder within, or apart.
-    decoder : torch.nn.Module, optional
-        The decoder, where it came in a file of its own.
+    encoder, decoder : torch.nn.Module, optional
+        What encodes and decodes, where the way in says it: in files of their own, or outputs that
+        are named.
     card : Card
         What is known of it beyond what the user gave.
     files : tuple of pathlib.Path
@@ -33,5 +34,6 @@ class Source:
     net: nn.Module
     card: Card
     files: tuple[Path, ...]
+    encoder: nn.Module | None = None
     decoder: nn.Module | None = None
     facts: dict[str, Any] = field(default_factory=dict)

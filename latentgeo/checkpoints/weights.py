@@ -19,6 +19,12 @@ _EMA = re.compile(r"(^|[._])ema([._]|$)", re.IGNORECASE)
 # What torch.compile, FSDP and activation checkpointing put before the names of what they wrap,
 # the whole or a part.
 _INSERTED = ("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")
+# What trains an autoencoder and lies beside it in a file, by the first part of the names.
+_OTHERS = re.compile(
+    r"(^|_)(disc|discriminators?|critics?|adversary|netd|loss|losses|loss_fn|criterion|perceptual|"
+    r"lpips|vgg\d*|optim|optimi[sz]ers?|schedulers?|scaler|ema|teacher|metrics?)(_|\d*$)",
+    re.IGNORECASE,
+)
 _WRAPPERS = ("module.", "model.", "net.", "network.")
 _COUNTER = "num_batches_tracked"
 _SHOWN = 3
@@ -256,11 +262,15 @@ def _choose(expected: Tensors, tensors: Tensors, path: str, prefix: str | None) 
                 f"no tensor of {path!r} has the prefix {prefix!r}; its names are {_list(tensors)}"
             )
         return view
-    views = [_View(tensors), _bare(tensors)]
+    views = [_set_aside(expected, view) for view in (_View(tensors), _bare(tensors))]
     for view in views:  # names as they are, but for what was put in between
         if _fits(expected, view.tensors) and set(view.tensors) <= set(expected):
             return view
-    views += [_without(*views[1][:2], found) for found in _prefixes(expected, views[1].tensors)]
+    bare = _bare(tensors)
+    views += [
+        _set_aside(expected, _without(*bare[:2], prefix))
+        for prefix in _prefixes(expected, bare.tensors)
+    ]
     whole = [view for view in views[2:] if _fits(expected, view.tensors)]
     exact = [view for view in whole if set(view.tensors) <= set(expected)]
     for fitting in (exact, whole):
@@ -274,6 +284,26 @@ def _choose(expected: Tensors, tensors: Tensors, path: str, prefix: str | None) 
             return plain[0]
     known = [view for view in views if view.prefix in ("", *_WRAPPERS)]
     return max(known, key=lambda view: sum(name in expected for name in view.tensors))
+
+
+def _set_aside(expected: Tensors, view: _View) -> _View:
+    """Leave out what plainly belongs to training: discriminators, losses, averaged copies."""
+    own = {_first_part(name) for name in expected}
+    counts: dict[str, int] = {}
+    for name in view.tensors:
+        first = _first_part(name)
+        if first not in own and _OTHERS.search(first):
+            counts[first] = counts.get(first, 0) + 1
+    if not counts:
+        return view
+    kept = {n: value for n, value in view.tensors.items() if _first_part(n) not in counts}
+    said = ", ".join(f"{first} ({count})" for first, count in counts.items())
+    note = f"set aside what belongs to training and not to the network: {said}"
+    return view._replace(tensors=kept, notes=(*view.notes, note))
+
+
+def _first_part(name: str) -> str:
+    return name.partition(".")[0]
 
 
 def _bare(tensors: Tensors, notes: tuple[str, ...] = ()) -> _View:

@@ -40,6 +40,7 @@ def encode(
     quiet: Quiet = False,
 ) -> None:
     """Encode a data set under a sweep of noise and write the latents."""
+    from latentgeo.checkpoints import sized
     from latentgeo.files import check_free
     from latentgeo.latents import encode, select_images
     from latentgeo.pipeline import open_for
@@ -48,9 +49,11 @@ def encode(
     if force:  # what is opened here does not tell `encode` where it was read from
         reads = (checkpoint, data, opening.weights, opening.decoder)
         check_free(out, holds="latents", force=True, reads=reads)
+    place = one_checkpoint(checkpoint, opening)
+    settings = sized(settings, data, [place], opening)
     images = select_images(data, settings)
     encode(
-        open_for(images, one_checkpoint(checkpoint, opening), opening),
+        open_for(images, place, opening),
         images,
         out=out,
         settings=resolve(type(settings), settings, {"samples": None}, of=encode),

@@ -170,15 +170,9 @@ def _checked(
     images: NDArray[Any], labels: Any, name: str
 ) -> tuple[NDArray[Any], NDArray[Any] | None]:
     """Return images with channels first, and a label for each, where they can be such."""
-    if images.ndim == 4 and images.shape[-1] in _COLOURS and images.shape[1] not in _COLOURS:
-        warnings.warn(
-            f"images of {name!r} have shape {images.shape}, which is taken as (n, H, W, C)",
-            stacklevel=6,
-        )
-        images = np.moveaxis(images, -1, 1)
-    if images.ndim == 4 and images.shape[1] == 4:
-        images = images[:, :3]  # transparency
-    images = images[:, None] if images.ndim == 3 else images
+    images, taken = as_planes(images)
+    if taken:
+        warnings.warn(f"images of {name!r}: {taken}", stacklevel=6)
     check_images(images, name)
     if labels is None:
         return images, None
@@ -189,6 +183,35 @@ def _checked(
             "each image"
         )
     return images, labels
+
+
+def as_planes(images: NDArray[Any]) -> tuple[NDArray[Any], str]:
+    """Return images, signals or volumes as (n, C, H, W), and what was done that may be wrong.
+
+    Parameters
+    ----------
+    images : numpy.ndarray
+        Images (n, C, H, W), (n, H, W, C) or (n, H, W); volumes (n, C, D, H, W) or
+        (n, D, H, W, C), which become (n, C·D, H, W).
+
+    Returns
+    -------
+    images : numpy.ndarray
+        (n, C, H, W); what can be none of these as it came.
+    taken : str
+        A clause; empty where nothing is to be said.
+    """
+    shape, said = images.shape, []
+    if images.ndim in (4, 5) and shape[-1] in _COLOURS and shape[1] not in _COLOURS:
+        said.append(f"shape {shape} is taken as (n, {'D, ' * (images.ndim == 5)}H, W, C)")
+        images = np.moveaxis(images, -1, 1)
+    if images.ndim == 4 and images.shape[1] == 4 and images.shape[2] > 1:
+        said.append("the last of four channels is taken for transparency and left out")
+        images = images[:, :3]
+    if images.ndim == 5:
+        said.append(f"volumes of shape {shape} are taken as images whose channels are their slices")
+        images = images.reshape(len(images), -1, *images.shape[3:])
+    return images[:, None] if images.ndim == 3 else images, "; ".join(said)
 
 
 def _check_alike(checked: Mapping[str, tuple[NDArray[Any], Any]], name: str) -> None:

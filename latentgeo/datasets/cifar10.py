@@ -11,6 +11,7 @@ import numpy as np
 from latentgeo.datasets.download import RemoteFile, fetch
 from latentgeo.datasets.splits import Labels, Pixels, hold_out
 from latentgeo.errors import InputError
+from latentgeo.foreign.room import check_room
 
 ARCHIVE = RemoteFile(
     "cifar-10-binary.tar.gz",
@@ -34,6 +35,7 @@ CLASS_NAMES = (
 _SHAPE = (3, 32, 32)
 _PIXELS = 3 * 32 * 32
 _RECORD = 1 + _PIXELS
+_COPIES = 3  # what is read, its records, and all of them together
 _BINARY, _PYTHON = "cifar-10-batches-bin", "cifar-10-batches-py"
 _PYTHON_ARCHIVE = "cifar-10-python.tar.gz"
 _MEMBERS = {
@@ -88,10 +90,14 @@ def _records(path: Path, members: tuple[str, ...]) -> Pixels:
     suffix, inner, read = ("", _PYTHON, _pickled) if python else (".bin", _BINARY, _binary)
     names = [f"{member}{suffix}" for member in members]
     if path.is_dir():
+        sizes = [_size(path / name) for name in names]
+        check_room(path, _COPIES * sum(sizes), sum(sizes))
         return np.concatenate([read(_content(path / name), str(path / name)) for name in names])
     try:
         with tarfile.open(path) as archive:
-            contents = [_member(archive, f"{inner}/{name}") for name in names]
+            found = [_member(archive, f"{inner}/{name}") for name in names]
+            check_room(path, _COPIES * sum(one.size for one in found), path.stat().st_size)
+            contents = [_content_of(archive, one) for one in found]
     except (tarfile.TarError, OSError, EOFError, zlib.error, KeyError) as error:
         raise InputError(
             f"{str(path)!r} cannot be read ({error}): expected CIFAR-10, binary version or the one "
@@ -114,11 +120,20 @@ def _content(path: Path) -> bytes:
         ) from error
 
 
-def _member(archive: tarfile.TarFile, name: str) -> bytes:
-    stream = archive.extractfile(name)
-    if stream is None:
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
+
+
+def _member(archive: tarfile.TarFile, name: str) -> tarfile.TarInfo:
+    found = archive.getmember(name)
+    if not found.isfile():
         raise KeyError(f"{name} is not a file")
-    return stream.read()
+    return found
+
+
+def _content_of(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    stream = archive.extractfile(member)
+    return b"" if stream is None else stream.read()
 
 
 def _binary(content: bytes, name: str) -> Pixels:

@@ -4,6 +4,7 @@ import gzip
 import zlib
 from math import prod
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from latentgeo.datasets.download import RemoteFile, fetch
 from latentgeo.datasets.splits import Labels, Pixels, hold_out
 from latentgeo.errors import InputError
+from latentgeo.foreign.room import check_room
 
 _UBYTE = 8
 _GZIP = b"\x1f\x8b"
@@ -152,35 +154,42 @@ def read_idx(path: Path, ndim: int) -> NDArray[np.uint8]:
     InputError
         When the file cannot be unpacked, is of another kind, or is too short or too long.
     """
-    content = _unpacked(path)
-    expected_magic = bytes([0, 0, _UBYTE, ndim])
-    if content[:4] != expected_magic:
-        raise InputError(
-            f"{str(path)!r} begins with the bytes {content[:4].hex()}: expected "
-            f"{expected_magic.hex()} (idx, unsigned bytes, {ndim} axes); download it again"
-        )
-    start = 4 + 4 * ndim
-    shape = tuple(
-        int(side) for side in np.frombuffer(content[4:start].ljust(4 * ndim, b"\0"), ">u4")
-    )
-    if len(content) - start != prod(shape):
-        raise InputError(
-            f"{str(path)!r} holds {max(len(content) - start, 0)} bytes of data: its header "
-            f"announces {prod(shape)} (shape {shape}); download it again"
-        )
-    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
-
-
-def _unpacked(path: Path) -> bytes:
     try:
-        content = path.read_bytes()
-        packed = path.suffix == ".gz" or content.startswith(_GZIP)
-        return gzip.decompress(content) if packed else content
+        with _unpacked(path) as stream:
+            return _read_idx(stream, path, ndim)
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(
             f"{str(path)!r} cannot be unpacked ({error}): expected a whole .gz file; download it "
             "again"
         ) from error
+
+
+def _unpacked(path: Path) -> BinaryIO:
+    with path.open("rb") as stream:
+        packed = path.suffix == ".gz" or stream.read(len(_GZIP)) == _GZIP
+    return cast(BinaryIO, gzip.open(path)) if packed else path.open("rb")
+
+
+def _read_idx(stream: BinaryIO, path: Path, ndim: int) -> NDArray[np.uint8]:
+    """Read no more than the head announces, once that is known to have room."""
+    expected_magic = bytes([0, 0, _UBYTE, ndim])
+    magic, sides = stream.read(4), stream.read(4 * ndim)
+    if magic != expected_magic:
+        raise InputError(
+            f"{str(path)!r} begins with the bytes {magic.hex()}: expected "
+            f"{expected_magic.hex()} (idx, unsigned bytes, {ndim} axes); download it again"
+        )
+    shape = tuple(int(side) for side in np.frombuffer(sides.ljust(4 * ndim, b"\0"), ">u4"))
+    announced = prod(shape)
+    check_room(path, announced, path.stat().st_size)
+    content = stream.read(announced)
+    more = bool(stream.read(1))
+    if len(sides) < 4 * ndim or len(content) != announced or more:
+        raise InputError(
+            f"{str(path)!r} holds {'more than ' * more}{len(content)} bytes of data: its header "
+            f"announces {announced} (shape {shape}); download it again"
+        )
+    return np.frombuffer(content, np.uint8).reshape(shape)
 
 
 def _read_split(

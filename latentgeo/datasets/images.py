@@ -295,7 +295,7 @@ def _check_shape(images: NDArray[Any], name: str) -> None:
     if images.ndim != 4:
         raise InputError(
             f"images of {name!r} have shape {images.shape}: expected (n, C, H, W) or (n, H, W); "
-            "reshape them"
+            "reshape them (signals to (n, C, 1, L))"
         )
     if 0 in images.shape:
         raise InputError(f"images of {name!r} have shape {images.shape}: there is nothing in them")

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, default_collate
 
-from latentgeo.datasets.arrays import as_classes
+from latentgeo.datasets.arrays import as_classes, as_planes
 from latentgeo.datasets.decoding import pixels_of, read_head
 from latentgeo.datasets.images import ImageDataset
 from latentgeo.datasets.resizing import resize
@@ -22,7 +22,6 @@ from latentgeo.errors import InputError, reason_of
 
 _IMAGES = ("image", "img", "images", "pixel_values", "x", "input", "inputs")
 _LABELS = ("label", "labels", "y", "target", "class")
-_COLOURS = (1, 3, 4)
 
 
 class Item(NamedTuple):
@@ -226,13 +225,9 @@ def _pixels(image: Any, name: str) -> NDArray[Any] | None:
     if not isinstance(image, Tensor | np.ndarray):
         return None
     array = image.detach().cpu().numpy() if isinstance(image, Tensor) else image
-    if array.ndim == 2:
-        array = array[None]
-    if array.ndim != 3:
+    if array.ndim not in (2, 3, 4):
         return None
-    if array.shape[0] not in _COLOURS and array.shape[2] in _COLOURS:
-        array = array.transpose(2, 0, 1)
-    array = array[:3] if len(array) == 4 else array
+    array = as_planes(array[None])[0][0]
     if array.dtype.kind == "f":
         return _checked_range(array.astype(np.float32), name)
     found: NDArray[Any] = array

@@ -88,10 +88,10 @@ def load(
         check_split(split)
     check_size(size)
     if isinstance(data, ImageDataset):
-        return _some(_sized(data, size), samples, seed)
+        return _sized(_some(data, samples, seed), size)
     source = _find(data, size, split, root, samples, skip_unreadable)
     if isinstance(source, ImageDataset):
-        return _some(source, samples, seed)
+        return _sized(_some(source, samples, seed), size)
     return read_source(source, split, size, samples, seed)
 
 
@@ -211,7 +211,7 @@ def _load_named(name: str, split: str | None, size: int | None, cache: Path) -> 
     if isinstance(found, SentenceDataset):
         return found
     images, labels = found
-    return _whole(name, split or "test", size, images, labels, info.class_names)
+    return _whole(name, split or "test", images, labels, info.class_names)
 
 
 def _read_layout(name: str, layout: Layout, split: str | None, size: int | None) -> ImageDataset:
@@ -221,7 +221,7 @@ def _read_layout(name: str, layout: Layout, split: str | None, size: int | None)
     classes = layout.class_names
     if labels is not None and not classes:
         classes = tuple(str(number) for number in range(int(labels.max()) + 1))
-    return _whole(name, split or "test", size, images, labels, classes)
+    return _whole(name, split or "test", images, labels, classes)
 
 
 def _joined(parts: list[ImageDataset]) -> ImageDataset:
@@ -231,20 +231,17 @@ def _joined(parts: list[ImageDataset]) -> ImageDataset:
     images = np.concatenate([part.images for part in parts])
     known = [part.labels for part in parts if part.labels is not None]
     labels = np.concatenate(known) if len(known) == len(parts) else None
-    return _whole(first.name, ALL, first.size, images, labels, first.class_names)
+    return _whole(first.name, ALL, images, labels, first.class_names)
 
 
 def _whole(
     name: str,
     split: str,
-    size: int | None,
     images: Any,
     labels: Labels,
     class_names: tuple[str, ...],
 ) -> ImageDataset:
-    if size is not None:
-        images = resize(images, size)
-    return ImageDataset(name, split, images, labels, class_names, np.arange(len(images)), size)
+    return ImageDataset(name, split, images, labels, class_names, np.arange(len(images)))
 
 
 def _listed(names: Any) -> str:

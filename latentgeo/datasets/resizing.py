@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import interpolate
 
+from latentgeo.datasets.sources import check_memory
 from latentgeo.errors import InputError
 
 _LARGEST = 4096
@@ -37,9 +38,15 @@ def resize(images: NDArray[Any], size: int) -> NDArray[Any]:
     -------
     numpy.ndarray
         Shape (n, C, size, size), same dtype; uint8 is rounded.
+
+    Raises
+    ------
+    InputError
+        When memory cannot hold them.
     """
     if images.shape[2:] == (size, size):
         return images
+    check_memory(len(images), (images.shape[1], size, size), "the data", itemsize=images.itemsize)
     resized = np.empty((*images.shape[:2], size, size), dtype=images.dtype)
     for start in range(0, len(images), _BATCH):
         here = slice(start, start + _BATCH)

@@ -1,5 +1,6 @@
 """Street View House Numbers, cropped digits."""
 
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 from latentgeo.datasets.download import RemoteFile, fetch
 from latentgeo.datasets.splits import Labels, Pixels, hold_out
 from latentgeo.errors import InputError
+from latentgeo.foreign.room import check_room
 
 _MIRRORS = ("http://ufldl.stanford.edu/housenumbers/",)
 
@@ -27,6 +29,7 @@ FILES = {
     ),
 }
 
+_COPIES = 2  # as the file has them, and with the images first
 _ZERO = 10  # the files write the digit 0 as 10, as MATLAB counts from 1
 
 
@@ -76,11 +79,15 @@ def _variables(path: Path) -> tuple[Pixels, Any]:
 
 
 def _content(path: Path) -> dict[str, Any]:
-    from scipy.io import loadmat  # slow to import, and nothing else needs it
+    from scipy.io import loadmat, whosmat  # slow to import, and nothing else needs it
     from scipy.io.matlab import MatReadError
 
     try:
+        stated = [prod(shape) for _, shape, _ in whosmat(path)]
+        check_room(path, _COPIES * sum(stated), path.stat().st_size)
         content: dict[str, Any] = loadmat(path, variable_names=["X", "y"])
+    except InputError:
+        raise
     except (OSError, ValueError, TypeError, NotImplementedError, MatReadError) as error:
         raise InputError(
             f"{str(path)!r} cannot be read ({error}): expected a MATLAB 5 file; download it again"

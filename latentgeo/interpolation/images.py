@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from latentgeo.checkpoints import Card
+from latentgeo.checkpoints import Card, sized
 from latentgeo.datasets import ALL, ImageDataset, SentenceDataset, load
 from latentgeo.errors import InputError
 from latentgeo.features import Features, load_features
@@ -88,6 +88,7 @@ def interpolate_images(
     """
     chosen = resolve(InterpolationSettings, settings, choices, of=interpolate_images)
     named = name_checkpoints(checkpoints)
+    chosen = sized(chosen, data, named.values(), opening)
     with keep_out(out, KIND, force=force, reads=(data, features, *named.values())):
         images = load(data, None, size=chosen.size)
         if isinstance(images, SentenceDataset):

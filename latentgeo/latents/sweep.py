@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentgeo import processes
-from latentgeo.checkpoints import open_checkpoint
+from latentgeo.checkpoints import open_checkpoint, sized, stated_shape
 from latentgeo.datasets import (
     ImageDataset,
     Perturbation,
@@ -108,7 +108,7 @@ def encode(
         When the images do not fit the model, levels or counts make no sense, the model gives
         values that are not finite, or `out` holds something else.
     """
-    chosen = resolve(EncodingSettings, settings, choices, of=encode)
+    chosen = sized(resolve(EncodingSettings, settings, choices, of=encode), data, [model])
     sweep = make_sweep(chosen)
     processes.join()
     target = None if out is None else Path(out)
@@ -120,7 +120,7 @@ def encode(
         autoencoder = (
             model
             if isinstance(model, Autoencoder)
-            else open_checkpoint(model, image_shape=images.shape)
+            else open_checkpoint(model, image_shape=stated_shape(model) or images.shape)
         )
         check_fit(autoencoder, images)
         if batch_size < 1:

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from latentgeo.errors import InputError
+from latentgeo.models.layouts import Outputs
 
+_HALF = {"float16": torch.float16, "bfloat16": torch.bfloat16}
 _BEHAVIOUR = 0  # seeds the images whose latents tell one function from another
 
 
@@ -29,36 +31,39 @@ class Function(nn.Module):
         super().__init__()
         self.function = function
         self.channels_last = channels_last
+        self.axes = 4  # of a batch of images
         self.described = str(getattr(function, "__qualname__", type(function).__name__))
 
-    def forward(self, values: Tensor) -> Any:
+    def forward(self, values: Tensor, **arguments: Any) -> Any:
         """Call it; raises `RuntimeError` where derivatives are asked for, of which it has none."""
-        return self.read(self.function(self.given(values)))
+        return self.read(self.function(self.given(values), **arguments), values.device)
 
     def given(self, values: Tensor) -> NDArray[Any]:
         """Return values (b, ...) as the function takes them."""
         wrapped = torch._C._functorch.is_functorch_wrapped_tensor(values)
         if wrapped or (values.requires_grad and torch.is_grad_enabled()):
             raise RuntimeError("a function of another framework gives torch no derivatives")
-        array = values.detach().cpu().numpy()
-        last = self.channels_last and array.ndim == 4
-        return np.ascontiguousarray(array.transpose(0, 2, 3, 1)) if last else array
+        array = values.detach().float().cpu().numpy()
+        last = self.channels_last and array.ndim == self.axes
+        return np.ascontiguousarray(np.moveaxis(array, 1, -1)) if last else array
 
-    def read(self, output: Any) -> Any:
-        """Return what the function gave as tensors, channels first, in single precision."""
+    def read(self, output: Any, device: torch.device) -> Any:
+        """Return what the function gave as tensors, channels first, in single or half precision."""
         if isinstance(output, Mapping):
-            return {name: self.read(value) for name, value in output.items()}
+            kind = Outputs if isinstance(output, Outputs) else dict
+            return kind((name, self.read(one, device)) for name, one in output.items())
         if isinstance(output, tuple | list):
-            return tuple(map(self.read, output))
+            return tuple(self.read(one, device) for one in output)
         array = np.asarray(output)
         if array.dtype.kind not in "fiubV":  # V: bfloat16, which NumPy has from elsewhere
             raise InputError(
                 f"{self.described} gives {array.dtype} numbers ({type(output).__name__}); expected "
                 "an array of floating point, or several"
             )
-        last = self.channels_last and array.ndim == 4
-        array = array.transpose(0, 3, 1, 2) if last else array
-        return torch.from_numpy(np.array(array, dtype=np.float32, order="C"))
+        last = self.channels_last and array.ndim == self.axes
+        array = np.moveaxis(array, -1, 1) if last else array
+        single = torch.from_numpy(np.array(array, dtype=np.float32, order="C"))
+        return single.to(device, _HALF.get(array.dtype.name, torch.float32))
 
 
 class Method(nn.Module):

@@ -20,6 +20,10 @@ _DIMENSIONS = (2, 3, 4, 5)  # vectors, tokens or signals, images, volumes; the b
 _IMAGES = ("sample", "reconstruction", "recon_x", "images", "image")
 
 
+class Outputs(dict[str, Any]):
+    """What a network gives by names that may mean nothing, in an order that counts."""
+
+
 class PosteriorLayout(PosteriorSettings):
     """How a foreign encoder gives the parameters of its posterior."""
 
@@ -56,6 +60,7 @@ class PosteriorLayout(PosteriorSettings):
             One or two, of one shape.
         """
         found = self._pick(output) if self.items is not None else _named(output)
+        found = list(found.values()) if isinstance(found, Outputs) else found
         parts = self._split(found) if isinstance(found, Tensor) else found
         if not self._is_posterior(parts):
             places = _places(output)

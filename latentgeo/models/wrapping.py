@@ -1,6 +1,6 @@
 """Wrap a network that was written and trained elsewhere."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import torch
@@ -119,12 +119,15 @@ class PostprocessedDecoder(nn.Module):
         return _single(images)
 
 
-_AXES: dict[str, Callable[[Tensor], Tensor]] = {
-    "images": lambda images: images,
-    "vectors": lambda images: images.flatten(1),
-    "signals": lambda images: images.squeeze(2),
-    "frames": lambda images: images.unsqueeze(2),
-    "volumes": lambda images: images.unsqueeze(1),
+_AXES: dict[str, Callable[[Tensor, int], Tensor]] = {
+    "images": lambda images, _: images,
+    "vectors": lambda images, _: images.flatten(1),
+    "signals": lambda images, _: images.squeeze(2),
+    "rows": lambda images, _: images.squeeze(1),
+    "frames": lambda images, _: images.unsqueeze(2),
+    "volumes": lambda images, channels: images.reshape(
+        len(images), channels, -1, *images.shape[2:]
+    ),
 }
 
 
@@ -135,17 +138,25 @@ class Form(NamedTuple):
     ----------
     dtype : torch.dtype
         The type of numbers.
-    axes : {"images", "vectors", "signals", "frames", "volumes"}
-        As they are; flattened (b, C·H·W); of one row as signals (b, C, W); as videos of one frame
-        (b, C, 1, H, W); with their channels as the slices of grey volumes (b, 1, C, H, W).
+    axes : {"images", "vectors", "signals", "rows", "frames", "volumes"}
+        As they are; flattened (b, C·H·W); of one row as signals (b, C, W); of one channel with
+        their rows as the channels of signals (b, H, W); as videos of one frame (b, C, 1, H, W);
+        with their channels as the slices of volumes (b, c, C / c, H, W).
+    channels : int
+        Those of a volume, c.
     """
 
     dtype: torch.dtype = torch.float32
     axes: str = "images"
+    channels: int = 1
 
     def given(self, images: Tensor) -> Tensor:
         """Return images (b, C, H, W) as the net takes them."""
-        return _AXES[self.axes](images.to(self.dtype))
+        return _AXES[self.axes](images.to(self.dtype), self.channels)
+
+    def described(self) -> str:
+        """Return what provenance calls it."""
+        return self.axes if self.channels == 1 else f"{self.axes} of {self.channels} channels"
 
 
 def wrap(
@@ -203,7 +214,7 @@ def wrap(
     seeings = [PreprocessedEncoder(encoder.eval(), preprocessing, form) for form in forms]
     seeing, output = _first("encoder", encoder, seeings, images)
     if posterior.channels == "auto":
-        channels = "first" if seeing.form.axes == "signals" else "last"
+        channels = "first" if seeing.form.axes in ("signals", "rows") else "last"
         posterior = posterior.model_copy(update={"channels": channels})
     raw, found = posterior.parts(output)[0], posterior.read(output)
     if len(found.mean) != 2 or not found.mean.is_floating_point():
@@ -279,7 +290,7 @@ def _identity(
         "dtype": _computed_in(seeing.net, raw),
     }
     if seeing.form.axes != "images":
-        found["input_form"] = seeing.form.axes
+        found["input_form"] = seeing.form.described()
     if isinstance(seeing.net, Function):
         found["behaviour_sha256"] = behaviour(model.encode, model.config.image_shape)
     return found
@@ -292,11 +303,26 @@ def name_of(module: nn.Module) -> str:
 
 def forms_for(net: nn.Module, shape: Shape) -> list[Form]:
     """List the forms in which a net may want images of a shape, the likeliest first."""
-    axes: tuple[str, ...] = ("images", "vectors", "frames", "volumes")
+    axes: tuple[str, ...] = ("images", "vectors", "frames")
     if shape[1] == 1:
         # A layer that mixes the last axis takes any form, and means vectors by a single row.
         axes = ("vectors", "signals", *axes)
-    return [Form(dtype, one) for one in axes for dtype in _dtypes(net)]
+    elif shape[0] == 1:
+        axes = (*axes, "rows")
+    forms = [Form(dtype, one) for one in axes for dtype in _dtypes(net)]
+    return forms + [
+        Form(dtype, "volumes", channels)
+        for channels in _volume_channels(net)
+        if shape[0] % channels == 0
+        for dtype in _dtypes(net)
+    ]
+
+
+def _volume_channels(net: nn.Module) -> list[int]:
+    """List the numbers of channels that volumes may have: one, or what a net's layers take."""
+    taken = [part.in_channels for part in net.modules() if isinstance(part, nn.Conv3d)]
+    stated = [one for part in net.modules() for one in getattr(part, "volume_channels", ())]
+    return list(dict.fromkeys([1, *taken, *stated]))
 
 
 def _single(values: Tensor) -> Tensor:
@@ -341,14 +367,37 @@ def _first(what: str, module: nn.Module, calls: Sequence[M], values: Tensor) -> 
         except InputError as error:
             errors.append(error)
             continue
-        # A convolution takes the batch for its channels where an axis is missing.
-        if not isinstance(found, Tensor) or len(found) == len(values):
+        if _keeps_batch(call, values, found):
             return call, found
         odd.append((call, found))
     if odd:
         return odd[0]
     # The plainest form in the numbers of the module's own weights says best what is wrong.
     raise errors[min(1, len(_dtypes(module)) - 1)]
+
+
+@torch.inference_mode()
+def _keeps_batch(call: Callable[[Tensor], Any], values: Tensor, found: Any) -> bool:
+    """Return whether the first axis of what is given is the batch.
+
+    A convolution takes the batch for its channels where an axis is missing.
+    """
+    if (first := _first_tensor(found)) is None:
+        return True
+    try:
+        alone = _first_tensor(call(values[:1].to(first.device)))
+    except Exception:  # a foreign module may raise anything
+        return False
+    return len(first) == len(values) and alone is not None and len(alone) == 1
+
+
+def _first_tensor(found: Any) -> Tensor | None:
+    if isinstance(found, Tensor):
+        return found if found.ndim else None
+    several = found.values() if isinstance(found, Mapping) else found
+    if not isinstance(found, Mapping | tuple | list):
+        return None
+    return next((one for one in map(_first_tensor, several) if one is not None), None)
 
 
 @torch.inference_mode()
@@ -359,19 +408,28 @@ def _try(what: str, module: nn.Module, call: Callable[[Tensor], Any], values: Te
     except InputError:
         raise
     except Exception as error:  # a foreign module may raise anything
-        reason = reason_of(error)
-        hint = ""
-        if what == "encoder" and isinstance(error, TypeError) and "argument" in reason:
-            hint = "; give it arguments with encode_arguments (--encode-argument NAME=VALUE)"
-        elif "Float8" in reason:
-            hint = "; make the network in float32, to which weights of 8 bits are converted"
-        elif what == "decoder":
-            hint = "; the latents alone are analysed without it, with decode='none' (--decode none)"
-        elif values.shape[1] == 1 and "3 channels" in reason:
-            hint = "; if it takes colour, say grey_to_rgb (--grey-to-rgb)"
         raise InputError(
-            f"{what} {name_of(module)} does not take {describe(values)}: {reason}{hint}"
+            f"{what} {name_of(module)} does not take {describe(values)}: {reason_of(error)}"
+            f"{_hint(what, error, values)}"
         ) from error
+
+
+def _hint(what: str, error: Exception, values: Tensor) -> str:
+    """Return the way out of an error of somebody's encoder or decoder, where one is likely."""
+    hints = []
+    reason = reason_of(error)
+    if isinstance(error, TypeError) and "argument" in reason:
+        kind = what.removesuffix("r")
+        hints.append(f"give it arguments with {kind}_arguments (--{kind}-argument NAME=VALUE)")
+    elif "Float8" in reason:
+        hints.append("make the network in float32, to which weights of 8 bits are converted")
+    elif what == "encoder" and values.shape[1] == 1 and "3 channels" in reason:
+        hints.append("if it takes colour, say grey_to_rgb (--grey-to-rgb)")
+    if what == "decoder":
+        hints.append(
+            "the latents alone are analysed without it, with decode='none' (--decode none)"
+        )
+    return "".join(f"; {hint}" for hint in hints)
 
 
 def _check_images(decoder: nn.Module, images: Any, seen: Shape) -> None:

@@ -113,12 +113,19 @@ class CardSettings(Settings):
     decoder: str | None = Field(
         default=None, description="The decoder's file, where it is apart from the encoder's."
     )
-    encode: str | None = Field(default=None, description="The method or submodule that encodes.")
+    encode: str | None = Field(
+        default=None,
+        description="The method or submodule that encodes; the output that is the latent, of a "
+        "network in ONNX.",
+    )
     encode_arguments: dict[str, Any] = Field(
         default_factory=dict, description="Arguments of what encodes, as in mask_ratio=0."
     )
     decode: str | None = Field(
         default=None, description="The method or submodule that decodes, or none."
+    )
+    decode_arguments: dict[str, Any] = Field(
+        default_factory=dict, description="Arguments of what decodes, as in return_dict=false."
     )
     layers: tuple[str, ...] = Field(
         default=(), description="Modules, by name, whose outputs are the latents; all in one pass."

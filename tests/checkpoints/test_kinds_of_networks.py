@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from pathlib import Path
 
 import pytest
 import torch
@@ -454,7 +455,10 @@ class Axes(nn.Module):
         (1, 3, (3, 1, 16), (3, 16), (3, 8), "signals"),
         (1, 1, (1, 1, 16), (1, 16), (3, 8), "signals"),
         (2, 1, (1, 8, 12), (1, 8, 12), (3, 4, 6), None),
+        (1, 5, (1, 5, 16), (5, 16), (3, 8), "rows"),
         (3, 1, (8, 4, 6), (1, 8, 4, 6), (3, 4, 2, 3), "volumes"),
+        (3, 3, (24, 4, 6), (3, 8, 4, 6), (3, 4, 2, 3), "volumes of 3 channels"),
+        (3, 2, (8, 4, 6), (2, 4, 4, 6), (3, 2, 2, 3), "volumes of 2 channels"),
     ],
 )
 def test_signals_volumes_and_oblong_images_go_through(axes, channels, shape, given, latent, form):
@@ -497,25 +501,89 @@ def test_a_batch_is_not_taken_for_channels():
     assert model.latent_shape == (5, 4, 8)
 
 
+def test_latents_are_not_those_of_a_batch_that_was_taken_for_channels():
+    # Two flattened signals (2, 2·16) would be one signal of two channels, and give two rows.
+    net = nn.ModuleDict({"encoder": nn.Conv1d(2, 2, 3, 1, 1)})
+    model = open_checkpoint(None, model=net, image_shape=(2, 1, 16))
+    assert (model.provenance["input_form"], model.latent_shape) == ("signals", (2, 16))
+
+
 class Asks(nn.Module):
-    """Has an argument of its own that has to be given."""
+    """Has arguments of its own that have to be given."""
 
     def __init__(self):
         super().__init__()
         self.encoder = nn.Conv2d(1, 4, 3, 2, 1)
+        self.last = nn.ConvTranspose2d(4, 1, 4, 2, 1)
 
     def encode(self, images, *, scale):
         return scale * self.encoder(images)
 
+    def decode(self, latents, *, gain):
+        return torch.sigmoid(gain * self.last(latents))
 
-def test_what_encodes_is_given_arguments():
+
+def test_what_encodes_and_what_decodes_are_given_arguments(run_cli):
     torch.manual_seed(0)
     net = Asks()
     with pytest.raises(InputError, match=r"missing .* 'scale'; give it arguments .*--encode-arg"):
         opened(net)
-    model = opened(net, encode_arguments={"scale": 2.0})
+    with pytest.raises(InputError, match=r"missing .* 'gain'; give it arguments .*--decode-arg"):
+        opened(net, encode_arguments={"scale": 2.0})
+    model = opened(net, encode_arguments={"scale": 2.0}, decode_arguments={"gain": 3.0})
     layer = opened(net, encode_arguments={"scale": 2.0}, encode="encode", layers=["encoder"])
     with torch.inference_mode():
         assert torch.equal(model.encode(PIXELS), 2 * net.encoder(PIXELS))
         assert torch.equal(layer.encode(PIXELS), net.encoder(PIXELS))
+        latents = 2 * net.encoder(PIXELS)
+        assert torch.equal(model.decode(latents), torch.sigmoid(3 * net.last(latents)))
     assert model.identity["encode_arguments"] == {"scale": 2.0}
+    assert model.identity["decode_arguments"] == {"gain": 3.0}
+    options = ["--encode-argument", "scale=2", "--decode-argument", "gain=1", "--json"]
+    where = ["--model", f"{Path(__file__)}:Asks", "--image-shape", "1,8,8"]
+    code, said, _ = run_cli("info", *where, *options)
+    assert (code, json.loads(said)["decodes"]) == (0, True)
+
+
+def test_latents_that_look_like_the_images_of_a_whole_autoencoder_are_warned_of():
+    whole = {"encode": "forward", "decode": "none", "posterior": {"layout": "point"}}
+    with pytest.warns(UserWarning, match="have the shape of its images, 1×8×8; if these are"):
+        opened(Flat(), **whole)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        opened(Flat())
+
+
+# What training leaves beside an autoencoder
+
+
+OF_TRAINING = {
+    "discriminator": {"discriminator.0.weight": 3, "discriminator.0.bias": 3},
+    "loss": {"loss.discriminator.main.0.weight": 2, "loss.perceptual_loss.net.0.bias": 2},
+    "copy": {"ema.encoder.0.weight": (4, 1, 3, 3), "ema.encoder.0.bias": 4, "model_ema.decay": ()},
+    "critic and optimiser": {"critic.weight": 2, "optim_d.state": 2, "netD.0.weight": 2},
+}
+
+
+@pytest.mark.parametrize("prefix", ["", "module.", "model."])
+@pytest.mark.parametrize("kind", OF_TRAINING)
+def test_what_belongs_to_training_is_set_aside_and_named(kind, prefix, tmp_path):
+    net, state = _saved(Tiny)
+    state |= {name: torch.ones(shape) for name, shape in OF_TRAINING[kind].items()}
+    torch.save({f"{prefix}{name}": value for name, value in state.items()}, tmp_path / "w.pt")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = open_checkpoint(tmp_path / "w.pt", model=Tiny, image_shape=SHAPE)
+    with torch.inference_mode():
+        assert torch.equal(found.encode(PIXELS), net.encoder(PIXELS))
+    assert "mismatch" not in found.provenance
+    (note,) = [one for one in found.provenance["weights"] if one.startswith("set aside")]
+    assert all(name.partition(".")[0] in note for name in OF_TRAINING[kind])
+
+
+@pytest.mark.parametrize("name", ["decoder.7.weight", "encoder.loss.weight", "head.bias", "disco"])
+def test_what_may_be_a_part_of_the_network_is_not_set_aside(name, tmp_path):
+    _, state = _saved(Tiny)
+    torch.save({**state, name: torch.ones(2)}, tmp_path / "w.pt")
+    with pytest.raises(InputError, match="holds 1 tensor too many"):
+        open_checkpoint(tmp_path / "w.pt", model=Tiny, image_shape=SHAPE)

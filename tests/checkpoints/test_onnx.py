@@ -1,5 +1,6 @@
 """Networks of other frameworks, in ONNX files."""
 
+import json
 import os
 
 import numpy as np
@@ -23,7 +24,7 @@ def model(nodes, inputs, outputs, weights=(), **kinds):
         nodes,
         "net",
         [helper.make_tensor_value_info(n, kinds.get(n, TensorProto.FLOAT), s) for n, s in inputs],
-        [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in outputs],
+        [helper.make_tensor_value_info(n, kinds.get(n, TensorProto.FLOAT), s) for n, s in outputs],
         [numpy_helper.from_array(value, name) for name, value in weights],
     )
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
@@ -105,20 +106,115 @@ def test_channels_that_come_last_and_other_numbers(tmp_path, kind):
     assert net.provenance["channels_last"] == [True, True]
 
 
-def test_mean_and_spread_are_found_among_the_outputs(tmp_path):
+HALVES = {"float16": TensorProto.FLOAT16, "float32": TensorProto.FLOAT}
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+def test_the_precision_that_made_the_latent_is_recorded(tmp_path, dtype):
+    ends = HALVES[dtype]
     nodes = [
-        helper.make_node("Flatten", ["x"], ["mean"]),
-        helper.make_node("Neg", ["mean"], ["spread"]),
-        helper.make_node("Add", ["mean", "spread"], ["drawn"]),
+        helper.make_node("Flatten", ["x"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "w"], ["z"]),
     ]
-    outputs = [(name, ["n", 24]) for name in ("drawn", "mean", "spread")]
+    weight = WEIGHT.astype(dtype)
+    made = model(nodes, [("x", ["n", *SHAPE])], [("z", ["n", 5])], [("w", weight)], x=ends, z=ends)
+    onnx.save(made, tmp_path / "encoder.onnx")
+    nodes = [
+        helper.make_node("MatMul", ["z", "w"], ["flat"]),
+        helper.make_node("Reshape", ["flat", "shape"], ["x"]),
+    ]
+    weights = [("w", WEIGHT.T.astype(dtype)), ("shape", np.array([-1, *SHAPE]))]
+    made = model(nodes, [("z", ["n", 5])], [("x", ["n", *SHAPE])], weights, x=ends, z=ends)
+    onnx.save(made, tmp_path / "decoder.onnx")
+    net = load(tmp_path, image_shape=SHAPE)
+    found = encode(net, IMAGES)
+    assert found.attrs["source_dtype"] == net.provenance["dtype"] == dtype
+    assert found["mean"].dtype == np.float32
+    half = PIXELS.reshape(7, -1).astype(dtype) @ weight
+    np.testing.assert_allclose(found["mean"].values[0, :, :, 0, 0], half, rtol=1e-2, atol=1e-2)
+    assert net.decode(net.encode(torch.from_numpy(PIXELS))).dtype == torch.float32
+
+
+def of_three_outputs(tmp_path, *names):
+    nodes = [
+        helper.make_node("Flatten", ["x"], [names[1]]),
+        helper.make_node("Neg", [names[1]], [names[2]]),
+        helper.make_node("Add", [names[1], names[2]], [names[0]]),
+    ]
+    outputs = [(name, ["n", 24]) for name in names]
     onnx.save(model(nodes, [("x", ["n", *SHAPE])], outputs), tmp_path / "net.onnx")
-    net = load(tmp_path / "net.onnx", image_shape=SHAPE, posterior={"items": (1, 2)})
-    assert net.stochastic
-    np.testing.assert_allclose(
-        net.encode(torch.from_numpy(PIXELS))[..., 0, 0], PIXELS.reshape(7, -1)
+    return tmp_path / "net.onnx"
+
+
+def test_an_output_is_the_latent_that_is_named(tmp_path, run_cli):
+    path = of_three_outputs(tmp_path, "drawn", "code", "turned")
+    for name, sign in (("code", 1), ("turned", -1)):
+        with pytest.warns(UserWarning, match="have the shape of its images"):
+            net = load(path, image_shape=SHAPE, encode=name)
+        np.testing.assert_allclose(
+            net.encode(torch.from_numpy(PIXELS))[..., 0, 0], sign * PIXELS.reshape(7, -1)
+        )
+        assert (net.identity["encode"], net.provenance["outputs"]) == (name, [name])
+    with pytest.raises(InputError, match="has no output 'nix'; expected one of drawn, code, turn"):
+        load(path, image_shape=SHAPE, encode="nix")
+    with pytest.raises(InputError, match="shows no layers within"):
+        load(path, image_shape=SHAPE, layers=("code",))
+    code, said, _ = run_cli("info", path, "--encode", "code", "--image-shape", "1,4,6", "--json")
+    assert (code, json.loads(said)["latent_shape"]) == (0, [24, 1, 1])
+
+
+@pytest.mark.filterwarnings("ignore:.* have the shape of its images")
+def test_mean_and_spread_are_known_by_their_names_or_their_places(tmp_path):
+    named = load(of_three_outputs(tmp_path, "z", "mu", "logvar"), image_shape=SHAPE)
+    path = of_three_outputs(tmp_path, "12", "13", "14")
+    placed = load(path, image_shape=SHAPE, posterior={"items": ("1", "2")})
+    for net in (named, placed):
+        assert net.stochastic
+        np.testing.assert_allclose(
+            net.encode(torch.from_numpy(PIXELS))[..., 0, 0], PIXELS.reshape(7, -1)
+        )
+
+
+def test_further_inputs_are_arguments(tmp_path):
+    nodes = [
+        helper.make_node("Flatten", ["x"], ["flat"]),
+        helper.make_node("Mul", ["flat", "by"], ["s"]),
+        helper.make_node("MatMul", ["s", "w"], ["z"]),
+    ]
+    inputs = [("by", []), ("x", ["n", *SHAPE])]
+    onnx.save(model(nodes, inputs, [("z", ["n", 5])], [("w", WEIGHT)]), tmp_path / "net.onnx")
+    net = load(tmp_path, image_shape=SHAPE, encode_arguments={"by": 2})
+    expected = 2 * PIXELS.reshape(7, -1) @ WEIGHT
+    np.testing.assert_allclose(net.encode(torch.from_numpy(PIXELS))[..., 0, 0], expected, rtol=1e-5)
+    for given in ({}, {"by": 1, "more": 2}, {"x": 1}):
+        with pytest.raises(InputError, match=r"has 2 inputs \(by .*as arguments"):
+            load(tmp_path, image_shape=SHAPE, encode_arguments=given)
+
+
+@pytest.mark.parametrize(
+    ("taken", "shape", "form"),
+    [
+        ([16, 1], (1, 1, 16), "signals"),
+        ([1, 16], (1, 1, 16), "signals"),
+        ([8, 4, 6, 3], (24, 4, 6), "volumes of 3 channels"),
+        ([3, 8, 4, 6], (24, 4, 6), "volumes of 3 channels"),
+        ([1, 8, 4, 6], (8, 4, 6), "volumes"),
+    ],
+    ids=str,
+)
+def test_signals_and_volumes_with_channels_first_or_last(tmp_path, taken, shape, form):
+    last = taken[-1] in (1, 3) and taken[0] not in (1, 3)
+    axes = list(range(1, len(taken))) if last else list(range(2, len(taken) + 1))
+    nodes = [helper.make_node("ReduceMean", ["x"], ["z"], axes=axes, keepdims=0)]
+    made = model(nodes, [("x", ["n", *taken])], [("z", ["n", taken[-1] if last else taken[0]])])
+    onnx.save(made, tmp_path / "net.onnx")
+    net = load(tmp_path, image_shape=shape)
+    images = torch.rand(3, *shape)
+    channels = net.latent_shape[0]
+    assert net.provenance["input_form"] == form
+    torch.testing.assert_close(
+        net.encode(images)[..., 0, 0], images.reshape(3, channels, -1).mean(-1)
     )
-    assert net.provenance["outputs"] == ["drawn", "mean", "spread"]
 
 
 def external(path, name):

@@ -24,6 +24,7 @@ from latentgeo.checkpoints import (
 )
 from latentgeo.datasets import ImageDataset
 from latentgeo.errors import InputError
+from latentgeo.interpolation import interpolate_images
 from latentgeo.latents import split_parts
 from latentgeo.models import ModelConfig, build, save_model
 
@@ -279,7 +280,7 @@ def test_every_file_has_a_card_of_its_own_with_paths_relative_to_it(folder, imag
 
 
 @pytest.mark.filterwarnings("ignore:.*images:UserWarning")
-def test_data_are_resized_to_what_the_card_says(folder, tmp_path, monkeypatch):
+def test_data_are_resized_to_what_the_card_says(folder, tmp_path, monkeypatch, run_cli):
     write_card(folder, Card(weights="model.pt", image_shape=(3, 16, 16)))
     pictures = tmp_path / "pictures"
     pictures.mkdir()
@@ -296,6 +297,14 @@ def test_data_are_resized_to_what_the_card_says(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(pipeline, "_encode", stop)
     with pytest.raises(InputError, match=r"analyses \(3, 16, 16\), told 16"):
         analyze(folder, **options)
+    command = ["encode", folder, "--model", f"{NETS}:Small", "--data", pictures, "--noise", "0"]
+    assert run_cli(*command, "-o", tmp_path / "z")[0] == 0
+    entries = {"model": f"{NETS}:Small"}
+    assert info(folder, data=pictures, **entries)["on_data"]["images"] == 6
+    taken = info(folder, data=pictures, image_shape=(3, 8, 8), **entries)
+    assert taken["image_shape"] == [3, 8, 8]
+    paths = interpolate_images(folder, pairs=2, steps=3, **options)
+    assert json.loads(paths.tree.attrs["provenance"])["settings"]["size"] == 16
 
 
 def test_info_says_decibels_and_nats(folder, images):

@@ -31,9 +31,9 @@ def test_reads_what_was_written(tmp_path):
         (head(2, 3, 4, kind=9) + bytes(24), "begins with the bytes 00000903"),
         (b"PK\x03\x04" + bytes(40), "begins with the bytes 504b0304"),
         (head(2, 3, 4) + bytes(23), r"holds 23 bytes of data: its header announces 24"),
-        (head(2, 3, 4) + bytes(25), r"holds 25 bytes of data: its header announces 24"),
+        (head(2, 3, 4) + bytes(25), r"holds more than 24 bytes of data: its header announces 24"),
         (head(2, 3, 4)[:9], "holds 0 bytes of data"),
-        (head(2**31, 2**31, 4), "holds 0 bytes of data"),
+        (head(2**31, 2**31, 4), "is not read: its arrays take 1844"),
         (b"", "begins with the bytes : expected"),
     ],
 )

@@ -8,12 +8,16 @@ import tarfile
 
 import numpy as np
 import pytest
+from datasets import Dataset as Data
+from datasets import Features
+from datasets import Image as OfPictures
 from PIL import Image
 from scipy.io import savemat
 
-from latentgeo.datasets import cifar10, idx, load, svhn
+from latentgeo.datasets import cifar10, idx, load, sources, svhn
 from latentgeo.datasets.download import RemoteFile
 from latentgeo.errors import InputError
+from latentgeo.foreign import room
 
 IMAGES = "t10k-images-idx3-ubyte"
 LABELS = "t10k-labels-idx1-ubyte"
@@ -127,6 +131,69 @@ def test_archives_and_folders_of_cifar10(tmp_path, records, python):
         put(tmp_path / "cifar10" / f"cifar-10-batches-{inner}" / name, content)
     data = load("cifar10", root=tmp_path)
     np.testing.assert_array_equal(data.images.reshape(4, -1), records[:, 1:])
+
+
+def write_idx(folder, monkeypatch):
+    put(folder / IMAGES, bytes([0, 0, 8, 3]) + np.array([5, 200, 200], ">u4").tobytes())
+    put(folder / LABELS, bytes([0, 0, 8, 1, 0, 0, 0, 0]))
+
+
+def write_bomb(folder, monkeypatch):
+    write_idx(folder, monkeypatch)
+    path = folder / IMAGES
+    put(folder / f"{IMAGES}.gz", gzip.compress(path.read_bytes() + bytes(200_000)))
+    path.unlink()
+    put(folder / f"{LABELS}.gz", gzip.compress((folder / LABELS).read_bytes()))
+
+
+def write_cifar_folder(folder, monkeypatch):
+    put(folder / "cifar-10-batches-bin" / "test_batch.bin", bytes(100 * 3073))
+
+
+def write_cifar_archive(folder, monkeypatch):
+    with tarfile.open(folder / "cifar-10-python.tar.gz", mode="w:gz") as tar:
+        member = tarfile.TarInfo("cifar-10-batches-py/test_batch")
+        member.size = 200_000
+        tar.addfile(member, io.BytesIO(bytes(member.size)))
+
+
+def write_svhn(folder, monkeypatch):
+    pixels = np.zeros((32, 32, 3, 50), np.uint8)
+    for part, file in dict(svhn.FILES).items():
+        content = {"X": pixels, "y": np.ones((50, 1), np.uint8)}
+        savemat(folder / file.name, content, do_compression=True)
+        digest = hashlib.sha256((folder / file.name).read_bytes()).hexdigest()
+        monkeypatch.setitem(svhn.FILES, part, RemoteFile(file.name, file.n_bytes, digest, ()))
+
+
+def write_saved(folder, monkeypatch):
+    pictures = [Image.new("RGB", (60, 60)) for _ in range(20)]
+    Data.from_dict({"image": pictures}, Features({"image": OfPictures()})).save_to_disk(folder)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [write_idx, write_bomb, write_cifar_folder, write_cifar_archive, write_svhn, write_saved],
+)
+def test_what_memory_cannot_hold_is_refused_by_what_the_file_says(tmp_path, monkeypatch, write):
+    write(tmp_path, monkeypatch)
+    for module in (room, sources):
+        monkeypatch.setattr(module, "physical_memory", lambda: 100_000.0)
+    with pytest.raises(InputError, match=r"there is room for|this machine has") as error:
+        load(tmp_path, None)
+    assert "\n" not in str(error.value)
+
+
+def test_images_are_drawn_before_they_are_resized(tmp_path, mnist, monkeypatch):
+    for name, content in zip((IMAGES, LABELS), mnist, strict=True):
+        put(tmp_path / name, content)
+    expected = load(tmp_path, None, size=40).take(3, seed=1)
+    monkeypatch.setattr(sources, "physical_memory", lambda: 5000.0)
+    found = load(tmp_path, None, size=40, samples=3, seed=1)
+    np.testing.assert_array_equal(found.images, expected.images)
+    assert found.fingerprint == expected.fingerprint
+    with pytest.raises(InputError, match="12 images of 'the data', 1×40×40, take"):
+        load(tmp_path, None, size=40)
 
 
 class Payload:

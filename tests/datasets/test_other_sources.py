@@ -196,6 +196,33 @@ def test_channels_that_come_last_and_names_of_classes(tmp_path):
     assert len(load(tmp_path / "alone.npy", None)) == N
 
 
+VOLUMES = COLOUR.reshape(10, 6, 6, 5, 3)  # (n, D, H, W, C)
+
+
+@pytest.mark.parametrize("last", [True, False])
+def test_volumes_are_images_whose_channels_are_their_slices(tmp_path, last):
+    given = VOLUMES if last else np.moveaxis(VOLUMES, -1, 1)
+    expected = np.moveaxis(VOLUMES, -1, 1).reshape(10, 18, 6, 5)
+    path = saved(tmp_path / "set.npz", images=given)
+    for data in (given, path):
+        with pytest.warns(UserWarning, match="are taken as images whose channels are their slices"):
+            np.testing.assert_array_equal(load(data, None).images, expected)
+    np.testing.assert_array_equal(load(list(given), None).images, expected)
+    grey = VOLUMES[:, None, ..., 0]
+    with pytest.warns(UserWarning, match="slices"):
+        np.testing.assert_array_equal(load(grey, None).images, grey[:, 0])
+
+
+@pytest.mark.parametrize("rows", [1, 6])
+def test_four_channels_are_said_to_be_transparency_and_those_of_signals_kept(rows):
+    images = np.random.default_rng(2).integers(0, 256, (5, 4, rows, 7), dtype=np.uint8)
+    if rows == 1:
+        assert load(images, None).shape == (4, 1, 7)
+        return
+    with pytest.warns(UserWarning, match="last of four channels is taken for transparency"):
+        assert load(images, None).shape == (3, 6, 7)
+
+
 class Payload:
     def __reduce__(self):
         return (print, ("run",))

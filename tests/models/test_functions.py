@@ -1,5 +1,6 @@
 """Encoders and decoders that are functions of any framework."""
 
+import ml_dtypes
 import numpy as np
 import pytest
 import torch
@@ -41,6 +42,16 @@ def test_a_method_that_wants_vectors_gets_them():
     net = wrap(pca.transform, pca.inverse_transform, image_shape=SHAPE)
     assert (net.latent_shape, net.identity["input_form"]) == ((3, 1, 1), "vectors")
     assert net.decode(net.encode(torch.from_numpy(PIXELS))).shape == (9, *SHAPE)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16], ids=["float16", "bfloat16"])
+def test_half_precision_is_recorded_as_what_it_is(dtype):
+    net = wrap(lambda x: x.astype(dtype), lambda z: z.astype(dtype), image_shape=SHAPE)
+    expected = PIXELS.astype(dtype).astype(np.float32)
+    found = encode(net, IMAGES)
+    assert found.attrs["source_dtype"] == net.identity["dtype"] == np.dtype(dtype).name
+    np.testing.assert_array_equal(found["mean"].values[0], expected)
+    np.testing.assert_array_equal(net.decode(net.encode(torch.from_numpy(PIXELS))), expected)
 
 
 def test_channels_last_are_put_first():
