@@ -305,8 +305,8 @@ def make_autoencoder(
 
 def _warn_of_images(model: Autoencoder, seen: Shape) -> None:
     """Tell of latents that look like images: those of a whole autoencoder would."""
-    flat = (seen[0] * seen[1] * seen[2], 1, 1)
-    if model.latent_shape in (seen, flat):
+    flat = (seen[0] * seen[1] * seen[2],)
+    if model.latent_shape == seen or tuple(n for n in model.latent_shape if n > 1) == flat:
         warnings.warn(
             f"model {model.config.recipe!r}: its latents have the shape of its images, "
             f"{'×'.join(map(str, seen))}; if these are reconstructions of a whole autoencoder, "
