@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from latentgeo.checkpoints.card import Card, read_card
 from latentgeo.datasets import names
@@ -72,4 +72,5 @@ def sized(
     if settings.size is not None:
         return settings
     side = side_for(data, [stated_shape(one, opening) for one in checkpoints])
-    return settings.model_copy(update={"size": side})
+    found: Any = settings.model_copy(update={"size": side})
+    return cast(S, found)

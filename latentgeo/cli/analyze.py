@@ -69,8 +69,8 @@ def analyze(
     without_maps: dict[str, Any] = {} if tsne else {"tsne_seeds": ()}
     common: dict[str, Any] = {"out": out, "settings": settings, "device": device, "force": force}
     if data is None and checkpoint:
-        _check_of_latents(settings)
-        pairs = dict(map(_level_and_file, noisy or []))
+        _check_of_latents(settings, opening)
+        pairs = _read_noisy(noisy or [])
         found = analyze_arrays(
             list(checkpoint),
             noisy=pairs or None,
@@ -92,6 +92,14 @@ def analyze(
     close(found, out, as_json=as_json, quiet=quiet, more="latentgeo compare DIR DIR -o BOTH")
 
 
+def _read_noisy(given: list[str]) -> dict[float, str]:
+    pairs = [_level_and_file(text) for text in given]
+    levels = [level for level, _ in pairs]
+    if repeated := [level for level in levels if levels.count(level) > 1]:
+        raise InputError(f"--noisy names level {repeated[0]:g} twice; give each level once")
+    return dict(pairs)
+
+
 def _level_and_file(text: str) -> tuple[float, str]:
     level, _, file = text.partition("=")
     try:
@@ -105,11 +113,16 @@ def _level_and_file(text: str) -> tuple[float, str]:
     return number, file
 
 
-def _check_of_latents(settings: "AnalysisSettings") -> None:
+def _check_of_latents(settings: "AnalysisSettings", opening: "Card") -> None:
     given = [name for name in _OF_IMAGES if name in settings.model_fields_set]
     if given:
         options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         raise InputError(f"{options} choose images; leave them out, or name images with --data")
+    if opened := sorted(opening.model_fields_set - {"posterior"}):
+        raise InputError(
+            f"no data was given, and {', '.join(opened)} open a model; name images with --data, or "
+            "leave them out where the files are latents"
+        )
 
 
 def _check_of_a_model(data: str | None, noisy: list[str] | None, labels: Path | None) -> None:

@@ -33,6 +33,9 @@ def read_numpy(path: Path) -> dict[str, NDArray[Any]]:
         Of NumPy and zipfile, when it cannot be read or holds objects.
     """
     if path.suffix.lower() == ".npy":
+        with path.open("rb") as stream:
+            if stream.read(len(_MAGIC)) != _MAGIC:
+                raise ValueError("it does not begin as a .npy file does")
         # Mapped first: a header that promises more than the file has takes no memory then.
         return {"": np.array(np.load(path, mmap_mode="r", allow_pickle=False))}
     with ZipFile(path) as archive:
@@ -53,6 +56,7 @@ def _size_of_npy(archive: ZipFile, entry: ZipInfo) -> int:
     return int(needed)
 
 
+_MAGIC = b"\x93NUMPY"
 _HEADERS: dict[tuple[int, int], Callable[..., Any]] = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,

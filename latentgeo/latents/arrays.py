@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -15,6 +16,7 @@ from torch import Tensor
 from latentgeo.checkpoints.untrusted import Weights, read_untrusted
 from latentgeo.datasets import seeded_normal
 from latentgeo.errors import InputError, reason_of
+from latentgeo.foreign import read_json
 from latentgeo.foreign.numpy_files import read_numpy
 from latentgeo.foreign.room import check_room
 from latentgeo.foreign.zarr_folders import check_zarr
@@ -29,6 +31,9 @@ _KEY = "::"
 _MEMBER = f"name one, as in FILE{_KEY}NAME"
 _CHANNELS = "--latent-channels"
 _NUMBER = 8  # bytes of one, at most
+#: What latents can be of, with the distance of 1 to the next number.
+_DTYPES = {"bfloat16": 2**-7, "float16": 2**-10, "float32": 2**-23, "float64": 2**-52}
+_ANEW = "save it anew, or as .npy"
 _STREAM = 7  # of random numbers; others are used for images and posteriors
 
 
@@ -90,22 +95,25 @@ def given_latents(
     InputError
         When an array is not of real numbers, not finite, empty, or does not fit the others.
     """
-    found = _array_or_dataset(name, clean)
-    if isinstance(found, xr.Dataset):
+    given = _array_or_dataset(name, clean)
+    if isinstance(given, xr.Dataset):
         if noisy or labels is not None:
             raise InputError(
                 f"latents {name!r} hold their levels and labels already; leave noisy and labels out"
             )
-        encoded = _checked_encoding(name, found)
+        encoded = _checked_encoding(name, given)
         # Whether a PSNR is good, only the images could tell.
         alone = encoded.drop_vars("psnr", errors="ignore")
         left_out: tuple[str, ...] = ()
         if "psnr" in encoded:
             left_out = ("PSNR is left out without the images",)
-        return GivenLatents(alone, _perturbation_of(found, settings), left_out)
+        return GivenLatents(alone, _perturbation_of(given, settings), left_out)
+    found, dtype = given
     levels = {0.0: found}
-    for level, given in (noisy or {}).items():
-        levels[_checked_level(level)] = _counterpart(f"{name} at level {level:g}", given, found)
+    for level, other in (noisy or {}).items():
+        held = _counterpart(f"{name} at level {level:g}", other, found)
+        levels[_checked_level(level)] = held.values
+        dtype = max(dtype, held.dtype, key=_DTYPES.__getitem__)
     count = len(found)
     rows = choose_images(count, settings.samples or count, settings.seed)
     known = None if labels is None else _labels(labels, count)[rows]
@@ -118,14 +126,14 @@ def given_latents(
     dataset = xr.Dataset(
         {"mean": (("noise", "sample", *axis_names(stacked.ndim - 2)), stacked)},
         coords={"noise": np.asarray(list(levels)), "sample": rows},
-        attrs=_attributes(found, list(levels), perturbation, settings, notes),
+        attrs=_attributes(found, dtype, list(levels), perturbation, settings, notes),
     )
     if known is not None:
         dataset["label"] = ("sample", known)
     return GivenLatents(dataset, perturbation, notes)
 
 
-def read_latents(path: str | Path) -> NDArray[Any] | xr.Dataset:
+def read_latents(path: str | Path, *, what: str = "latents") -> NDArray[Any] | Tensor | xr.Dataset:
     """Read latents from a file, without running anything that it holds.
 
     Parameters
@@ -134,11 +142,13 @@ def read_latents(path: str | Path) -> NDArray[Any] | xr.Dataset:
         .npy, .npz, a file of tensors (.safetensors, .pt, .pth), NetCDF (.nc), Parquet (.parquet,
         extra `parquet`), or a zarr folder. ``FILE::NAME`` names one of several arrays. What
         `latentgeo.encode` wrote comes back as it was.
+    what : str, default="latents"
+        What messages call them.
 
     Returns
     -------
-    numpy.ndarray or xarray.Dataset
-        The array; the data set of an encoding.
+    numpy.ndarray, torch.Tensor or xarray.Dataset
+        The array, a tensor where it is of bfloat16, which NumPy lacks; the data set of an encoding.
 
     Raises
     ------
@@ -148,11 +158,11 @@ def read_latents(path: str | Path) -> NDArray[Any] | xr.Dataset:
     text, _, key = str(path).partition(_KEY)
     place = Path(text)
     if not place.exists():
-        raise InputError(f"latents {text!r} do not exist; give a file or a folder that holds them")
+        raise InputError(f"{what} {text!r} do not exist; give a file or a folder that holds them")
     suffix = ".zarr" if place.is_dir() else place.suffix.lower()
     if suffix not in _READERS:
         raise InputError(
-            f"latents {text!r} are of no known kind; expected {', '.join(_READERS)}, or give "
+            f"{what} {text!r} are of no known kind; expected {', '.join(_READERS)}, or give "
             "--data where this is a model that encodes images"
         )
     try:
@@ -166,7 +176,7 @@ def read_latents(path: str | Path) -> NDArray[Any] | xr.Dataset:
         ) from None
     except Exception as error:  # every format has kinds of its own
         raise InputError(
-            f"latents {text!r} cannot be read ({reason_of(error)}); save them anew, as .npy for "
+            f"{what} {text!r} cannot be read ({reason_of(error)}); save them anew, as .npy for "
             "example; arrays of objects are not read"
         ) from None
     if isinstance(held, xr.Dataset):
@@ -176,22 +186,25 @@ def read_latents(path: str | Path) -> NDArray[Any] | xr.Dataset:
     return _member(text, held, key)
 
 
-def _member(text: str, held: Mapping[str, Any], key: str) -> NDArray[Any]:
+def _member(text: str, held: Mapping[str, Any], key: str) -> NDArray[Any] | Tensor:
     if not key and len(held) == 1:
         (found,) = held.values()
-        return np.asarray(found)
+        return found if isinstance(found, Tensor) else np.asarray(found)
     shown = ", ".join(f"{name} {tuple(np.shape(values))}" for name, values in held.items())
     if key in held:
-        return np.asarray(held[key])
+        return held[key] if isinstance(held[key], Tensor) else np.asarray(held[key])
     said = f"has no array {key!r}" if key else f"holds {len(held)} arrays"
     raise InputError(f"{text!r} {said}: {shown or 'none'}; {_MEMBER}")
 
 
 def _read_tensors(path: Path) -> Mapping[str, Any]:
-    found = read_untrusted(path)
+    found = read_untrusted(path, nameless=True)
     if not isinstance(found, Weights):
         raise InputError(f"{str(path)!r} is a program, not an array; save the latents as .npy")
-    return {name: _numpy(tensor) for name, tensor in found.tensors.items()}
+    return {
+        name: tensor if tensor.dtype == torch.bfloat16 else tensor.numpy()
+        for name, tensor in found.tensors.items()
+    }
 
 
 def _read_netcdf(path: Path) -> xr.Dataset:
@@ -201,13 +214,21 @@ def _read_netcdf(path: Path) -> xr.Dataset:
     return loaded
 
 
-def _read_zarr(path: Path) -> xr.Dataset:
+def _read_zarr(path: Path) -> xr.Dataset | Mapping[str, Any]:
     if not any(path.joinpath(name).is_file() for name in ("zarr.json", ".zgroup", ".zarray")):
         raise InputError(
             f"{str(path)!r} holds no latents (it is no zarr folder); give --data where it is a "
             "model that encodes images"
         )
+    if not path.joinpath("zarr.json").is_file():
+        raise InputError(
+            f"{str(path)!r} is not of zarr's format 3; save it anew (zarr_format=3), or as .npy"
+        )
     check_zarr(path)
+    if read_json(path / "zarr.json", _ANEW).get("node_type") == "array":
+        import zarr
+
+        return {"": zarr.open_array(str(path), mode="r")[...]}
     with xr.open_zarr(path, consolidated=False, chunks=None, zarr_format=3) as held:
         loaded: xr.Dataset = held.load()
     return loaded
@@ -223,12 +244,22 @@ def _read_parquet(path: Path) -> Mapping[str, Any]:
     needed = sum(_NUMBER * column.num_values for column in columns)
     check_room(path, needed, path.stat().st_size)
     frame = pandas.read_parquet(path)
-    lists = [name for name in frame if frame[name].dtype == object]
-    if len(lists) == 1 and frame.shape[1] == 1:
-        return {"": np.stack([np.asarray(row) for row in frame[lists[0]]])}
-    numbers = frame.select_dtypes("number")
-    if numbers.shape[1] == 0:
-        raise InputError(f"{str(path)!r} has no column of numbers: {', '.join(map(str, frame))}")
+    lists = [name for name in frame if len(frame) and np.ndim(frame[name].iloc[0]) > 0]
+    if lists:
+        return {str(name): np.stack([np.asarray(row) for row in frame[name]]) for name in lists}
+    numbers = frame.select_dtypes("floating")
+    others = [str(name) for name in frame if name not in numbers]
+    if not numbers.shape[1]:
+        raise InputError(
+            f"{str(path)!r} has no column of floating point numbers, nor of lists of them: "
+            f"{', '.join(others)}"
+        )
+    if others:
+        warnings.warn(
+            f"{path.name}: columns that hold no floating point numbers are left out "
+            f"({', '.join(others)})",
+            stacklevel=6,
+        )
     return {"": numbers.to_numpy()}
 
 
@@ -244,12 +275,20 @@ _READERS: dict[str, Callable[[Path], Any]] = {
 }
 
 
-def _array_or_dataset(name: str, given: Any) -> NDArray[Any] | xr.Dataset:
+class _Given(NamedTuple):
+    """Latents, and the type of numbers in which they came."""
+
+    values: NDArray[Any]
+    dtype: str
+
+
+def _array_or_dataset(name: str, given: Any) -> _Given | xr.Dataset:
     found = read_latents(given) if isinstance(given, str | Path) else given
     if isinstance(found, xr.Dataset):
         return found
-    values = _numpy(found) if isinstance(found, Tensor) else np.asarray(found)
-    if values.dtype.kind not in "f":
+    values = _numpy(found)
+    dtype = _dtype_of(found, values)
+    if dtype not in _DTYPES:
         raise InputError(
             f"latents {name!r} are of dtype {values.dtype}, expected floating point: whole numbers "
             "and objects are no latents; convert them if they are"
@@ -259,6 +298,7 @@ def _array_or_dataset(name: str, given: Any) -> NDArray[Any] | xr.Dataset:
             f"latents {name!r} have shape {values.shape}, expected a row for each input: (n, d), "
             "(n, C, H, W) or another order from 2 on, none of them 0"
         )
+    values = values.astype(np.float64 if dtype == "float64" else values.dtype.newbyteorder("="))
     finite = np.isfinite(values).reshape(len(values), -1).all(axis=1)
     if not finite.all():
         row = int(np.flatnonzero(~finite)[0])
@@ -266,19 +306,29 @@ def _array_or_dataset(name: str, given: Any) -> NDArray[Any] | xr.Dataset:
             f"row {row} of latents {name!r} is not finite (NaN or infinite), and "
             f"{int((~finite).sum())} rows are not in all; leave these rows out"
         )
-    return values
+    return _Given(values, dtype)
 
 
-def _numpy(tensor: Tensor) -> NDArray[Any]:
-    """Return a tensor as an array; bfloat16, which NumPy lacks, as float32."""
-    found = tensor.detach().cpu()
+def _dtype_of(given: Any, values: NDArray[Any]) -> str:
+    """Name the type of numbers; more than double precision counts as that."""
+    if isinstance(given, Tensor):
+        return str(given.dtype).removeprefix("torch.")
+    wide = values.dtype.kind == "f" and values.dtype.itemsize > _NUMBER
+    return "float64" if wide else values.dtype.name
+
+
+def _numpy(given: Any) -> NDArray[Any]:
+    """Return an array of what is one; bfloat16, which NumPy lacks, as float32."""
+    if not isinstance(given, Tensor):
+        return np.asarray(given)
+    found = given.detach().cpu()
     return (found.float() if found.dtype == torch.bfloat16 else found).numpy()
 
 
-def _counterpart(name: str, given: Any, clean: NDArray[Any]) -> NDArray[Any]:
+def _counterpart(name: str, given: Any, clean: NDArray[Any]) -> _Given:
     found = _array_or_dataset(name, given)
-    if isinstance(found, xr.Dataset) or found.shape != clean.shape:
-        shape = "an encoding" if isinstance(found, xr.Dataset) else f"shape {found.shape}"
+    if isinstance(found, xr.Dataset) or found.values.shape != clean.shape:
+        shape = "an encoding" if isinstance(found, xr.Dataset) else f"shape {found.values.shape}"
         raise InputError(
             f"latents {name!r} are {shape}, the clean ones have shape {clean.shape}; expected the "
             "same inputs in the same order"
@@ -296,13 +346,21 @@ def _checked_level(level: float) -> float:
 
 
 def _labels(given: Any, count: int) -> NDArray[np.int64]:
-    found = read_latents(given) if isinstance(given, str | Path) else np.asarray(given)
-    if isinstance(found, xr.Dataset) or found.dtype.kind not in "iu" or found.shape != (count,):
+    """Return a class for each row: whole numbers, or places of names in their order."""
+    found = read_latents(given, what="labels") if isinstance(given, str | Path) else given
+    values = np.empty(0) if isinstance(found, xr.Dataset) else _numpy(found)
+    column = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
+    names = column.dtype.kind in "US"
+    numbers = np.unique(column, return_inverse=True)[1] if names else column
+    whole = numbers.dtype.kind in "iu" or (
+        numbers.dtype.kind == "f" and np.array_equal(numbers, np.rint(numbers))
+    )
+    if numbers.shape != (count,) or not whole:
         raise InputError(
-            f"labels have shape {getattr(found, 'shape', None)} and dtype "
-            f"{getattr(found, 'dtype', None)}, expected ({count},), whole numbers"
+            f"labels have shape {values.shape} and dtype {values.dtype}, expected ({count},), "
+            "whole numbers or names, one for each row of the latents"
         )
-    return found.astype(np.int64)
+    return numbers.astype(np.int64)
 
 
 def _perturbed(
@@ -339,6 +397,7 @@ def _as_tensors(
 
 def _attributes(
     clean: NDArray[Any],
+    dtype: str,
     levels: list[float],
     perturbation: str,
     settings: AnalysisSettings,
@@ -359,7 +418,7 @@ def _attributes(
         "recipe": "latents",
         "backbone": "none",
         "stochastic": 0,
-        "source_dtype": str(clean.dtype),
+        "source_dtype": dtype,
         "provenance": json.dumps(facts),
     }
 

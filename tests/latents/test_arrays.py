@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 import torch
 import xarray as xr
+import zarr
 from pyarrow import parquet
 from safetensors.torch import save_file
 
@@ -86,6 +87,78 @@ def test_columns_of_a_table_are_the_numbers_of_a_latent(tmp_path):
     assert np.array_equal(read_latents(tmp_path / "z.parquet"), values)
 
 
+def test_columns_of_a_table_that_are_no_latents_are_left_out_and_named(tmp_path):
+    values = latents(3)
+    columns = {f"z{n}": values[:, n] for n in range(3)}
+    frame = pd.DataFrame({"label": np.arange(N) % 3, **columns, "name": ["a"] * N})
+    frame.to_parquet(tmp_path / "z.parquet")
+    with pytest.warns(UserWarning, match=r"are left out \(label, name\)"):
+        assert np.array_equal(read_latents(tmp_path / "z.parquet"), values)
+    lists = {"label": np.arange(N), "a": list(values), "b": list(2 * values)}
+    pd.DataFrame(lists).to_parquet(tmp_path / "two.parquet")
+    assert np.array_equal(read_latents(f"{tmp_path / 'two.parquet'}::b"), 2 * values)
+    pd.DataFrame({"label": np.arange(N)}).to_parquet(tmp_path / "none.parquet")
+    with pytest.raises(InputError, match=r"no column of floating point numbers, .* label"):
+        read_latents(tmp_path / "none.parquet")
+
+
+@pytest.mark.parametrize("pack", [torch.nn.Parameter, lambda z: z, lambda z: [z], lambda z: (z,)])
+def test_tensors_that_have_no_name_are_read(tmp_path, pack):
+    values = torch.from_numpy(latents(3))
+    torch.save(pack(values), tmp_path / "z.pt")
+    assert np.array_equal(read_latents(tmp_path / "z.pt"), latents(3))
+    torch.save([values, 2 * values], tmp_path / "z.pt")
+    assert np.array_equal(read_latents(f"{tmp_path / 'z.pt'}::1"), 2 * latents(3))
+
+
+def test_an_array_that_is_a_zarr_of_its_own_is_read(tmp_path):
+    zarr.save_array(str(tmp_path / "z.zarr"), latents(3))
+    assert np.array_equal(read_latents(tmp_path / "z.zarr"), latents(3))
+    zarr.save_array(str(tmp_path / "old.zarr"), latents(3), zarr_format=2)
+    with pytest.raises(InputError, match="not of zarr's format 3; save it anew"):
+        read_latents(tmp_path / "old.zarr")
+
+
+PRECISIONS = {
+    "bfloat16": torch.from_numpy(latents(3)).bfloat16(),
+    "float16": latents(3, dtype=np.float16),
+    "float32": latents(3).astype(">f4"),
+    "float64": latents(3).astype(np.longdouble),
+}
+
+
+@pytest.mark.parametrize("dtype", PRECISIONS)
+def test_the_type_of_numbers_in_which_latents_come_is_kept(tmp_path, dtype):
+    values = PRECISIONS[dtype]
+    clean = torch.as_tensor(values.float() if dtype == "bfloat16" else values.astype(float))
+    given = [values]
+    if dtype == "bfloat16":
+        save_file({"z": values}, tmp_path / "z.safetensors")
+        given.append(tmp_path / "z.safetensors")
+    for one in given:
+        found = given_latents("z", one, AnalysisSettings()).dataset
+        assert found.attrs["source_dtype"] == dtype
+        assert np.array_equal(found["mean"].values[0, :, :, 0, 0], clean.numpy())
+
+
+@pytest.mark.parametrize("clean", PRECISIONS)
+def test_of_clean_and_noisy_latents_the_coarser_numbers_count(clean):
+    noisy = {0.1: PRECISIONS["float16"]}
+    found = given_latents("z", PRECISIONS[clean], AnalysisSettings(), noisy=noisy).dataset
+    assert found.attrs["source_dtype"] == ("bfloat16" if clean == "bfloat16" else "float16")
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [np.arange(N) % 3, np.arange(N) % 3.0, np.array(["a", "b", "c"])[np.arange(N) % 3]],
+)
+@pytest.mark.parametrize("column", [False, True])
+def test_labels_are_whole_numbers_or_names(labels, column):
+    given = labels[:, None] if column else labels
+    found = given_latents("z", latents(3), AnalysisSettings(), labels=given).dataset
+    assert found["label"].values.tolist() == (np.arange(N) % 3).tolist()
+
+
 def test_one_of_several_arrays_is_named(tmp_path):
     path = tmp_path / "two.npz"
     np.savez(path, a=latents(2), b=latents(3))
@@ -154,7 +227,7 @@ WRONG = {
     ),
     "noisy nan": ({"latents": CLEAN, "noisy": {0.1: NAN}}, "row 7 of latents .*level 0.1"),
     "level 0": ({"latents": CLEAN, "noisy": {0: CLEAN}}, "level 0 of noisy latents"),
-    "labels": ({"latents": CLEAN, "labels": np.zeros(N)}, "labels have shape .* whole numbers"),
+    "labels": ({"latents": CLEAN, "labels": np.full(N, 0.5)}, "labels have .* whole numbers"),
     "label rows": ({"latents": CLEAN, "labels": np.arange(3)}, r"expected \(40,\)"),
     "noisy of two": (
         {"latents": {"a": CLEAN, "b": CLEAN}, "noisy": {0.1: CLEAN}},
@@ -287,6 +360,9 @@ def test_the_command_line_leaves_a_report(tmp_path, run_cli):
         (["z.npy", "--noisy", "0.1"], "expected LEVEL=FILE"),
         (["z.npy", "--noisy", "x=z.npy"], "expected LEVEL=FILE"),
         (["z.npy", "--noisy", "0.1=none.npy"], "do not exist"),
+        (["z.npy", "--noisy", "0.1=z.npy", "--noisy", "0.10=z.npy"], "names level 0.1 twice"),
+        (["z.npy", "--labels", "none.npy"], "labels 'none.npy' do not exist"),
+        (["z.npy", "--model", "a.py:Net", "--range", "0,255"], "model, preprocessing open a model"),
         (["z.npy", "--data", "digits", "--labels", "y.npy"], "go with latents that come without"),
         (["--model", "a.py:Net"], "no data was given"),
         (["z.npy", "--split", "test", "--size", "8"], "--split, --size choose images"),

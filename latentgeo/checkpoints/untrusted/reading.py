@@ -72,7 +72,11 @@ class Weights(NamedTuple):
 
 
 def read_untrusted(
-    path: str | Path, *, max_bytes: int = MAX_BYTES, ema: bool | None = None
+    path: str | Path,
+    *,
+    max_bytes: int = MAX_BYTES,
+    ema: bool | None = None,
+    nameless: bool = False,
 ) -> Weights | Program:
     """Read the weights that a file holds, without running anything, or name it a program.
 
@@ -87,6 +91,8 @@ def read_untrusted(
         Take the averaged weights from a checkpoint of training that holds both. Otherwise the
         plain ones are taken, and the averaged ones only where there are no others; the notes
         tell.
+    nameless : bool, default=False
+        Take a tensor alone too, which is named "", and several, which are named by their places.
 
     Returns
     -------
@@ -113,7 +119,7 @@ def read_untrusted(
             "max_bytes if it is what you want"
         )
     content, skipped = _load(place, kind, max_bytes)
-    found, notes = unwrap(content, place, ema)
+    found, notes = unwrap(_named(content) if nameless else content, place, ema)
     if skipped:
         shown = ", ".join(map(repr, skipped[:_SHOWN]))
         more = f" and {len(skipped) - _SHOWN} more" if len(skipped) > _SHOWN else ""
@@ -126,6 +132,14 @@ def read_untrusted(
         _check_finite(name, tensor, place)
     digest = sha256_of_file(place)
     return Weights(tensors, notes, digest, place, (place,), settings_in(content))
+
+
+def _named(content: object) -> object:
+    if isinstance(content, Tensor):
+        return {"": content}
+    if isinstance(content, list | tuple) and all(isinstance(one, Tensor) for one in content):
+        return {str(place): tensor for place, tensor in enumerate(content)}
+    return content
 
 
 def _read_split(index: Path, max_bytes: int, ema: bool | None) -> Weights:
