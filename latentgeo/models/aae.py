@@ -15,7 +15,7 @@ from latentgeo.models.bottlenecks import (
     Gaussian,
     Universal,
 )
-from latentgeo.models.nets import LatentShape, Shape, Shapes
+from latentgeo.models.nets import LatentShape, Nets, Shapes
 from latentgeo.models.prior_options import DiscriminatorOptions
 from latentgeo.models.recipe import NonNegative, Positive, Recipe, reconstruct
 from latentgeo.objectives import (
@@ -127,14 +127,14 @@ class AAEOptions(DiscriminatorOptions):
         return "all" if self.labels is None and self.variant in _WITH_LABELS else self.labels
 
 
-def _bottleneck(features: int, latent_shape: Shape, options: AAEOptions) -> Bottleneck:
-    channels = latent_shape[0]
-    style = _style_dimension(latent_shape, options)
+def _bottleneck(nets: Nets, options: AAEOptions) -> Bottleneck:
+    channels = nets.latent_shape[0]
+    style = _style_dimension(nets.latent_shape, options)
     if options.variant in _WITH_CATEGORIES:
         heads = options.head_distance if options.variant == "dimensionality-reduction" else None
         noise = options.universal_noise if options.encoder == "universal" else 0
         return Categories(
-            features,
+            nets.features,
             channels,
             options.categories,
             heads=heads,
@@ -142,16 +142,16 @@ def _bottleneck(features: int, latent_shape: Shape, options: AAEOptions) -> Bott
             normalised=options.category_norm,
         )
     if options.variant == "supervised":
-        return Conditional(_plain(features, style, options), options.categories)
-    return _plain(features, channels, options)
+        return Conditional(_plain(nets, style, options), options.categories)
+    return _plain(nets, channels, options)
 
 
-def _plain(features: int, channels: int, options: AAEOptions) -> Bottleneck:
+def _plain(nets: Nets, channels: int, options: AAEOptions) -> Bottleneck:
     if options.encoder == "gaussian":
-        return Gaussian(features, channels)
+        return Gaussian(nets.features, channels, activated=not nets.code)
     if options.encoder == "universal":
-        return Universal(features, channels, options.universal_noise)
-    return Deterministic(features, channels, "linear", deviation=options.latent_deviation)
+        return Universal(nets.features, channels, options.universal_noise)
+    return Deterministic(nets.features, channels, "linear", deviation=options.latent_deviation)
 
 
 def _style_dimension(latent_shape: LatentShape, options: AAEOptions) -> int:

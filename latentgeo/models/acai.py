@@ -68,7 +68,7 @@ def build_acai(image_shape: Shape, options: ACAIOptions) -> Nets:
         Crop(frame),
     )
     latent_shape = (options.latent_channels, height, width)
-    return Nets(encoder, decoder, options.latent_channels, latent_shape)
+    return Nets(encoder, decoder, options.latent_channels, latent_shape, code=True)
 
 
 def acai_encoder(channels: int, depth: int, scales: int, outputs: int) -> nn.Sequential:

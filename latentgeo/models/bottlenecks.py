@@ -104,7 +104,7 @@ class Deterministic(Bottleneck):
 
 
 class Gaussian(Bottleneck):
-    """A diagonal Gaussian: mean and log-variance by 1×1 convolutions of the activated features.
+    """A diagonal Gaussian: mean and log-variance by 1×1 convolutions of the features.
 
     The log-variance is shifted by -2, so that it starts there, and clamped to [-20, 10].
 
@@ -114,14 +114,17 @@ class Gaussian(Bottleneck):
         Channels that come in, before their activation.
     channels : int
         Channels of the latent.
+    activated : bool, default=True
+        Whether the features pass a ReLU before.
     """
 
     stochastic = True
 
-    def __init__(self, features: int, channels: int) -> None:
+    def __init__(self, features: int, channels: int, *, activated: bool = True) -> None:
         super().__init__()
-        self.mean = _project(features, channels)
-        self.log_variance = _project(features, channels)
+        project = _project if activated else _map
+        self.mean = project(features, channels)
+        self.log_variance = project(features, channels)
 
     def forward(self, features: Tensor) -> Posterior:
         """Return mean and log-variance."""
@@ -400,7 +403,11 @@ def _log_variance(given: Tensor) -> Tensor:
 
 
 def _project(features: int, channels: int) -> nn.Sequential:
-    return nn.Sequential(nn.ReLU(), nn.Conv2d(features, channels, 1))
+    return nn.Sequential(nn.ReLU(), _map(features, channels))
+
+
+def _map(features: int, channels: int) -> nn.Conv2d:
+    return nn.Conv2d(features, channels, 1)
 
 
 def _normalise(channels: int) -> nn.BatchNorm2d:

@@ -36,7 +36,7 @@ def build(config: ModelConfig) -> Autoencoder:
     nets = BACKBONES[config.backbone].build(config.image_shape, config.backbone_options)
     if options.likelihood == "categorical":
         check_sentences(config.image_shape, "likelihood 'categorical'")
-    bottleneck = recipe.bottleneck(nets.features, nets.latent_shape, options)
+    bottleneck = recipe.bottleneck(nets, options)
     model = Autoencoder(
         nets.encoder,
         bottleneck,

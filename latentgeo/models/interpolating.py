@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from latentgeo.models.bottlenecks import Bottleneck, Deterministic
 from latentgeo.models.critic import per_squared_error
-from latentgeo.models.nets import Shape, Shapes
+from latentgeo.models.nets import Nets, Shape, Shapes
 from latentgeo.models.quantised import QuantisedDecoder
 from latentgeo.models.recipe import (
     LikelihoodName,
@@ -101,12 +101,12 @@ class Dropout(Bottleneck):
         return Posterior(self.dropout(self.point(features).mean))
 
 
-def _deterministic(features: int, latent_shape: Shape, options: PaperOptions) -> Deterministic:
-    return Deterministic(features, latent_shape[0], options.latent_activation)
+def _deterministic(nets: Nets, options: PaperOptions) -> Deterministic:
+    return Deterministic(nets.features, nets.latent_shape[0], options.latent_activation)
 
 
-def _dropout(features: int, latent_shape: Shape, options: DropoutOptions) -> Bottleneck:
-    return Dropout(_deterministic(features, latent_shape, options), options.keep)
+def _dropout(nets: Nets, options: DropoutOptions) -> Bottleneck:
+    return Dropout(_deterministic(nets, options), options.keep)
 
 
 def _quantised(decoder: nn.Module, latent_shape: Shape, options: VQVAEOptions) -> nn.Module:

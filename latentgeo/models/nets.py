@@ -44,9 +44,14 @@ class Nets(NamedTuple):
         Channels that the encoder gives.
     latent_shape : tuple of int
         (C, H, W) that the decoder takes; a vector is (D, 1, 1).
+    code : bool, default=False
+        Whether the features are the code itself, as in the ACAI paper, rather than a hidden layer:
+        heads read them as they are. Through a ReLU each channel that is never active would take
+        one from the rank of the channels.
     """
 
     encoder: nn.Module
     decoder: nn.Module
     features: int
     latent_shape: Shape
+    code: bool = False

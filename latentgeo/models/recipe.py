@@ -9,7 +9,7 @@ from torch import nn
 
 from latentgeo.models.bottlenecks import Bottleneck
 from latentgeo.models.critic import CriticOptions
-from latentgeo.models.nets import LatentShape, Shape, Shapes
+from latentgeo.models.nets import LatentShape, Nets, Shape, Shapes
 from latentgeo.objectives import LIKELIHOODS, Corruption, Prior, Reconstruction, Supervision, Term
 
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -73,7 +73,7 @@ class Recipe:
     options : type
         Its options.
     bottleneck : callable
-        (features, latent shape, options) to the bottleneck.
+        (`Nets`, options) to the bottleneck.
     terms : callable
         (options, shapes) to the terms that training minimises.
     corruption : callable
@@ -91,7 +91,7 @@ class Recipe:
 
     summary: str
     options: type[RecipeOptions]
-    bottleneck: Callable[[int, Shape, Any], Bottleneck]
+    bottleneck: Callable[[Nets, Any], Bottleneck]
     terms: Callable[[Any, Shapes], tuple[Term, ...]]
     corruption: Callable[[Any], Corruption | None] = _nothing
     supervision: Callable[[Any], Supervision | None] = _nothing

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 from latentgeo.models.aae import AAE
 from latentgeo.models.bottlenecks import Bottleneck, DenseGaussian, Deterministic, Gaussian
 from latentgeo.models.interpolating import ACAI, DROPOUT_AE, VQ_VAE
-from latentgeo.models.nets import LatentShape, Shape, Shapes
+from latentgeo.models.nets import LatentShape, Nets, Shapes
 from latentgeo.models.recipe import NonNegative, Recipe, RecipeOptions, reconstruct
 from latentgeo.models.wasserstein import SWAE, WAE_GAN, WAE_MMD
 from latentgeo.objectives import (
@@ -73,14 +73,14 @@ class VAEOptions(RecipeOptions):
     head: Literal["channels", "dense"] = "channels"
 
 
-def _deterministic(features: int, latent_shape: Shape, options: CAEOptions) -> Bottleneck:
-    return Deterministic(features, latent_shape[0], options.latent_activation)
+def _deterministic(nets: Nets, options: CAEOptions) -> Bottleneck:
+    return Deterministic(nets.features, nets.latent_shape[0], options.latent_activation)
 
 
-def _gaussian(features: int, latent_shape: Shape, options: VAEOptions) -> Bottleneck:
+def _gaussian(nets: Nets, options: VAEOptions) -> Bottleneck:
     if options.head == "dense":
-        return DenseGaussian(features, latent_shape)
-    return Gaussian(features, latent_shape[0])
+        return DenseGaussian(nets.features, nets.latent_shape)
+    return Gaussian(nets.features, nets.latent_shape[0], activated=not nets.code)
 
 
 def _evidence_bound(options: VAEOptions, shapes: Shapes) -> tuple[Term, ...]:

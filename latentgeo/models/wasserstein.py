@@ -8,7 +8,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 
 from latentgeo.metrics.mmd import Kernel
 from latentgeo.models.bottlenecks import Bottleneck, Deterministic, Stacked
-from latentgeo.models.nets import LatentShape, Shape, Shapes
+from latentgeo.models.nets import LatentShape, Nets, Shapes
 from latentgeo.models.prior_options import DiscriminatorOptions, PriorOptions
 from latentgeo.models.recipe import NonNegative, Positive, Pretraining, Recipe, reconstruct
 from latentgeo.objectives import (
@@ -100,9 +100,9 @@ class SWAEOptions(DiscriminatorOptions):
     discriminator_rate: Positive = 5e-4
 
 
-def _deterministic(features: int, latent_shape: Shape, options: _WAEOptions) -> Bottleneck:
+def _deterministic(nets: Nets, options: _WAEOptions) -> Bottleneck:
     deviation = options.latent_deviation
-    return Deterministic(features, latent_shape[0], "linear", deviation=deviation)
+    return Deterministic(nets.features, nets.latent_shape[0], "linear", deviation=deviation)
 
 
 def _prior_of_latent(options: PriorOptions, latent_shape: LatentShape) -> Mapping[str, Prior]:
@@ -146,10 +146,10 @@ def _match_moments(options: _WAEOptions, shapes: Shapes) -> Pretraining | None:
     return Pretraining(MomentMatching(prior), options.pretrain_steps)
 
 
-def _stacked(features: int, latent_shape: Shape, options: SWAEOptions) -> Bottleneck:
+def _stacked(nets: Nets, options: SWAEOptions) -> Bottleneck:
     return Stacked(
-        features,
-        latent_shape,
+        nets.features,
+        nets.latent_shape,
         dimension=options.stage_dim,
         hidden=options.stage_hidden,
         gradients=options.stage_gradients,

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from latentgeo.errors import InputError
+from latentgeo.geometry import mode_ranks
 from latentgeo.models import Deterministic, Gaussian, ModelConfig, build
 from latentgeo.models.sctc import SCTC
 
@@ -62,3 +63,18 @@ def test_weights_begin_by_glorots_rule(make_tiny):
     bound = (6 / (first.in_features + first.out_features)) ** 0.5
     assert 0.99 * bound < first.weight.abs().max() <= bound
     assert not first.bias.any()
+
+
+@pytest.mark.parametrize("options", [("vae", {}), ("aae", {"encoder": "gaussian"})])
+def test_a_code_channel_that_is_never_positive_does_not_cut_the_rank_of_the_mean(options):
+    recipe, chosen = options
+    sizes = {"depth": 4, "scales": 2, "latent_channels": 4}
+    torch.manual_seed(0)
+    config = ModelConfig(
+        recipe=recipe, backbone="acai", image_shape=(1, 16, 16), options=chosen | sizes
+    )
+    model = build(config).eval()
+    codes = torch.randn(6, 4, 4, 4)
+    codes[:, 2] -= 100
+    means = model.bottleneck(codes).mean
+    assert (mode_ranks(means.detach())[:, -1] == 4).all()
