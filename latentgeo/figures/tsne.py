@@ -186,7 +186,7 @@ def _embedding(data: xr.Dataset, most: int) -> Embedding:
     """Read the maps of one model."""
     points = data["tsne"].transpose("tsne_seed", "tsne_noise", "sample", "axis").values[:most]
     labels = np.asarray(data["label"].values, dtype=np.int64) if "label" in data else None
-    mapped = np.isfinite(points).all(axis=(0, 1, 3))  # a map shows the compared images alone
+    mapped = np.isfinite(points).all(axis=(0, 1, 3))  # a map shows some images alone
     shown = labels[mapped] if labels is not None and bool((labels >= 0).any()) else None
     return Embedding(points[:, :, mapped], data["tsne_divergence"].values[:most], shown)
 

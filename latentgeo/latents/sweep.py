@@ -1,6 +1,7 @@
 """Run a model over a data set under a sweep of perturbations."""
 
 import json
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -150,14 +151,17 @@ def encode(
 
 def select_images(data: Any, settings: EncodingSettings) -> ImageDataset:
     """Load the images and choose some of them; takes and raises what `encode` does."""
-    return load_images(
-        data,
-        settings.split,
-        size=settings.size,
-        samples=settings.samples,
-        seed=settings.seed,
-        skip_unreadable=settings.skip_unreadable,
-    )
+    with warnings.catch_warnings():
+        if "samples" not in settings.model_fields_set:  # nobody asked for so many
+            warnings.filterwarnings("ignore", ".* fewer than .* samples: all are taken")
+        return load_images(
+            data,
+            settings.split,
+            size=settings.size,
+            samples=settings.samples,
+            seed=settings.seed,
+            skip_unreadable=settings.skip_unreadable,
+        )
 
 
 def choose_images(samples: int, wanted: int, seed: int) -> NDArray[np.int64]:

@@ -49,6 +49,11 @@ class Grams(NamedTuple):
     within: Tensor
     cross: Tensor
 
+    def of(self, chosen: NDArray[np.int64]) -> "Grams":
+        """Return the Gram matrices of some of the images."""
+        pairs = np.ix_(chosen, chosen)
+        return Grams(self.within[:, *pairs], self.cross[:, *pairs])
+
 
 class _Level(NamedTuple):
     """One noisy level of a view."""

@@ -11,6 +11,7 @@ from sklearn.manifold import TSNE
 from torch import Tensor
 
 from latentgeo import processes
+from latentgeo.latents import choose_images
 from latentgeo.measures.embedding import gram_over_levels
 from latentgeo.measures.encoding import Encoding
 from latentgeo.measures.measure import FigureRow, Measure, Statement
@@ -26,21 +27,22 @@ def map_levels(levels: int, wanted: int) -> list[int]:
 
 
 def compute(encoding: Encoding) -> xr.Dataset:
-    """Compute the t-SNE maps of the compared latents at a few levels."""
+    """Compute the t-SNE maps of some of the compared latents at a few levels."""
     settings, reader = encoding.settings, encoding.few["mean"]
     if not settings.tsne_seeds:
         return xr.Dataset()
     levels = map_levels(reader.levels, settings.tsne_levels)
-    grams = encoding.embeddings[0].grams
-    gram = gram_over_levels(reader, grams, levels, encoding.source_dtype, settings)
+    shown = choose_images(reader.samples, settings.tsne_images, settings.seed)
+    grams = encoding.embeddings[0].grams.of(shown)
+    gram = gram_over_levels(reader.take(shown), grams, levels, encoding.source_dtype, settings)
     noise = [float(encoding.latents["noise"].values[level]) for level in levels]
-    return tsne_variables(gram, noise, encoding.compared, encoding.samples, settings)
+    return tsne_variables(gram, noise, encoding.compared[shown], encoding.samples, settings)
 
 
 def tsne_variables(
     gram: Tensor,
     noise: Sequence[float],
-    compared: NDArray[np.int64],
+    shown: NDArray[np.int64],
     samples: int,
     settings: AnalysisSettings,
 ) -> xr.Dataset:
@@ -49,11 +51,11 @@ def tsne_variables(
     Parameters
     ----------
     gram : torch.Tensor of shape (levels * m, levels * m)
-        Product kernel over the compared latents of the chosen levels, level by level.
+        Product kernel over the latents that are shown, of the chosen levels, level by level.
     noise : sequence of float
         The chosen levels.
-    compared : numpy.ndarray of shape (m,)
-        Positions of the compared images.
+    shown : numpy.ndarray of shape (m,)
+        Positions of the images that the maps show.
     samples : int
         Number of all images.
     settings : AnalysisSettings
@@ -62,7 +64,7 @@ def tsne_variables(
     Returns
     -------
     xarray.Dataset
-        `tsne`, in arbitrary units and NaN for images that are not compared, and `tsne_divergence`
+        `tsne`, in arbitrary units and NaN for images that are not shown, and `tsne_divergence`
         (lower is a better map). Empty where there are too few points for a map.
     """
     points = len(gram)
@@ -71,7 +73,7 @@ def tsne_variables(
     distances = _distances(gram)
     maps = processes.do_all([partial(_map, distances, seed) for seed in settings.tsne_seeds])
     places = np.full((len(maps), len(noise), samples, 2), np.nan)
-    places[:, :, compared] = np.stack([found for found, _ in maps]).reshape(
+    places[:, :, shown] = np.stack([found for found, _ in maps]).reshape(
         len(maps), len(noise), -1, 2
     )
     return xr.Dataset(
@@ -114,19 +116,19 @@ MEASURE = Measure(
     Statement(
         "neither",
         "none: maps of several seeds stand side by side",
-        "one t-SNE of all compared images at a few levels a seed",
+        "one t-SNE of at most `tsne_images` images at a few levels a seed",
     ),
     heading="Maps",
     rules=_rules,
-    presentation=("tsne_seeds", "tsne_levels"),
+    presentation=("tsne_seeds", "tsne_images", "tsne_levels"),
     figures=(
         FigureRow(
             "tsne",
             "latentgeo.figures.tsne:TsneDisplay",
             "t-SNE of the points",
-            "t-SNE on the product distance, the same map coloured by noise level (left) and by "
-            "class (right, all levels together), for several seeds; KL is the divergence that "
-            "t-SNE minimised. Colours repeat after ten classes.",
+            "t-SNE on the product distance, of `tsne_images` images at most, the same map coloured "
+            "by noise level (left) and by class (right, all levels together), for several seeds; "
+            "KL is the divergence that t-SNE minimised. Colours repeat after ten classes.",
             "Trust only what all seeds show; distances between clusters and their sizes mean "
             "nothing in t-SNE.",
         ),

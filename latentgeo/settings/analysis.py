@@ -109,7 +109,7 @@ class AnalysisSettings(EncodingSettings):
     """All that decides the numbers of an analysis; the defaults are the documented ones."""
 
     noise: Levels = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
-    samples: Count = 300
+    samples: Count = 1000
     draws: Draws = Field(default=2, ge=2)
     kernel: Kernel = Field(
         default="euclidean",
@@ -166,8 +166,7 @@ class AnalysisSettings(EncodingSettings):
         ge=4,
         description="Images that are compared with one another, at most, chosen by the seed: those "
         "behind intervals and nulls of dimensions and angles and whether they have settled, "
-        "nearest neighbours and t-SNE maps. Everything else rests on all images, but see the angle "
-        "order.",
+        "and nearest neighbours. Everything else rests on all images, but see the angle order.",
     )
     neighbours: int = Field(
         default=20,
@@ -198,6 +197,11 @@ class AnalysisSettings(EncodingSettings):
     )
     tsne_seeds: tuple[int, ...] = Field(
         default=(0, 1, 2), description="Seeds of the t-SNE maps; none are drawn if empty."
+    )
+    tsne_images: int = Field(
+        default=300,
+        ge=4,
+        description="Images that a map shows, at most, of the compared ones, chosen by the seed.",
     )
     tsne_levels: int = Field(
         default=3,
