@@ -5,6 +5,7 @@ Mark: [U] recalled, unconfirmed: it was not read in the paper.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -64,9 +65,9 @@ def measure(run: Run, known: ImageDataset, test: ImageDataset) -> Facts:
         JSON-ready.
     """
     model = run.trained()
-    fit, seen = (_encode(model, images) for images in (known, test))
-    frozen = linear_probe(fit, known.labels, seen, test.labels, seed=0)
-    found = whitened_kmeans(fit, seen, restarts=run.scale.restarts, seed=run.seed)
+    fit, seen = (_encode(model, images, run.seed) for images in (known, test))
+    frozen = linear_probe(fit.probed, known.labels, seen.probed, test.labels, seed=0)
+    found = whitened_kmeans(fit.drawn, seen.drawn, restarts=run.scale.restarts, seed=run.seed)
     return {
         "probe_beside": plain(probe_accuracy(run.folder, test, device=run.device)),
         "probe_frozen": plain(frozen.accuracy),
@@ -79,12 +80,23 @@ def measure(run: Run, known: ImageDataset, test: ImageDataset) -> Facts:
     }
 
 
+class _Codes(NamedTuple):
+    """What the authors' probes and clusters read: (n, numbers) each."""
+
+    probed: NDArray[np.float32]
+    drawn: NDArray[np.float32]  # of the posterior, where there is one
+
+
 @torch.no_grad()
-def _encode(model: Autoencoder, images: ImageDataset) -> NDArray[np.float32]:
+def _encode(model: Autoencoder, images: ImageDataset, seed: int) -> _Codes:
     device = device_of(model)
-    batches = [model.encode(batch.to(device)).cpu() for batch, _ in images.batches(_BATCH)]
-    latents: NDArray[np.float32] = torch.cat(batches).flatten(1).numpy()
-    return latents
+    generator = torch.Generator(device).manual_seed(seed)
+    probed, drawn = [], []
+    for batch, _ in images.batches(_BATCH):
+        posterior = model.posterior(batch.to(device))
+        probed.append(model.probed(posterior).flatten(1).cpu())
+        drawn.append(posterior.sample(generator).flatten(1).cpu())
+    return _Codes(torch.cat(probed).numpy(), torch.cat(drawn).numpy())
 
 
 def gather(runs: Mapping[str, Sequence[Facts]]) -> Facts:

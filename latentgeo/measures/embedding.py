@@ -51,8 +51,9 @@ class Grams(NamedTuple):
 
     def of(self, chosen: NDArray[np.int64]) -> "Grams":
         """Return the Gram matrices of some of the images."""
-        pairs = np.ix_(chosen, chosen)
-        return Grams(self.within[:, *pairs], self.cross[:, *pairs])
+        places = torch.from_numpy(chosen)
+        rows, columns = places[:, None], places
+        return Grams(self.within[:, rows, columns], self.cross[:, rows, columns])
 
 
 class _Level(NamedTuple):

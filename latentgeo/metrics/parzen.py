@@ -20,14 +20,14 @@ class Bandwidth(NamedTuple):
     Attributes
     ----------
     value : float
-        The best of the candidates.
+        The best of all that were tried.
     candidates : numpy.ndarray of shape (k,)
-        What there was to choose from, ascending.
+        What was tried, ascending.
     scores : numpy.ndarray of shape (k,)
         Mean log-likelihood of the validation points for each.
     at_end : bool
-        Whether the best is the smallest or the largest candidate, so that a wider range may hold
-        a better one.
+        Whether the best is the smallest or the largest of the candidates that were given, so that
+        a wider range may hold a better one.
     """
 
     value: float
@@ -77,10 +77,14 @@ def parzen_log_likelihood(points: Any, samples: Any, *, bandwidth: float) -> NDA
     return each
 
 
-def choose_bandwidth(validation: Any, samples: Any, candidates: Sequence[float]) -> Bandwidth:
+def choose_bandwidth(
+    validation: Any, samples: Any, candidates: Sequence[float], *, tolerance: float = 0.1
+) -> Bandwidth:
     """Choose the bandwidth under which validation points are likeliest.
 
-    All candidates share one computation of the distances.
+    The best of the candidates is refined: as many again, evenly in the logarithm between its
+    neighbours, until these are no more than the tolerance below it. Candidates of one grid share
+    the computation of the distances.
 
     Parameters
     ----------
@@ -89,7 +93,10 @@ def choose_bandwidth(validation: Any, samples: Any, candidates: Sequence[float])
     samples : array_like of shape (n, …)
         Draws of the model.
     candidates : sequence of float
-        Bandwidths; `numpy.logspace(-1, 0, 10)` is usual for images in [0, 1].
+        Bandwidths; `numpy.logspace(-1, 0, 10)` is usual for images in [0, 1], and by itself too
+        coarse: in 784 dimensions a finer one has been seen to gain 13 nats.
+    tolerance : float, default=0.1
+        Nats that a still finer grid may gain. Infinite: the candidates alone.
 
     Returns
     -------
@@ -106,11 +113,28 @@ def choose_bandwidth(validation: Any, samples: Any, candidates: Sequence[float])
         raise ValueError("there is no candidate bandwidth, expected at least one")
     for bandwidth in ordered:
         _check_bandwidth(bandwidth)
+    if not tolerance > 0:
+        raise ValueError(f"tolerance is {tolerance}, expected a positive number of nats")
     held_out, drawn = _tables(validation, samples)
-    scores = _log_likelihoods(held_out, drawn, ordered).mean(axis=1)
-    best = int(scores.argmax())
-    at_end = best in (0, len(ordered) - 1)
-    return Bandwidth(float(ordered[best]), np.array(ordered, dtype=float), scores, at_end)
+    tried = _scored(held_out, drawn, ordered)
+    at_end = max(tried, key=tried.__getitem__) in (ordered[0], ordered[-1])
+    while not at_end:
+        known = sorted(tried)
+        best = known.index(max(tried, key=tried.__getitem__))
+        around = known[best - 1], known[best + 1]
+        # Where the likelihood is concave, no bandwidth between the neighbours gains more.
+        if tried[known[best]] - min(tried[width] for width in around) <= tolerance:
+            break
+        finer = np.geomspace(*around, len(ordered) + 2)[1:-1]
+        tried |= _scored(held_out, drawn, [float(width) for width in finer])
+    known = sorted(tried)
+    scores = np.array([tried[width] for width in known])
+    return Bandwidth(known[int(scores.argmax())], np.array(known), scores, at_end)
+
+
+def _scored(points: Tensor, samples: Tensor, bandwidths: Sequence[float]) -> dict[float, float]:
+    means = _log_likelihoods(points, samples, bandwidths).mean(axis=1)
+    return dict(zip(map(float, bandwidths), means.tolist(), strict=True))
 
 
 def _log_likelihoods(

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from latentgeo.metrics._points import Points, as_points, check_fit
 
+_ITERATIONS = 1000  # at most, the paper's
+
 
 class WhitenedClusters(NamedTuple):
     """What k-means found in whitened latents.
@@ -115,7 +117,9 @@ def _restart(
 ) -> tuple[float, NDArray[np.int32]]:
     from sklearn.cluster import KMeans  # slow to import, and most of the project needs none of it
 
-    fit = KMeans(clusters, init="random", n_init=1, random_state=seed).fit(points)
+    fit = KMeans(clusters, init="random", n_init=1, max_iter=_ITERATIONS, random_state=seed).fit(
+        points
+    )
     return fit.inertia_, fit.predict(seen)
 
 

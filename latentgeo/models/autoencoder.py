@@ -136,6 +136,26 @@ class Autoencoder(nn.Module):
         """
         return self.posterior(images).mean
 
+    def probed(self, posterior: Posterior) -> Tensor:
+        """Return what a linear probe reads of a batch.
+
+        Parameters
+        ----------
+        posterior : Posterior
+            Of the batch.
+
+        Returns
+        -------
+        torch.Tensor of shape (b, …)
+            The mean; for the rivals of the ACAI paper what its authors read: of a Gaussian by
+            dense layers (`head="dense"`) the features before them, of a quantised code what the
+            dense layers behind the codebook make of it.
+        """
+        if posterior.probed is not None:
+            return posterior.probed
+        reading = getattr(self.decoder, "probed", None)
+        return posterior.mean if reading is None else reading(posterior.mean)
+
     def decode_logits(self, latents: Tensor) -> Tensor:
         """Return what the decoder says, before it becomes an image.
 

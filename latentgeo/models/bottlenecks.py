@@ -134,6 +134,8 @@ class Gaussian(Bottleneck):
 class DenseGaussian(Bottleneck):
     """A diagonal Gaussian: mean and log-variance by dense layers of the flattened features.
 
+    A probe reads these features, as in the ACAI paper.
+
     The log-variance is shifted and clamped as that of `Gaussian`.
 
     Parameters
@@ -157,7 +159,8 @@ class DenseGaussian(Bottleneck):
         """Return mean and log-variance."""
         code = features.flatten(1)
         mean = self.mean(code).unflatten(1, self._shape)
-        return Posterior(mean, _log_variance(self.log_variance(code).unflatten(1, self._shape)))
+        log_variance = _log_variance(self.log_variance(code).unflatten(1, self._shape))
+        return Posterior(mean, log_variance, probed=features)
 
 
 class Universal(Bottleneck):

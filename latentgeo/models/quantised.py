@@ -110,6 +110,17 @@ class QuantisedDecoder(nn.Module):
         )
         self.decoder = decoder
 
+    @torch.no_grad()
+    def probed(self, latents: Tensor) -> Tensor:
+        """Return what a probe reads of latents (b, C, H, W), as in the ACAI paper: (b, numbers).
+
+        It is what the layers behind the codebook make of the code vectors.
+        """
+        points = self._points(latents)
+        vectors = self.codebook.vectors[self.codebook.nearest(points)]
+        read: Tensor = self.expand(vectors.reshape(len(latents), -1))
+        return read
+
     def forward(self, latents: Tensor) -> Tensor:
         """Map latents (b, C, H, W) to logits; in training the codebook follows them."""
         points = self._points(latents)

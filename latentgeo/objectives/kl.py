@@ -46,7 +46,7 @@ class KLDivergence(Term):
         TypeError
             When the posterior is a single point.
         """
-        mean, log_variance, _ = pass_.posterior
+        mean, log_variance, *_ = pass_.posterior
         if log_variance is None:
             raise TypeError(
                 "a KL divergence needs a stochastic posterior, this one has no variance"

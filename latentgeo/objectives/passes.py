@@ -19,11 +19,14 @@ class Posterior(NamedTuple):
     codes : mapping of str to torch.Tensor, optional
         What the latent is composed of, by name, (b, …) each, where the bottleneck composes it;
         see `Pass.code`.
+    probed : torch.Tensor, optional
+        What a probe reads, (b, …), where it is not the mean.
     """
 
     mean: Tensor
     log_variance: Tensor | None = None
     codes: Mapping[str, Tensor] | None = None
+    probed: Tensor | None = None
 
     @property
     def standard_deviation(self) -> Tensor:
@@ -130,6 +133,9 @@ class Codec(Protocol):
     def to_image(self, logits: Tensor) -> Tensor:
         """Return the images, in [0, 1], of the decoder's output."""
 
+    def probed(self, posterior: Posterior) -> Tensor:
+        """Return what a probe reads, (b, …)."""
+
 
 class Pass(NamedTuple):
     """One pass of a batch through an autoencoder.
@@ -158,6 +164,11 @@ class Pass(NamedTuple):
             raise TypeError("this term needs the autoencoder, the pass was made without it")
         return self.model
 
+    @property
+    def probed(self) -> Tensor:
+        """What a probe reads, (b, …)."""
+        return self.posterior.mean if self.model is None else self.model.probed(self.posterior)
+
     def code(self, name: str) -> Tensor:
         """Return a code that the latent is composed of; "latent" is all of it.
 
@@ -185,11 +196,12 @@ class Pass(NamedTuple):
 
     def map(self, function: Callable[[Tensor], Tensor]) -> "Pass":
         """Return the same pass with a function applied to each of its tensors."""
-        mean, log_variance, codes = self.posterior
+        mean, log_variance, codes, probed = self.posterior
         posterior = Posterior(
             function(mean),
             None if log_variance is None else function(log_variance),
             None if codes is None else {name: function(code) for name, code in codes.items()},
+            None if probed is None else function(probed),
         )
         return self._replace(
             posterior=posterior, latent=function(self.latent), logits=function(self.logits)

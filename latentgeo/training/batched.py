@@ -53,7 +53,7 @@ class StackedStep(Steps):
         stacks = [self._model, *self._adversaries]
         for stack in stacks:
             stack.zero_grad()
-        losses, adversaries, means = self.measure(batches)
+        losses, adversaries, probed = self.measure(batches)
         # Runs and adversaries share no weight, so that each one's gradient is that of its own.
         everything = torch.stack([losses["loss"], *adversaries.values()]).sum()
         weights = [weight for stack in stacks for weight in stack.weights.values()]
@@ -65,11 +65,11 @@ class StackedStep(Steps):
             for term in run.nets.adversaries:
                 term.step(clip=run.config.gradient_clip)
         probes = [
-            descend_probe(run, mean, batch)
-            for run, mean, batch in zip(self.runs, means.detach(), batches, strict=True)
+            descend_probe(run, read, batch)
+            for run, read, batch in zip(self.runs, probed.detach(), batches, strict=True)
         ]
-        probed = {name: torch.stack([each[name] for each in probes]) for name in probes[0]}
-        return measured(losses | adversaries | probed)
+        probing = {name: torch.stack([each[name] for each in probes]) for name in probes[0]}
+        return measured(losses | adversaries | probing)
 
     def measure(self, batches: Sequence[Batch]) -> tuple[Losses, Losses, Tensor]:
         """Pass the batches.
@@ -79,8 +79,8 @@ class StackedStep(Steps):
         losses, adversaries : dict of str to torch.Tensor of shape (runs,)
             What the autoencoders and the adversaries descend. The adversaries' are of the weights
             before the step: what they look at was decoded before it.
-        means : torch.Tensor of shape (runs, b, C, H, W)
-            The posteriors' means.
+        probed : torch.Tensor of shape (runs, b, ...)
+            What probes read.
         """
         given = [batch.images for batch in batches]
         images = seen = _stack_images(given)
@@ -89,10 +89,10 @@ class StackedStep(Steps):
             seen = _stack_images([_corrupt(run, own) for run, own in pairs])
         adversaries = [stack.weights for stack in self._adversaries]
         indices = torch.arange(len(self.runs), device=images.device)
-        terms, own, means = torch.vmap(self._measure_one)(
+        terms, own, probed = torch.vmap(self._measure_one)(
             self._model.weights, adversaries, seen, images, indices
         )
-        return total(terms, self._weights.values), own, means
+        return total(terms, self._weights.values), own, probed
 
     def _measure_one(
         self,
@@ -104,15 +104,18 @@ class StackedStep(Steps):
     ) -> tuple[Losses, Losses, Tensor]:
         with StackedDraws([_draws_of(run) for run in self.runs], index):
             fixed = [_detached(weights) for weights in adversaries]
-            pass_, terms = self._callable.call(self._pass_and_terms, model, fixed, seen, images)
+            pass_, terms, probed = self._callable.call(
+                self._pass_and_terms, model, fixed, seen, images
+            )
             own = self._callable.call(
                 self._adversaries_losses, _detached(model), adversaries, pass_.detached(), images
             )
-        return terms, own, pass_.posterior.mean
+        return terms, own, probed
 
-    def _pass_and_terms(self, seen: Tensor, images: Tensor) -> tuple[Pass, Losses]:
+    def _pass_and_terms(self, seen: Tensor, images: Tensor) -> tuple[Pass, Losses, Tensor]:
         pass_ = self._first.run(seen, None)
-        return pass_, self._first.measure(pass_, Batch(images))
+        terms = self._first.measure(pass_, Batch(images))
+        return pass_, terms, self._first.probed(pass_)
 
     def _adversaries_losses(self, pass_: Pass, images: Tensor) -> Losses:
         return {

@@ -41,7 +41,7 @@ def split(batch: Batch, size: int | None) -> list[Batch]:
 
 
 def join(parts: Sequence[MicroBatch]) -> tuple[Pass, dict[str, Tensor]]:
-    """Return the pass and the losses of the whole batch; of several posteriors, the means alone."""
+    """Return the pass and the losses of the whole batch; of posteriors, mean and what is probed."""
     if len(parts) == 1:
         return parts[0].pass_, parts[0].losses
     losses = {
@@ -50,9 +50,11 @@ def join(parts: Sequence[MicroBatch]) -> tuple[Pass, dict[str, Tensor]]:
     }
     passes = [part.pass_ for part in parts]
     mean = torch.cat([pass_.posterior.mean for pass_ in passes])
+    given = [pass_.posterior.probed for pass_ in passes]
+    probed = None if given[0] is None else torch.cat([each for each in given if each is not None])
     latent = torch.cat([pass_.latent for pass_ in passes])
     logits = torch.cat([pass_.logits for pass_ in passes])
-    return Pass(Posterior(mean), latent, logits, passes[0].model), losses
+    return Pass(Posterior(mean, probed=probed), latent, logits, passes[0].model), losses
 
 
 def reason_against_micro_batches(model: nn.Module, terms: Iterable[Term]) -> str | None:

@@ -60,6 +60,13 @@ class Nets:
         """Return the pass of what the encoder sees."""
         return self.arithmetic.run(self.model, seen, labels)
 
+    def probed(self, pass_: Pass) -> Tensor:
+        """Return what a probe reads; the mean where there is none.
+
+        Not what was decoded: into that a recipe may have put the label.
+        """
+        return pass_.posterior.mean if self.probe is None else pass_.probed
+
     def measure(self, pass_: Pass, batch: Batch) -> Losses:
         """Return every term, unweighted."""
         return {term.name: term(pass_, batch) for term in self.terms}

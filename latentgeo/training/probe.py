@@ -1,6 +1,5 @@
 """The probe of a run: made for its data, kept beside its model, measured on other images."""
 
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,8 @@ from latentgeo.datasets import ImageDataset, load
 from latentgeo.errors import InputError
 from latentgeo.files import write_atomically
 from latentgeo.metrics import MeanInterval, bootstrap_mean
-from latentgeo.models import Autoencoder, choose_device, load_model
+from latentgeo.models import Autoencoder, choose_device, device_of, load_model
+from latentgeo.models.sampling import evaluating
 from latentgeo.objectives.probe import Probe, probe_layer, probe_logits
 from latentgeo.training.data import Splits
 from latentgeo.training.labels import probe_labels
@@ -28,7 +28,7 @@ _BATCH = 128
 def make_probe(model: Autoencoder, splits: Splits, learning_rate: float) -> Probe:
     """Make a probe for a model and its images; raise `InputError` when they have no labels."""
     classes = 1 + max(int(probe_labels(each).max()) for each in (splits.train, splits.validation))
-    return Probe(prod(model.latent_shape), classes, learning_rate=learning_rate)
+    return Probe(_numbers(model), classes, learning_rate=learning_rate)
 
 
 def save_probe(probe: Probe, folder: Path) -> None:
@@ -108,15 +108,22 @@ def probe_accuracy(
         When the run has no probe, or the images do not fit or have no labels.
     """
     layer, model = load_probe(run), load_model(run)
-    if layer.in_features != prod(model.latent_shape):
+    if layer.in_features != (numbers := _numbers(model)):
         raise InputError(
-            f"the probe of run {str(run)!r} takes latents of {layer.in_features} numbers, those of "
-            f"its model have {prod(model.latent_shape)}; train the run again"
+            f"the probe of run {str(run)!r} reads {layer.in_features} numbers, its model gives it "
+            f"{numbers}; train the run again"
         )
     images = load(data, "test", size=size)
     labels = probe_labels(images)
     found = _classes(model, layer, images, choose_device(device))
     return bootstrap_mean(found == labels, seed=seed)
+
+
+def _numbers(model: Autoencoder) -> int:
+    """Count what a probe reads of an image."""
+    with evaluating(model):
+        image = torch.zeros(1, *model.config.image_shape, device=device_of(model))
+        return model.probed(model.posterior(image)).numel()
 
 
 @torch.no_grad()
@@ -125,10 +132,10 @@ def _classes(
 ) -> NDArray[np.int64]:
     model.to(device)
     layer.to(device)
-    found = [
-        probe_logits(layer, model.encode(batch.to(device))).argmax(dim=1).cpu().numpy()
-        for batch, _ in images.batches(_BATCH)
-    ]
+    found = []
+    for batch, _ in images.batches(_BATCH):
+        probed = model.probed(model.posterior(batch.to(device)))
+        found.append(probe_logits(layer, probed).argmax(dim=1).cpu().numpy())
     return np.concatenate(found)
 
 

@@ -78,10 +78,10 @@ class Step(Steps):
         """Take a step of the autoencoder, the adversaries and the probe; see `Steps`."""
         (batch,) = batches
         pass_, losses = self._differentiate(batch)
+        probe = descend_probe(self.run, self.run.nets.probed(pass_), batch)
         with self.run.phase("optimiser"):
             follow(self.run)
         adversaries = self._descend_adversaries(pass_, batch)
-        probe = descend_probe(self.run, pass_.posterior.mean, batch)
         return measured(losses | adversaries | probe)
 
     def _differentiate(self, batch: Batch) -> tuple[Pass, Losses]:
@@ -182,15 +182,12 @@ def follow(run: Run) -> None:
     run.nets.arithmetic.step(run.nets.optimiser, run.config.gradient_clip)
 
 
-def descend_probe(run: Run, mean: Tensor, batch: Batch) -> Losses:
-    """Take a step of the probe, where there is one, on the posterior's mean.
-
-    Not on what was decoded: into that a recipe may have put the label.
-    """
+def descend_probe(run: Run, probed: Tensor, batch: Batch) -> Losses:
+    """Take a step of the probe, where there is one."""
     if run.nets.probe is None or batch.probe_labels is None:
         return {}
     with run.phase("probe"):
-        return {"probe": run.nets.probe.descend(mean, batch.probe_labels)}
+        return {"probe": run.nets.probe.descend(probed, batch.probe_labels)}
 
 
 def pretrain(run: Run) -> None:

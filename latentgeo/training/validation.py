@@ -53,7 +53,7 @@ def measure(run: Run, batch: Batch) -> Losses:
     weights = torch.tensor(nets.weights_at(1.0), device=run.device)
     found = total(nets.measure(pass_, batch), weights) | {"psnr": decibels.mean(), **diagnostics}
     if nets.probe is not None and batch.probe_labels is not None:
-        found |= nets.probe.measure(pass_.posterior.mean, batch.probe_labels)
+        found |= nets.probe.measure(pass_.probed, batch.probe_labels)
     return found
 
 

@@ -53,7 +53,7 @@ def test_far_points_stay_finite():
 def test_the_bandwidth_is_the_best_on_validation():
     rng = np.random.default_rng(0)
     samples, validation = rng.normal(size=(400, 2)), rng.normal(size=(100, 2))
-    chosen = choose_bandwidth(validation, samples, [3.0, 0.01, 0.3, 1.0])
+    chosen = choose_bandwidth(validation, samples, [3.0, 0.01, 0.3, 1.0], tolerance=math.inf)
     scores = [
         parzen_log_likelihood(validation, samples, bandwidth=h).mean() for h in chosen.candidates
     ]
@@ -61,6 +61,25 @@ def test_the_bandwidth_is_the_best_on_validation():
     assert chosen.value == chosen.candidates[int(np.argmax(scores))] == 0.3
     assert not chosen.at_end
     assert choose_bandwidth(validation, samples, [0.3, 1.0]).at_end
+
+
+@pytest.mark.parametrize("dimension", [2, 50, 784])
+def test_the_grid_does_not_decide_the_likelihood(dimension):
+    rng = np.random.default_rng(1)
+    # Near a plane: there the likelihood hangs on the bandwidth.
+    plane = rng.normal(size=(2, dimension))
+    samples, validation = (
+        rng.random((count, 2)) @ plane + 0.05 * rng.normal(size=(count, dimension))
+        for count in (300, 60)
+    )
+    found = [
+        choose_bandwidth(validation, samples, np.logspace(-2, 1, count)).scores.max()
+        for count in (4, 7, 10)
+    ]
+    dense = np.logspace(-2, 1, 1500)
+    best = choose_bandwidth(validation, samples, dense, tolerance=math.inf).scores.max()
+    assert max(found) - min(found) < 0.1
+    assert best - min(found) < 0.1
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 from latentgeo.cli import main
 from latentgeo.datasets import ImageDataset
 from latentgeo.errors import InputError
-from latentgeo.models import load_model
+from latentgeo.models import ModelConfig, build, load_model
 from latentgeo.objectives import UNLABELLED
 from latentgeo.training import TrainConfig, load_probe, probe_accuracy
 from latentgeo.training.data import load_splits
@@ -44,6 +44,24 @@ def images(images):
     """Label the discs by where they are brightest: three classes."""
     brightest = images.images.reshape(len(images), -1).argmax(axis=1) % 8
     return replace(images, labels=brightest // 3, class_names=("a", "b", "c"))
+
+
+def test_a_probe_reads_what_the_authors_read():
+    torch.manual_seed(0)
+    images = torch.rand(3, 1, 8, 8)
+    sizes = {"depth": 2, "scales": 1, "latent_channels": 2}
+    for recipe, options in (("cae", {}), ("vae", {"head": "dense"}), ("vq-vae", {"codes": 2})):
+        config = ModelConfig(
+            recipe=recipe, backbone="acai", image_shape=(1, 8, 8), options=sizes | options
+        )
+        model = build(config).eval()
+        seen = []
+        net = model.decoder.expand if recipe == "vq-vae" else model.encoder
+        net.register_forward_hook(lambda *given, seen=seen: seen.append(given[-1]))
+        posterior = model.posterior(images)
+        model.decode(posterior.mean)
+        expected = posterior.mean if recipe == "cae" else seen[0]
+        torch.testing.assert_close(model.probed(posterior), expected, rtol=1e-5, atol=1e-7)
 
 
 def rows(folder):
@@ -204,7 +222,7 @@ class TestRefused:
         weights = load_file(folder / "probe.safetensors")
         save_file({**weights, "weight": torch.zeros(3, 5)}, folder / "probe.safetensors")
         self.refused(
-            "takes latents of 5 numbers, those of its model", probe_accuracy, folder, images
+            "reads 5 numbers, its model gives it", probe_accuracy, folder, images
         )
 
     def test_measuring_on_images_without_labels(self, run, images):
