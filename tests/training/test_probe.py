@@ -221,9 +221,7 @@ class TestRefused:
         folder = run(epochs=1, probe=True)
         weights = load_file(folder / "probe.safetensors")
         save_file({**weights, "weight": torch.zeros(3, 5)}, folder / "probe.safetensors")
-        self.refused(
-            "reads 5 numbers, its model gives it", probe_accuracy, folder, images
-        )
+        self.refused("reads 5 numbers, its model gives it", probe_accuracy, folder, images)
 
     def test_measuring_on_images_without_labels(self, run, images):
         folder = run(epochs=1, probe=True)
