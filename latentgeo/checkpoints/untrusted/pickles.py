@@ -156,8 +156,11 @@ def build(value: Value, storages: Mapping[str, torch.UntypedStorage]) -> object:
     Returns
     -------
     object
-        A tensor, a dictionary, a text, a number, None, or `Skipped`.
+        A tensor, a list or tuple of them, a dictionary, a text, a number, None, or `Skipped`.
     """
+    if isinstance(value, Group) and _is_several(value):
+        several = [_shallow(item, storages, {}) for item in value.items]
+        return several if value.kind == "list" else tuple(several)
     made: dict[int, Any] = {}  # one mapping may lie under many names, and within itself
     whole = _shallow(value, storages, made)
     todo, unpacked = [value], 0
@@ -174,6 +177,11 @@ def build(value: Value, storages: Mapping[str, torch.UntypedStorage]) -> object:
                 made[id(group)][key] = _shallow(inside, storages, made)
                 todo.append(inside)
     return whole
+
+
+def _is_several(value: Group) -> bool:
+    plain = value.kind in ("list", "tuple") and len(value.items) <= _MOST_TENSORS
+    return plain and all(isinstance(v, Group) and v.kind == "tensor" for v in value.items)
 
 
 def _is_mapping(value: Value) -> bool:
