@@ -32,7 +32,8 @@ _JAX = (
 _OTHERS = {
     "saved_model.pb": f"a SavedModel of TensorFlow, {_TO_ONNX}: python -m tf2onnx.convert "
     "--saved-model FOLDER --output model.onnx",
-    "keras_metadata.pb": f"a model of Keras, {_TO_ONNX}: model.export('model.onnx', format='onnx')",
+    "keras_metadata.pb": f"a model of Keras, {_TO_ONNX}: "
+    "encoder.export('encoder.onnx', format='onnx')",
     "_METADATA": _JAX,
     "_CHECKPOINT_METADATA": _JAX,
     "checkpoint": f"a checkpoint of TensorFlow, {_TO_ONNX}: python -m tf2onnx.convert "

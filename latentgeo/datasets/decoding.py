@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from latentgeo.datasets.splits import Pixels
 from latentgeo.errors import InputError
+from latentgeo.foreign.stand_ins import describe_stand_in
 
 # What Pillow raises on a file that is not, or no longer, an image.
 _UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
@@ -72,6 +73,8 @@ def decode(source: Path | IO[bytes], name: str, use: Callable[[Image.Image], T])
     except InputError:
         raise
     except _UNREADABLE as error:
+        if isinstance(source, Path) and source.is_file() and (found := describe_stand_in(source)):
+            raise InputError(f"{name!r} is no image but {found}") from error
         raise InputError(
             f"{name!r} cannot be read as an image ({error}); repair it or remove it, or skip what "
             "cannot be read (--skip-unreadable)"

@@ -1,5 +1,6 @@
 """Data sets of Hugging Face: in memory, saved to a folder, or as Parquet files."""
 
+import logging
 import re
 import warnings
 from collections.abc import Iterator, Mapping
@@ -124,6 +125,7 @@ def _package(path: Path) -> ModuleType:
             f"{str(path)!r} needs the package datasets; pip install 'latentgeo[hf]'"
         ) from None
     datasets.disable_progress_bars()
+    datasets.logging.set_verbosity(logging.CRITICAL)  # what goes wrong is raised
     found: ModuleType = datasets
     return found
 

@@ -157,6 +157,10 @@ def read_idx(path: Path, ndim: int) -> NDArray[np.uint8]:
     try:
         with _unpacked(path) as stream:
             return _read_idx(stream, path, ndim)
+    except FileNotFoundError:
+        raise InputError(
+            f"{str(path)!r} does not exist; images and their labels lie in one folder"
+        ) from None
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(
             f"{str(path)!r} cannot be unpacked ({error}): expected a whole .gz file; download it "
@@ -262,7 +266,9 @@ def _check_pair(images: Pixels, labels: NDArray[np.uint8], folder: Path, classes
             f"the files in {str(folder)!r} hold {len(images)} images and {len(labels)} labels: "
             "expected equally many of both; download them again"
         )
-    if labels.size and labels.max() >= classes:
+    if not images.size:
+        raise InputError(f"the files in {str(folder)!r} hold no images (shape {images.shape})")
+    if labels.max() >= classes:
         raise InputError(
             f"the label file in {str(folder)!r} holds {labels.max()}: expected 0 to {classes - 1}"
         )

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from latentgeo.datasets import arrays, hugging_face
+from latentgeo.datasets import tables as tables_of_images
 from latentgeo.datasets.arrays import array_source, mapping_source, read_arrays, split_key
 from latentgeo.datasets.download import cache_folder
 from latentgeo.datasets.endless import ImageStream
+from latentgeo.datasets.folder import SUFFIXES as IMAGE_SUFFIXES
 from latentgeo.datasets.folder import folder_source
 from latentgeo.datasets.hugging_face import hugging_face_source, read_hugging_face
 from latentgeo.datasets.images import ImageDataset
@@ -31,6 +33,7 @@ _OTHER_FILES = {
     **dict.fromkeys((".zip", ".tar", ".gz", ".tgz", ".xz", ".7z", ".rar"), "unpack it first"),
     **dict.fromkeys((".pt", ".pth", ".safetensors"), "save the images with numpy.savez"),
     **dict.fromkeys((".h5", ".hdf5", ".mat", ".tfrecord"), "save the images with numpy.savez"),
+    **dict.fromkeys(IMAGE_SUFFIXES, "give the folder that holds the images"),
     ".arrow": "give the folder that save_to_disk left, or save it as Parquet",
 }
 
@@ -151,7 +154,7 @@ def _find(
     path = Path(text).expanduser()
     if path.is_file() and path.suffix.lower() in _OTHER_FILES:
         raise InputError(
-            f"data {text!r} are no images as they are; {_OTHER_FILES[path.suffix.lower()]}"
+            f"data {text!r} are no set of images as they are; {_OTHER_FILES[path.suffix.lower()]}"
         )
     if path.is_file() and path.suffix.lower() in arrays.SUFFIXES:
         return read_arrays(path, key)
@@ -161,6 +164,11 @@ def _find(
         return _read_layout(path.resolve().name, layout, split, size)
     if tables := find_tables(path):
         return read_tables(tables, path.resolve().stem if path.is_file() else path.resolve().name)
+    if path.is_file() and path.suffix.lower() == tables_of_images.SUFFIX:
+        raise InputError(
+            f"{text!r} holds no images: expected a line of names, below it a row for each image, "
+            "of as many pixels as a square of 8 by 8 or more has (and its label)"
+        )
     if is_text(path):
         if split == ALL:
             raise InputError(f"text {text!r} has no split 'all'; expected one of {_listed(SPLITS)}")

@@ -85,11 +85,11 @@ def _read(path: Path) -> tuple[NDArray[Any], Any]:
         raise InputError(
             f"{str(path)!r} cannot be read as a table of pixels: {reason_of(error)}"
         ) from None
+    if frame.empty:
+        raise InputError(f"{str(path)!r} holds no rows; expected one for each image")
     labels = frame.pop(_LABEL).to_numpy() if _LABEL in frame else None
     values = frame.to_numpy()
-    if values.dtype.kind not in "iu" or (
-        values.size and not 0 <= values.min() <= values.max() < 256
-    ):
+    if values.dtype.kind not in "iu" or not 0 <= values.min() <= values.max() < 256:
         raise InputError(
             f"{str(path)!r} holds other values than pixels: expected whole numbers from 0 to 255, "
             "a row for each image, below a line of names"

@@ -9,7 +9,9 @@ from zipfile import ZipFile, ZipInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from latentgeo.errors import InputError
 from latentgeo.foreign.room import check_room
+from latentgeo.foreign.stand_ins import describe_stand_in
 
 
 def read_numpy(path: Path) -> dict[str, NDArray[Any]]:
@@ -32,6 +34,8 @@ def read_numpy(path: Path) -> dict[str, NDArray[Any]]:
     Exception
         Of NumPy and zipfile, when it cannot be read or holds objects.
     """
+    if (found := describe_stand_in(path)) is not None:
+        raise InputError(f"{str(path)!r} holds no arrays, but is {found}")
     if path.suffix.lower() == ".npy":
         with path.open("rb") as stream:
             if stream.read(len(_MAGIC)) != _MAGIC:

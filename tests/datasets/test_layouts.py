@@ -133,6 +133,15 @@ def test_archives_and_folders_of_cifar10(tmp_path, records, python):
     np.testing.assert_array_equal(data.images.reshape(4, -1), records[:, 1:])
 
 
+def test_idx_files_without_images_or_labels_are_one_line(tmp_path):
+    put(tmp_path / IMAGES, bytes([0, 0, 8, 3]) + np.array([0, 8, 8], ">u4").tobytes())
+    with pytest.raises(InputError, match="labels-idx1-ubyte' does not exist; images and their"):
+        load(tmp_path, None)
+    put(tmp_path / LABELS, bytes([0, 0, 8, 1, 0, 0, 0, 0]))
+    with pytest.raises(InputError, match=r"hold no images \(shape \(0, 8, 8\)\)"):
+        load(tmp_path, None)
+
+
 def write_idx(folder, monkeypatch):
     put(folder / IMAGES, bytes([0, 0, 8, 3]) + np.array([5, 200, 200], ">u4").tobytes())
     put(folder / LABELS, bytes([0, 0, 8, 1, 0, 0, 0, 0]))

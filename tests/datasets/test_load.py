@@ -70,7 +70,7 @@ def test_unknown_data_lists_what_is_known():
 
 def test_file_is_not_a_folder_of_images(tmp_path):
     (tmp_path / "picture.png").write_bytes(b"")
-    with pytest.raises(InputError, match="is not known"):
+    with pytest.raises(InputError, match="give the folder that holds the images"):
         load(tmp_path / "picture.png")
 
 

@@ -288,7 +288,14 @@ def test_broken_files_are_one_line(tmp_path, suffix, content, run_cli):
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("x.zip", "unpack it first"), ("x.h5", "numpy.savez"), ("x.pt", "numpy.savez")],
+    [
+        ("x.zip", "unpack it first"),
+        ("x.h5", "numpy.savez"),
+        ("x.pt", "numpy.savez"),
+        ("x.png", "give the folder that holds the images"),
+        ("x.csv", "holds no images: expected a line of names"),
+        ("x.parquet", "cannot be read by the package datasets"),
+    ],
 )
 def test_other_files_say_what_to_do(tmp_path, name, message):
     (tmp_path / name).write_bytes(b"\x00\x01")
@@ -301,6 +308,29 @@ def quiet(monkeypatch, tmp_path_factory):
     monkeypatch.setattr(
         hugging_face.config, "HF_DATASETS_CACHE", str(tmp_path_factory.mktemp("cache"))
     )
+
+
+STAND_INS = {
+    "a Git LFS pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
+    "a web page": b"<!DOCTYPE html><html>404",
+}
+
+
+@pytest.mark.parametrize("name", ["x.npy", "x.npz", "pictures/x.png"])
+@pytest.mark.parametrize("what", STAND_INS)
+def test_what_lies_in_the_place_of_a_file_is_named(tmp_path, name, what):
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(STAND_INS[what])
+    with pytest.raises(InputError, match=what) as error:
+        load(path if path.parent == tmp_path else path.parent, None)
+    assert "\n" not in str(error.value)
+
+
+def test_a_table_without_rows_is_one_line(tmp_path):
+    (tmp_path / "x.csv").write_text(",".join(f"p{n}" for n in range(64)) + "\n")
+    with pytest.raises(InputError, match="holds no rows; expected one for each image"):
+        load(tmp_path / "x.csv", None)
 
 
 def test_folders_and_parquet_of_hugging_face(tmp_path, quiet):
