@@ -57,7 +57,7 @@ def test_halves_instead_of_turns_would_be_seen(foreign_checkpoints):
 @pytest.mark.parametrize(("name", "channels"), [("taesd", 4), ("taesd3", 16)])
 @pytest.mark.parametrize("half", ["encoder", "decoder"])
 def test_taesd_from_its_raw_files(name, channels, half, foreign_checkpoints):
-    images = load("fashion-mnist", "test", size=64).take(8, seed=0)
+    images = load("fashion-mnist", "test", size=64, samples=8, seed=0)
     path = foreign_checkpoints / "taesd" / f"{name}_{half}.safetensors"
     model = open_checkpoint(path, image_shape=images.shape, preprocessing={"grey_to_rgb": True})
     assert model.latent_shape == (channels, 8, 8)

@@ -1,5 +1,7 @@
 """What an analysis finds does not depend on how many images are in memory at a time."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 import torch
@@ -32,6 +34,19 @@ def vectors(make_latents, vector_latents):
     return posterior(make_latents, vector_latents)
 
 
+@pytest.fixture(scope="module")
+def analysed(tensors, vectors):
+    """Return a function that analyses each once, all images compared with or some of them."""
+    latents = {"tensors": tensors, "vectors": vectors}
+
+    @cache
+    def analyse(kind, compared=None):
+        settings = SETTINGS.model_copy(update={"compared_images": compared} if compared else {})
+        return analyze_latents(latents[kind], BASELINE, settings)
+
+    return analyse
+
+
 def in_shards(monkeypatch, latents, images, settings=SETTINGS):
     """Analyse with so many images in a shard."""
     view = views.reader_of(latents["mean"])
@@ -51,17 +66,16 @@ def check_same(found, expected):
 @pytest.mark.parametrize(
     ("kind", "images"), [("tensors", 13), ("tensors", 39), ("vectors", 3), ("vectors", 39)]
 )
-def test_shards_of_any_size_give_the_same(monkeypatch, request, kind, images):
-    latents = request.getfixturevalue(kind)
-    expected = analyze_latents(latents, BASELINE, SETTINGS)
-    check_same(in_shards(monkeypatch, latents, images), expected)
+def test_shards_of_any_size_give_the_same(monkeypatch, request, analysed, kind, images):
+    expected = analysed(kind)
+    check_same(in_shards(monkeypatch, request.getfixturevalue(kind), images), expected)
 
 
 @pytest.mark.parametrize("images", [13, None])
-def test_latents_on_disk_give_the_same(monkeypatch, tensors, tmp_path, images):
+def test_latents_on_disk_give_the_same(monkeypatch, tensors, analysed, tmp_path, images):
     tensors.to_zarr(tmp_path / "latents", consolidated=False)
     on_disk = xr.open_zarr(tmp_path / "latents", consolidated=False, chunks=None)
-    expected = analyze_latents(tensors, BASELINE, SETTINGS)
+    expected = analysed("tensors")
     found = (
         analyze_latents(on_disk, BASELINE, SETTINGS)
         if images is None
@@ -103,9 +117,8 @@ def test_latents_are_read_once_where_they_are_small(monkeypatch, tensors, tmp_pa
     assert views.held_if_small(on_disk) is on_disk
 
 
-def test_comparing_some_images_leaves_what_rests_on_all(tensors):
-    some = SETTINGS.model_copy(update={"compared_images": 16})
-    whole, found = (analyze_latents(tensors, BASELINE, each) for each in (SETTINGS, some))
+def test_comparing_some_images_leaves_what_rests_on_all(analysed):
+    whole, found = analysed("tensors"), analysed("tensors", 16)
     assert (whole.attrs["compared_images"], found.attrs["compared_images"]) == (SAMPLES, 16)
     assert found.attrs["angle_images"] == SAMPLES
     followed = ["_by_size", "_settled", "_population", "small_eigen", "trace"]
@@ -132,9 +145,8 @@ def test_comparing_some_images_leaves_what_rests_on_all(tensors):
     assert "half of 16 images" in found.attrs["verdict"]
 
 
-def test_compared_images_are_those_of_an_analysis_of_them_alone(tensors):
-    some = SETTINGS.model_copy(update={"compared_images": 16})
-    found = analyze_latents(tensors, BASELINE, some)
+def test_compared_images_are_those_of_an_analysis_of_them_alone(tensors, analysed):
+    found = analysed("tensors", 16)
     chosen = choose_images(SAMPLES, 16, SETTINGS.seed)
     alone = analyze_latents(tensors.isel(sample=chosen), BASELINE[chosen], SETTINGS)
     for name in ("intrinsic_dimension", "principal_angle_split_mean", "principal_angle_null_mean"):
@@ -143,7 +155,7 @@ def test_compared_images_are_those_of_an_analysis_of_them_alone(tensors):
     np.testing.assert_array_equal(curve, alone["hilbert_dimension_by_size"].isel(size=slice(2)))
 
 
-def test_large_subspaces_are_those_of_the_compared_images(tensors):
+def test_large_subspaces_are_those_of_the_compared_images(tensors, analysed):
     few = SETTINGS.model_copy(update={"compared_images": 16, "angle_order": SAMPLES - 1})
     found = analyze_latents(tensors, BASELINE, few)
     chosen = choose_images(SAMPLES, 16, SETTINGS.seed)
@@ -151,7 +163,7 @@ def test_large_subspaces_are_those_of_the_compared_images(tensors):
     assert found.attrs["angle_images"] == 16
     names = ["principal_angle", "principal_angle_ci"]
     xr.testing.assert_allclose(found[names], alone[names], rtol=1e-10)
-    dimension = analyze_latents(tensors, BASELINE, SETTINGS)["hilbert_dimension"]
+    dimension = analysed("tensors")["hilbert_dimension"]
     xr.testing.assert_identical(found["hilbert_dimension"].drop_attrs(), dimension.drop_attrs())
 
 
@@ -170,9 +182,8 @@ def test_a_map_shows_the_compared_images(tensors):
     assert embedding.labels.shape == (16,)
 
 
-def test_the_summary_says_how_many_images_are_compared(tensors):
-    settings = SETTINGS.model_copy(update={"compared_images": 16})
-    result = analyze_latents(tensors, BASELINE, settings)
+def test_the_summary_says_how_many_images_are_compared(analysed):
+    result = analysed("tensors", 16)
     facts = {"data": "x", "samples": SAMPLES, "seed": 0, "perturbation": "p", "provenance": "{}"}
     tree = xr.DataTree.from_dict({"/": xr.Dataset(attrs=facts), "/vae": result})
     found = summarize(tree)["models"]["vae"]
