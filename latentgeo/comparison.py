@@ -73,6 +73,12 @@ def compare(
     -----
     UserWarning
         When models were renamed.
+
+    Examples
+    --------
+    >>> import latentgeo
+    >>> list(latentgeo.compare(["results/cae", "results/vae"]))
+    ['cae', 'vae']
     """
     places = _distinct(folders)
     target = None if out is None else Path(out)

@@ -6,6 +6,15 @@ class InputError(ValueError):
 
     The message is one line that names the thing, its value, what was expected and the way out.
     The command line prints it and exits with code 2; no traceback is shown.
+
+    Examples
+    --------
+    >>> import latentgeo
+    >>> try:
+    ...     latentgeo.read("nowhere")
+    ... except latentgeo.InputError as error:
+    ...     print("nowhere" in str(error))
+    True
     """
 
 

@@ -110,6 +110,16 @@ def analyze(
     ------
     InputError
         For a checkpoint, data set, level, count or folder that cannot be used.
+
+    Examples
+    --------
+    >>> import latentgeo
+    >>> few = {"samples": 12, "noise": [0, 0.1], "tsne_seeds": (), "halves": 2}
+    >>> found = latentgeo.analyze("runs/cae", data="digits", **few)
+    >>> list(found)
+    ['cae']
+    >>> found["cae"].psnr(noise=0.1).over
+    'images'
     """
     chosen = resolve(AnalysisSettings, settings, choices, of=analyze)
     sweep = make_sweep(chosen)
@@ -226,6 +236,14 @@ def analyze_arrays(
     ------
     InputError
         For arrays that cannot be used or do not fit together, and as `analyze` does.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import latentgeo
+    >>> z = np.random.default_rng(0).normal(size=(30, 4)).astype("float32")
+    >>> list(latentgeo.analyze_arrays(z, tsne_seeds=()))
+    ['latents']
     """
     chosen = resolve(AnalysisSettings, settings, choices, of=analyze_arrays)
     target = None if out is None else Path(out)

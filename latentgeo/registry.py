@@ -47,6 +47,12 @@ class Registry(Mapping[str, Row], Generic[Row]):
         ------
         InputError
             When the name is taken and `replace` is false, or cannot be one.
+
+        Examples
+        --------
+        >>> import latentgeo
+        >>> from latentgeo.models import RECIPES
+        >>> latentgeo.register_recipe("cae", RECIPES["cae"], replace=True)
         """
         if not isinstance(name, str) or not name or any(sign in name for sign in "/ \t\n"):
             raise InputError(

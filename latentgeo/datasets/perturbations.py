@@ -332,5 +332,11 @@ def register_perturbation(perturbation: Perturbation, *, replace: bool = False) 
     ------
     InputError
         When the name is taken and `replace` is false.
+
+    Examples
+    --------
+    >>> import latentgeo
+    >>> from latentgeo.datasets import PERTURBATIONS
+    >>> latentgeo.register_perturbation(PERTURBATIONS["gaussian"], replace=True)
     """
     PERTURBATIONS.register(perturbation.name, perturbation, replace=replace)

@@ -280,7 +280,7 @@ def _nulls(values: xr.DataArray) -> dict[str, tuple[float, float]]:
 
 
 def _ends(one: AngleSeries) -> list[float]:
-    """Return the upper ends of the null bands."""
+    """Return the upper ends of the baseline bands."""
     return [high for _, high in one.nulls.values()]
 
 

@@ -68,6 +68,13 @@ def principal_angles(a: A, b: A) -> A:
     Å. Björck and G. H. Golub, "Numerical methods for computing angles between linear subspaces",
     Mathematics of Computation 27 (1973); A. V. Knyazev and M. E. Argentati, SIAM J. Sci. Comput.
     23 (2002), algorithm 3.1, for sines.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.geometry import principal_angles
+    >>> np.rad2deg(principal_angles(np.array([[1.0], [0.0]]), np.array([[1.0], [1.0]]))).round(1)
+    array([45.])
     """
     left, right, back = enter_pair(a, b)
     assert right is not None
@@ -125,6 +132,14 @@ def rkhs_principal_angles(
     ------
     ValueError
         If shapes do not fit, Gram matrices are not symmetric, or ``share`` is not in (0, 1].
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.geometry import rkhs_principal_angles
+    >>> x, y = np.diag([1.0, 0.5]), np.diag([1.0, 0.5])
+    >>> rkhs_principal_angles(x @ x.T, x @ y.T, y @ y.T, dims=1).round(6)
+    array([0.])
     """
     clean, cross, back = enter_pair(k_cc, k_cn)
     noisy = enter(k_nn)[0].to(clean.device)
@@ -150,6 +165,13 @@ def angle_statistics(angles: A) -> AngleStatistics:
     AngleStatistics
         Named tuple (smallest, largest, mean, chordal), each of shape (...). All NaN (chordal 0)
         where there is no angle at all.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.geometry import angle_statistics
+    >>> round(float(angle_statistics(np.array([0.0, np.pi / 2])).mean), 3)
+    0.785
     """
     inside, back = enter(angles)
     if not inside.shape[-1]:  # two subspaces one of which is a point
@@ -333,8 +355,9 @@ def angles_of_axes(
     points = joint or joint_points(blocks)
     for i in small.nonzero().flatten().tolist():
         u, v = (each.mT @ axes[i] for each, axes in zip(points(i), (a, b), strict=True))
-        found = principal_angles(u[:, : count_a[i]], v[:, : count_b[i]])
-        angles[i, : int(count[i])] = found[: int(count[i])]
+        found = principal_angles(u[:, : count_a[i]], v[:, : count_b[i]])[: int(count[i])]
+        angles[i] = float("nan")  # directions below the rounding of both sets have none
+        angles[i, : len(found)] = found
     return _mask_absent(angles, count)
 
 

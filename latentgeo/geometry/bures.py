@@ -64,6 +64,15 @@ def bures_wasserstein_geodesic(
     References
     ----------
     Y. Thanwerdas and X. Pennec, 2204.09928, section 4: geodesics between strata.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.geometry import bures_wasserstein_geodesic
+    >>> line, circle = np.diag([1.0, 0.0]), np.eye(2)
+    >>> bures_wasserstein_geodesic(line, circle, [0.5]).round(2)
+    array([[[1.  , 0.  ],
+            [0.  , 0.25]]])
     """
     first, second, back = enter_pair(a, b, raw=True)
     assert second is not None
@@ -114,6 +123,14 @@ def frechet_mean(
     ------
     ValueError
         As for `latentgeo.geometry.distance`, or if a weight is negative.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.geometry import frechet_mean
+    >>> found = frechet_mean(np.stack([np.diag([1.0, 1.0]), np.diag([9.0, 1.0])]))
+    >>> round(found.dispersion, 3), found.converged
+    (1.0, True)
     """
     inside, back = enter_raw(x)
     check_set(inside, "x")

@@ -170,6 +170,14 @@ def pairwise_distance(
     ------
     ValueError
         As for `distance`; and if the call cannot be done within its budget.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.geometry import pairwise_distance
+    >>> pairwise_distance(np.stack([np.eye(2), 4 * np.eye(2)])).round(3)
+    array([[0.   , 1.414],
+           [1.414, 0.   ]])
     """
     options = Options(form, log_weight, ridge, source_dtype, budget)
     if isinstance(x, tuple):

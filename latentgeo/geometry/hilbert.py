@@ -29,6 +29,14 @@ def centre_gram(gram: A) -> A:
     -------
     array or tensor, shape (..., n, n), float64
         HKH with H = I − 11ᵀ/n; the same kind as ``gram``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.geometry import centre_gram
+    >>> centre_gram(np.array([[1.0, 0.0], [0.0, 1.0]]))
+    array([[ 0.5, -0.5],
+           [-0.5,  0.5]])
     """
     inside, back = enter(gram)
     check_square(inside, "gram")
@@ -49,6 +57,13 @@ def gram_spectrum(gram: A, centred: bool = True) -> A:
     -------
     array or tensor, shape (..., n), float64
         The same kind as ``gram``; negative ones are left in.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.geometry import gram_spectrum
+    >>> gram_spectrum(np.diag([3.0, 1.0, 2.0]), centred=False)
+    array([3., 2., 1.])
     """
     inside, back = enter(gram)
     check_gram(inside)
@@ -77,6 +92,14 @@ def gram_dimension(gram: A, shares: Sequence[float] = SHARES, centred: bool = Tr
     ------
     ValueError
         If a Gram matrix is not square, symmetric and finite, or a share is not in (0, 1].
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.geometry import gram_dimension
+    >>> x = np.random.default_rng(0).normal(size=(20, 3))
+    >>> gram_dimension(x @ x.T, [0.99])
+    array([3])
     """
     inside, back = enter(gram)
     check_gram(inside)
@@ -168,6 +191,14 @@ class HilbertEmbedding(
     ----------
     B. Schölkopf, A. Smola and K.-R. Müller, "Nonlinear component analysis as a kernel eigenvalue
     problem", Neural Computation 10 (1998).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.geometry import HilbertEmbedding
+    >>> x = np.array([[0.0, 0.0], [1.0, 0.0], [2.0, 0.0], [3.0, 0.0]])
+    >>> HilbertEmbedding(0.95).fit(x).n_components_
+    1
     """
 
     energies_: npt.NDArray[np.float64]

@@ -138,6 +138,14 @@ def two_nn_dimension(
        (1999), for sums of scores that depend on their neighbours.
     .. [3] J.-P. Eckmann and D. Ruelle, "Fundamental limitations for estimating dimensions and
        Lyapunov exponents in dynamical systems", Physica D 56 (1992), for the reach.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.geometry import two_nn_dimension
+    >>> x = np.random.default_rng(0).uniform(size=(200, 2))
+    >>> round(two_nn_dimension(x).dimension)
+    2
     """
     if not 0 <= discard < 1:
         raise ValueError(f"discard is {discard}; expected a share in [0, 1)")
@@ -207,6 +215,14 @@ def local_pca_dimension(
     ----------
     K. Fukunaga and D. Olsen, "An algorithm for finding intrinsic dimensionality of data", IEEE
     Trans. Computers 20 (1971).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.geometry import local_pca_dimension
+    >>> x = np.random.default_rng(0).normal(size=(60, 1)) * np.ones(5)
+    >>> local_pca_dimension(x, neighbours=8).mean
+    1.0
     """
     check_shares([share])
     distances, origin = _distinct(_distances(x, metric), source_epsilon(x, source_dtype))
@@ -246,6 +262,14 @@ def point_distances(x: Any) -> Any:
     ------
     ValueError
         If ``x`` is empty, not finite or a single row of numbers, or N² distances do not fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.geometry import point_distances
+    >>> point_distances(np.array([[0.0, 0.0], [3.0, 4.0]]))
+    array([[0., 5.],
+           [5., 0.]])
     """
     points, back = enter(x)
     return back(_euclidean(points))

@@ -137,6 +137,14 @@ def kernel(
     See Also
     --------
     gram_diagnostics : the smallest eigenvalue and the share of negative energy.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.geometry import kernel
+    >>> kernel(np.stack([np.eye(2), np.diag([1.0, 0.0])]), kernel="euclidean")
+    array([[2., 1.],
+           [1., 1.]])
     """
     options = Options(form, log_weight, ridge, source_dtype, budget)
     if isinstance(x, tuple) and len(x) > 1:
@@ -195,6 +203,13 @@ def feature_map(
     ValueError
         If the kernel has no explicit features, or they do not fit the memory, or as for
         `latentgeo.geometry.distance`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.geometry import feature_map
+    >>> feature_map(np.diag([4.0, 1.0]), "square-root").round(3)
+    array([2., 0., 1.])
     """
     if kernel not in LINEAR_KERNELS:
         known = ", ".join(LINEAR_KERNELS)
@@ -245,6 +260,12 @@ def feature_count(kernel: str, rows: int) -> float:
     ------
     ValueError
         If there is no such kernel.
+
+    Examples
+    --------
+    >>> from latentgeo.geometry import feature_count
+    >>> feature_count("euclidean", 7)
+    28.0
     """
     _check_kernel(kernel)
     return float(_flat(kernel).width(rows)) if kernel in LINEAR_KERNELS else inf
@@ -273,6 +294,15 @@ def trace_normalised(x: A, form: Form = "matrix") -> tuple[A, A]:
     ------
     ValueError
         If ``x`` is empty, not finite, or of an unknown form.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.geometry import trace_normalised
+    >>> matrix, trace = trace_normalised(np.diag([3.0, 1.0]))
+    >>> matrix, float(trace)
+    (array([[0.75, 0.  ],
+           [0.  , 0.25]]), 4.0)
     """
     inside, back = enter_raw(x)
     check_matrices(inside)
@@ -334,6 +364,14 @@ def small_eigenvalue_share(
     ------
     ValueError
         If the kernel has no such features, or as for `latentgeo.geometry.distance`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.geometry import small_eigenvalue_share
+    >>> x = np.stack([np.diag([1.0, 0.5]), np.diag([0.5, 1.0])])
+    >>> small_eigenvalue_share(x, "square-root")
+    0.0
     """
     if kernel not in SPECTRAL_KERNELS:
         known = ", ".join(SPECTRAL_KERNELS)
@@ -381,6 +419,12 @@ def is_positive_definite(
     I. J. Schoenberg, "Metric spaces and positive definite functions", Trans. AMS 44 (1938), for
     Euclidean metrics; S. Sra, Proc. AMS 144 (2016), theorem 4.1, for "stein"; A. Feragen,
     F. Lauze and S. Hauberg, CVPR 2015, for why curved metrics have none.
+
+    Examples
+    --------
+    >>> from latentgeo.geometry import is_positive_definite
+    >>> is_positive_definite("euclidean")
+    True
     """
     if kernel in LINEAR_KERNELS:
         return True
@@ -410,6 +454,13 @@ def gram_diagnostics(gram: A) -> GramDiagnostics:
     ------
     ValueError
         If a Gram matrix is not square, symmetric and finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.geometry import gram_diagnostics
+    >>> bool(gram_diagnostics(np.eye(3)).is_positive)
+    True
     """
     inside, back = enter(gram)
     check_gram(inside)
@@ -451,6 +502,14 @@ class Nystroem(
     References
     ----------
     C. Williams and M. Seeger, "Using the Nyström method to speed up kernel machines", NIPS 2001.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.geometry import Nystroem
+    >>> x = np.stack([np.diag([1.0, scale]) for scale in (0.1, 0.2, 0.3, 0.4)])
+    >>> Nystroem(2, kernel="euclidean", random_state=0).fit_transform(x).shape
+    (4, 2)
     """
 
     def __init__(

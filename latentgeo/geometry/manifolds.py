@@ -177,6 +177,13 @@ class BuresWassersteinMetric(RiemannianMetric):  # type: ignore[misc]
 
     The logarithm is unique where Y_aᵀY_b is invertible; the exponential stays on the stratum for
     as long as the moved factor keeps its rank.
+
+    Examples
+    --------
+    >>> from latentgeo.geometry import FixedRankPSD
+    >>> space = FixedRankPSD(2, 1)
+    >>> float(space.metric.squared_dist([[1.0, 0.0], [0.0, 0.0]], [[4.0, 0.0], [0.0, 0.0]]))
+    1.0
     """
 
     def inner_product(self, tangent_vec_a: Any, tangent_vec_b: Any, base_point: Any = None) -> Any:
@@ -266,6 +273,12 @@ def fixed_rank_product(sizes: Sequence[int], ranks: Sequence[int]) -> ProductMan
     ------
     ValueError
         If the lengths differ, or a rank is out of range.
+
+    Examples
+    --------
+    >>> from latentgeo.geometry import fixed_rank_product
+    >>> fixed_rank_product((7, 7, 16), (7, 7, 4)).dim
+    114
     """
     product_stratum_dimension(sizes, ranks)  # refuses what cannot be
     return ProductManifold([FixedRankPSD(n, k) for n, k in zip(sizes, ranks, strict=True)])

@@ -309,6 +309,12 @@ def statement(name: str) -> Metric:
     ------
     ValueError
         If there is no such metric; the message lists those that there are.
+
+    Examples
+    --------
+    >>> from latentgeo.geometry import statement
+    >>> statement("bures-wasserstein").domain
+    'any rank'
     """
     if name not in METRICS:
         raise ValueError(f"metric is {name!r}; expected one of {', '.join(METRICS)}")

@@ -84,6 +84,14 @@ def path_length(decoder: Decoder, path: Tensor, *, substeps: int = 4) -> Tensor:
     ------
     ValueError
         If there are fewer than two points, or they are not finite.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from latentgeo.geometry import path_length
+    >>> path = torch.tensor([[[0.0], [1.0], [2.0]]])
+    >>> path_length(lambda z: 3 * z, path)
+    tensor([6.], dtype=torch.float64)
     """
     _check_path(path)
     check_count(substeps, "substeps")
@@ -137,6 +145,15 @@ def geodesic(
        CVPR workshops 2018, algorithm 1.
     .. [2] M. Michelis, Q. Becker, "On linear interpolation in the latent space of deep generative
        models", arXiv 2105.03663.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from latentgeo.geometry import geodesic
+    >>> start, end = torch.tensor([[-1.0]]), torch.tensor([[1.0]])
+    >>> found = geodesic(lambda z: torch.cat([z, z**2], 1), start, end, points=4)
+    >>> found.points.shape
+    torch.Size([1, 4, 1])
     """
     _check_ends(start, end)
     check_count(points, "points", 3)
@@ -172,6 +189,14 @@ def path_ranks(
     ------
     ValueError
         If the paths have another shape or are not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.geometry import path_ranks
+    >>> path = np.random.default_rng(0).normal(size=(1, 5, 4, 3, 3))
+    >>> path_ranks(path).ranks.shape
+    (1, 5, 3)
     """
     order = path.ndim - 2
     if order < 2:

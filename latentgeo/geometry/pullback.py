@@ -68,6 +68,14 @@ def pullback_metric(
     ----------
     G. Arvanitidis, L. K. Hansen and S. Hauberg, "Latent space oddity: on the curvature of deep
     generative models", ICLR 2018, equation 2.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from latentgeo.geometry import pullback_metric
+    >>> pullback_metric(lambda z: torch.cat([z, z], 1), torch.zeros(1, 2))
+    tensor([[[2., 0.],
+             [0., 2.]]], dtype=torch.float64)
     """
     jacobians = _jacobians(decoder, z, directions, budget)
     return torch.stack([j.mT @ j for j in jacobians])
@@ -91,6 +99,13 @@ def pullback_statistics(
     -------
     PullbackStatistics
         Named tuple (singular_values, condition, log_volume).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from latentgeo.geometry import pullback_statistics
+    >>> pullback_statistics(lambda z: z * torch.tensor([1.0, 2.0]), torch.zeros(1, 2)).condition
+    tensor([4.], dtype=torch.float64)
     """
     jacobians = _jacobians(decoder, z, directions, budget)
     values = torch.stack([_padded_singular_values(j) for j in jacobians])

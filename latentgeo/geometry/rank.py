@@ -47,6 +47,12 @@ def default_tolerance(shape: tuple[int, ...], dtype: DType) -> float:
     float
         max(rows, columns) · eps(dtype); singular values at or below this share of the largest
         are rounding noise.
+
+    Examples
+    --------
+    >>> from latentgeo.geometry import default_tolerance
+    >>> f"{default_tolerance((7, 448), 'float32'):.1e}"
+    '5.3e-05'
     """
     return max(shape[-2:]) * epsilon(dtype)
 
@@ -74,6 +80,13 @@ def singular_values(x: A, centred: bool = True, source_dtype: DType | None = Non
     ------
     ValueError
         If ``x`` is empty, has fewer than two dimensions, or holds NaN or infinity.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.geometry import singular_values
+    >>> singular_values(np.diag([3.0, 4.0]), centred=False)
+    array([4., 3.])
     """
     inside, back = enter_raw(x)
     check_matrices(inside)
@@ -119,6 +132,14 @@ def matrix_rank(
     ValueError
         If the rule is not known, or ``x`` is empty, has fewer than two dimensions, or holds NaN
         or infinity.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.geometry import matrix_rank
+    >>> x = np.array([[1.0, -1.0, 0.0], [2.0, -2.0, 0.0]])
+    >>> int(matrix_rank(x))
+    1
     """
     inside, back = enter_raw(x)
     check_matrices(inside)
@@ -146,6 +167,13 @@ def mode_singular_values(
     ------
     ValueError
         If ``z`` has fewer dimensions than ``order``, is empty, or holds NaN or infinity.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.geometry import mode_singular_values
+    >>> [s.shape for s in mode_singular_values(np.ones((16, 7, 5)))]
+    [(7,), (5,), (16,)]
     """
     inside, back = enter_raw(z)
     check_latents(inside, order)
@@ -185,6 +213,13 @@ def mode_ranks(
     ValueError
         As for `mode_singular_values`, or if the rule is not known, or the singular values are not
         those of as many latents of this shape.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.geometry import mode_ranks
+    >>> mode_ranks(np.random.default_rng(0).normal(size=(4, 3, 3)))
+    array([3, 3, 4])
     """
     inside, back = enter_raw(z)
     check_latents(inside, order)
@@ -230,6 +265,14 @@ def rounding_floor(x: A, source_dtype: DType | None = None) -> A:
     with independent entries", Annals of Probability 44 (2016), corollary 3.9, for the bound;
     N. J. Higham and T. Mary, "A new approach to probabilistic rounding error analysis", SIAM J.
     Sci. Comput. 41 (2019), for rounding errors as independent ones.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.geometry import rounding_floor
+    >>> x = np.random.default_rng(0).normal(size=(3, 20))
+    >>> bool(rounding_floor(x, "float16") > rounding_floor(x, "float32"))
+    True
     """
     inside, back = enter(x)
     check_matrices(inside)
@@ -257,6 +300,13 @@ def effective_rank(s: A) -> A:
     ----------
     O. Roy and M. Vetterli, "The effective rank: a measure of effective dimensionality", EUSIPCO
     2007; Q. Garrido, R. Balestriero, L. Najman and Y. LeCun, "RankMe", ICML 2023.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.geometry import effective_rank
+    >>> round(float(effective_rank(np.array([1.0, 1.0, 0.0]))), 6)
+    2.0
     """
     inside, back = enter(s)
     total = inside.sum(-1, keepdim=True)
@@ -283,6 +333,13 @@ def stable_rank(s: A) -> A:
     References
     ----------
     M. Rudelson and R. Vershynin, "Sampling from large matrices", J. ACM 54 (2007), section 1.1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.geometry import stable_rank
+    >>> float(stable_rank(np.array([2.0, 2.0, 0.0])))
+    2.0
     """
     inside, back = enter(s)
     largest = inside.amax(-1, keepdim=True)
@@ -308,6 +365,13 @@ def rank_from_singular_values(s: A, rtol: float) -> A:
     ------
     ValueError
         If ``rtol`` is negative or not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.geometry import rank_from_singular_values
+    >>> int(rank_from_singular_values(np.array([1.0, 1e-3, 1e-9]), 1e-6))
+    2
     """
     inside, back = enter(s)
     return back(_count(inside, _checked_tolerance(rtol)))
@@ -327,6 +391,13 @@ def rank_at_tolerance(s: A, tolerances: Sequence[float] | Any) -> A:
     -------
     int64 array or tensor, shape (..., t)
         The same kind as ``s``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.geometry import rank_at_tolerance
+    >>> rank_at_tolerance(np.array([1.0, 1e-3, 1e-9]), [1e-6, 1e-2])
+    array([2, 1])
     """
     inside, back = enter(s)
     cuts = torch.as_tensor(tolerances, dtype=torch.float64, device=inside.device)

@@ -123,6 +123,14 @@ def dimension_by_size(
     ------
     ValueError
         If a size is out of range, or the Gram matrix is not one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.geometry import dimension_by_size
+    >>> x = np.random.default_rng(0).normal(size=(30, 2))
+    >>> dimension_by_size(x @ x.T, [10, 20], shares=[0.99]).mean[:, 0]
+    array([2., 2.])
     """
     inside, _ = enter(gram)
     check_gram(inside)
@@ -178,6 +186,14 @@ def disjoint_angles(
     ------
     ValueError
         If there are fewer than 4 samples, or the Gram matrix is not one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.geometry import disjoint_angles
+    >>> x = np.random.default_rng(0).normal(size=(20, 3))
+    >>> disjoint_angles(x @ x.T, splits=4, dims=2).shape
+    (4, 2)
     """
     inside, _ = enter(gram)
     check_gram(inside)
@@ -228,6 +244,14 @@ def held_out_variance(
     ------
     ValueError
         If there are fewer than 4 samples, a dimension is below 1, or the Gram matrix is not one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.geometry import held_out_variance
+    >>> x = np.random.default_rng(0).normal(size=(20, 2))
+    >>> float(held_out_variance(x @ x.T, dims=(2,), splits=4).mean().round(3))
+    1.0
     """
     inside, _ = enter(gram)
     check_gram(inside)
@@ -266,7 +290,7 @@ def matched_angles(
         Gram matrix of the clean set; each set is centred.
     k_cn, k_nn : arrays or tensors, shape (..., n, n)
         Kernel of the clean set and of noisy ones, and of each noisy set; the same images in the
-        same order. Without a noisy set, the null alone is measured.
+        same order. Without a noisy set, the baseline alone is measured.
     dims : sequence of int, length d
         Dimensions of the subspaces.
     splits : int
@@ -283,6 +307,14 @@ def matched_angles(
     ------
     ValueError
         If there are fewer than 4 samples, a dimension is below 1, or the blocks do not fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.geometry import matched_angles
+    >>> x = np.random.default_rng(0).normal(size=(20, 3))
+    >>> matched_angles(x @ x.T, x @ x.T, x @ x.T, dims=(2,), splits=4)._fields
+    ('dims', 'noisy', 'clean', 'same')
     """
     clean, cross, noisy = (enter(k)[0] for k in (k_cc, k_cn, k_nn))
     check_gram(clean, "k_cc")
@@ -346,6 +378,14 @@ def angles_by_dimension(
     ------
     ValueError
         If a dimension is below 1, or as for `rkhs_principal_angles`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.geometry import angles_by_dimension
+    >>> x = np.diag([3.0, 2.0, 1.0])
+    >>> angles_by_dimension(x @ x.T, x @ x.T, x @ x.T, dims=(1,)).round(6)
+    array([0.])
     """
     clean, cross, noisy = (enter(k)[0] for k in (k_cc, k_cn, k_nn))
     check_blocks(clean, cross, noisy)
@@ -400,6 +440,15 @@ def angle_permutation_test(
     ----------
     B. Phipson and G. Smyth, "Permutation p-values should never be zero", Stat. Appl. Genet. Mol.
     Biol. 9 (2010).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.geometry import angle_permutation_test
+    >>> x, y = np.random.default_rng(0).normal(size=(2, 10, 4))
+    >>> found = angle_permutation_test(x @ x.T, x @ y.T, y @ y.T, dims=2, permutations=20)
+    >>> 0 < found.p_value <= 1
+    True
     """
     if statistic not in get_args(Statistic):
         known = ", ".join(map(repr, get_args(Statistic)))

@@ -109,6 +109,14 @@ def settling(
     ----------
     P. S. Kott, "The delete-a-group jackknife", J. Official Statistics 17 (2001); for
     extrapolation, M. H. Quenouille, "Notes on bias in estimation", Biometrika 43 (1956).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.geometry import settling
+    >>> x = np.random.default_rng(0).normal(size=100)
+    >>> settling(lambda chosen: 10 + x[chosen].mean(), 100).word
+    'settled'
     """
     check_count(groups, "groups", 2)
     check_count(samples, "samples", max(4, groups))
@@ -165,6 +173,12 @@ def settled_word(
     -------
     str
         One of ``Word``.
+
+    Examples
+    --------
+    >>> from latentgeo.geometry import settled_word
+    >>> settled_word(20.0, 15.0), settled_word(20.0, 19.9)
+    ('still rising', 'settled')
     """
     if bound is not None and value > bound / 2:
         return "bounded by n"
@@ -206,6 +220,14 @@ def dimension_settling(
     ------
     ValueError
         As for `settling` and `gram_dimension`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.geometry import dimension_settling
+    >>> x = np.random.default_rng(0).normal(size=(60, 2))
+    >>> dimension_settling(x @ x.T, [0.99])[0].word
+    'settled'
     """
     inside, _ = enter(gram)
     check_gram(inside)
@@ -260,6 +282,14 @@ def angle_settling(
     ------
     ValueError
         As for `settling` and `rkhs_principal_angles`, or if the sets differ in size.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.geometry import angle_settling
+    >>> x, y = np.random.default_rng(0).normal(size=(2, 40, 3))
+    >>> angle_settling(x @ x.T, x @ y.T, y @ y.T, dims=2).sizes
+    (10, 20, 40)
     """
     blocks = [enter(k)[0] for k in (k_cc, k_cn, k_nn)]
     if len({k.shape for k in blocks}) != 1:

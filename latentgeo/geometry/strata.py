@@ -80,6 +80,12 @@ def stratum_dimension(n: int, k: int) -> int:
     ----------
     B. Vandereycken, P.-A. Absil and S. Vandewalle, "Embedded geometry of the set of symmetric
     positive semidefinite matrices of fixed rank", SSP 2009, proposition 1.1.
+
+    Examples
+    --------
+    >>> from latentgeo.geometry import stratum_dimension
+    >>> stratum_dimension(7, 2)
+    13
     """
     if not 0 <= k <= n:
         raise ValueError(f"the rank is {k}; expected 0 to {n} for matrices of size {n}x{n}")
@@ -102,6 +108,12 @@ def product_stratum_dimension(sizes: Sequence[int], ranks: Sequence[int]) -> int
     ------
     ValueError
         If the lengths differ, or a rank is out of range.
+
+    Examples
+    --------
+    >>> from latentgeo.geometry import product_stratum_dimension
+    >>> product_stratum_dimension((7, 7, 128), (7, 7, 48))
+    5072
     """
     if len(sizes) != len(ranks):
         raise ValueError(f"got {len(sizes)} sizes and {len(ranks)} ranks; expected one rank a size")
@@ -120,6 +132,12 @@ def strata_counts(rank_triples: Any) -> dict[Stratum, int]:
     -------
     dict
         {(7, 7, 48): 300, …}, the most frequent first, ties by the higher ranks.
+
+    Examples
+    --------
+    >>> from latentgeo.geometry import strata_counts
+    >>> strata_counts([[7, 7, 48], [7, 7, 48], [7, 7, 47]])
+    {(7, 7, 48): 2, (7, 7, 47): 1}
     """
     counts = Counter(_triples(rank_triples))
     return dict(sorted(counts.items(), key=lambda item: (-item[1], [-rank for rank in item[0]])))
@@ -148,6 +166,14 @@ def stratification(
     Returns
     -------
     Stratification
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.geometry import mode_unfoldings, stratification
+    >>> z = np.random.default_rng(0).normal(size=(20, 3, 4, 4))
+    >>> stratification(mode_unfoldings(z)).verdict
+    'smooth'
     """
     spectra = [singular_values(x, source_dtype=source_dtype) for x in modes]
     sources = [source_epsilon(x, source_dtype) for x in modes]
@@ -194,6 +220,14 @@ def stratification_of_spectra(
     ------
     ValueError
         If the spectra hold different numbers of samples, or a parameter is out of range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.geometry import stratification_of_spectra
+    >>> spectra = np.tile([1.0, 0.5, 1e-12], (20, 1))
+    >>> stratification_of_spectra([spectra], [1e-6]).strata
+    {(2,): 20}
     """
     sets = [_relative(s) for s in spectra]
     levels = [torch.as_tensor(floor, dtype=torch.float64).cpu() for floor in floors]

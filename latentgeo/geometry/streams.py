@@ -132,6 +132,15 @@ def stream_spectra(
     See Also
     --------
     gram_dimension : the dimension from a Gram matrix in memory.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from latentgeo.geometry import PointStream, stream_spectra
+    >>> x = torch.eye(4, dtype=torch.float64)
+    >>> stream = PointStream(4, 4, 2, lambda part: x[part], x.device)
+    >>> stream_spectra({"x": stream})._fields
+    ('parts', 'whole')
     """
     check_shares([1.0 if share is None else share])
     samples = {part.samples for part in parts.values()}
@@ -165,6 +174,16 @@ def stream_gram(first: PointStream, second: PointStream | None = None) -> Tensor
     ------
     ValueError
         If the matrix is more than the memory of the device, or a point is not finite.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from latentgeo.geometry import PointStream, stream_gram
+    >>> x = torch.eye(3, dtype=torch.float64)
+    >>> stream_gram(PointStream(3, 3, 2, lambda part: x[part], x.device))
+    tensor([[1., 0., 0.],
+            [0., 1., 0.],
+            [0., 0., 1.]], dtype=torch.float64)
     """
     other = first if second is None else second
     place = torch.empty(0, dtype=torch.float64, device=first.device)
@@ -194,6 +213,14 @@ def axes_angles(first: Tensor, second: Tensor) -> Tensor:
     -------
     torch.Tensor of shape (min(c, d),)
         Radians, ascending.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from latentgeo.geometry import axes_angles
+    >>> axes = torch.eye(3, dtype=torch.float64)
+    >>> axes_angles(axes[:, :1], axes[:, 1:2]).rad2deg()
+    tensor([90.], dtype=torch.float64)
     """
     if not first.shape[1] or not second.shape[1]:
         return first.new_empty(0)
@@ -217,6 +244,12 @@ def require_spectrum(samples: int, width: float, device: torch.device) -> None:
     ------
     ValueError
         If a matrix of min(samples, width)² numbers is more than all its memory.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from latentgeo.geometry import require_spectrum
+    >>> require_spectrum(100, 50, torch.device("cpu"))
     """
     what = f"the spectrum of {samples} points in {width} dimensions"
     place = torch.empty(0, device=device)

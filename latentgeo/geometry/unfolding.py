@@ -15,18 +15,39 @@ _POSITIONS = {3: ("rows", "columns"), 4: ("depth", "rows", "columns")}
 
 
 def mode_names(order: int) -> tuple[str, ...]:
-    """Return the names S1, S2, ... of the modes of latents of an order, the channels last."""
+    """Return the names S1, S2, ... of the modes of latents of an order, the channels last.
+
+    Examples
+    --------
+    >>> from latentgeo.geometry import mode_names
+    >>> mode_names(3)
+    ('S1', 'S2', 'S3')
+    """
     return tuple(f"S{mode}" for mode in range(1, order + 1))
 
 
 def mode_words(order: int) -> tuple[str, ...]:
-    """Return what the modes of latents of an order stand for: rows, columns, channels of images."""
+    """Return what the modes of latents of an order stand for: rows, columns, channels of images.
+
+    Examples
+    --------
+    >>> from latentgeo.geometry import mode_words
+    >>> mode_words(3)
+    ('rows', 'columns', 'channels')
+    """
     positions = _POSITIONS.get(order, tuple(f"mode {mode}" for mode in range(1, order)))
     return (*positions, "channels")
 
 
 def unfolded_shapes(shape: Sequence[int]) -> list[tuple[int, int]]:
-    """Return the shapes of the unfoldings of a latent of shape (C, ...), the channels last."""
+    """Return the shapes of the unfoldings of a latent of shape (C, ...), the channels last.
+
+    Examples
+    --------
+    >>> from latentgeo.geometry import unfolded_shapes
+    >>> unfolded_shapes((16, 7, 5))
+    [(7, 80), (5, 112), (16, 35)]
+    """
     channels, *positions = (int(size) for size in shape)
     numbers = channels * prod(positions)
     return [(size, numbers // size) for size in (*positions, channels)]
@@ -58,6 +79,13 @@ def mode_unfoldings(z: A, order: int = 3) -> tuple[A, ...]:
     ----------
     T. G. Kolda and B. W. Bader, "Tensor decompositions and applications", SIAM Review 51 (2009),
     section 2.4. The order of the columns changes neither rank nor covariance.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.geometry import mode_unfoldings
+    >>> [x.shape for x in mode_unfoldings(np.ones((16, 7, 5)))]
+    [(7, 80), (5, 112), (16, 35)]
     """
     inside, back = enter_raw(z)
     check_latents(inside, order)
@@ -85,6 +113,13 @@ def mode_covariances(z: A, order: int = 3) -> tuple[A, ...]:
     ------
     ValueError
         If ``z`` has fewer dimensions than ``order``, is empty, or holds NaN or infinity.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.geometry import mode_covariances
+    >>> [s.shape for s in mode_covariances(np.ones((16, 7, 5)))]
+    [(7, 7), (5, 5), (16, 16)]
     """
     inside, back = enter_raw(z)
     check_latents(inside, order)

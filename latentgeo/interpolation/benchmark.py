@@ -58,6 +58,11 @@ def score_lines(
     InputError
         For a checkpoint, number or folder that cannot be used, and a model without a decoder, of
         other images, or whose images lie far outside [-1, 1] or are not finite.
+
+    Examples
+    --------
+    >>> import latentgeo
+    >>> found = latentgeo.lines("runs/lines", pairs=4)  # doctest: +SKIP
     """
     chosen = resolve(LinesSettings, settings, choices, of=score_lines)
     named = name_checkpoints(checkpoints)

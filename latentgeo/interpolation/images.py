@@ -85,6 +85,14 @@ def interpolate_images(
     InputError
         For a checkpoint, data set, number or folder that cannot be used, a model without a
         decoder, values that are not finite, and spherical paths between opposite latents.
+
+    Examples
+    --------
+    >>> import latentgeo
+    >>> few = {"pairs": 4, "steps": 3, "geodesics": 0, "real": 20}
+    >>> found = latentgeo.interpolate("runs/cae", data="digits", **few)
+    >>> found.kind
+    'interpolation'
     """
     chosen = resolve(InterpolationSettings, settings, choices, of=interpolate_images)
     named = name_checkpoints(checkpoints)

@@ -108,6 +108,13 @@ def encode(
     InputError
         When the images do not fit the model, levels or counts make no sense, the model gives
         values that are not finite, or `out` holds something else.
+
+    Examples
+    --------
+    >>> import latentgeo
+    >>> latents = latentgeo.encode("runs/cae", data="digits", samples=10, noise=[0, 0.1])
+    >>> dict(latents["mean"].sizes)
+    {'noise': 2, 'sample': 10, 'channel': 4, 'row': 1, 'column': 1}
     """
     chosen = sized(resolve(EncodingSettings, settings, choices, of=encode), data, [model])
     sweep = make_sweep(chosen)

@@ -48,7 +48,7 @@ def analyze_latents(
     ----------
     latents : xarray.Dataset
         From `latentgeo.encode`; the first noise level is 0. Two draws of a stochastic
-        posterior give the null of the angles between draws. Without `psnr` (a model that has no
+        posterior give the baseline of the angles between draws. Without `psnr` (a model that has no
         decoder) it stays unknown whether the model has learned.
     baseline : numpy.ndarray of shape (n,)
         PSNR in dB of the mean image on the same images (`mean_image_psnr`).

@@ -59,7 +59,7 @@ def compute(encoding: Encoding) -> xr.Dataset:
     xarray.Dataset
         In degrees: `fixed_angle` (view, noise, subspace_dimension) between the clean and the noisy
         images with `fixed_angle_ci`; `fixed_angle_apart` (…, split, …) of one half, made noisy,
-        against the other half clean, so that level 0 is its null, and its mean over splits;
+        against the other half clean (level 0: the baseline angle), and its mean over splits;
         `fixed_angle_redrawn` (second_draw_noise, subspace_dimension), where the posterior is
         stochastic, between two draws of the same images, the second one clean or noisy.
         `held_out_variance` (view, split, subspace): share of the variance of one half that the

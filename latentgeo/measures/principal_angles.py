@@ -70,7 +70,7 @@ def angle_variables(
         Two draws of a stochastic posterior at the clean level, as if they were two levels.
     halves : torch.Tensor of shape (k, m // 2)
         Halves of the compared images. A clean half against itself made noisy is what is compared
-        with the null: two disjoint clean halves.
+        with the baseline: two disjoint clean halves.
     settings : AnalysisSettings
         Share of the variance.
 
@@ -186,7 +186,7 @@ def half_angles(view: ModelResult, level: float) -> NDArray[np.float64]:
 
 
 def nulls(view: ModelResult) -> dict[str, NDArray[np.float64]]:
-    """Return the mean angle of the null pairs, per split, in degrees, where they exist."""
+    """Return the mean angle of the baseline pairs, per split, in degrees, where they exist."""
     values = view.data["principal_angle_null_mean"]
     found = {str(name): values.sel(null=name).values for name in values["null"].values}
     return {name: angles for name, angles in found.items() if np.isfinite(angles).any()}

@@ -55,6 +55,13 @@ def read(folder: str | Path) -> Analysis:
     ------
     InputError
         When the folder holds no results, or broken ones.
+
+    Examples
+    --------
+    >>> import latentgeo
+    >>> found = latentgeo.read("results/cae")
+    >>> "psnr" in found["cae"].estimates
+    True
     """
     with as_damaged(folder):
         return _read(folder)

@@ -75,6 +75,12 @@ def register_measure(measure: Measure, *, replace: bool = False) -> None:
     ------
     InputError
         When there is one of this name already and `replace` is false.
+
+    Examples
+    --------
+    >>> import latentgeo
+    >>> from latentgeo.measures import MEASURES
+    >>> latentgeo.register_measure(MEASURES["psnr"], replace=True)
     """
     MEASURES.register(measure.name, measure, replace=replace)
 

@@ -33,6 +33,13 @@ def name_clusters(probabilities: Any, labels: Any) -> NDArray[np.int64]:
     ----------
     Makhzani et al., Adversarial Autoencoders (arXiv 1511.05644), section 6; the rule as it is
     recalled, not as it could be confirmed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.metrics import name_clusters
+    >>> name_clusters(np.array([[0.9, 0.1], [0.2, 0.8]]), [5, 7])
+    array([5, 7])
     """
     belongs, classes = _belongs(probabilities, labels)
     named: NDArray[np.int64] = classes[belongs.argmax(axis=0)]
@@ -62,6 +69,14 @@ def clustering_error(probabilities: Any, labels: Any, names: Any) -> float:
     ------
     ValueError
         When the shapes do not fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.metrics import clustering_error
+    >>> probabilities = np.array([[0.9, 0.1], [0.2, 0.8]])
+    >>> clustering_error(probabilities, [5, 7], names=[5, 7])
+    0.0
     """
     belongs, classes = _belongs(probabilities, labels)
     given = np.asarray(names)
@@ -94,6 +109,12 @@ def matched_clustering_error(clusters: Any, labels: Any) -> float:
     ------
     ValueError
         When the shapes differ, or there is nothing.
+
+    Examples
+    --------
+    >>> from latentgeo.metrics import matched_clustering_error
+    >>> matched_clustering_error([1, 1, 0, 0], [0, 0, 1, 1])
+    0.0
     """
     return 1 - float(_agrees(clusters, labels).mean())
 
@@ -124,6 +145,12 @@ def clustering_accuracy(
     ------
     ValueError
         As `matched_clustering_error`.
+
+    Examples
+    --------
+    >>> from latentgeo.metrics import clustering_accuracy
+    >>> float(clustering_accuracy([1, 1, 0, 0], [0, 0, 1, 1], seed=0).mean)
+    1.0
     """
     agrees = _agrees(clusters, labels)
     return bootstrap_mean(agrees, seed=seed, resamples=resamples, level=level)

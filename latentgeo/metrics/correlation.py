@@ -74,6 +74,12 @@ def spearman(
     ----------
     C. Spearman, "The proof and measurement of association between two things", American Journal
     of Psychology 15 (1904).
+
+    Examples
+    --------
+    >>> from latentgeo.metrics import spearman
+    >>> spearman([1.0, 2.0, 3.0, 4.0], [1.0, 4.0, 9.0, 16.0], seed=0).rho
+    1.0
     """
     asked = [x, y] if given is None else [x, y, given]
     measures = [np.asarray(each, dtype=np.float64) for each in asked]

@@ -14,6 +14,15 @@ class FeatureStatistics:
     ----------
     count : int
         How many were seen.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from latentgeo.metrics import FeatureStatistics
+    >>> statistics = FeatureStatistics()
+    >>> statistics.update(torch.tensor([[0.0, 1.0], [2.0, 1.0]]))
+    >>> statistics.mean
+    tensor([1., 1.], dtype=torch.float64)
     """
 
     def __init__(self) -> None:
@@ -85,6 +94,16 @@ def frechet_distance(one: FeatureStatistics, other: FeatureStatistics) -> float:
     ----------
     Heusel et al., GANs Trained by a Two Time-Scale Update Rule, 2017 (arXiv 1706.08500), eq. 6.
     Dowson and Landau, The Fréchet Distance between Multivariate Normal Distributions, 1982.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from latentgeo.metrics import FeatureStatistics, frechet_distance
+    >>> one, other = FeatureStatistics(), FeatureStatistics()
+    >>> one.update(torch.tensor([[0.0], [2.0]]))
+    >>> other.update(torch.tensor([[3.0], [5.0]]))
+    >>> frechet_distance(one, other)
+    9.0
     """
     if one.mean.shape != other.mean.shape:
         raise ValueError(f"features have {len(one.mean)} and {len(other.mean)} numbers")
@@ -122,6 +141,14 @@ def frechet_feature_distance(
     ------
     ValueError
         As `frechet_distance`, or when there are fewer than two images.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from latentgeo.metrics import frechet_feature_distance
+    >>> images = torch.rand(8, 1, 2, 2, generator=torch.Generator().manual_seed(0))
+    >>> round(abs(frechet_feature_distance([images], [images], lambda x: x.flatten(1))), 6)
+    0.0
     """
     return frechet_distance(*(_gather(batches, features) for batches in (images, reference)))
 

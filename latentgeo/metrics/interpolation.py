@@ -86,6 +86,15 @@ def interpolate(start: Array, end: Array, steps: int, path: Path = "linear") -> 
     References
     ----------
     .. [1] T. White, "Sampling generative networks", arXiv 1609.04468, section 2.1.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from latentgeo.metrics import interpolate
+    >>> interpolate(torch.zeros(1, 2), torch.ones(1, 2), 3)
+    tensor([[[0.0000, 0.0000],
+             [0.5000, 0.5000],
+             [1.0000, 1.0000]]])
     """
     if isinstance(start, Tensor):
         return _interpolate(start, torch.as_tensor(end, device=start.device), steps, path)
@@ -120,6 +129,13 @@ def sharpness(images: Array) -> Array:
     ----------
     J. L. Pech-Pacheco and others, "Diatom autofocusing in brightfield microscopy: a comparative
     study", ICPR 2000.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from latentgeo.metrics import sharpness
+    >>> sharpness(torch.ones(1, 1, 4, 4))
+    tensor([0.], dtype=torch.float64)
     """
     if images.ndim < 3 or min(images.shape[-2:]) < 3:
         raise ValueError(
@@ -153,6 +169,15 @@ def path_sharpness(decode: Net, path: Tensor, *, batch: int = _BATCH, seed: int 
     ------
     ValueError
         When path or batch cannot be used, or an image is not finite.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from latentgeo.metrics import interpolate, path_sharpness
+    >>> path = interpolate(torch.zeros(2, 1, 4, 4), torch.ones(2, 1, 4, 4), 3)
+    >>> path_sharpness(lambda z: z, path).values
+    array([[0., 0., 0.],
+           [0., 0., 0.]])
     """
     return _along(lambda z: sharpness(decode(z)), path, batch, seed)
 
@@ -183,6 +208,14 @@ def cycle_consistency(
     ------
     ValueError
         When path or batch cannot be used, or a latent is not finite.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from latentgeo.metrics import cycle_consistency, interpolate
+    >>> path = interpolate(torch.zeros(2, 3), torch.ones(2, 3), 5)
+    >>> float(cycle_consistency(lambda x: x, lambda z: z, path).values.max())
+    0.0
     """
     _check_path(path, batch)
     apart = (path[:, -1] - path[:, 0]).flatten(1).double().norm(dim=1).cpu().numpy()
@@ -235,6 +268,15 @@ def nearest_real_distance(
     ------
     ValueError
         When path, batch or real images cannot be used, or a feature is not finite.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from latentgeo.metrics import interpolate, nearest_real_distance
+    >>> path = interpolate(torch.zeros(2, 1, 2, 2), torch.ones(2, 1, 2, 2), 3)
+    >>> nearest_real_distance(lambda z: z, path, torch.zeros(4, 1, 2, 2)).distance.values
+    array([[0., 1., 2.],
+           [0., 1., 2.]])
     """
     _check_path(path, batch)
     if len(real) == 0:

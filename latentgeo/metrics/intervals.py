@@ -53,6 +53,13 @@ def bootstrap_mean(
     ------
     ValueError
         When there is no image.
+
+    Examples
+    --------
+    >>> from latentgeo.metrics import bootstrap_mean
+    >>> found = bootstrap_mean([20.0, 21.0, 22.0, 23.0], seed=0)
+    >>> float(found.mean), bool(found.low < 21.5 < found.high)
+    (21.5, True)
     """
     samples = _samples(values)
     mean = samples.mean(axis=-1)
@@ -86,6 +93,12 @@ def bootstrap_median(
     ------
     ValueError
         When there is no image.
+
+    Examples
+    --------
+    >>> from latentgeo.metrics import bootstrap_median
+    >>> float(bootstrap_median([1.0, 2.0, 100.0], seed=0).mean)
+    2.0
     """
     samples = np.asarray(values, dtype=np.float64)
     if samples.ndim != 1 or len(samples) == 0:
@@ -123,6 +136,12 @@ def bootstrap_ratio(
     ------
     ValueError
         When the shapes differ, there is no sample, or the denominators sum to 0.
+
+    Examples
+    --------
+    >>> from latentgeo.metrics import bootstrap_ratio
+    >>> float(bootstrap_ratio([1.0, 2.0], [2.0, 4.0], seed=0).mean)
+    0.5
     """
     above, below = (np.asarray(values, np.float64) for values in (numerators, denominators))
     if above.ndim != 1 or above.shape != below.shape or not len(above) or not below.sum():
@@ -161,6 +180,13 @@ def interval_over_seeds(values: ArrayLike, *, level: float = 0.95) -> MeanInterv
     ------
     ValueError
         When there is no seed.
+
+    Examples
+    --------
+    >>> from latentgeo.metrics import interval_over_seeds
+    >>> found = interval_over_seeds([20.0, 21.0, 22.0])
+    >>> round(float(found.low), 1), round(float(found.high), 1)
+    (18.5, 23.5)
     """
     samples = _samples(values)
     mean, seeds = samples.mean(axis=-1), samples.shape[-1]
@@ -229,6 +255,13 @@ def jackknife_interval(
     ----------
     .. [1] J. Shao and C. F. J. Wu, "A general theory for jackknife variance estimation",
        Annals of Statistics 17 (1989).
+
+    Examples
+    --------
+    >>> from latentgeo.metrics import jackknife_interval
+    >>> low, high = jackknife_interval(10.0, [9.5, 10.5, 10.0, 9.8])
+    >>> bool(low < 10 < high)
+    True
     """
     centre = np.asarray(estimate, dtype=np.float64)
     halves = np.asarray(half_sample_estimates, dtype=np.float64)

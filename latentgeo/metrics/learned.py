@@ -40,6 +40,12 @@ def judge_learned(psnr_db: ArrayLike, baseline_db: ArrayLike, *, seed: int = 0) 
     -------
     Learned
         `learned`, and `gain`, NaN at both ends where there is no interval.
+
+    Examples
+    --------
+    >>> from latentgeo.metrics import judge_learned
+    >>> judge_learned([28.0, 29.0, 30.0], 13.0).learned
+    True
     """
     gain = bootstrap_mean(np.atleast_1d(np.subtract(psnr_db, baseline_db)), seed=seed)
     least = gain.low if np.isfinite(gain.low) else gain.mean

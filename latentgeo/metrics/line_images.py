@@ -57,6 +57,13 @@ def render_lines(angles: Array, style: str = "paper") -> Array:
     ----------
     .. [1] D. Berthelot, C. Raffel, A. Roy, I. Goodfellow, "Understanding and improving
        interpolation in autoencoders via an adversarial regularizer", ICLR 2019, section 3.1.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from latentgeo.metrics import render_lines
+    >>> render_lines(torch.tensor([0.0, 1.0])).shape
+    torch.Size([2, 1, 32, 32])
     """
     renderer = _renderer(style)
     if isinstance(angles, Tensor):

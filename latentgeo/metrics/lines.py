@@ -126,6 +126,14 @@ def line_interpolation_scores(
     ----------
     D. Berthelot, C. Raffel, A. Roy, I. Goodfellow, "Understanding and improving interpolation in
     autoencoders via an adversarial regularizer", ICLR 2019, section 3.1.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from latentgeo.metrics import line_interpolation_scores, render_lines
+    >>> images = render_lines(torch.linspace(0.1, 1.0, 4))[None]
+    >>> round(line_interpolation_scores(images, references=100).mean_distance, 2)
+    0.0
     """
     _check_settings(mode, references, block)
     frames = _checked(images)

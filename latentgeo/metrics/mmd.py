@@ -73,6 +73,14 @@ def mmd_squared(x: Tensor, y: Tensor, *, kernel: Kernel = "imq", scale: float) -
     ----------
     Gretton et al., A Kernel Two-Sample Test, 2012, lemma 6. Tolstikhin et al., Wasserstein
     Auto-Encoders (arXiv 1711.01558), section 3 and algorithm 2.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from latentgeo.metrics import mmd_squared
+    >>> x = torch.randn(20, 2, generator=torch.Generator().manual_seed(0))
+    >>> bool(mmd_squared(x, x + 5, scale=4.0) > mmd_squared(x, x.flip(0), scale=4.0))
+    True
     """
     _check(x, y, kernel, scale)
     within_x = _mean_off_diagonal(_kernel(x, x, kernel, scale))
@@ -120,6 +128,14 @@ def mmd_test(
     References
     ----------
     Gretton et al., A Kernel Two-Sample Test, 2012, section 5.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from latentgeo.metrics import mmd_test
+    >>> x = torch.randn(20, 2, generator=torch.Generator().manual_seed(0))
+    >>> mmd_test(x, x + 5, seed=0, permutations=50).p_value < 0.05
+    True
     """
     one, other = _table(x), _table(y)
     both = torch.cat([one, other])

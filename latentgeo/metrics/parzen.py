@@ -70,6 +70,13 @@ def parzen_log_likelihood(points: Any, samples: Any, *, bandwidth: float) -> NDA
     Breuleux et al., Quickly Generating Representative Samples from an RBM-Derived Process, 2011.
     Theis et al., A Note on the Evaluation of Generative Models (arXiv 1511.01844), section 3.2,
     for what it does not show.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.metrics import parzen_log_likelihood
+    >>> parzen_log_likelihood(np.zeros((1, 1)), np.zeros((1, 1)), bandwidth=1.0).round(3)
+    array([-0.919])
     """
     _check_bandwidth(bandwidth)
     held_out, drawn = _tables(points, samples)
@@ -107,6 +114,14 @@ def choose_bandwidth(
     ------
     ValueError
         As `parzen_log_likelihood`, or when there is no candidate.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.metrics import choose_bandwidth
+    >>> points, samples = np.random.default_rng(0).normal(size=(2, 40, 2))
+    >>> choose_bandwidth(points, samples, [0.01, 0.5, 10.0]).value
+    0.5
     """
     ordered = sorted(candidates)
     if not ordered:

@@ -81,6 +81,14 @@ def linear_probe(
     ----------
     G. Alain, Y. Bengio, "Understanding intermediate layers using linear classifier probes", 2016
     (arXiv 1610.01644).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.metrics import linear_probe
+    >>> x, y = np.array([[-1.0], [-2.0], [1.0], [2.0]]), np.array([0, 0, 1, 1])
+    >>> float(linear_probe(x, y, x, y, seed=0).accuracy.mean)
+    1.0
     """
     known, seen = as_points(train, "train latents"), as_points(test, "test latents")
     check_fit(known, seen)

@@ -40,6 +40,14 @@ def psnr(image: Array, reference: Array, *, data_range: float) -> Array:
     ValueError
         When the images have fewer than three dimensions or differ in shape, or the data
         range is not positive.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from latentgeo.metrics import psnr
+    >>> image, clean = torch.full((1, 1, 2, 2), 0.1), torch.zeros(1, 1, 2, 2)
+    >>> psnr(image, clean, data_range=1.0).round(decimals=2)
+    tensor([20.], dtype=torch.float64)
     """
     if not data_range > 0:
         raise ValueError(f"data_range is {data_range}, expected a positive number (1 for [0, 1])")

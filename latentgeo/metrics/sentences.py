@@ -25,6 +25,14 @@ def token_accuracy(images: Tensor, clean: Tensor) -> Tensor:
     ------
     ValueError
         When the shapes differ, or a sentence is blank altogether.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from latentgeo.metrics import token_accuracy
+    >>> clean = torch.eye(4)[[0, 2, 1]].T[None, :, :, None]
+    >>> token_accuracy(clean, clean)
+    tensor([1.], dtype=torch.float64)
     """
     right, there = _right(images, clean)
     return right.sum(dim=1).double() / there.sum(dim=1)
@@ -39,6 +47,14 @@ def exact_match(images: Tensor, clean: Tensor) -> Tensor:
     -------
     torch.Tensor of shape (b,)
         float64, 0 or 1; the mean is the share of sentences that come back whole.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from latentgeo.metrics import exact_match
+    >>> clean = torch.eye(4)[[0, 2, 1]].T[None, :, :, None]
+    >>> exact_match(clean, clean)
+    tensor([1.], dtype=torch.float64)
     """
     right, there = _right(images, clean)
     return (right == there).all(dim=1).double()

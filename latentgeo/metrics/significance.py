@@ -65,6 +65,12 @@ def seed_difference(
     ----------
     B. L. Welch, Biometrika 34 (1947); J. Cohen, "Statistical power analysis for the behavioral
     sciences", 1988, chapter 2, for the detectable difference, here by the noncentral t.
+
+    Examples
+    --------
+    >>> from latentgeo.metrics import seed_difference
+    >>> seed_difference([20.0, 21.0, 22.0], [25.0, 26.0, 27.0], paired=False).p_value < 0.05
+    True
     """
     a, b = (np.asarray(values, dtype=np.float64) for values in (first, second))
     if a.ndim != 1 or b.ndim != 1 or min(len(a), len(b)) < 2 or (paired and len(a) != len(b)):
@@ -112,6 +118,12 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     ----------
     S. Holm, "A simple sequentially rejective multiple test procedure", Scand. J. Statistics 6
     (1979).
+
+    Examples
+    --------
+    >>> from latentgeo.metrics import holm
+    >>> holm([0.01, 0.04, 0.03])
+    array([0.03, 0.06, 0.06])
     """
     given = np.asarray(p_values, dtype=np.float64)
     there = ~np.isnan(given)

@@ -92,6 +92,13 @@ def principal_scores(points: Any) -> Array:
     numpy.ndarray of shape (n, min(n, d)), float64
         A shift and a rotation of the points, where d is above n; else a shift. No measure of
         `SIMILARITIES` sees the difference.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.metrics import principal_scores
+    >>> principal_scores(np.array([[0.0, 0.0], [2.0, 0.0], [4.0, 0.0]])).shape
+    (3, 2)
     """
     found = as_points(points, "points").astype(np.float64)
     found = found - found[0]  # points that are all the same are exactly zero
@@ -144,6 +151,14 @@ def similarity(
     ValueError
         When there is no such measure, the images differ in number or are too few, or a latent is
         not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.metrics import similarity
+    >>> x = np.random.default_rng(0).normal(size=(40, 3))
+    >>> round(similarity(x, 2 * x + 1, permutations=20).value, 3)
+    1.0
     """
     found = similarities([x, y], measure, permutations=permutations, level=level, seed=seed)
     return found[0, 1]
@@ -175,6 +190,14 @@ def similarities(
     ------
     ValueError
         As for `similarity`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.metrics import similarities
+    >>> x = np.random.default_rng(0).normal(size=(40, 3))
+    >>> round(similarities([x, 2 * x], permutations=20)[0, 1].value, 3)
+    1.0
     """
     if measure not in SIMILARITIES:
         raise ValueError(f"measure is {measure!r}, expected one of {', '.join(SIMILARITIES)}")

@@ -35,6 +35,13 @@ class TrigramModel:
     ----------
     S. F. Chen and J. Goodman, "An empirical study of smoothing techniques for language modeling",
     1998, section 2.7 and 4.1.6.
+
+    Examples
+    --------
+    >>> from latentgeo.metrics import TrigramModel
+    >>> model = TrigramModel(5).fit([[0, 1, 2], [0, 1, 3]])
+    >>> len(model.orders_)
+    3
     """
 
     def __init__(self, words: int, discount: float = 0.75) -> None:
@@ -164,6 +171,14 @@ def perplexity(
     ------
     ValueError
         As `TrigramModel.fit` does.
+
+    Examples
+    --------
+    >>> from latentgeo.metrics import TrigramModel, perplexity
+    >>> model = TrigramModel(5).fit([[0, 1, 2], [0, 1, 3]])
+    >>> known, new = (perplexity(model, [one], seed=0).mean for one in ([0, 1, 2], [4, 4, 4]))
+    >>> bool(known < new)
+    True
     """
     nats, tokens = model.negative_log_likelihood(sentences)
     return MeanInterval(*map(np.exp, bootstrap_ratio(nats, tokens, seed=seed, resamples=resamples)))

@@ -82,6 +82,15 @@ def whitened_kmeans(
     ----------
     D. Berthelot, C. Raffel, A. Roy, I. Goodfellow, "Understanding and improving interpolation in
     autoencoders via an adversarial regularizer", ICLR 2019 (arXiv 1807.07543).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.metrics import whitened_kmeans
+    >>> x = np.random.default_rng(0).normal(size=(40, 2)) + np.repeat([[0.0], [50.0]], 20, 0)
+    >>> found = whitened_kmeans(x, clusters=2, restarts=2, seed=0)
+    >>> type(found)._fields
+    ('clusters', 'each', 'inertias', 'dropped')
     """
     given = as_points(train, "train latents")
     others = None if test is None else as_points(test, "test latents")

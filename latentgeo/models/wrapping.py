@@ -204,6 +204,14 @@ def wrap(
     ------
     InputError
         When a batch of two grey images does not go through, or comes out with another shape.
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> import latentgeo
+    >>> encoder, decoder = nn.Conv2d(1, 4, 2, stride=2), nn.ConvTranspose2d(4, 1, 2, stride=2)
+    >>> latentgeo.wrap(encoder, decoder, image_shape=(1, 8, 8)).latent_shape
+    (4, 4, 4)
     """
     seen = preprocessing.shape(image_shape)
     encoder = as_module(encoder, channels_last=channels_last)

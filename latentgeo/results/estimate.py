@@ -73,7 +73,14 @@ class Estimate:
 
 
 def plain(value: Any) -> Any:
-    """Return plain numbers, and None for what is not finite: JSON has no sign for it."""
+    """Return plain numbers, and None for what is not finite: JSON has no sign for it.
+
+    Examples
+    --------
+    >>> from latentgeo.results import plain
+    >>> plain([1.5, float("nan")])
+    [1.5, None]
+    """
     if isinstance(value, xr.DataArray):
         value = value.values
     if isinstance(value, np.ndarray | np.generic):
@@ -193,7 +200,16 @@ def readouts_of(data: xr.Dataset) -> dict[str, Readout]:
 
 
 def annotate(data: xr.Dataset, readouts: Sequence[Readout]) -> xr.Dataset:
-    """Return variables that say themselves how their estimates are read."""
+    """Return variables that say themselves how their estimates are read.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from latentgeo.results import Readout, annotate
+    >>> data = annotate(xr.Dataset({"psnr": 21.0}), [Readout("psnr", "psnr", unit="dB")])
+    >>> data["psnr"].attrs["units"]
+    'dB'
+    """
     annotated = data.copy()
     for one in readouts:
         one.annotate(annotated)

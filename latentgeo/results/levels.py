@@ -25,6 +25,13 @@ def nearest_level(levels: NDArray[np.float64], wanted: float = 0.1) -> float | N
     -------
     float or None
         None where there is none above 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.results import nearest_level
+    >>> nearest_level(np.array([0.0, 0.05, 0.2]))
+    0.05
     """
     above = levels[levels > 0]
     return float(above[np.abs(above - wanted).argmin()]) if above.size else None
@@ -44,12 +51,27 @@ def at_noise(data: _Labelled, level: float) -> _Labelled:
     -------
     xarray.DataArray or xarray.Dataset
         The same without the dimension.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from latentgeo.results import at_noise
+    >>> data = xr.DataArray([20.0, 15.0], coords={"noise": [0.0, 0.1]}, dims="noise")
+    >>> float(at_noise(data, 0.1))
+    15.0
     """
     return data.isel(noise=int(np.abs(data["noise"].values - level).argmin()))
 
 
 def level_key(level: float) -> str:
-    """Return a noise level as JSON writes it, as short as possible."""
+    """Return a noise level as JSON writes it, as short as possible.
+
+    Examples
+    --------
+    >>> from latentgeo.results import level_key
+    >>> level_key(0.10)
+    '0.1'
+    """
     return f"{float(level):g}"
 
 
@@ -76,6 +98,13 @@ def level_text(tree: xr.DataTree, level: float) -> str:
     -------
     str
         On one line: its spaces do not break.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from latentgeo.results import level_text
+    >>> print(level_text(xr.DataTree(xr.Dataset(attrs={"perturbation": "gaussian"})), 0.1))
+    σ = 0.1
     """
     if level == 0:
         return "clean"

@@ -193,6 +193,13 @@ def models_of(tree: xr.DataTree) -> list[ModelResult]:
     Returns
     -------
     list of ModelResult
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from latentgeo.results import models_of
+    >>> models_of(xr.DataTree())
+    []
     """
     found = {label: _ascending(tree[label].to_dataset()) for label in ordered_labels(tree)}
     levels = next((data["noise"].values for data in found.values() if "noise" in data.dims), None)

@@ -30,12 +30,28 @@ def with_omissions(variables: xr.Dataset, omissions: Sequence[Omission]) -> xr.D
     -------
     xarray.Dataset
         The variables with the attribute `omitted`, JSON text.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from latentgeo.results import Omission, with_omissions
+    >>> with_omissions(xr.Dataset(), [Omission("PSNR", "this model has no decoder")]).attrs
+    {'omitted': '[{"analysis": "PSNR", "reason": "this model has no decoder"}]'}
     """
     return variables.assign_attrs(omitted=json.dumps([one._asdict() for one in omissions]))
 
 
 def omissions_of(part: xr.Dataset) -> list[Omission]:
-    """Read what `with_omissions` recorded."""
+    """Read what `with_omissions` recorded.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from latentgeo.results import Omission, omissions_of, with_omissions
+    >>> data = with_omissions(xr.Dataset(), [Omission("ranks", "its latents are vectors")])
+    >>> omissions_of(data)[0].reason
+    'its latents are vectors'
+    """
     return [Omission(**one) for one in json.loads(part.attrs.get("omitted", "[]"))]
 
 
@@ -62,6 +78,13 @@ def join(first: xr.Dataset, *others: xr.Dataset) -> xr.Dataset:
     -------
     xarray.Dataset
         All variables, and everything that was omitted.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from latentgeo.results import join
+    >>> sorted(join(xr.Dataset({"psnr": 20.0}), xr.Dataset({"scale": 2.0})).data_vars)
+    ['psnr', 'scale']
     """
     parts = (first, *others)
     merged = xr.merge(parts, combine_attrs="override")  # of the attributes the first ones stay

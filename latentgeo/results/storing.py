@@ -20,7 +20,16 @@ _AGAIN = {"analysis.zarr": "analyse again", "paths.zarr": "interpolate again"}
 
 
 def write_numbers(found: Analysis, folder: Path) -> None:
-    """Write every number and the summary into a folder that exists."""
+    """Write every number and the summary into a folder that exists.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from latentgeo.results import read_numbers, write_numbers
+    >>> folder = Path("results/again")
+    >>> folder.mkdir()
+    >>> write_numbers(read_numbers("results/cae"), folder)
+    """
     write_tree(found.tree, folder / TREES[found.kind])
     write_json(folder / SUMMARY, found.summary)
 
@@ -42,6 +51,12 @@ def read_numbers(folder: str | Path) -> Analysis:
     ------
     InputError
         When the folder holds no results, or broken ones.
+
+    Examples
+    --------
+    >>> from latentgeo.results import read_numbers
+    >>> list(read_numbers("results/cae"))
+    ['cae']
     """
     place = Path(folder)
     name = next((name for name in _AGAIN if (place / name).is_dir()), None)

@@ -93,6 +93,14 @@ def table_of(
     Returns
     -------
     Table
+
+    Examples
+    --------
+    >>> from latentgeo.results import Column, read_numbers, table_of
+    >>> models = read_numbers("results/cae").models
+    >>> columns = [Column("Model", lambda model, view: view.label)]
+    >>> table_of("Models", columns, [(model, model) for model in models]).columns
+    ('Model',)
     """
     cells = tuple(tuple(column.cell(*row) for column in columns) for row in rows)
     return Table(caption, tuple(column.head for column in columns), cells, note, section)

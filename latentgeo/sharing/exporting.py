@@ -51,6 +51,13 @@ def export(
     ------
     InputError
         When the run cannot be opened, the analysis is of other weights, or `to` is not free.
+
+    Examples
+    --------
+    >>> import latentgeo
+    >>> folder = latentgeo.export("runs/cae", "hub/cae")
+    >>> sorted(path.name for path in folder.iterdir())
+    ['README.md', 'config.json', 'model.safetensors', 'provenance.json']
     """
     source, target = Path(run), Path(to)
     with kept(target):

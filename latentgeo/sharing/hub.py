@@ -51,6 +51,11 @@ def push_to_hub(
     InputError
         When huggingface_hub is not installed, the folder is no export, or the hub refuses or
         cannot be reached.
+
+    Examples
+    --------
+    >>> import latentgeo
+    >>> latentgeo.push_to_hub("hub/vae", "USER/vae")  # doctest: +SKIP
     """
     place = Path(folder)
     _check_export(place)
@@ -113,6 +118,11 @@ def from_hub(
         When huggingface_hub is not installed, there is no such repository or revision, it holds
         no safetensors, the hub cannot be reached and the cache does not have it, or `to` is not
         free.
+
+    Examples
+    --------
+    >>> import latentgeo
+    >>> model = latentgeo.load(latentgeo.from_hub("USER/vae"))  # doctest: +SKIP
     """
     target = None if to is None else Path(to)
     with kept(target):

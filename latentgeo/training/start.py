@@ -104,6 +104,14 @@ def train(
         When the trained model is no better than predicting the mean image; while it trains and
         again at the end, when a term finds that it does not work; and when a batch does not fit
         into the device's memory, so that it is taken in parts.
+
+    Examples
+    --------
+    >>> import latentgeo
+    >>> settings = {"backbone": "mlp", "epochs": 1, "options": {"hidden": [16], "latent_dim": 4}}
+    >>> run = latentgeo.train("cae", data="digits", out="runs/mlp", progress=False, **settings)
+    >>> sorted(path.name for path in run.iterdir())
+    ['config.json', 'metrics.csv', 'model.safetensors', 'provenance.json', 'run.json', 'state']
     """
     config = resolve(
         TrainConfig, None, {"recipe": recipe, "data": name_of_data(data), **settings}, of=train

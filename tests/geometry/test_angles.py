@@ -190,3 +190,13 @@ def test_statistics_leave_absent_angles_out():
 def test_bad_input_is_named(call, words):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+@pytest.mark.parametrize("n", [2, 4, 9])
+def test_directions_below_the_rounding_of_both_sets_have_no_angle(n):
+    # The second direction is above the rounding of its own set, and below that of both together.
+    gram = np.diag([1.0, 3.0 * n * np.finfo(np.float64).eps, *[0.0] * (n - 2)])
+    found = rkhs_principal_angles(gram, gram, gram, dims=2, centred=False)
+    assert found.shape == (2,)
+    assert found[0] == pytest.approx(0.0, abs=1e-12)
+    assert np.isnan(found[1])
