@@ -27,9 +27,10 @@ from latentgeo.cli import main
 from latentgeo.datasets import load
 from latentgeo.figures import catalogue
 from latentgeo.files import sha256_of_file
-from latentgeo.measures import AnalysisSettings
+from latentgeo.measures import AnalysisSettings, Metric
 from latentgeo.report import write_results
-from latentgeo.results import write_numbers
+from latentgeo.results import Estimate, write_numbers
+from latentgeo.sharing import model_card
 from latentgeo.sharing.portable import portable
 
 
@@ -593,3 +594,15 @@ def test_the_export_command(run, analysis, tmp_path, capsys):
     assert left.value.code == 0
     assert capsys.readouterr().out == f"model: {to}\n"
     assert read_card(to)[0]["license"] == "mit"
+
+
+@pytest.mark.parametrize(
+    ("estimate", "shown"),
+    [
+        (Estimate(23.0, 22.0, 24.0, settled="settled"), "23 [22, 24]"),
+        (Estimate(23.0, 22.0, 24.0, settled="still rising"), "≥ 23 (still rising)"),
+        (Estimate(float("nan")), "—"),
+    ],
+)
+def test_the_card_says_in_words_what_has_not_settled(estimate, shown):
+    assert model_card._text(Metric("dimension", "Dimension", estimate, 0)) == shown

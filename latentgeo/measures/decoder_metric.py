@@ -334,6 +334,7 @@ MEASURE = Measure(
         "one forward derivative of the decoder an image and direction, of a bounded total",
     ),
     heading="Smoothness of the decoder",
+    units={"pullback_log_volume": "nat"},
     readouts=(CONDITION, VOLUME),
     entry=_entry,
     sentences=nothing,

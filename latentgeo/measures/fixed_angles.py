@@ -311,6 +311,7 @@ MEASURE = Measure(
         ("mirroring",),
     ),
     heading="Subspaces of fixed dimension",
+    units={"fixed_angle": "degree"},
     readouts=(SAME, APART, REDRAWN, HELD),
     view_entry=_view_entry,
     sentences=_sentences,

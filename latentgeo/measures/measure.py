@@ -9,7 +9,16 @@ from typing import Any, Literal
 
 import xarray as xr
 
-from latentgeo.results import Column, Estimate, ModelResult, Omission, Readout, Table, level_key
+from latentgeo.results import (
+    Column,
+    Estimate,
+    ModelResult,
+    Omission,
+    Readout,
+    Table,
+    annotate,
+    level_key,
+)
 from latentgeo.results.words import ARROW, NONE
 
 Direction = Literal["higher is better", "lower is better", "neither"]
@@ -184,6 +193,8 @@ class Measure:
         Its name as a heading; its name in words if left out.
     readouts : tuple of Readout
         Its estimates.
+    units : mapping of str to str
+        Units by how the names of variables begin; numbers of no unit have "1".
     tiles : callable, optional
         `ModelResult` and all models to what is shown of it at first sight.
     entry : callable, optional
@@ -231,6 +242,7 @@ class Measure:
     together: Callable[[Mapping[str, xr.Dataset]], Mapping[str, xr.Dataset]] | None = None
     heading: str = ""
     readouts: tuple[Readout, ...] = ()
+    units: Mapping[str, str] = field(default_factory=dict)
     tiles: Callable[[ModelResult, Sequence[ModelResult]], Sequence[Tile]] = no_tiles
     entry: Callable[[ModelResult], dict[str, Any]] | None = None
     view_entry: Callable[[ModelResult], dict[str, Any]] | None = None
@@ -267,6 +279,16 @@ class Measure:
         if images < self.images:
             return Omission(self.title, f"it needs {self.images} images, there are {images}")
         return None
+
+    def annotated(self, data: xr.Dataset) -> xr.Dataset:
+        """Return its variables with name, unit, and how estimates are read, in the attributes."""
+        said = annotate(data, self.readouts)
+        for name, variable in said.data_vars.items():
+            variable.attrs.setdefault("long_name", in_words(str(name)))
+            if variable.dtype.kind in "fiu":
+                units = [unit for begin, unit in self.units.items() if str(name).startswith(begin)]
+                variable.attrs.setdefault("units", next(iter(units), "1"))
+        return said
 
     def measured(self, model: ModelResult) -> list[Readout]:
         """Return the estimates that a model has."""
@@ -331,6 +353,17 @@ _LACKS = {
     "tensor": "its latents are vectors, which have nothing to unfold",
     "posterior": "its encoder is deterministic, so there is no posterior",
 }
+
+
+_ENDINGS = {"_ci": "95 % interval of ", "_mean": "mean of ", "_median": "median of "}
+
+
+def in_words(name: str) -> str:
+    """Return the name of a variable in words."""
+    for ending, words in _ENDINGS.items():
+        if name.endswith(ending):
+            return words + in_words(name.removesuffix(ending))
+    return name.replace("_", " ")
 
 
 def both(view: ModelResult, text: Callable[[ModelResult, float], str]) -> tuple[str, str]:

@@ -421,6 +421,7 @@ MEASURE = Measure(
         ("image order", "mirroring"),
     ),
     heading="Principal angles",
+    units={"principal_angle": "degree"},
     readouts=(ANGLE,),
     tiles=_tiles,
     view_entry=_entry,

@@ -272,6 +272,7 @@ MEASURE = Measure(
             "this model has no decoder, so nothing is reconstructed",
         )
     },
+    units={"psnr": "dB"},
     readouts=(PSNR, GAIN, BASELINE),
     entry=_entry,
     sentences=nothing,  # the verdict begins with them

@@ -30,7 +30,7 @@ from latentgeo.measures.paths import (
 )
 from latentgeo.progress import announce
 from latentgeo.registry import Registry
-from latentgeo.results import annotate, with_omissions
+from latentgeo.results import with_omissions
 
 _ROWS = (
     quality.MEASURE,
@@ -117,7 +117,7 @@ def measure_all(kind: str, subject: Subject) -> list[xr.Dataset]:
         announce(measure.headed)
         omission = measure.lacks(subject.has, subject.samples)
         if omission is None:
-            parts.append(annotate(measure.compute(subject), measure.readouts))
+            parts.append(measure.annotated(measure.compute(subject)))
         else:
             parts.append(with_omissions(xr.Dataset(), [omission]))
     return parts
@@ -140,7 +140,7 @@ def measure_together(models: Mapping[str, xr.Dataset]) -> dict[str, xr.Dataset]:
         if measure.together is None:
             continue
         for label, more in measure.together(found).items():
-            parts = [_without(found[label], more), annotate(more, measure.readouts)]
+            parts = [_without(found[label], more), measure.annotated(more)]
             found[label] = xr.merge(parts, combine_attrs="override")  # of the attributes the first
     return found
 

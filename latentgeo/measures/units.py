@@ -375,6 +375,7 @@ MEASURE = Measure(
         ("image order", "mirroring"),
     ),
     heading="Active units",
+    units={"kl": "nat", "unit_kl": "nat"},
     readouts=(ACTIVE, DIVERGENCE),
     entry=_entry,
     sentences=_sentences,

@@ -203,13 +203,10 @@ def _table(model: ModelResult) -> list[list[str]]:
 
 
 def _text(metric: Metric) -> str:
-    """Format a number with its interval in square brackets, where it has one."""
-    found, digits = metric.estimate, metric.digits
-    if metric.shown or math.isnan(found.value):
+    """Format a number with its interval, or with a word where it has not settled."""
+    if metric.shown or math.isnan(metric.estimate.value):
         return metric.shown or _NONE
-    if math.isnan(found.low) or math.isnan(found.high):
-        return f"{found.value:.{digits}f}"
-    return f"{found.value:.{digits}f} [{found.low:.{digits}f}, {found.high:.{digits}f}]"
+    return metric.estimate.text(metric.digits)
 
 
 class _Ours(str):

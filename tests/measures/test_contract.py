@@ -199,6 +199,19 @@ def test_estimates_are_read_by_name(kinds):
         found["that"]
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_variable_says_what_it_is_and_in_which_unit(kinds, kind):
+    tree = tree_of({"a": kinds[kind], "b": kinds[kind]})
+    variables = tree["a"].to_dataset().data_vars
+    assert [name for name, one in variables.items() if not one.attrs.get("long_name")] == []
+    numbers = {name: one for name, one in variables.items() if one.dtype.kind in "fiu"}
+    assert [name for name, one in numbers.items() if "units" not in one.attrs] == []
+    assert numbers["psnr_ci"].attrs["units"] == "dB"
+    assert numbers["psnr_ci"].attrs["long_name"] == "95 % interval of psnr"
+    assert numbers["principal_angle"].attrs["units"] == "degree"
+    assert numbers["hilbert_dimension"].attrs["units"] == "1"
+
+
 def test_the_data_frame_is_tidy(kinds):
     found = Analysis(tree_of({"a": kinds["stochastic"], "b": kinds["vector"]}), {"models": {}})
     frame = found.to_dataframe()

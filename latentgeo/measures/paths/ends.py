@@ -84,6 +84,7 @@ MEASURE = Measure(
     Statement("higher is better", "bootstrap over images", "one comparison of each end"),
     kinds=("interpolation", "lines"),
     heading="Reconstruction of the ends",
+    units={"end_psnr": "dB"},
     readouts=(PSNR, GAIN, BASELINE),
     entry=_entry,
     sentences=_sentences,
