@@ -5,13 +5,11 @@ import doctest
 import inspect
 from importlib import import_module
 
-import numpy as np
 import pytest
 
 import latentgeo
 
 PACKAGES = ("latentgeo", "latentgeo.geometry", "latentgeo.metrics", "latentgeo.results")
-_FLAGS = doctest.NORMALIZE_WHITESPACE
 
 
 def is_made_by_a_function(value):
@@ -52,7 +50,7 @@ def folder(tmp_path_factory):
 
 
 @pytest.mark.filterwarnings("ignore")  # models of one epoch have not learned, and say so
-@pytest.mark.parametrize("value", public())
+@pytest.mark.parametrize("value", list(public()))
 def test_the_example_holds(value, folder, monkeypatch):
     monkeypatch.chdir(folder)
     examples = doctest.DocTestParser().get_doctest(
@@ -60,6 +58,5 @@ def test_the_example_holds(value, folder, monkeypatch):
     )
     assert examples.examples, "it has no example"
     said = []
-    with np.printoptions(legacy=False):
-        doctest.DocTestRunner(optionflags=_FLAGS, verbose=False).run(examples, out=said.append)
+    doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(examples, out=said.append)
     assert not said, "".join(said)

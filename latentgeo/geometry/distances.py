@@ -130,8 +130,9 @@ def distance(
     Examples
     --------
     >>> import numpy as np
+    >>> from latentgeo.geometry import distance
     >>> a, b = np.diag([1.0, 0.0]), np.diag([0.0, 1.0])
-    >>> float(distance(a, b) ** 2)
+    >>> round(float(distance(a, b) ** 2), 12)
     2.0
     """
     options = Options(form, log_weight, ridge, source_dtype, budget)

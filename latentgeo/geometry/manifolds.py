@@ -56,6 +56,7 @@ class FixedRankPSD(Manifold):  # type: ignore[misc]
 
     Examples
     --------
+    >>> from latentgeo.geometry import FixedRankPSD
     >>> space = FixedRankPSD(5, 2)
     >>> space.dim
     9

@@ -80,7 +80,8 @@ def analyze_latents(
     if latents.sizes["noise"] == 1:
         parts.append(with_omissions(xr.Dataset(), [_ONLY_CLEAN]))
     if "label" in latents:
-        parts.append(latents[["label"]])
+        said = {"long_name": "class of the image", "units": "1"}
+        parts.append(latents["label"].assign_attrs(said).to_dataset())
     learned = next((int(part.attrs["learned"]) for part in parts if "learned" in part.attrs), None)
     found = join(_opened(encoding), *parts).assign_coords(
         view=list(encoding.readers), noise=latents["noise"], sample=latents["sample"]

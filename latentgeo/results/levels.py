@@ -103,8 +103,9 @@ def level_text(tree: xr.DataTree, level: float) -> str:
     --------
     >>> import xarray as xr
     >>> from latentgeo.results import level_text
-    >>> print(level_text(xr.DataTree(xr.Dataset(attrs={"perturbation": "gaussian"})), 0.1))
-    σ = 0.1
+    >>> tree = xr.DataTree(xr.Dataset(attrs={"perturbation": "gaussian"}))
+    >>> level_text(tree, 0.1).split()
+    ['σ', '=', '0.1']
     """
     if level == 0:
         return "clean"
