@@ -6,6 +6,7 @@ full disk, a disk that may only be read, or the output folder moved away. The co
 of this process, which has imported everything, so that a trial takes no longer than its work.
 """
 
+import datetime
 import errno
 import faulthandler
 import os
@@ -14,6 +15,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib import import_module
@@ -31,8 +33,8 @@ class Fault(NamedTuple):
     Attributes
     ----------
     kind : str
-        "SIGKILL", "SIGTERM", "SIGINT", "SIGSTOP"; "ENOSPC" or "EROFS", which last until the end; or
-        "moved".
+        "SIGKILL", "SIGTERM", "SIGINT", "SIGSTOP"; "ENOSPC" or "EROFS", which last until the end;
+        "moved"; or "clock", set back by a year.
     at : int
         The change.
     """
@@ -198,6 +200,8 @@ class _Counter:
             self.fault = None
             if kind == "moved":
                 shutil.move(Path(self.root) / "out", Path(self.root) / "elsewhere")
+            elif kind == "clock":
+                _set_clock_back()
             else:
                 os.kill(os.getpid(), getattr(signal, kind))
 
@@ -210,6 +214,21 @@ class _Counter:
         # shutil.rmtree names what it removes by the open folder that it lies in.
         within = event in ("os.remove", "os.rmdir") and not Path(place).is_absolute()
         return within or os.fspath(place).startswith(self.root)
+
+
+def _set_clock_back() -> None:
+    """Let what asks for the time in this process get that of a year ago."""
+    now, today = time.time, datetime.datetime
+
+    class Earlier(today):  # type: ignore[misc, valid-type]
+        @classmethod
+        def now(cls, tz: datetime.tzinfo | None = None) -> datetime.datetime:
+            return today.now(tz) - datetime.timedelta(days=365)
+
+    time.time = lambda: now() - 365 * 86400
+    for module in list(sys.modules.values()):
+        if getattr(module, "datetime", None) is today:
+            vars(module)["datetime"] = Earlier
 
 
 def warm(arguments: Sequence[str], watched: Path) -> None:

@@ -190,6 +190,7 @@ _EXPECTED = {
     "ENOSPC": (2, 0),
     "EROFS": (2, 0),
     "moved": (2, 0),
+    "clock": (0,),
 }
 
 

@@ -33,6 +33,7 @@ _KINDS = {
     "ENOSPC": "the disk full from a change on",
     "EROFS": "the disk read-only from a change on",
     "moved": "the output folder moved away before a change",
+    "clock": "the clock set back by a year before a change",
 }
 PARTS = ("interruptions", "two", "hostile", "mutations")
 
