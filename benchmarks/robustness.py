@@ -10,6 +10,7 @@ exit code is 1.
 import argparse
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -216,6 +217,8 @@ def main() -> None:
     parser.add_argument("--mutations", type=int, default=200, help="of each kind of file")
     parser.add_argument("--out", type=Path, help="a page with the marks of a table")
     given, before = parser.parse_args(), os.getloadavg()
+    # What runs in the background may have been told to take no notice of it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     rows = measure(given)
     if given.out is not None:
         page = given.out.read_text(encoding="utf-8")
