@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from latentgeo.errors import InputError
-from latentgeo.files import check_free, folder_in_place
+from latentgeo.files import check_free, folder_in_place, kept
 from latentgeo.results.estimate import Readout, readouts_of
 from latentgeo.results.model import ModelResult, models_of
 
@@ -102,7 +102,7 @@ class Analysis:
         """
         target = Path(folder)
         check_free(target, holds="an analysis", force=force)
-        with folder_in_place(target) as place:
+        with kept(target), folder_in_place(target) as place:
             import_module("latentgeo.report").write_results(self, place)
         return target
 

@@ -45,8 +45,8 @@ class Loop:
     def run(self, on_step: OnStep, on_epoch: OnEpoch) -> None:
         """Train all runs from where they stand to the end.
 
-        Those that are behind (a kill came between the states of two) go first, until they are
-        where the next one is.
+        Those that are behind (they were trained apart before) go first, until they are where the
+        next one is.
 
         Parameters
         ----------
@@ -65,7 +65,7 @@ class Loop:
             if not run.progress.prepared:
                 with run.drawing(), run.clock(), run.nets.arithmetic.products():
                     pretrain(run)
-                save(run)
+                save([run])
         while left := [run for run in self._runs if not run.progress.finished]:
             steps = sorted({run.progress.step for run in left})
             group = [run for run in left if run.progress.step == steps[0]]
@@ -79,7 +79,8 @@ class Loop:
                     close_epoch(run)
             for run in closing:
                 on_epoch(run)
-                save(run)
+            if closing:
+                save(closing)
 
     def _descend(self, group: Sequence[Run], until: int | None, on_step: OnStep) -> None:
         """Descend to the end of the epoch, or to the step `until`."""
@@ -106,8 +107,7 @@ class Loop:
             if ends:
                 break
             if first.saves_now:
-                for run in group:
-                    save(run)
+                save(group)
 
     def _steps_of(self, group: Sequence[Run]) -> Steps:
         """Return what takes the steps of a group: the same from epoch to epoch, with its graph."""

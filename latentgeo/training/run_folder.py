@@ -2,6 +2,8 @@
 
 import csv
 import io
+import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -57,6 +59,11 @@ class RunFolder:
         return self.path / "state" / "last.pt"
 
     @property
+    def next_state(self) -> Path:
+        """The state that takes the place of the last one once all of its group are written."""
+        return self.path / "state" / "next.pt"
+
+    @property
     def tensorboard(self) -> Path:
         """Events for TensorBoard, where it was asked for."""
         return self.path / "tensorboard"
@@ -108,14 +115,27 @@ class RunFolder:
         """Raise `InputError` unless the run that lies here was on the same images."""
         self._check_same(self._read_run()["data"], data, "data")
 
-    def write_state(self, state: Facts, progress: Progress) -> None:
-        """Save the state in one step."""
+    def write_state(self, state: Facts, progress: Progress, *, waits: bool = False) -> None:
+        """Save the state in one step; one that waits lies beside the last until `accept`."""
         self._check_there()
         content = {**state, "progress": asdict(progress)}
         # Through memory: on a full disk torch.save raises a RuntimeError that hides the reason.
         buffer = io.BytesIO()
         torch.save(content, buffer)
-        write_atomically(self.state, lambda temporary: _write(temporary, buffer.getbuffer()))
+        path = self.next_state if waits else self.state
+        write_atomically(path, lambda temporary: _write(temporary, buffer.getbuffer()))
+
+    def accept(self) -> None:
+        """Put the state that waits in the place of the last one."""
+        os.replace(self.next_state, self.state)
+
+    def progress_of(self, path: Path) -> Progress | None:
+        """Read how far a state is; None where there is none, or it cannot be read."""
+        try:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+            return Progress.read(content["progress"])
+        except Exception:  # as many kinds as in `read_state`, which says what is wrong
+            return None
 
     def read_state(self) -> tuple[Facts, Progress]:
         """Read the state; raise `InputError` when it is broken or belongs to a finished run."""
@@ -180,3 +200,25 @@ class RunFolder:
 
 def _write(path: Path, content: memoryview) -> None:
     path.write_bytes(content)
+
+
+def settle(folders: Sequence[RunFolder]) -> None:
+    """Accept states that wait if all of their group were written, and drop them otherwise.
+
+    A kill can come between the states of two runs that are trained at once. Were one of them to go
+    on from an earlier step, alone, it would be another by rounding.
+    """
+    waiting = [folder for folder in folders if folder.next_state.is_file()]
+    found = [folder.progress_of(folder.next_state) for folder in waiting]
+    steps = {progress.step for progress in found if progress is not None}
+    others = [folder.progress_of(folder.state) for folder in folders if folder not in waiting]
+    whole = (
+        len(steps) == 1
+        and None not in found
+        and all(each is not None and (each.finished or {each.step} == steps) for each in others)
+    )
+    for folder in waiting:
+        if whole:
+            folder.accept()
+        else:
+            folder.next_state.unlink()

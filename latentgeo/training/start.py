@@ -235,4 +235,5 @@ def fresh_run(
 def take_up(folder: RunFolder, data: Facts) -> tuple[Facts, Progress] | None:
     """Read the state of the run that lies here; None where it stopped before there was one."""
     folder.check_data(data)
+    folder.next_state.unlink(missing_ok=True)  # of runs that were trained at once
     return folder.read_state() if folder.state.is_file() else None

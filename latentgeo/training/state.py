@@ -1,5 +1,7 @@
 """What is saved of a run, so that it can go on bit for bit."""
 
+from collections.abc import Sequence
+
 import torch
 
 from latentgeo import processes
@@ -9,22 +11,30 @@ from latentgeo.training.run import Run
 from latentgeo.training.run_folder import Facts
 
 
-def save(run: Run) -> None:
-    """Write the state in one step, unless a weight is not finite.
+def save(runs: Sequence[Run]) -> None:
+    """Write the states, unless a weight is not finite: all take the place of the last, or none.
 
     Raises
     ------
     TrainingDivergedError
-        When a weight is not finite; the earlier state is whole.
+        When a weight is not finite; the earlier states are whole.
     OSError
-        When the disk refuses; the earlier state is whole.
+        When the disk refuses; the earlier states are whole.
     """
+    for run in runs:
+        _save(run, waits=len(runs) > 1)
+    if len(runs) > 1:
+        for run in runs:
+            run.folder.accept()
+
+
+def _save(run: Run, *, waits: bool) -> None:
     with run.drawing(), run.phase("saving"):
         run.check_weights()
         run.nets.agree()
         if processes.is_rank_zero():
             state = {**run.nets.state_dict(), "random": random_state(run.device)}
-            run.folder.write_state(state, run.progress)
+            run.folder.write_state(state, run.progress, waits=waits)
         run.saved_step = run.progress.step
 
 

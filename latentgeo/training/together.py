@@ -23,7 +23,7 @@ from latentgeo.training.draws import forked
 from latentgeo.training.micro_batches import out_of_memory_as_input_error
 from latentgeo.training.records import train_runs
 from latentgeo.training.run import Run
-from latentgeo.training.run_folder import RunFolder
+from latentgeo.training.run_folder import RunFolder, settle
 from latentgeo.training.start import check_device, check_folder, fresh_run, take_up
 from latentgeo.training.state import restore
 
@@ -153,6 +153,7 @@ def train_together(
             ]
             check_batched(runs)
             if resume:
+                settle(list(folders.values()))
                 runs = _restored(runs)
             else:
                 for run in runs:

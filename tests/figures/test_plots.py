@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 
 import latentgeo
 from latentgeo.errors import InputError
+from latentgeo.files import kept
 from latentgeo.measures import summarize
 from latentgeo.measures.quality import PSNR
 from latentgeo.results import Analysis, annotate
@@ -52,3 +53,5 @@ def test_results_are_saved_and_come_back(found, tmp_path, monkeypatch):
     assert latentgeo.read(place)["CAE"].psnr().value == found["CAE"].psnr().value
     with pytest.raises(InputError, match="already holds files"):
         found.save(place)
+    with kept(place), pytest.raises(InputError, match="another process is writing to"):
+        found.save(place, force=True)

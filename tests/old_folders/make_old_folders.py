@@ -1,9 +1,9 @@
-"""Make `0.1.0-709518a.tar.xz`: a run and an analysis as an older version wrote them.
+"""Make an archive of a run, its latents and its analysis, as the code on the path writes them.
 
-That version is commit 709518a. It called diagnostics "trouble", did not annotate the variables of
-an analysis with their readouts, and knew fewer settings. With its code on the path::
+Every state of the project that others may have results of is kept here, and read by all later ones.
+With the code of that state on the path, and its version and commit as a name::
 
-    PYTHONPATH=OLD python tests/old_folders/make_old_folders.py tests/old_folders
+    cd tests/old_folders; PYTHONPATH=OLD python make_old_folders.py 0.1.0-709518a.tar.xz
 
 No data set is needed: the images are drawn here. Figures and reports are left out.
 """
@@ -18,9 +18,9 @@ import numpy as np
 
 from latentgeo.datasets import ImageDataset
 
-ARCHIVE = "0.1.0-709518a.tar.xz"
 RUN = {"recipe": "vae", "backbone": "mlp", "options": {"hidden": (12,), "latent_dim": 3}}
 SETTINGS = {**RUN, "epochs": 3, "batch_size": 16, "learning_rate": 1e-2, "device": "cpu"}
+SWEEP = {"samples": 12, "noise": (0.0, 0.3)}
 
 
 class StopError(Exception):
@@ -46,26 +46,26 @@ def interrupt(model, epoch):
 
 
 def write_folders(out):
-    """Write an interrupted run and the analysis of its model."""
+    """Write an interrupted run, latents and the analysis of its model."""
+    from latentgeo.latents import encode
     from latentgeo.pipeline import analyze
     from latentgeo.training import train
 
     with suppress(StopError):
         train(data=make_images(), out=out / "run", on_epoch=interrupt, **SETTINGS)
-    analyze(
-        {"vae": out / "run"},
-        data=make_images(12, seed=1),
-        samples=12,
-        noise=(0.0, 0.3),
-        tsne=False,
-        out=out / "analysis",
-    )
+    images = make_images(12, seed=1)
+    encode(out / "run", images, out=out / "latents", device="cpu", **SWEEP)
+    shown = {"data": images, "out": out / "analysis", **SWEEP}
+    try:
+        analyze({"vae": out / "run"}, tsne_seeds=(), **shown)
+    except (TypeError, ValueError):  # maps had another name until 27 November 2026
+        analyze({"vae": out / "run"}, tsne=False, **shown)
 
 
 def pack(folder, archive):
     """Write the files that are read again into an archive."""
     with tarfile.open(archive, "w:xz") as packed:
-        for part in ("run", "analysis/summary.json", "analysis/analysis.zarr"):
+        for part in ("run", "latents", "analysis/summary.json", "analysis/analysis.zarr"):
             packed.add(folder / part, part, filter=_without_owner)
 
 
@@ -78,4 +78,4 @@ def _without_owner(entry):
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as temporary:
         write_folders(Path(temporary))
-        pack(Path(temporary), Path(sys.argv[1]) / ARCHIVE)
+        pack(Path(temporary), Path(sys.argv[1]))

@@ -275,6 +275,34 @@ class TestResumed:
         monkeypatch.undo()
         assert_each_is_alone(run, run_seeds(resume=True))
 
+    def test_stopped_between_the_states_of_two_they_go_on_together(
+        self, run_seeds, stop_at, monkeypatch
+    ):
+        whole = run_seeds("whole")
+        # Seed 0 has written its state of step 7 or 14, or put it in its place, and seed 3 has not.
+        for name, call in (("write_state", 7), ("write_state", 13), ("accept", 1), ("accept", 9)):
+            stop_at(RunFolder, name, call)
+            with pytest.raises(Stopped):
+                run_seeds(f"{name}-{call}")
+            monkeypatch.undo()
+            resumed = run_seeds(f"{name}-{call}", resume=True)
+            for found, expected in zip(resumed, whole, strict=True):
+                weights = load_file(found / "model.safetensors")
+                for key, wanted in load_file(expected / "model.safetensors").items():
+                    assert torch.equal(weights[key], wanted)
+                assert not (found / "state" / "next.pt").exists()
+
+    def test_a_state_that_waits_is_dropped_where_one_goes_on_alone(
+        self, run, run_seeds, stop_at, monkeypatch
+    ):
+        stop_at(RunFolder, "write_state", 7)
+        with pytest.raises(Stopped):
+            run_seeds()
+        monkeypatch.undo()
+        resumed = run("runs/seed-0", seed=0, epochs=2, resume=True)
+        assert not (resumed / "state" / "next.pt").exists()
+        assert_same_run(resumed, run("alone", seed=0, epochs=2))
+
     def test_one_seed_goes_on_alone(self, run, run_seeds, stop_at, monkeypatch):
         stop_at(StackedStep, "descend", 10)
         with pytest.raises(Stopped):
