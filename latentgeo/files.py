@@ -204,7 +204,8 @@ def sha256_of_file(path: Path) -> str:
 
 
 def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
+    # Names of files that are not UTF-8 come as lone surrogates, which JSON writes as escapes too.
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def _empty(folder: Path) -> None:

@@ -1,4 +1,5 @@
 import errno
+import json
 import signal
 import subprocess
 import sys
@@ -125,3 +126,8 @@ def test_what_a_killed_process_left_is_no_hindrance_and_is_removed(tmp_path):
     with kept(out):
         check_free(out, holds="x")
     assert {path.name for path in tmp_path.iterdir()} == {"out", ".latentgeo-12345678-another-out"}
+
+
+def test_names_that_are_not_utf8_are_written(tmp_path):
+    write_json(tmp_path / "a.json", {"out": "\udcc3t\udca9"})
+    assert json.loads((tmp_path / "a.json").read_bytes()) == {"out": "\udcc3t\udca9"}
