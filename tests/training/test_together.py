@@ -279,7 +279,7 @@ class TestResumed:
         self, run_seeds, stop_at, monkeypatch
     ):
         whole = run_seeds("whole")
-        # Seed 0 has written its state of step 7, or put that of step 12 in its place; seed 3 has not.
+        # Seed 0 has written its state of step 7, or put that of step 12 in its place; 3 has not.
         for name, call in (("write_state", 7), ("accept", 9)):
             stop_at(RunFolder, name, call)
             with pytest.raises(Stopped):
