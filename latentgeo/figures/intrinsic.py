@@ -124,8 +124,8 @@ class IntrinsicDimensionDisplay(Display):
             for end in (curve.low, curve.high)
         ]
         values = np.concatenate([np.array([1.0, 10.0]), *ends])
-        ax.set_yscale("log")
         ax.set_ylim(0.9 * values.min(), 1.15 * values.max())
+        ax.set_yscale("log")  # after its limits, for a dimension of 0 has no place on it
         ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         ax.yaxis.set_minor_locator(NullLocator())
         ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

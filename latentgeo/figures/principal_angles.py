@@ -188,11 +188,10 @@ class PrincipalAngleDisplay(Display):
 
     def _ceiling(self) -> float:
         """Return all lower panels one scale."""
-        tops = [
-            np.nanmax([np.nanmax(one.mean.high), np.nanmax(one.halves.high), *_ends(one)])
-            for one in self.series
-        ]
-        return min(92.0, max(1.0, 1.1 * float(max(tops))))
+        every = np.concatenate(
+            [np.concatenate([one.mean.high, one.halves.high, _ends(one)]) for one in self.series]
+        )
+        return min(92.0, 1.1 * float(every.max(initial=1 / 1.1, where=np.isfinite(every))))
 
     def _add_scale(self, across: int) -> None:
         """Return which colour is which noise level."""

@@ -139,8 +139,8 @@ class HilbertDimensionBySizeDisplay(Display):
         ax.set_ylim(0, top)
 
     def _highest(self) -> float:
-        """Return both panels one scale."""
-        return max(float(np.nanmax(one.y)) for group in self.curves.values() for one in group)
+        """Return both panels one scale; dimensions of 0 have one too."""
+        return max(1.0, *(float(np.nanmax(one.y)) for rows in self.curves.values() for one in rows))
 
 
 def _open_end(ax: Axes, curve: Curve) -> None:

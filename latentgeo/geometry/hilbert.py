@@ -15,6 +15,7 @@ from latentgeo.geometry._arrays import A, enter
 from latentgeo.geometry._checks import check_gram, check_shares, check_square
 
 SHARES = (0.90, 0.95, 0.99)
+_ROUNDED = 8  # the four terms of centring, twice over
 _EPS64 = torch.finfo(torch.float64).eps
 
 
@@ -141,9 +142,14 @@ def leading_count(energies: Tensor, share: float, most: int | None = None) -> Te
 
 
 def centre_both(gram: Tensor) -> Tensor:
-    """Take row and column means away, each set its own: any block (..., n, m)."""
+    """Take row and column means away, each set its own: any block (..., n, m).
+
+    What rounding alone may have left, where all points coincide, is 0.
+    """
     rows, columns = gram.mean(-1, keepdim=True), gram.mean(-2, keepdim=True)
-    return gram - rows - columns + rows.mean(-2, keepdim=True)
+    centred = gram - rows - columns + rows.mean(-2, keepdim=True)
+    floor = _ROUNDED * _EPS64 * gram.abs().amax((-2, -1), keepdim=True)
+    return centred.masked_fill(centred.abs().amax((-2, -1), keepdim=True) <= floor, 0.0)
 
 
 def spectrum_of_gram(gram: Tensor, centred: bool) -> Tensor:

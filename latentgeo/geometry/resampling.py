@@ -20,7 +20,13 @@ from latentgeo.geometry.angles import (
     leading_axes,
     rkhs_principal_angles,
 )
-from latentgeo.geometry.hilbert import SHARES, centre_both, gram_dimension
+from latentgeo.geometry.hilbert import (
+    SHARES,
+    centre_both,
+    dimension_of_energies,
+    gram_dimension,
+    spectrum_of_gram,
+)
 
 DIMENSIONS = (1, 2, 5, 10, 20)
 """Dimensions of subspaces that papers report."""
@@ -265,7 +271,10 @@ def held_out_variance(
         )
         axes, count = leading_axes(own, 1.0, max(dims) if share is None else len(first))
         held = (cross @ axes)[0].square().sum(0).cumsum(0) / other.diagonal(dim1=1, dim2=2).sum()
-        wanted = [*dims] if share is None else [*dims, int(gram_dimension(own, [share])[0, 0])]
+        wanted = [*dims]
+        if share is not None:
+            energies = spectrum_of_gram(own, centred=False)
+            wanted.append(int(dimension_of_energies(energies, [share])[0, 0]))
         found.append([float(held[d - 1]) if 0 < d <= int(count[0]) else nan for d in wanted])
     return np.array(found)
 

@@ -101,7 +101,7 @@ def dimension_variables(embeddings: Sequence[Embedding], samples: int, seed: int
         return np.array(values)
 
     most = max(samples - 1, 1)
-    ends = np.ceil(of_each("low", "high").clip(1, most))
+    ends = np.ceil(of_each("low", "high").clip(0, most))
     words = of_each("word")[..., 0].astype(object)
     by_share = ("view", "noise", "share")
     return xr.Dataset(

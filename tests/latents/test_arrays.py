@@ -274,6 +274,47 @@ def test_latents_of_any_order_are_analysed(shape, dtype):
     assert "psnr" not in measures
 
 
+def _degenerate(kind):
+    """Return latents and their noisy counterparts: what collapsed networks and small sets give."""
+    shape = (6,) if kind == "constant vector" else (4, 3, 3)
+    clean = latents(*shape)
+    noisy = clean + 0.1 * latents(*shape, seed=1)
+    if kind in ("constant", "constant vector", "constant twice"):
+        clean[:] = clean[:1]
+    if kind in ("constant twice", "constant when noisy"):
+        noisy[:] = noisy[:1]
+    if kind == "two images":
+        clean[:] = clean[np.arange(N) % 2]
+    if kind == "four images":
+        clean, noisy = clean[:4], noisy[:4]
+    if kind == "zero channels":
+        clean[:, :2], noisy[:, :2] = 0, 0
+    return clean, noisy
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script.* is deprecated")
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("constant", "constant vector", "constant twice", "constant when noisy"),
+        *("two images", "four images", "zero channels"),
+    ],
+)
+def test_degenerate_latents_end_in_a_report_without_a_contradiction(tmp_path, kind):
+    clean, noisy = _degenerate(kind)
+    drawn = kind in ("constant", "constant when noisy", "two images")  # figures take most time
+    out = tmp_path / "found" if drawn else None
+    found = analyze_arrays(clean, noisy={0.1: noisy}, out=out, **FAST)
+    model = found["latents"]
+    for level, values in zip(model.levels, (clean, noisy), strict=True):
+        one = model.hilbert_dimension(noise=level, share=0.95)
+        assert one.settled == "bounded by n" or one.low <= one.value <= one.high
+        assert (one.value == 0) == bool((values == values[:1]).all())
+    json.dumps(found.summary, allow_nan=False)
+    assert out is None or (out / "report.html").is_file()
+
+
 def test_latents_of_several_orders_stand_in_one_report(tmp_path):
     given = {"tokens": latents(5, 3), "maps": latents(4, 3, 3), "volumes": latents(2, 3, 2, 2)}
     found = analyze_arrays(given, noise=(0, 0.1), out=tmp_path / "found", **FAST)
