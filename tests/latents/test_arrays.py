@@ -20,6 +20,7 @@ from latentgeo.datasets import ImageDataset
 from latentgeo.latents import given_latents, read_latents
 from latentgeo.measures import analyze_latents
 from latentgeo.models import wrap
+from latentgeo.report.page import write_report
 from latentgeo.settings import AnalysisSettings
 
 N = 40
@@ -317,10 +318,11 @@ def test_degenerate_latents_end_in_a_report_without_a_contradiction(tmp_path, ki
 
 def test_latents_of_several_orders_stand_in_one_report(tmp_path):
     given = {"tokens": latents(5, 3), "maps": latents(4, 3, 3), "volumes": latents(2, 3, 2, 2)}
-    found = analyze_arrays(given, noise=(0, 0.1), out=tmp_path / "found", **FAST)
+    found = analyze_arrays(given, noise=(0, 0.1), **FAST)
     assert [len(model.modes) for model in found.models] == [2, 3, 4]
-    report = (tmp_path / "found" / "report.html").read_text()
-    assert "Ranks by mode" in report
+    assert found.plot.spectra().axes_.shape == (2, 4)
+    write_report(found, tmp_path, tmp_path / "report.html")
+    assert "Ranks by mode" in (tmp_path / "report.html").read_text()
     first = analyze_arrays(given["tokens"], channels="first", **FAST)["latents"]
     assert list(first.attrs["latent_shape"]) == [5, 3]
     assert list(found["tokens"].attrs["latent_shape"]) == [3, 5]
