@@ -21,7 +21,6 @@ from latentgeo.checkpoints import (
 )
 from latentgeo.datasets import ALL, ImageDataset
 from latentgeo.errors import InputError
-from latentgeo.figures import ENDINGS, figure_rows
 from latentgeo.files import check_free, folder_in_place, kept
 from latentgeo.latents import (
     Sweep,
@@ -46,7 +45,6 @@ from latentgeo.measures.quality import mean_image_psnr
 from latentgeo.models import Autoencoder, choose_device, device_of
 from latentgeo.progress import announce, stages
 from latentgeo.provenance import provenance
-from latentgeo.report import draw_results, write_results
 from latentgeo.results import Analysis
 from latentgeo.settings import resolve
 
@@ -181,7 +179,8 @@ def _planned(models: Mapping[str, Autoencoder], *, drawn: bool) -> list[str]:
     planned = []
     for model in models.values():
         planned += [_ENCODING, *measured * max(len(model.parts), 1)]
-    return planned + ["Figures"] * (len(figure_rows()) if drawn else 0)
+    figures = [row for measure in measures_of("analysis") for row in measure.figures]
+    return planned + ["Figures"] * (len(figures) if drawn else 0)
 
 
 def analyze_arrays(
@@ -389,6 +388,9 @@ def redraw(folder: str | Path, *, endings: Sequence[str] = ()) -> None:
     InputError
         When the folder holds no results.
     """
+    from latentgeo.figures import ENDINGS
+    from latentgeo.report import draw_results
+
     unknown = [ending for ending in endings if ending not in ENDINGS]
     if unknown:
         raise InputError(f"format {unknown[0]!r} is unknown; expected some of {', '.join(ENDINGS)}")
@@ -445,6 +447,9 @@ def _existing(path: str | Path) -> Path:
 
 
 def _write(found: Analysis, target: Path) -> None:
+    # matplotlib takes a second to import: not before the first model is encoded.
+    from latentgeo.report import write_results
+
     with folder_in_place(target) as folder:
         write_results(found, folder)
 
