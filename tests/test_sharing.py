@@ -275,8 +275,9 @@ def test_the_card_holds_what_was_measured(analysis, exported):
         psnr, dimension = measured["psnr_db"][level], measured["hilbert_dimension"][level]["0.95"]
         low, high = psnr["ci95"]
         assert f"| {level} | {psnr['mean']:.1f} [{low:.1f}, {high:.1f}] |" in body
-        low, high = dimension["ci95"]
-        assert f"| {dimension['value']} [{low:.0f}, {high:.0f}] |" in body
+        shown = Estimate(dimension["value"], *dimension["ci95"], settled=dimension["settled"])
+        assert shown.settled == "bounded by n"  # of 10 images
+        assert f"| ≥ {shown.value:.0f} (bounded by n) |" in body
     assert "Measured on 10 images of `digits`, perturbation `gaussian`" in body
     assert f"seed {summary['seed']}" in body
     assert f"`{summary['provenance']['command']}`" in body
@@ -601,7 +602,7 @@ def test_the_export_command(run, analysis, tmp_path, capsys):
     [
         (Estimate(23.0, 22.0, 24.0, settled="settled"), "23 [22, 24]"),
         (Estimate(23.0, 22.0, 24.0, settled="still rising"), "≥ 23 (still rising)"),
-        (Estimate(float("nan")), "—"),
+        (Estimate(float("nan")), "–"),
     ],
 )
 def test_the_card_says_in_words_what_has_not_settled(estimate, shown):
