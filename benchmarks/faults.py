@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _MAKES = {"open", "os.mkdir"}
@@ -220,10 +220,10 @@ def _set_clock_back() -> None:
     """Let what asks for the time in this process get that of a year ago."""
     now, today = time.time, datetime.datetime
 
-    class Earlier(today):  # type: ignore[misc, valid-type]
+    class Earlier(datetime.datetime):
         @classmethod
-        def now(cls, tz: datetime.tzinfo | None = None) -> datetime.datetime:
-            return today.now(tz) - datetime.timedelta(days=365)
+        def now(cls, tz: datetime.tzinfo | None = None) -> Self:
+            return cls.fromtimestamp(now() - 365 * 86400, tz)
 
     time.time = lambda: now() - 365 * 86400
     for module in list(sys.modules.values()):

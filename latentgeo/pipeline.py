@@ -36,6 +36,7 @@ from latentgeo.measures import (
     analyze_latents,
     as_damaged,
     check_size,
+    figure_rows,
     measure_together,
     measures_of,
     read,
@@ -179,8 +180,7 @@ def _planned(models: Mapping[str, Autoencoder], *, drawn: bool) -> list[str]:
     planned = []
     for model in models.values():
         planned += [_ENCODING, *measured * max(len(model.parts), 1)]
-    figures = [row for measure in measures_of("analysis") for row in measure.figures]
-    return planned + ["Figures"] * (len(figures) if drawn else 0)
+    return planned + ["Figures"] * (len(figure_rows()) if drawn else 0)
 
 
 def analyze_arrays(

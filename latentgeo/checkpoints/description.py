@@ -1,6 +1,5 @@
 """What a checkpoint is, in a few facts."""
 
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,7 @@ from latentgeo.checkpoints.card import Card
 from latentgeo.checkpoints.opening import open_checkpoint
 from latentgeo.checkpoints.reported import measure_reported
 from latentgeo.checkpoints.stated import side_for, stated_shape
-from latentgeo.datasets import ImageDataset, load
+from latentgeo.datasets import ImageDataset, load, without_shortage
 from latentgeo.errors import InputError
 from latentgeo.models import Autoencoder, Shape
 
@@ -99,8 +98,7 @@ def info(
 
 
 def _images(data: Any, side: int | None) -> ImageDataset:
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", f".* fewer than {_MOST} samples")  # nobody asked for them
+    with without_shortage():
         return load(data, None, size=side, samples=_MOST)
 
 

@@ -32,7 +32,7 @@ from latentgeo.datasets.perturbations import (
     register_perturbation,
 )
 from latentgeo.datasets.sentences import SentenceDataset, to_sentences
-from latentgeo.datasets.sources import ALL
+from latentgeo.datasets.sources import ALL, without_shortage
 from latentgeo.datasets.streams import seeded_normal
 from latentgeo.datasets.table import DatasetInfo, names, register_dataset
 from latentgeo.metrics.line_images import render_lines
@@ -58,4 +58,5 @@ __all__ = [
     "seeded_normal",
     "to_sentences",
     "training_images",
+    "without_shortage",
 ]

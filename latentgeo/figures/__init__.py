@@ -12,7 +12,6 @@ from latentgeo.figures.catalogue import (
     WRITTEN,
     FigureFile,
     draw_figures,
-    figure_rows,
     found_figures,
     save_figure,
     undrawn,
@@ -38,6 +37,7 @@ from latentgeo.figures.strata import (
 )
 from latentgeo.figures.tsne import Embedding, TsneDisplay
 from latentgeo.figures.units import UnitBars, UnitsDisplay
+from latentgeo.measures import figure_rows
 
 __all__ = [
     "ENDINGS",

@@ -14,7 +14,7 @@ from latentgeo.figures import reading
 from latentgeo.figures._style import style
 from latentgeo.figures._svg import save_svg
 from latentgeo.files import write_atomically
-from latentgeo.measures import FigureRow, measures_of
+from latentgeo.measures import figure_rows
 from latentgeo.progress import announce
 from latentgeo.results.levels import level_text
 
@@ -45,11 +45,6 @@ class FigureFile:
     svg: Path
     png: Path
     pdf: Path
-
-
-def figure_rows(kind: str = "analysis") -> dict[str, FigureRow]:
-    """Return the figures of one kind of results by name, as their measures list them."""
-    return {row.name: row for measure in measures_of(kind) for row in measure.figures}
 
 
 def draw_figures(

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from latentgeo.errors import InputError
 from latentgeo.figures import reading
 from latentgeo.figures._style import Curve, new_axes, style
-from latentgeo.figures.catalogue import figure_rows
+from latentgeo.measures import figure_rows
 from latentgeo.results import Analysis
 from latentgeo.results.estimate import readouts_of
 from latentgeo.results.levels import perturbation_label

@@ -1,8 +1,8 @@
 """Run a model over a data set under a sweep of perturbations."""
 
 import json
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,6 +21,7 @@ from latentgeo.datasets import (
     SentenceDataset,
     find_perturbation,
     seeded_normal,
+    without_shortage,
 )
 from latentgeo.datasets import load as load_images
 from latentgeo.errors import InputError
@@ -158,9 +159,8 @@ def encode(
 
 def select_images(data: Any, settings: EncodingSettings) -> ImageDataset:
     """Load the images and choose some of them; takes and raises what `encode` does."""
-    with warnings.catch_warnings():
-        if "samples" not in settings.model_fields_set:  # nobody asked for so many
-            warnings.filterwarnings("ignore", ".* fewer than .* samples: all are taken")
+    asked = "samples" in settings.model_fields_set
+    with nullcontext() if asked else without_shortage():
         return load_images(
             data,
             settings.split,

@@ -9,6 +9,7 @@ from latentgeo.measures.reading import as_damaged, read
 from latentgeo.measures.summary import SCHEMA_VERSION, in_lines, summarize, together_entries
 from latentgeo.measures.table import (
     MEASURES,
+    figure_rows,
     measure_all,
     measure_together,
     measures_of,
@@ -31,6 +32,7 @@ __all__ = [
     "as_damaged",
     "check_size",
     "difference",
+    "figure_rows",
     "in_lines",
     "measure_all",
     "measure_together",

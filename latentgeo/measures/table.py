@@ -18,7 +18,7 @@ from latentgeo.measures import (
     similarity,
     units,
 )
-from latentgeo.measures.measure import Measure
+from latentgeo.measures.measure import FigureRow, Measure
 from latentgeo.measures.paths import (
     associations,
     ends,
@@ -59,6 +59,11 @@ MEASURES: Registry[Measure] = Registry("measures", "measure", {row.name: row for
 def measures_of(kind: str) -> list[Measure]:
     """Return the measures of one kind of results: "analysis", "interpolation" or "lines"."""
     return [measure for measure in MEASURES.values() if kind in measure.kinds]
+
+
+def figure_rows(kind: str = "analysis") -> dict[str, FigureRow]:
+    """Return the figures of one kind of results by name, as their measures list them."""
+    return {row.name: row for measure in measures_of(kind) for row in measure.figures}
 
 
 def register_measure(measure: Measure, *, replace: bool = False) -> None:
