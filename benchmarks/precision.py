@@ -1,20 +1,25 @@
 """Does the arithmetic of training change what an analysis says? float32 beside mixed precision.
 
     python benchmarks/precision.py [--scale laptop] [--device auto] [--out benchmarks/results]
+    python benchmarks/precision.py --scale paper --device cuda --runs runs --train-only
 
 The same models, seeds and images are trained in float32 and in another precision, with float32
 weights in both, and analysed in float32. Two precisions agree in a number when their means over the
 seeds lie no farther apart than the seeds of float32 do. That grows easier with more seeds, so the
 difference stands beside it: that of each seed from itself, for both begin with the same weights and
 see the same images.
+
+With `--runs` the trained models are kept there: what was cut off goes on, and models that were
+trained on a GPU can be analysed on another machine.
 """
 
 import argparse
+import json
 import multiprocessing
 import tempfile
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -26,8 +31,7 @@ from latentgeo import analyze, train
 from latentgeo.datasets import load
 from latentgeo.files import write_text
 from latentgeo.metrics import interval_over_seeds
-from latentgeo.models import choose_device
-from latentgeo.provenance import provenance
+from latentgeo.training import RunFolder
 
 FLOAT32 = "32-true"
 MODELS = ("cae", "vae")
@@ -35,6 +39,8 @@ LEVELS = (0.0, 0.1)
 
 #: A number of each seed, by what it is.
 Numbers = dict[str, list[float]]
+#: A seed, a recipe and a precision.
+Wanted = tuple[int, str, str]
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,7 @@ class Scale:
 
 SCALES = {
     "smoke": Scale(
-        (4, 8, 16), epochs=4, samples=60, data="digits", train_samples=640, batch_size=32
+        (4, 8, 16), epochs=4, samples=60, data="digits", train_samples=640, batch_size=32, seeds=2
     ),
     "laptop": Scale((16, 32, 64), epochs=2, samples=300, train_samples=10_000, seeds=6),
     "paper": Scale((32, 64, 128), epochs=30, samples=300, batch_size=128),
@@ -63,78 +69,93 @@ def main() -> None:
     """Train, analyse and write the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--scale", choices=SCALES, default="laptop")
+    parser.add_argument("--epochs", type=int, help="default: the scale's")
+    parser.add_argument("--seeds", type=int, help="default: the scale's")
     parser.add_argument("--precision", default="bf16-mixed", help="set beside float32")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--models", nargs="+", choices=MODELS, default=MODELS)
     parser.add_argument("--workers", type=int, default=1, help="processes")
+    parser.add_argument("--runs", type=Path, help="keep the trained models there, and go on there")
+    parser.add_argument("--train-only", action="store_true", help="leave out the analyses")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     chosen = parser.parse_args()
-    scale = SCALES[chosen.scale]
-    wanted = list(product(chosen.models, (FLOAT32, chosen.precision), range(scale.seeds)))
-    work = partial(_measure_one, scale, chosen.device)
-    if chosen.workers == 1:
-        measured = list(map(work, wanted))
-    else:
-        processes = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(chosen.workers, processes) as pool:
-            measured = list(pool.map(work, wanted))
-    found: dict[str, dict[str, Numbers]] = {}
-    for (model, precision, _), numbers in zip(wanted, measured, strict=True):
-        gathered = found.setdefault(model, {}).setdefault(precision, {})
-        for name, value in numbers.items():
-            gathered.setdefault(name, []).append(value)
-    place = choose_device(chosen.device).type
-    table = to_table(found, chosen.scale, place)
-    write_text(chosen.out / f"precision-{place}.md", table)
+    asked = {name: getattr(chosen, name) for name in ("epochs", "seeds")}
+    scale = replace(SCALES[chosen.scale], **{name: n for name, n in asked.items() if n})
+    with tempfile.TemporaryDirectory() as folder:
+        runs = chosen.runs or Path(folder)
+        precisions = (FLOAT32, chosen.precision)
+        found = measure(chosen, scale, precisions, runs)
+        if found is None:
+            return
+        trained_on = facts_of(runs)
+    table = to_table(found, scale, chosen.scale, trained_on)
+    write_text(chosen.out / f"precision-{trained_on['device']}.md", table)
     print(table)
 
 
-def _measure_one(scale: Scale, device: str, wanted: tuple[str, str, int]) -> dict[str, float]:
-    recipe, precision, seed = wanted
-    return _once(recipe, _images(scale), precision, scale, seed, device)
-
-
-def _images(scale: Scale) -> Any:
-    images = load(scale.data, "train")
-    return images if scale.train_samples is None else images.take(scale.train_samples, seed=0)
-
-
-def measure(recipe: str, precision: str, scale: Scale, device: str) -> Numbers:
-    """Train a model at every seed and give what its analysis says."""
-    found: Numbers = {}
-    images = _images(scale)
-    for seed in range(scale.seeds):
-        for name, value in _once(recipe, images, precision, scale, seed, device).items():
-            found.setdefault(name, []).append(value)
+def measure(
+    chosen: argparse.Namespace, scale: Scale, precisions: tuple[str, ...], runs: Path
+) -> dict[str, dict[str, Numbers]] | None:
+    """Return what the analyses of all models say, or, where they are left out, none."""
+    wanted = list(product(range(scale.seeds), chosen.models, precisions))
+    processes = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(chosen.workers, processes) as pool:
+        list(pool.map(partial(train_one, scale, chosen.device, runs), wanted))
+        if chosen.train_only:
+            return None
+        measured = list(pool.map(partial(analyze_one, scale, chosen.device, runs), wanted))
+    found: dict[str, dict[str, Numbers]] = {}
+    for (_, model, precision), numbers in zip(wanted, measured, strict=True):
+        gathered = found.setdefault(model, {}).setdefault(precision, {})
+        for name, value in numbers.items():
+            gathered.setdefault(name, []).append(value)
     return found
 
 
-def _once(
-    recipe: str, images: Any, precision: str, scale: Scale, seed: int, device: str
-) -> dict[str, float]:
-    with tempfile.TemporaryDirectory() as folder:
-        run = train(
-            recipe,
-            data=images,
-            out=Path(folder) / "run",
-            options={"widths": scale.widths},
-            epochs=scale.epochs,
-            batch_size=scale.batch_size,
-            seed=seed,
-            device=device,
-            precision=precision,
-            progress=False,
-        )
-        found = analyze(
-            run,
-            data=scale.data,
-            noise=LEVELS,
-            samples=scale.samples,
-            seed=0,
-            tsne_seeds=(),
-            device=device,
-        ).summary
-    return _verdicts(found["models"]["run"])
+def folder_of(runs: Path, wanted: Wanted) -> Path:
+    """Return the folder of a run."""
+    seed, recipe, precision = wanted
+    return runs / f"seed-{seed}" / f"{recipe}-{precision}"
+
+
+def train_one(scale: Scale, device: str, runs: Path, wanted: Wanted) -> None:
+    """Train a model, unless that is done, from where it was cut off."""
+    seed, recipe, precision = wanted
+    run = RunFolder(folder_of(runs, wanted))
+    if run.finished:
+        return
+    images = load(scale.data, "train")
+    if scale.train_samples is not None:
+        images = images.take(scale.train_samples, seed=0)
+    begun = run.state.is_file()
+    train(
+        recipe,
+        data=images,
+        out=run.path,
+        options={"widths": scale.widths},
+        epochs=scale.epochs,
+        batch_size=scale.batch_size,
+        seed=seed,
+        device=device,
+        precision=precision,
+        progress=False,
+        resume=begun,
+        force=not begun,
+    )
+
+
+def analyze_one(scale: Scale, device: str, runs: Path, wanted: Wanted) -> dict[str, float]:
+    """Return what the analysis of a model says."""
+    run = folder_of(runs, wanted)
+    chosen: dict[str, Any] = {"samples": scale.samples, "seed": 0, "device": device}
+    found = analyze(run, data=scale.data, noise=LEVELS, tsne_seeds=(), **chosen)
+    return _verdicts(found.summary["models"][run.name])
+
+
+def facts_of(runs: Path) -> dict[str, Any]:
+    """Return what is recorded of where the first model was trained."""
+    first = min(runs.glob("seed-*/*/provenance.json"))
+    return dict(json.loads(first.read_text()))
 
 
 def _verdicts(model: Mapping[str, Any]) -> dict[str, float]:
@@ -156,19 +177,24 @@ def agree(one: list[float], other: list[float]) -> bool:
     return bool(abs(np.mean(one) - np.mean(other)) <= np.ptp(one))
 
 
-def to_table(found: Mapping[str, Mapping[str, Numbers]], scale: str, device: str) -> str:
+def to_table(
+    found: Mapping[str, Mapping[str, Numbers]],
+    scale: Scale,
+    name: str,
+    trained_on: Mapping[str, Any],
+) -> str:
     """Write the table with what made it."""
-    facts = provenance()
+    machine, versions = trained_on["machine"], trained_on["versions"]
     precisions = list(next(iter(found.values())))
     return "\n".join(
         [
-            f"# {' beside '.join(precisions)}, scale {scale}",
+            f"# {' beside '.join(precisions)}, scale {name}",
             "",
-            f"{', '.join(f'{name} {value}' for name, value in asdict(SCALES[scale]).items())}. "
+            f"{', '.join(f'{each} {value}' for each, value in asdict(scale).items())}. "
             "Weights are float32 in both; the analysis computes in float32.",
-            f"Device {device}, {facts['machine']['cores']} cores, "
-            f"{facts['machine']['architecture']}; torch {facts['versions']['torch']}. Command: "
-            f"`python benchmarks/precision.py --scale {scale}`.",
+            f"Trained on {trained_on.get('device_name') or 'the CPU'}, {machine['cores']} cores, "
+            f"{machine['architecture']}; torch {versions['torch']}. Command: "
+            f"`{trained_on['command']}`.",
             "Mean over the seeds [smallest, largest]. They agree where the means lie no farther "
             "apart than the seeds of float32 do. Difference: the second less the first, of one "
             "seed; the mean over the seeds [Student's 95 % interval].",

@@ -104,11 +104,11 @@ class Request:
         return Run(name, seed, self.scale, *where, model, group, self.precision)
 
     def runs(self, models: Mapping[str, Model], group: str = "") -> list[Run]:
-        """Return a run for each model and seed."""
+        """Return a run for each model and seed; each model once before any a second time."""
         return [
             self.run(name, seed, model, group)
-            for name, model in models.items()
             for seed in range(self.scale.seeds)
+            for name, model in models.items()
         ]
 
 

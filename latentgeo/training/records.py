@@ -4,6 +4,8 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+import torch
+
 from latentgeo import processes
 from latentgeo.files import sha256_of_file, write_json
 from latentgeo.metrics import judge_learned
@@ -99,6 +101,7 @@ def run_facts(run: Run, baseline: float) -> Facts:
         data=run.splits.facts(),
         seed=run.config.seed,
         device=run.device.type,
+        device_name=name_of(run.device),
         precision=run.config.precision,
         processes=processes.count(),
         epochs=progress.epoch,
@@ -113,6 +116,11 @@ def run_facts(run: Run, baseline: float) -> Facts:
         finished=progress.finished,
         seconds=round(progress.seconds, 1),
     )
+
+
+def name_of(device: torch.device) -> str | None:
+    """Return what a GPU is called; None for the CPU."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else None
 
 
 def _warn_of_collapse(run: Run, baseline: float) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "gpu.sh"
-PARTS = ("card", "tests", "training", "geometry", "seeds", "precision", "lines")
+PARTS = ("card", "tests", "training", "geometry", "seeds", "precision", "characterization", "lines")
 
 
 def gpu(out, *parts, path=None):
