@@ -3,9 +3,11 @@
     python analyses/latent_characterization.py                                  # bundled digits
     python analyses/latent_characterization.py --data mnist --scale laptop
     python analyses/latent_characterization.py --data mnist --scale laptop --models all --workers 2
+    python analyses/latent_characterization.py --data mnist --scale paper --backbone maxpool
 
 An independent re-implementation, from abstract and captions, of arXiv 2412.04755 (CAE, DAE, VAE);
-`--models all` adds adversarial and Wasserstein autoencoders. An interrupted study goes on.
+`--models all` adds adversarial and Wasserstein autoencoders, `--backbone maxpool` takes plain
+convolutions whose latent is what ReLU and max pooling leave. An interrupted study goes on.
 """
 
 import sys
@@ -16,7 +18,7 @@ from pathlib import Path
 
 from claims import paper, statements
 from measures import characterization
-from models.characterization import ALL_CONTROLS, ALL_MODELS, CONTROLS, MODELS
+from models.characterization import ALL_CONTROLS, ALL_MODELS, CONTROLS, LIKELIHOODS, MODELS
 from study import Facts, Request, Run, Study, judge, run_command, train_settings
 from study.read import diagnostics_of, read_summary
 
@@ -37,6 +39,7 @@ class Scale:
     samples: int
     controls: bool = False
     learning_rate: float = 1e-3
+    backbone: str = "sctc"
 
 
 SCALES = {
@@ -48,16 +51,23 @@ SCALES = {
 }
 # Twice as many models in the same time.
 ALL_SCALES = SCALES | {"laptop": replace(SCALES["laptop"], epochs=1, samples=200)}
+SCALES_ON = {
+    "sctc": SCALES,
+    "maxpool": SCALES | {"paper": replace(SCALES["paper"], epochs=10)},
+}
 ARGUMENTS: dict[str, Facts] = {
     "--data": {"default": "digits", "help": "a data set's name (default: digits)"},
     "--models": {"default": "paper", "choices": ("paper", "all"), "help": "default: paper"},
+    "--backbone": {"default": "sctc", "choices": tuple(SCALES_ON), "help": "default: sctc"},
 }
 
 
 def adapt(request: Request) -> Request:
-    """Return a request for all models with their own scale."""
-    scale = replace(ALL_SCALES[request.scale_name], seeds=request.scale.seeds)
-    return replace(request, scale=scale) if request.more["models"] == "all" else request
+    """Return a request for all models, or on the other backbone, with its own scale."""
+    backbone = request.more["backbone"]
+    scales = ALL_SCALES if request.more["models"] == "all" else SCALES_ON[backbone]
+    scale = replace(scales[request.scale_name], backbone=backbone, seeds=request.scale.seeds)
+    return replace(request, scale=scale)
 
 
 def runs(request: Request) -> list[Run]:
@@ -69,7 +79,7 @@ def runs(request: Request) -> list[Run]:
 
 def settings(run: Run) -> Facts:
     """Return the settings of training."""
-    options = {"widths": run.scale.widths, **run.options}
+    options = {"widths": run.scale.widths, **LIKELIHOODS[run.scale.backbone], **run.options}
     return train_settings(run, options=options, schedule="cosine", progress=True)
 
 

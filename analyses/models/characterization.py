@@ -24,5 +24,7 @@ ALL_CONTROLS = {
     # What the adversarial and Wasserstein ones are without their prior.
     "cae-squared": Model("cae", {"latent_activation": "linear", "likelihood": "squared"}),
 }
+#: What the decoder's output means, by backbone: the recipe's own, or a squared error.
+LIKELIHOODS: dict[str, dict[str, str]] = {"sctc": {}, "maxpool": {"likelihood": "gaussian"}}
 #: What each is but for its own term, and so beside which it is set; the others beside "cae".
 CONTROL_OF = dict.fromkeys(("aae", "wae-mmd", "wae-gan", "swae"), "cae-squared")

@@ -22,7 +22,7 @@ from study.render import render
 
 #: What of a scale, where it has it, is a setting of training.
 _SETTINGS = (
-    *("size", "epochs", "batch_size", "learning_rate", "beta1", "schedule"),
+    *("backbone", "size", "epochs", "batch_size", "learning_rate", "beta1", "schedule"),
     *("train_samples", "probe_rate"),
 )
 

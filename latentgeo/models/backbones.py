@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from latentgeo.models.acai import ACAIOptions, build_acai
+from latentgeo.models.maxpool import MaxPoolOptions, build_maxpool
 from latentgeo.models.mlp import MLPOptions, build_mlp
 from latentgeo.models.nets import Nets, Shape
 from latentgeo.models.sctc import SCTCOptions, build_sctc
@@ -41,6 +42,11 @@ _ROWS = {
         "convolutional blocks with a skip; latent tensor, 128x7x7 for 28x28 images",
         SCTCOptions,
         build_sctc,
+    ),
+    "maxpool": Backbone(
+        "convolutions with ReLU and max pooling; latent tensor, 128x7x7 for 28x28 images",
+        MaxPoolOptions,
+        build_maxpool,
     ),
     "mlp": Backbone("fully connected layers; latent vector", MLPOptions, build_mlp),
     "wae": Backbone(

@@ -62,6 +62,13 @@ def test_several_seeds_are_set_beside_the_paper(study, out, tmp_path):
     assert (tmp_path / "overview.png").stat().st_size > 5_000
 
 
+def test_the_other_backbone_is_trained_with_a_squared_error(study, tmp_path):
+    given = ["--scale", "smoke", "--backbone", "maxpool", "--out", str(tmp_path), "--seeds", "2"]
+    assert study.main([*given, "--only", "cae"]) == 0
+    said = json.loads((tmp_path / "runs" / "seed-1" / "cae" / "provenance.json").read_text())
+    assert (said["backbone"], said["options"]["likelihood"]) == ("maxpool", "gaussian")
+
+
 def test_unknown_data_is_one_line(study, capsys, tmp_path):
     assert study.main(["--data", "mnits", "--scale", "smoke", "--out", str(tmp_path)]) == 2
     assert "'mnits'" in capsys.readouterr().err

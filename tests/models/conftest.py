@@ -4,6 +4,7 @@ from latentgeo.models import ModelConfig, build
 
 TINY = {
     "sctc": {"widths": (4, 8, 16)},
+    "maxpool": {"widths": (8, 8, 16)},
     "mlp": {"hidden": (64, 32), "latent_dim": 16},
     "acai": {"depth": 4, "scales": 2},
     "wae": {"channels": (8, 16, 32), "latent_dim": 16},

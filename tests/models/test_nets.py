@@ -17,6 +17,48 @@ def test_default_latent_of_sctc_is_a_quarter_wide(image_shape, latent_shape):
     assert model.encode(torch.rand(1, *image_shape)).shape == (1, *latent_shape)
 
 
+class TestMaxPool:
+    @pytest.mark.parametrize(
+        ("image_shape", "options", "latent_shape"),
+        [
+            ((1, 28, 28), {}, (128, 7, 7)),
+            ((3, 32, 32), {"widths": (8, 16)}, (16, 8, 8)),
+            ((1, 24, 8), {"widths": (8, 8, 4), "halvings": 3}, (4, 3, 1)),
+            ((1, 5, 6), {"widths": (4,), "halvings": 1}, None),
+        ],
+    )
+    def test_each_halving_halves_the_latent(self, image_shape, options, latent_shape):
+        config = ModelConfig(
+            recipe="cae", backbone="maxpool", image_shape=image_shape, options=options
+        )
+        if latent_shape is None:
+            with pytest.raises(InputError, match=r"image_shape is .* expected multiples of 2"):
+                build(config)
+            return
+        model, images = build(config), torch.rand(2, *image_shape)
+        assert model.encode(images).shape == (2, *latent_shape)
+        assert model(images).logits.shape == images.shape
+
+    def test_latent_is_the_maximum_of_rectified_units(self, make_tiny):
+        model, images = make_tiny("cae", "maxpool"), torch.rand(4, 1, 8, 8)
+        *before, last, _ = model.encoder
+        units = last(torch.nn.Sequential(*before)(images)).relu()
+        torch.testing.assert_close(
+            model.encode(images), torch.nn.functional.max_pool2d(units, 2), rtol=0, atol=0
+        )
+
+    def test_more_halvings_than_convolutions_are_refused(self):
+        with pytest.raises(InputError, match="halvings is 3, expected at most 2"):
+            build(
+                ModelConfig(
+                    recipe="cae",
+                    backbone="maxpool",
+                    image_shape=(1, 28, 28),
+                    options={"widths": (4, 8), "halvings": 3},
+                )
+            )
+
+
 def test_latent_of_mlp_is_a_vector():
     model = build(ModelConfig(recipe="vae", backbone="mlp", image_shape=(2, 5, 7)))
     assert model.latent_shape == (32, 1, 1)
