@@ -11,7 +11,7 @@ from study import Facts, Measure, Request, Run, by_line, compare, in_words, trai
 from study.read import facts_of_run
 from study.render import measures_table
 
-from latentgeo.datasets import ImageDataset, load
+from latentgeo.datasets import load
 from latentgeo.features import Features, load_features, train_classifier
 from latentgeo.figures import save_figure
 from latentgeo.figures.image_grid import ImageGridDisplay
@@ -163,16 +163,29 @@ def picture(
     shown = {name: _read_pictures(request.run(name, 0, None).folder) for name in names}
     for name in added:
         shown[name] = {"samples": shown[name]["samples"]}
-    first = next(iter(shown.values()))
-    test: ImageDataset = load(request.data)
-    real = test.batch(slice(len(first["reconstructions"]))).numpy()
     for kind in ("samples", "reconstructions"):
-        made = {name: found[kind] for name, found in shown.items() if kind in found}
-        _draw(["test images", *made], [real, *made.values()], folder / kind)
+        _draw_beside_real(kind, shown, request.data, folder)
     paths = {name: found["paths"] for name, found in shown.items() if "paths" in found}
-    pairs = range(len(first["paths"]))
+    pairs = range(len(next(iter(paths.values()))))
     rows = [path[pair] for pair in pairs for path in paths.values()]
     _draw([name for _ in pairs for name in paths], rows, folder / "paths")
+
+
+def picture_samples(
+    names: Iterable[str], request: Request, runs: Sequence[Run], folder: Path
+) -> None:
+    """Draw samples of seed 0, a row for each model that has a prior."""
+    shown = {name: _read_pictures(request.run(name, 0, None).folder) for name in names}
+    _draw_beside_real("samples", shown, request.data, folder)
+
+
+def _draw_beside_real(
+    kind: str, shown: Mapping[str, Mapping[str, NDArray[np.float32]]], data: str, folder: Path
+) -> None:
+    made = {name: found[kind] for name, found in shown.items() if kind in found}
+    count = len(next(iter(made.values())))
+    real = load(data).batch(slice(count)).numpy()
+    _draw(["test images", *made], [real, *made.values()], folder / kind)
 
 
 def _draw(names: list[str], rows: list[NDArray[np.float32]], stem: Path) -> None:

@@ -16,10 +16,9 @@ from latentgeo.models.bottlenecks import (
     Universal,
 )
 from latentgeo.models.nets import LatentShape, Nets, Shapes
-from latentgeo.models.prior_options import DiscriminatorOptions
+from latentgeo.models.prior_options import DiscriminatorOptions, adversarial_prior
 from latentgeo.models.recipe import NonNegative, Positive, Recipe, reconstruct
 from latentgeo.objectives import (
-    AdversarialPrior,
     Categorical,
     Classification,
     Corruption,
@@ -188,16 +187,13 @@ def _priors(options: AAEOptions, latent_shape: LatentShape) -> Mapping[str, Prio
 
 def _terms(options: AAEOptions, shapes: Shapes) -> tuple[Term, ...]:
     adversarial = [
-        AdversarialPrior(
+        adversarial_prior(
+            options,
             prior,
             code=code,
-            hidden=options.discriminator,
-            classes=options.categories if options.variant == "label-regularised" else 0,
-            noise=options.discriminator_noise,
-            slope=options.discriminator_slope,
-            known_prior=options.known_prior and code != "category",
             weight=options.adversarial_weight,
-            learning_rate=options.discriminator_rate,
+            latent_shape=shapes.latent if code == "latent" else None,
+            classes=options.categories if options.variant == "label-regularised" else 0,
         )
         for code, prior in _priors(options, shapes.latent).items()
         # The label of a supervised one is given, not learned.

@@ -2,18 +2,21 @@
 
 from collections.abc import Mapping
 from math import prod
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from latentgeo.metrics.mmd import Kernel
 from latentgeo.models.bottlenecks import Bottleneck, Deterministic, Stacked
 from latentgeo.models.nets import LatentShape, Nets, Shapes
-from latentgeo.models.prior_options import DiscriminatorOptions, PriorOptions
+from latentgeo.models.prior_options import (
+    DiscriminatorOptions,
+    PriorOptions,
+    adversarial_prior,
+)
 from latentgeo.models.recipe import NonNegative, Positive, Pretraining, Recipe, reconstruct
 from latentgeo.objectives import (
     LIKELIHOODS,
-    AdversarialPrior,
     CodeReconstruction,
     MaximumMeanDiscrepancy,
     MomentMatching,
@@ -63,8 +66,9 @@ class WAEMMDOptions(_WAEOptions):
 class WAEGANOptions(_WAEOptions, DiscriminatorOptions):
     """Options of the Wasserstein autoencoder with a discriminator; the nets are the paper's."""
 
+    widths_of_paper: ClassVar[tuple[int, ...]] = (512, 512, 512, 512)
+
     prior_weight: NonNegative = 1.0
-    discriminator: _Widths = (512, 512, 512, 512)
     discriminator_rate: Positive = 5e-4
 
 
@@ -89,6 +93,8 @@ class SWAEOptions(DiscriminatorOptions):
         See `latentgeo.metrics.mmd_squared`.
     """
 
+    widths_of_paper: ClassVar[tuple[int, ...]] = (512, 512, 512, 512)
+
     stage_dim: PositiveInt = 8
     stage_hidden: _Widths = (1024, 1024, 1024)
     stage_gradients: Literal["stop", "normalised", "raw"] = "stop"
@@ -96,7 +102,6 @@ class SWAEOptions(DiscriminatorOptions):
     prior_term: Literal["mmd", "gan"] = "mmd"
     prior_weight: NonNegative | None = None
     mmd_kernel: Kernel = "imq"
-    discriminator: _Widths = (512, 512, 512, 512)
     discriminator_rate: Positive = 5e-4
 
 
@@ -123,19 +128,9 @@ def _terms_mmd(options: WAEMMDOptions, shapes: Shapes) -> tuple[Term, ...]:
 
 def _terms_gan(options: WAEGANOptions, shapes: Shapes) -> tuple[Term, ...]:
     prior = _prior_of_latent(options, shapes.latent)["latent"]
-    return _cost(options), _adversarial(prior, "latent", options, options.prior_weight)
-
-
-def _adversarial(prior: Prior, code: str, options: DiscriminatorOptions, weight: float) -> Term:
-    return AdversarialPrior(
-        prior,
-        code=code,
-        hidden=options.discriminator,
-        noise=options.discriminator_noise,
-        slope=options.discriminator_slope,
-        known_prior=options.known_prior,
-        weight=weight,
-        learning_rate=options.discriminator_rate,
+    weight, shape = options.prior_weight, shapes.latent
+    return _cost(options), adversarial_prior(
+        options, prior, code="latent", weight=weight, latent_shape=shape
     )
 
 
@@ -169,7 +164,7 @@ def _terms_stacked(options: SWAEOptions, shapes: Shapes) -> tuple[Term, ...]:
     compared: Term = (
         MaximumMeanDiscrepancy(prior, code="code", kernel=options.mmd_kernel, weight=weight)
         if options.prior_term == "mmd"
-        else _adversarial(prior, "code", options, weight)
+        else adversarial_prior(options, prior, code="code", weight=weight)
     )
     return (*reconstruct(options, shapes), CodeReconstruction(options.stage_weight), compared)
 

@@ -98,6 +98,9 @@ class AdversarialPrior(AdversarialTerm):
         Slope of the discriminator's units below 0.
     known_prior : bool, default=False
         Add the prior's log-density to the discriminator's logit.
+    positions : bool, default=False
+        Take each position of a latent tensor as a code of its own, of as many numbers as there are
+        channels: one discriminator for all. `prior` is that of a position then.
     weight : float, default=1.0
         Factor in the objective.
     learning_rate : float, default=1e-3
@@ -119,6 +122,7 @@ class AdversarialPrior(AdversarialTerm):
         noise: float = 0.0,
         slope: float = 0.0,
         known_prior: bool = False,
+        positions: bool = False,
         weight: float = 1.0,
         learning_rate: float = 1e-3,
     ) -> None:
@@ -136,6 +140,7 @@ class AdversarialPrior(AdversarialTerm):
         self.prior = prior
         self.code = code
         self.classes = classes
+        self.positions = positions
 
     def __call__(self, pass_: Pass, batch: Batch) -> Tensor:
         """Return the mean of −log D of the codes; see `Term`."""
@@ -143,17 +148,17 @@ class AdversarialPrior(AdversarialTerm):
 
     def adversary_loss(self, pass_: Pass, batch: Batch) -> Tensor:
         """Return the cross-entropy between draws of the prior and codes; see `AdversarialTerm`."""
-        return (
-            softplus(-self._score_draws(batch)).mean() + softplus(self._score(pass_, batch)).mean()
-        )
+        count = len(self._codes(pass_))
+        real, fake = self._score_draws(batch, count), self._score(pass_, batch)
+        return softplus(-real).mean() + softplus(fake).mean()
 
     def diagnostics(self, pass_: Pass, batch: Batch) -> dict[str, Tensor]:
         """Measure how often and how firmly the discriminator is right, and the codes' variance.
 
         See `Term`. Of a categorical code, also how many categories are in use.
         """
-        real, fake = self._score_draws(batch), self._score(pass_, batch)
         codes = self._codes(pass_)
+        real, fake = self._score_draws(batch, len(codes)), self._score(pass_, batch)
         found = {
             "accuracy": 0.5 * ((real > 0).double().mean() + (fake <= 0).double().mean()),
             "score_deviation": torch.cat([real, fake]).std(correction=0),
@@ -192,9 +197,10 @@ class AdversarialPrior(AdversarialTerm):
 
     def _advice(self) -> str:
         if self.prior.dimension > _MANY:
+            others = "" if self.positions else "discriminator_sees=positions (of a tensor), or "
             return (
-                f"a code of fewer numbers than {self.prior.dimension} (no encoder without noise "
-                "can fill more dimensions than the data has), or an aae with encoder=gaussian"
+                f"{others}a code of fewer numbers than {self.prior.dimension}: no encoder without "
+                "noise can fill more dimensions than the data has"
             )
         return "more weight of this term, a lower discriminator_rate or discriminator_noise"
 
@@ -202,14 +208,17 @@ class AdversarialPrior(AdversarialTerm):
         logits: Tensor = self.adversary(self._codes(pass_), self._labels_for_discriminator(batch))
         return logits
 
-    def _score_draws(self, batch: Batch) -> Tensor:
-        labels, images = self._labels_for_discriminator(batch), batch.images
-        draws = self.prior.sample(len(images), labels=labels, device=images.device)
+    def _score_draws(self, batch: Batch, count: int) -> Tensor:
+        labels = self._labels_for_discriminator(batch)
+        draws = self.prior.sample(count, labels=labels, device=batch.images.device)
         logits: Tensor = self.adversary(draws, labels)
         return logits
 
     def _codes(self, pass_: Pass) -> Tensor:
-        return pass_.code(self.code).flatten(1).float()
+        codes = pass_.code(self.code).float()
+        if self.positions:
+            return codes.flatten(2).movedim(1, 2).flatten(0, 1)
+        return codes.flatten(1)
 
     def _labels_for_discriminator(self, batch: Batch) -> Tensor | None:
         return batch.labels if self.classes else None

@@ -26,7 +26,20 @@ CASES = [
     for shape in ([SENTENCES] if backbone == "text" else SHAPES)
 ]
 
-every_model = pytest.mark.parametrize(("recipe", "backbone", "image_shape"), CASES)
+NAMES = ("recipe", "backbone", "image_shape")
+every_model = pytest.mark.parametrize(NAMES, CASES)
+# Each pair once, grey or in colour by turns: this takes hundreds of steps.
+every_pair = pytest.mark.parametrize(
+    NAMES,
+    [
+        (
+            recipe,
+            backbone,
+            SENTENCES if backbone == "text" else SHAPES[(place + place // len(BACKBONES)) % 2],
+        )
+        for place, (recipe, backbone) in enumerate(product(RECIPES, BACKBONES))
+    ],
+)
 
 
 def eight_images(image_shape):
@@ -100,7 +113,7 @@ def test_gradients_reach_every_parameter(make_tiny, recipe, backbone, image_shap
     assert unreached == []
 
 
-@every_model
+@every_pair
 def test_overfits_eight_images(make_tiny, recipe, backbone, image_shape):
     # With its full weight the KL divergence keeps a VAE from memorising, which is its purpose; so
     # do dropped numbers, and a codebook that is slow to follow.

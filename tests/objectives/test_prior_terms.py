@@ -6,6 +6,7 @@ from torch.nn.functional import cross_entropy, one_hot
 
 from latentgeo.errors import InputError
 from latentgeo.metrics.mmd import mmd_squared
+from latentgeo.models import ModelConfig, build, objective
 from latentgeo.objectives import (
     AdversarialPrior,
     Batch,
@@ -25,7 +26,7 @@ from latentgeo.objectives import (
 
 
 def a_pass(latent, codes=None, model=None):
-    latent = latent[..., None, None]
+    latent = latent if latent.ndim == 4 else latent[..., None, None]
     return Pass(Posterior(latent, codes=codes), latent, torch.zeros(len(latent), 1, 4, 4), model)
 
 
@@ -98,6 +99,51 @@ def test_adversarial_losses_are_the_cross_entropies_of_the_discriminator():
     torch.testing.assert_close(found, expected)
 
 
+def test_positions_are_codes_of_their_own():
+    term = AdversarialPrior(StandardNormal(3), hidden=(8,), positions=True)
+    latents = torch.randn(5, 3, 2, 4)
+    codes, batch = latents.permute(0, 2, 3, 1).reshape(40, 3), a_batch(5)
+    torch.testing.assert_close(
+        term(a_pass(latents), batch), -torch.sigmoid(term.adversary(codes)).log().mean()
+    )
+    torch.manual_seed(0)
+    found = term.adversary_loss(a_pass(latents), batch)
+    torch.manual_seed(0)
+    real = term.adversary(StandardNormal(3).sample(40))
+    fake = term.adversary(codes)
+    expected = -torch.sigmoid(real).log().mean() - (1 - torch.sigmoid(fake)).log().mean()
+    torch.testing.assert_close(found, expected)
+    assert term.diagnostics(a_pass(latents), batch)["code_variance"] == pytest.approx(
+        float(codes.var(dim=0, correction=0).mean()), rel=1e-5
+    )
+
+
+@pytest.mark.parametrize("recipe", ["aae", "wae-gan"])
+@pytest.mark.parametrize(
+    ("backbone", "options", "numbers", "widths"),
+    [
+        ("sctc", {"widths": (4, 8, 16)}, 16, (128, 128)),
+        ("sctc", {"widths": (4, 8, 16), "discriminator": (9,)}, 16, (9,)),
+        ("sctc", {"widths": (4, 8, 16), "discriminator_sees": "latent"}, 64, None),
+        ("mlp", {"hidden": (8,), "latent_dim": 6}, 6, None),
+        ("mlp", {"hidden": (8,), "latent_dim": 2, "prior": "mixture"}, 2, None),
+    ],
+)
+def test_a_discriminator_sees_the_positions_of_tensors(recipe, backbone, options, numbers, widths):
+    config = ModelConfig(recipe=recipe, backbone=backbone, image_shape=(1, 8, 8), options=options)
+    (term,) = [each for each in objective(build(config)) if isinstance(each, AdversarialPrior)]
+    layers = [layer for layer in term.adversary.net if isinstance(layer, torch.nn.Linear)]
+    assert layers[0].in_features == term.prior.dimension == numbers
+    of_paper = {"aae": (1000, 1000), "wae-gan": (512,) * 4}[recipe]
+    assert tuple(layer.out_features for layer in layers[:-1]) == (widths or of_paper)
+
+
+def test_positions_need_a_prior_that_is_the_same_at_each():
+    options = {"discriminator_sees": "positions", "prior": "mixture", "latent_dim": 2}
+    with pytest.raises(ValueError, match="use prior=normal or discriminator_sees=latent"):
+        build(ModelConfig(recipe="aae", backbone="mlp", image_shape=(1, 8, 8), options=options))
+
+
 def test_adversary_and_codes_find_the_prior():
     term = AdversarialPrior(StandardNormal(2), hidden=(32, 32), learning_rate=2e-3)
     codes = (0.2 * torch.randn(256, 2) + 1.5).requires_grad_()
@@ -120,7 +166,7 @@ def test_a_discriminator_is_told_the_labels_and_draws_follow_them():
     assert net.net[0].in_features == 13
     seen = []
     net.register_forward_pre_hook(lambda module, given: seen.append(given))
-    term._score_draws(Batch(torch.zeros(400, 1, 2, 2), torch.full((400,), 5)))
+    term._score_draws(Batch(torch.zeros(400, 1, 2, 2), torch.full((400,), 5)), 400)
     draws, given = seen[0]
     assert (given == 5).all()
     torch.testing.assert_close(draws.mean(dim=0), torch.tensor([-1.4, 0.0]), atol=0.1, rtol=0)
