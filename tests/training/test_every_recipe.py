@@ -23,7 +23,7 @@ def margin_over_the_mean_image(recipe, out, **settings):
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_beats_the_mean_image_on_digits_with_less_than_the_budget(recipe, tmp_path):
     # While a codebook finds its place, nothing else is learned.
-    less = {**BUDGET, "epochs": BUDGET["epochs"] // (3 if recipe == "vq-vae" else 6)}
+    less = {**BUDGET, "epochs": BUDGET["epochs"] // (2 if recipe == "vq-vae" else 6)}
     assert margin_over_the_mean_image(recipe, tmp_path / "run", **less) > 1
 
 
