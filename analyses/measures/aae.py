@@ -102,11 +102,13 @@ def _classes(model: Autoencoder, test: ImageDataset) -> Facts:
 
 
 def _clusters(model: Autoencoder, validation: ImageDataset, test: ImageDataset) -> Facts:
-    names = name_clusters(category_probabilities(model, validation), validation.labels)
+    taught = category_probabilities(model, validation), validation.labels
+    names, by_majority = name_clusters(*taught), name_clusters(*taught, rule="majority")
     belongs = category_probabilities(model, test)
     clusters = belongs.argmax(axis=1)
     return {
         "error": clustering_error(belongs, test.labels, names),
+        "majority_error": clustering_error(belongs, test.labels, by_majority),
         "matched_error": matched_clustering_error(clusters, test.labels),
         "names": names.tolist(),
         "heads_in_use": len(np.unique(clusters)),

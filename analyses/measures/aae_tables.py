@@ -18,6 +18,9 @@ MEASURES = {
     "clustering_error": Measure(
         "error by the paper's rule, %", lambda run: 100 * run["clustering"]["error"]
     ),
+    "majority_error": Measure(
+        "error, named by majority, %", lambda run: 100 * run["clustering"]["majority_error"]
+    ),
     "matched_error": Measure(
         "error, one cluster per class, %", lambda run: 100 * run["clustering"]["matched_error"]
     ),

@@ -1,6 +1,6 @@
 """How well clusters that were found without labels agree with the classes."""
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,8 +9,10 @@ from scipy.optimize import linear_sum_assignment
 from latentgeo.metrics.intervals import MeanInterval, bootstrap_mean
 
 
-def name_clusters(probabilities: Any, labels: Any) -> NDArray[np.int64]:
-    """Name each cluster by the label of the one point that belongs to it most surely.
+def name_clusters(
+    probabilities: Any, labels: Any, rule: Literal["surest", "majority"] = "surest"
+) -> NDArray[np.int64]:
+    """Name each cluster by the label of one point, or of most.
 
     Parameters
     ----------
@@ -18,6 +20,10 @@ def name_clusters(probabilities: Any, labels: Any) -> NDArray[np.int64]:
         How surely each validation point belongs to each cluster.
     labels : array_like of shape (n,)
         Their classes, whole numbers from 0.
+    rule : {"surest", "majority"}, default="surest"
+        "surest": by the one point that belongs to the cluster most surely, as the paper does.
+        "majority": by the commonest class of the points whose likeliest cluster it is, and by the
+        surest point where there are none; one odd image decides less.
 
     Returns
     -------
@@ -40,9 +46,16 @@ def name_clusters(probabilities: Any, labels: Any) -> NDArray[np.int64]:
     >>> from latentgeo.metrics import name_clusters
     >>> name_clusters(np.array([[0.9, 0.1], [0.2, 0.8]]), [5, 7])
     array([5, 7])
+    >>> name_clusters(np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3]]), [5, 7, 7], rule="majority")
+    array([7, 7])
     """
     belongs, classes = _belongs(probabilities, labels)
     named: NDArray[np.int64] = classes[belongs.argmax(axis=0)]
+    if rule == "surest":
+        return named
+    likeliest = belongs.argmax(axis=1)
+    for cluster in np.unique(likeliest):
+        named[cluster] = np.bincount(classes[likeliest == cluster]).argmax()
     return named
 
 

@@ -16,6 +16,15 @@ def test_each_cluster_is_named_by_its_surest_point():
     assert name_clusters(probabilities, [4, 2, 7, 5]).tolist() == [4, 2, 7]
 
 
+def test_by_majority_one_odd_point_does_not_name_a_cluster():
+    # The surest point of the first cluster is of another class than the rest of it; nothing's
+    # likeliest cluster is the third.
+    probabilities = [[0.9, 0.1, 0.0], [0.6, 0.3, 0.1], [0.6, 0.2, 0.2], [0.1, 0.9, 0.0]]
+    labels = [4, 2, 2, 7]
+    assert name_clusters(probabilities, labels).tolist() == [4, 7, 2]
+    assert name_clusters(probabilities, labels, rule="majority").tolist() == [2, 7, 2]
+
+
 def test_several_clusters_may_share_a_class():
     validation = np.eye(4)
     names = name_clusters(validation, [0, 0, 1, 1])
