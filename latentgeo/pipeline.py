@@ -202,8 +202,9 @@ def analyze_arrays(
 
     Parameters
     ----------
-    latents : array_like, path, or mapping of names to these
-        Latents of clean inputs, (n, d), (n, T, d), (n, C, H, W) or another order. A path
+    latents : array_like, path, torch Dataset or DataLoader, or mapping of names to these
+        Latents of clean inputs, (n, d), (n, T, d), (n, C, H, W) or another order, as an array, a
+        tensor, a table of pandas or an xarray. A path
         names a file that holds them (see `latentgeo.latents.read_latents`) or what `encode` wrote.
         Several models, by name, are of the same inputs in the same order.
     noisy : mapping of float to array_like or path, optional
@@ -298,6 +299,8 @@ def _warn_of_training_images(models: Mapping[str, Autoencoder], images: ImageDat
 
 def _name_latents(latents: Any) -> dict[str, Any]:
     """Name latents after their files, and an array "latents"."""
+    if isinstance(latents, xr.Dataset):  # a mapping too, of the arrays of one encoding
+        return {"latents": latents}
     if isinstance(latents, Mapping):
         _check_names(latents)
         return dict(latents)

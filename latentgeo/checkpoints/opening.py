@@ -36,8 +36,9 @@ _OTHERS = {
     "encoder.export('encoder.onnx', format='onnx')",
     "_METADATA": _JAX,
     "_CHECKPOINT_METADATA": _JAX,
-    "checkpoint": f"a checkpoint of TensorFlow, {_TO_ONNX}: python -m tf2onnx.convert "
-    "--checkpoint model.meta --output model.onnx",
+    "checkpoint": "a checkpoint of TensorFlow, which is not read; restore it into the model in "
+    "TensorFlow, save that as a SavedModel, and export it to ONNX: python -m tf2onnx.convert "
+    "--saved-model FOLDER --output model.onnx",
 }
 _SAID = ("dtype", "input_form", "not_a_function")  # what was found out by running it
 _SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt", ".bin", ".pt2")

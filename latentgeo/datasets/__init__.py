@@ -32,7 +32,7 @@ from latentgeo.datasets.perturbations import (
     register_perturbation,
 )
 from latentgeo.datasets.sentences import SentenceDataset, to_sentences
-from latentgeo.datasets.sources import ALL, without_shortage
+from latentgeo.datasets.sources import ALL, check_memory, without_shortage
 from latentgeo.datasets.streams import seeded_normal
 from latentgeo.datasets.table import DatasetInfo, names, register_dataset
 from latentgeo.metrics.line_images import render_lines
@@ -45,6 +45,7 @@ __all__ = [
     "ImageStream",
     "Perturbation",
     "SentenceDataset",
+    "check_memory",
     "find_perturbation",
     "line_angles",
     "line_stream",

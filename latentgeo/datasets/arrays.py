@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from latentgeo.datasets.images import check_images
 from latentgeo.datasets.resizing import resize
 from latentgeo.datasets.sources import Found, ImageSource, check_memory
 from latentgeo.datasets.splits import split_named
 from latentgeo.errors import InputError, reason_of
+from latentgeo.foreign import as_names, as_numpy
 from latentgeo.foreign.numpy_files import read_numpy
 
 SUFFIXES = frozenset({".npy", ".npz"})
@@ -35,7 +35,7 @@ def array_source(images: Any, labels: Any = None, *, name: str = "user") -> Imag
     ----------
     images : array_like or torch.Tensor
         (n, C, H, W), or (n, H, W) for grey images; uint8, or floating point in [0, 1]. Channels
-        that come last, (n, H, W, C), are put first, with a warning.
+        that come last, (n, H, W, C), are put first, and rows (n, L) are signals, with a warning.
     labels : array_like, optional
         (n,): whole numbers from 0, or names.
     name : str, default="user"
@@ -50,12 +50,13 @@ def array_source(images: Any, labels: Any = None, *, name: str = "user") -> Imag
     InputError
         When images or labels cannot be such.
     """
-    return source_of({WHOLE: (_as_array(images), _as_array(labels))}, name)
+    known = None if labels is None else as_names(as_numpy(labels, f"labels of {name!r}"))
+    return source_of({WHOLE: (as_numpy(images, f"images of {name!r}"), known)}, name)
 
 
 def mapping_source(held: Mapping[str, Any], name: str = "user") -> ImageSource:
     """Take arrays by name, as `read_arrays` knows them; raises what that does."""
-    arrays = {str(key): _as_array(value) for key, value in held.items()}
+    arrays = {str(key): as_names(as_numpy(value, f"{key!r}")) for key, value in held.items()}
     return source_of(_parts(name, arrays, ""), name)
 
 
@@ -140,12 +141,6 @@ def _split_of(name: str) -> str:
     return next((split for word in _words(name) if (split := split_named(word))), WHOLE)
 
 
-def _as_array(values: Any) -> Any:
-    if values is None:
-        return None
-    return values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
-
-
 def source_of(parts: Mapping[str, tuple[NDArray[Any], Any]], name: str) -> ImageSource:
     """Take images and labels of each split; raises `InputError` when they cannot be such."""
     checked = {}
@@ -191,8 +186,8 @@ def as_planes(images: NDArray[Any]) -> tuple[NDArray[Any], str]:
     Parameters
     ----------
     images : numpy.ndarray
-        Images (n, C, H, W), (n, H, W, C) or (n, H, W); volumes (n, C, D, H, W) or
-        (n, D, H, W, C), which become (n, C·D, H, W).
+        Images (n, C, H, W), (n, H, W, C) or (n, H, W); signals (n, L), which become
+        (n, 1, 1, L); volumes (n, C, D, H, W) or (n, D, H, W, C), which become (n, C·D, H, W).
 
     Returns
     -------
@@ -202,6 +197,9 @@ def as_planes(images: NDArray[Any]) -> tuple[NDArray[Any], str]:
         A clause; empty where nothing is to be said.
     """
     shape, said = images.shape, []
+    if images.ndim == 2:
+        said.append(f"rows of shape {shape} are taken as signals (n, 1, 1, L)")
+        images = images[:, None, None]
     if images.ndim in (4, 5) and shape[-1] in _COLOURS and shape[1] not in _COLOURS:
         said.append(f"shape {shape} is taken as (n, {'D, ' * (images.ndim == 5)}H, W, C)")
         images = np.moveaxis(images, -1, 1)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from latentgeo.datasets.streams import checked_seed
 from latentgeo.errors import InputError
+from latentgeo.foreign import as_numpy
 
 # Beyond this, a second axis is not taken for colour when the last one may be.
 _MOST_COLOURS = 4
@@ -103,8 +104,9 @@ class ImageDataset:
         InputError
             When shape, dtype or range are others, a value is NaN, or there are no images.
         """
-        pixels = _checked_pixels(np.asarray(images), name)
-        classes = None if labels is None else _checked_labels(np.asarray(labels), len(pixels), name)
+        pixels = _checked_pixels(as_numpy(images, f"images of {name!r}"), name)
+        known = None if labels is None else as_numpy(labels, f"labels of {name!r}")
+        classes = None if known is None else _checked_labels(known, len(pixels), name)
         names = () if classes is None else tuple(str(c) for c in range(int(classes.max()) + 1))
         return ImageDataset(name, split, pixels, classes, names, np.arange(len(pixels)))
 

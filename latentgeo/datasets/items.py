@@ -1,7 +1,7 @@
 """Images that come one by one: torch data sets and loaders, data sets of Hugging Face."""
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple
@@ -19,6 +19,7 @@ from latentgeo.datasets.images import ImageDataset
 from latentgeo.datasets.resizing import resize
 from latentgeo.datasets.sources import Found, ImageSource, check_memory
 from latentgeo.errors import InputError, reason_of
+from latentgeo.foreign import as_numpy
 
 _IMAGES = ("image", "img", "images", "pixel_values", "x", "input", "inputs")
 _LABELS = ("label", "labels", "y", "target", "class")
@@ -56,7 +57,8 @@ def torch_source(data: Any, *, samples: int | None = None) -> ImageSource:
     """
     held = data.dataset if isinstance(data, DataLoader) else data
     name = type(held).__name__
-    if isinstance(held, IterableDataset) or not hasattr(held, "__getitem__"):
+    of_batches = isinstance(held, list | tuple) and bool(held) and _is_batch(held[0])
+    if of_batches or isinstance(held, IterableDataset) or not hasattr(held, "__getitem__"):
         return _of_iterable(data, name, samples)
     fetch, places = _by_position(data)
     if not len(places):
@@ -133,12 +135,21 @@ def item_of(value: Any, name: str) -> Item:
         image, label = value[0], (value[1] if len(value) > 1 else None)
     pixels = _pixels(image, name)
     if pixels is None:
-        held = ", ".join(map(str, value)) if isinstance(value, Mapping) else type(value).__name__
         raise InputError(
-            f"an item of {name} holds no image ({held}): expected one of (C, H, W), alone, first "
-            "in a tuple, or as 'image' in a mapping"
+            f"an item of {name} holds no image ({_held(value)}): expected one of (C, H, W), alone, "
+            "first in a tuple, or as 'image' in a mapping"
         )
     return Item(pixels, _plain(label))
+
+
+def _held(value: Any) -> str:
+    """Describe what an item holds."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {type(one).__name__}" for key, one in value.items())
+    if isinstance(value, tuple | list):
+        return f"{type(value).__name__} of {', '.join(type(one).__name__ for one in value)}"
+    shape = getattr(value, "shape", None)
+    return type(value).__name__ if shape is None else f"{type(value).__name__} {tuple(shape)}"
 
 
 def _by_position(data: Any) -> tuple[Callable[[int], Item], NDArray[np.int64]]:
@@ -159,10 +170,14 @@ def _get(data: Any, name: str, collate: Callable[[list[Any]], Any] | None, place
     except InputError:
         raise
     except Exception as error:  # the user's own code may raise anything
-        raise InputError(
-            f"item {place} of {name} cannot be had: {type(error).__name__}: {reason_of(error)}"
-        ) from error
+        raise _not_had(place, name, error) from error
     return item_of(value, name)
+
+
+def _not_had(place: int, name: str, error: Exception) -> InputError:
+    return InputError(
+        f"item {place} of {name} cannot be had: {type(error).__name__}: {reason_of(error)}"
+    )
 
 
 def _first(batch: Any) -> Any:
@@ -180,9 +195,7 @@ def _of_iterable(data: Any, name: str, samples: int | None) -> ImageSource:
     """Read what has no length in its own order, as far as it is wanted."""
     items: list[Item] = []
     n_bytes = 0
-    batched = isinstance(data, DataLoader) and data.batch_size is not None
-    values = (one for batch in data for one in _rows(batch)) if batched else iter(data)
-    for value in islice(values, samples):
+    for value in islice(_each(data, name), samples):
         items.append(item_of(value, name))
         n_bytes += items[-1].pixels.nbytes
         check_memory(2, (n_bytes,), name)  # once here, once put together
@@ -193,6 +206,35 @@ def _of_iterable(data: Any, name: str, samples: int | None) -> ImageSource:
         return gather((items[place] for place in positions), len(positions), size, name)
 
     return ImageSource(name, len(items), read)
+
+
+def _each(data: Any, name: str) -> Iterator[Any]:
+    """Yield the items of what has no length; of batches, what they hold."""
+    batched = isinstance(data, DataLoader) and data.batch_size is not None
+    place = 0
+    try:
+        for value in data:
+            yield from _rows(value) if batched or _is_batch(value) else [value]
+            place += 1
+    except InputError:
+        raise
+    except Exception as error:  # the user's own code may raise anything
+        raise _not_had(place, name, error) from error
+
+
+def _is_batch(value: Any) -> bool:
+    """Return whether a value holds images and as many labels, as the batches of loaders do."""
+    if isinstance(value, Mapping):
+        images = next((value[key] for key in _IMAGES if key in value), None)
+        labels = next((value[key] for key in _LABELS if key in value), None)
+    elif isinstance(value, tuple | list) and len(value) == 2:
+        images, labels = value
+    else:
+        return False
+    arrays = Tensor | np.ndarray
+    if not isinstance(images, arrays) or not isinstance(labels, arrays):
+        return False
+    return images.ndim == 4 and tuple(labels.shape) == tuple(images.shape[:1])
 
 
 def _rows(batch: Any) -> Iterable[Any]:
@@ -224,8 +266,8 @@ def _pixels(image: Any, name: str) -> NDArray[Any] | None:
         return pixels_of(image, (head.height, head.width), "L" if head.grey else "RGB")
     if not isinstance(image, Tensor | np.ndarray):
         return None
-    array = image.detach().cpu().numpy() if isinstance(image, Tensor) else image
-    if array.ndim not in (2, 3, 4):
+    array = as_numpy(image, f"images of {name}")
+    if array.ndim not in (1, 2, 3, 4):
         return None
     array = as_planes(array[None])[0][0]
     if array.dtype.kind == "f":
@@ -235,7 +277,11 @@ def _pixels(image: Any, name: str) -> NDArray[Any] | None:
 
 
 def _checked_range(pixels: NDArray[np.float32], name: str) -> NDArray[np.float32]:
+    if not pixels.size:
+        raise InputError(f"an image of {name} has shape {pixels.shape}: there is nothing in it")
     low, high = float(pixels.min()), float(pixels.max())
+    if np.isnan(low):
+        raise InputError(f"an image of {name} holds NaN: expected values in [0, 1]")
     if not (low >= 0 and high <= 1):
         raise InputError(
             f"an image of {name} lies in [{low:g}, {high:g}]: expected [0, 1]; leave out what "

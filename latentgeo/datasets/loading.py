@@ -25,7 +25,7 @@ from latentgeo.datasets.sentences import SentenceDataset
 from latentgeo.datasets.sources import ALL, ImageSource, capped, read_source
 from latentgeo.datasets.splits import SPLITS, Labels, check_split
 from latentgeo.datasets.table import TABLE
-from latentgeo.datasets.tables import find_tables, read_tables
+from latentgeo.datasets.tables import find_tables, frame_source, read_tables
 from latentgeo.datasets.text import is_text, read_text
 from latentgeo.errors import InputError
 
@@ -159,7 +159,12 @@ def _find(
     if path.is_file() and path.suffix.lower() in arrays.SUFFIXES:
         return read_arrays(path, key)
     if path.exists() and hugging_face.is_saved(path):
-        return read_hugging_face(path)
+        return read_hugging_face(path, key)
+    if key:
+        raise InputError(
+            f"{text!r} has no arrays or columns to choose from; leave ::{key} out, or check the "
+            "path"
+        )
     if path.is_dir() and (layout := find_layout(path)) is not None:
         return _read_layout(path.resolve().name, layout, split, size)
     if tables := find_tables(path):
@@ -184,8 +189,10 @@ def _of_object(data: Any, samples: int | None) -> ImageSource:
     if hugging_face.is_loaded(data):
         return hugging_face_source(data)
     if isinstance(data, Mapping):
-        return mapping_source(data)
-    if isinstance(data, tuple) and len(data) == 2 and _is_stack(data[0]):
+        return mapping_source(_arrays_of(data))
+    if _is_frame(data):
+        return frame_source(data)
+    if isinstance(data, tuple | list) and len(data) == 2 and _is_labelled(*data):
         return array_source(*data)
     if hasattr(data, "__iter__") or hasattr(data, "__getitem__"):
         return torch_source(data, samples=samples)
@@ -196,7 +203,29 @@ def _of_object(data: Any, samples: int | None) -> ImageSource:
 
 
 def _is_stack(value: Any) -> bool:
-    return hasattr(value, "__array__") and len(getattr(value, "shape", ())) > 2
+    held = hasattr(value, "__array__") and not _is_frame(value)
+    return held and len(getattr(value, "shape", ())) > 1
+
+
+def _is_labelled(images: Any, labels: Any) -> bool:
+    """Return whether two values are images with a label for each, rather than two images."""
+    return _is_stack(images) and (np.ndim(images) > 3 or np.ndim(labels) == 1)
+
+
+def _is_frame(value: Any) -> bool:
+    """Return whether an object is a table of pandas."""
+    return hasattr(value, "to_numpy") and hasattr(value, "columns")
+
+
+def _arrays_of(held: Mapping[Any, Any]) -> Mapping[Any, Any]:
+    """Refuse what is no mapping of arrays, such as one of data sets by their splits."""
+    for name, value in held.items():
+        if not isinstance(value, list | tuple) and not hasattr(value, "__array__"):
+            raise InputError(
+                f"data holds a {type(value).__name__} as {name!r}; expected arrays by name "
+                "(images, labels, x_train, …), or one data set alone"
+            )
+    return held
 
 
 def _sized(data: ImageDataset, size: int | None) -> ImageDataset:

@@ -105,6 +105,8 @@ def read_source(
     InputError
         When there are none in the split, or they cannot be read.
     """
+    if not source.count:
+        raise InputError(f"data {source.name!r} hold no images; expected at least one")
     part, positions = _part(source, split)
     if not len(positions):
         raise _nothing_in(source, part)

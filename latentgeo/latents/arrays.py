@@ -16,10 +16,11 @@ from torch import Tensor
 from latentgeo.checkpoints.untrusted import Weights, read_untrusted
 from latentgeo.datasets import seeded_normal
 from latentgeo.errors import InputError, reason_of
-from latentgeo.foreign import read_json
+from latentgeo.foreign import as_names, as_numpy, read_json
 from latentgeo.foreign.numpy_files import read_numpy
 from latentgeo.foreign.room import check_room
 from latentgeo.foreign.zarr_folders import check_zarr
+from latentgeo.latents.loaders import gives_rows, rows_of
 from latentgeo.latents.sweep import axis_names, choose_images
 from latentgeo.provenance import provenance
 from latentgeo.settings import AnalysisSettings
@@ -29,10 +30,14 @@ OF_THE_LATENT = "gaussian noise on the latent itself"
 
 _KEY = "::"
 _MEMBER = f"name one, as in FILE{_KEY}NAME"
+_OF_A_MODEL = f"{_MEMBER}, or give --data where these are the weights of a model"
+_SHOWN = 8
+_TENSORS = (".safetensors", ".pt", ".pth")
 _CHANNELS = "--latent-channels"
 _NUMBER = 8  # bytes of one, at most
 #: What latents can be of, with the distance of 1 to the next number.
 _DTYPES = {"bfloat16": 2**-7, "float16": 2**-10, "float32": 2**-23, "float64": 2**-52}
+_OF_NUMPY = (torch.float16, torch.float32, torch.float64)
 _ANEW = "save it anew, or as .npy"
 _STREAM = 7  # of random numbers; others are used for images and posteriors
 
@@ -70,9 +75,10 @@ def given_latents(
     ----------
     name : str
         What messages call them.
-    clean : array_like, path or xarray.Dataset
+    clean : array_like, path, xarray.Dataset, pandas.DataFrame, or torch Dataset or DataLoader
         Latents of clean inputs, of any order: (n, d), (n, T, d), (n, C, H, W), (n, C, D, H, W); a
-        file that holds them (see `read_latents`), or what `latentgeo.encode` gave.
+        file that holds them (see `read_latents`), or what `latentgeo.encode` gave. Of a table the
+        columns of floating point numbers; of a loader each item, and its label.
     settings : AnalysisSettings
         `samples` and `seed` choose rows; `noise`, where it was given and `noisy` was not, are
         standard deviations of Gaussian noise that is added to the latents themselves, in units of
@@ -95,6 +101,9 @@ def given_latents(
     InputError
         When an array is not of real numbers, not finite, empty, or does not fit the others.
     """
+    if gives_rows(clean):
+        clean, own = rows_of(clean, name)
+        labels = own if labels is None else labels
     given = _array_or_dataset(name, clean)
     if isinstance(given, xr.Dataset):
         if noisy or labels is not None:
@@ -110,9 +119,9 @@ def given_latents(
         return GivenLatents(alone, _perturbation_of(given, settings), left_out)
     found, dtype = given
     levels = {0.0: found}
-    for level, other in (noisy or {}).items():
+    for level, other in _by_level(noisy).items():
         held = _counterpart(f"{name} at level {level:g}", other, found)
-        levels[_checked_level(level)] = held.values
+        levels[level] = held.values
         dtype = max(dtype, held.dtype, key=_DTYPES.__getitem__)
     count = len(found)
     rows = choose_images(count, settings.samples or count, settings.seed)
@@ -180,21 +189,33 @@ def read_latents(path: str | Path, *, what: str = "latents") -> NDArray[Any] | T
             "example; arrays of objects are not read"
         ) from None
     if isinstance(held, xr.Dataset):
-        if "mean" in held and "noise" in held.dims and not key:
+        if _is_encoding(held) and not key:
             return held
-        held = {str(name): values.values for name, values in held.data_vars.items()}
-    return _member(text, held, key)
+        held = _arrays_of(held)
+    return _member(text, held, key, _OF_A_MODEL if suffix in _TENSORS else _MEMBER)
 
 
-def _member(text: str, held: Mapping[str, Any], key: str) -> NDArray[Any] | Tensor:
+def _is_encoding(held: xr.Dataset) -> bool:
+    return "mean" in held and "noise" in held.dims
+
+
+def _arrays_of(held: xr.Dataset) -> dict[str, NDArray[Any]]:
+    return {str(name): values.values for name, values in held.data_vars.items()}
+
+
+def _member(
+    text: str, held: Mapping[str, Any], key: str, way: str = _MEMBER
+) -> NDArray[Any] | Tensor:
     if not key and len(held) == 1:
         (found,) = held.values()
         return found if isinstance(found, Tensor) else np.asarray(found)
-    shown = ", ".join(f"{name} {tuple(np.shape(values))}" for name, values in held.items())
+    first = list(held.items())[:_SHOWN]
+    shown = ", ".join(f"{name} {tuple(np.shape(values))}" for name, values in first)
+    shown += f" and {len(held) - _SHOWN} more" if len(held) > _SHOWN else ""
     if key in held:
         return held[key] if isinstance(held[key], Tensor) else np.asarray(held[key])
     said = f"has no array {key!r}" if key else f"holds {len(held)} arrays"
-    raise InputError(f"{text!r} {said}: {shown or 'none'}; {_MEMBER}")
+    raise InputError(f"{text!r} {said}: {shown or 'none'}; {way}")
 
 
 def _read_tensors(path: Path) -> Mapping[str, Any]:
@@ -202,7 +223,9 @@ def _read_tensors(path: Path) -> Mapping[str, Any]:
     if not isinstance(found, Weights):
         raise InputError(f"{str(path)!r} is a program, not an array; save the latents as .npy")
     return {
-        name: tensor if tensor.dtype == torch.bfloat16 else tensor.numpy()
+        name: tensor.numpy()
+        if tensor.dtype in _OF_NUMPY or not tensor.is_floating_point()
+        else tensor
         for name, tensor in found.tensors.items()
     }
 
@@ -243,20 +266,24 @@ def _read_parquet(path: Path) -> Mapping[str, Any]:
     columns = [group.column(number) for group in groups for number in range(group.num_columns)]
     needed = sum(_NUMBER * column.num_values for column in columns)
     check_room(path, needed, path.stat().st_size)
-    frame = pandas.read_parquet(path)
-    lists = [name for name in frame if len(frame) and np.ndim(frame[name].iloc[0]) > 0]
+    return _of_frame(pandas.read_parquet(path), path.name)
+
+
+def _of_frame(frame: Any, name: str) -> Mapping[str, Any]:
+    """Return the latents of a table of pandas: its columns of lists, else all of numbers."""
+    lists = [column for column in frame if len(frame) and np.ndim(frame[column].iloc[0]) > 0]
     if lists:
-        return {str(name): np.stack([np.asarray(row) for row in frame[name]]) for name in lists}
+        return {str(column): as_numpy(list(frame[column]), f"{column!r}") for column in lists}
     numbers = frame.select_dtypes("floating")
-    others = [str(name) for name in frame if name not in numbers]
+    others = [str(column) for column in frame if column not in numbers]
     if not numbers.shape[1]:
         raise InputError(
-            f"{str(path)!r} has no column of floating point numbers, nor of lists of them: "
+            f"{name!r} has no column of floating point numbers, nor of lists of them: "
             f"{', '.join(others)}"
         )
     if others:
         warnings.warn(
-            f"{path.name}: columns that hold no floating point numbers are left out "
+            f"{name}: columns that hold no floating point numbers are left out "
             f"({', '.join(others)})",
             stacklevel=6,
         )
@@ -283,15 +310,15 @@ class _Given(NamedTuple):
 
 
 def _array_or_dataset(name: str, given: Any) -> _Given | xr.Dataset:
-    found = read_latents(given) if isinstance(given, str | Path) else given
+    found = read_latents(given) if isinstance(given, str | Path) else _of_object(name, given)
     if isinstance(found, xr.Dataset):
         return found
-    values = _numpy(found)
+    values = as_numpy(found, f"latents {name!r}")
     dtype = _dtype_of(found, values)
     if dtype not in _DTYPES:
         raise InputError(
-            f"latents {name!r} are of dtype {values.dtype}, expected floating point: whole numbers "
-            "and objects are no latents; convert them if they are"
+            f"latents {name!r} are of dtype {dtype}, expected floating point of 16 bits or more: "
+            "whole numbers and objects are no latents; convert them if they are"
         )
     if values.ndim < 2 or 0 in values.shape:
         raise InputError(
@@ -309,24 +336,41 @@ def _array_or_dataset(name: str, given: Any) -> _Given | xr.Dataset:
     return _Given(values, dtype)
 
 
+def _of_object(name: str, given: Any) -> Any:
+    """Return what holds the latents, of tables, data sets of xarray and loaders."""
+    if isinstance(given, xr.Dataset) and not _is_encoding(given):
+        return _member(name, _arrays_of(given), "", "give one of them")
+    if hasattr(given, "to_numpy") and hasattr(given, "columns"):
+        return _member(name, _of_frame(given, name), "", "give one of them")
+    if hasattr(given, "to_numpy") and given.dtype == object:
+        return list(given)
+    return given
+
+
 def _dtype_of(given: Any, values: NDArray[Any]) -> str:
     """Name the type of numbers; more than double precision counts as that."""
-    if isinstance(given, Tensor):
-        return str(given.dtype).removeprefix("torch.")
+    first = given[0] if isinstance(given, list | tuple) and given else given
+    if isinstance(first, Tensor):
+        return str(first.dtype).removeprefix("torch.")
     wide = values.dtype.kind == "f" and values.dtype.itemsize > _NUMBER
     return "float64" if wide else values.dtype.name
 
 
-def _numpy(given: Any) -> NDArray[Any]:
-    """Return an array of what is one; bfloat16, which NumPy lacks, as float32."""
-    if not isinstance(given, Tensor):
-        return np.asarray(given)
-    found = given.detach().cpu()
-    return (found.float() if found.dtype == torch.bfloat16 else found).numpy()
+def _by_level(noisy: Any) -> dict[float, Any]:
+    """Return noisy latents by their levels, checked."""
+    if noisy is None:
+        return {}
+    if not isinstance(noisy, Mapping):
+        raise InputError(
+            f"noisy latents are a {type(noisy).__name__}; expected a mapping of levels to them, as "
+            "in {0.1: z_noisy}"
+        )
+    return {_checked_level(level): other for level, other in noisy.items()}
 
 
 def _counterpart(name: str, given: Any, clean: NDArray[Any]) -> _Given:
-    found = _array_or_dataset(name, given)
+    rows = rows_of(given, name)[0] if gives_rows(given) else given
+    found = _array_or_dataset(name, rows)
     if isinstance(found, xr.Dataset) or found.values.shape != clean.shape:
         shape = "an encoding" if isinstance(found, xr.Dataset) else f"shape {found.values.shape}"
         raise InputError(
@@ -336,19 +380,24 @@ def _counterpart(name: str, given: Any, clean: NDArray[Any]) -> _Given:
     return found
 
 
-def _checked_level(level: float) -> float:
-    if not np.isfinite(level) or level <= 0:
+def _checked_level(level: Any) -> float:
+    try:
+        number = float(level)
+    except (TypeError, ValueError):
+        number = np.nan
+    if not np.isfinite(number) or number <= 0:
         raise InputError(
-            f"level {level:g} of noisy latents cannot be used: expected a number above 0, which is "
+            f"level {level!r} of noisy latents cannot be used: expected a number above 0, which is "
             "the level of the clean ones"
         )
-    return float(level)
+    return number
 
 
 def _labels(given: Any, count: int) -> NDArray[np.int64]:
     """Return a class for each row: whole numbers, or places of names in their order."""
     found = read_latents(given, what="labels") if isinstance(given, str | Path) else given
-    values = np.empty(0) if isinstance(found, xr.Dataset) else _numpy(found)
+    values = np.empty(0) if isinstance(found, xr.Dataset) else as_names(as_numpy(found, "labels"))
+    values = values.astype(np.int64) if values.dtype == bool else values
     column = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
     names = column.dtype.kind in "US"
     numbers = np.unique(column, return_inverse=True)[1] if names else column

@@ -21,6 +21,7 @@ M = TypeVar("M", bound=nn.Module)
 
 _HALF = (torch.float16, torch.bfloat16)
 _AS_IT_IS = Preprocessing()
+_SIZES = (28, 32, 64, 96, 128, 224, 256)  # of images that networks are trained on
 _FOUND = PosteriorLayout()
 
 
@@ -220,7 +221,10 @@ def wrap(
     images = torch.full((2, *image_shape), 0.5)
     forms = forms_for(encoder, seen)
     seeings = [PreprocessedEncoder(encoder.eval(), preprocessing, form) for form in forms]
-    seeing, output = _first("encoder", encoder, seeings, images)
+    try:
+        seeing, output = _first("encoder", encoder, seeings, images)
+    except InputError as error:
+        raise _with_other_size(error, encoder, preprocessing, image_shape) from error
     if posterior.channels == "auto":
         channels = "first" if seeing.form.axes in ("signals", "rows") else "last"
         posterior = posterior.model_copy(update={"channels": channels})
@@ -251,6 +255,27 @@ def wrap(
     ).eval()
     model.identity = _identity(model, seeing, posterior, raw)
     return model
+
+
+def _with_other_size(
+    error: InputError, encoder: nn.Module, preprocessing: Preprocessing, image_shape: Shape
+) -> InputError:
+    """Say of an encoder that does not take images of which other size it does."""
+    if isinstance(encoder, Function) or preprocessing.size is not None:
+        return error
+    for size in _SIZES:
+        resized = preprocessing.model_copy(update={"size": size})
+        forms = forms_for(encoder, resized.shape(image_shape))
+        seeings = [PreprocessedEncoder(encoder, resized, form) for form in forms]
+        try:
+            _first("encoder", encoder, seeings, torch.full((2, *image_shape), 0.5))
+        except InputError:
+            continue
+        return InputError(
+            f"{error}; it takes images of {size}×{size}: say so with preprocessing "
+            f"{{'size': {size}}} (--input-size {size})"
+        )
+    return error
 
 
 def _decoding(

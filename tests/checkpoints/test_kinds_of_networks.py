@@ -587,3 +587,23 @@ def test_what_may_be_a_part_of_the_network_is_not_set_aside(name, tmp_path):
     torch.save({**state, name: torch.ones(2)}, tmp_path / "w.pt")
     with pytest.raises(InputError, match="holds 1 tensor too many"):
         open_checkpoint(tmp_path / "w.pt", model=Tiny, image_shape=SHAPE)
+
+
+class OfOneSize(nn.Module):
+    """A dense layer after convolutions fixes the size, as in most autoencoders of vectors."""
+
+    def __init__(self):
+        super().__init__()
+        self.encoder = nn.Sequential(nn.Conv2d(1, 2, 4, 4), nn.Flatten(), nn.Linear(2 * 64, 3))
+
+
+@pytest.mark.parametrize("shape", [(1, 28, 28), (1, 12, 20)])
+def test_a_network_of_another_size_is_named_with_it(shape):
+    with pytest.raises(InputError, match=r"it takes images of 32×32: .*--input-size 32"):
+        open_checkpoint(None, model=OfOneSize(), image_shape=shape)
+    size = {"preprocessing": {"size": 32}}
+    assert open_checkpoint(None, model=OfOneSize(), image_shape=shape, **size).latent_shape == (
+        3,
+        1,
+        1,
+    )

@@ -126,6 +126,8 @@ WRITERS = {
     "model.keras": _keras,
     "model.h5": lambda path: path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100)),
     "onnx.bin": lambda path: path.write_bytes(b"\x08\x09\x12\x07pytorch\x1a\x03" + bytes(90)),
+    "saved_model.pb": lambda path: path.write_bytes(b"\x08\x01\x12\xe5\x9c\x02" + bytes(90)),
+    "model.tflite": lambda path: path.write_bytes(b" \x00\x00\x00TFL3" + bytes(90)),
     "z.npy": lambda path: np.save(path, np.ones(3)),
     "pointer.safetensors": lambda path: path.write_text(
         "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3\n", encoding="utf-8"
@@ -140,7 +142,9 @@ WRITERS = {
         ("model.keras", "a .keras archive", "format='onnx'"),
         ("model.h5", "an HDF5 file", "format='onnx'"),
         ("onnx.bin", "an ONNX model", "rename it to end in .onnx"),
-        ("z.npy", "a NumPy array", "save the weights as safetensors"),
+        ("z.npy", "a NumPy array", "latents are analysed without --data"),
+        ("saved_model.pb", "the graph of a SavedModel", "give the folder that holds it"),
+        ("model.tflite", "a model of TensorFlow Lite", "export the network to ONNX"),
         ("pointer.safetensors", "a Git LFS pointer", "git lfs pull"),
         ("README.md", "text (it begins '# A naïve model", "name the file that holds the weights"),
     ],
@@ -158,7 +162,11 @@ def test_a_file_says_what_it_is_and_what_to_do(name, words, way_out, model, tmp_
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("saved_model.pb", "SavedModel of TensorFlow.*tf2onnx"), ("_METADATA", "orbax.*ONNX")],
+    [
+        ("saved_model.pb", "SavedModel of TensorFlow.*tf2onnx"),
+        ("checkpoint", "checkpoint of TensorFlow.*restore it.*tf2onnx"),
+        ("_METADATA", "orbax.*ONNX"),
+    ],
 )
 def test_folders_of_other_frameworks_say_so(name, words, tmp_path):
     (tmp_path / name).write_bytes(b"\x08\x01")

@@ -28,7 +28,12 @@ _KNOWN = (
         b"\x89HDF\r\n\x1a\n",
         f"an HDF5 file (Keras?), {_FROM_KERAS}",
     ),
-    (b"\x93NUMPY", "a NumPy array; save the weights as safetensors"),
+    (
+        b"\x93NUMPY",
+        "a NumPy array; latents are analysed without --data, images are given as --data, and "
+        "weights are saved as safetensors",
+    ),
+    (b"\x08\x01\x12", "the graph of a SavedModel of TensorFlow; give the folder that holds it"),
     (b"\x1f\x8b", "compressed with gzip; unpack it first"),
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive; unpack it first"),
     (b"Rar!", "a RAR archive; unpack it first"),
@@ -106,6 +111,8 @@ def describe_unknown(start: bytes) -> str:
         return "JSON; name the file that holds the tensors"
     if start[257:262] == b"ustar":
         return "a tar archive (PyTorch 0.1 or packed); unpack it, or save it again with torch.save"
+    if start[4:8] == b"TFL3":
+        return "a model of TensorFlow Lite, which is not read; export the network to ONNX (tf2onnx)"
     if (start.startswith(ZIP) and b"config.json" in start) or b"metadata.json" in start[:80]:
         return f"a .keras archive, {_FROM_KERAS}"
     if re.match(rb"\x08[\x01-\x20][\x12\x3a]", start):
