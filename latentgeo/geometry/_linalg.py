@@ -168,8 +168,9 @@ def on_one_thread_if_small(cost: float) -> Iterator[None]:
 def singular_values_by_squares(x: Tensor, count: Tensor, trusted: float) -> Tensor:
     """Singular values through the smaller Gram matrix, redone where squares lose digits.
 
-    ``count`` values of each item (batch,) are not zero by construction. Where the last of them is
-    below ``trusted`` times the first, its square would be known to eps/trusted² only.
+    ``count`` values of each item (batch,) are not zero by construction; the others are, where
+    rounding would leave its root. Where the last of them is below ``trusted`` times the first, its
+    square would be known to eps/trusted² only.
     """
     x, unit = to_unit(x, (-2, -1))
     values = eigvalsh(small_gram(x)).flip(-1).clamp_min(0).sqrt()
@@ -177,7 +178,8 @@ def singular_values_by_squares(x: Tensor, count: Tensor, trusted: float) -> Tens
     doubtful = (last < trusted * values[:, 0]) & (count > 0)
     if bool(doubtful.any()):
         values[doubtful] = svdvals(x[doubtful])
-    return values * unit[..., 0]
+    there = torch.arange(values.shape[-1], device=values.device) < count[:, None]
+    return torch.where(there, values * unit[..., 0], 0.0)
 
 
 def small_gram(x: Tensor) -> Tensor:

@@ -231,6 +231,16 @@ def test_definite_matrices_agree_with_the_definition(metric, reference):
     np.testing.assert_allclose(pairwise_distance(a, b, metric), expected, rtol=1e-8)
 
 
+def test_bures_wasserstein_in_a_stack_of_other_ranks_keeps_its_digits():
+    rng = np.random.default_rng(0)
+    x, y = (rng.normal(size=(6, 5, 7)) for _ in range(2))
+    for place in range(6):
+        x[place, :, place + 1 :] = y[place, :, 6 - place :] = 0
+    found = pairwise_distance(x, y, "bures-wasserstein", form="factor")
+    alone = [[distance(a, b, "bures-wasserstein", form="factor") for b in y] for a in x]
+    np.testing.assert_allclose(found, alone, rtol=1e-13)
+
+
 @pytest.mark.parametrize(("rank", "other"), [(1, 4), (2, 2), (0, 3), (3, SIZE)])
 def test_bures_wasserstein_between_ranks_is_the_formula(rank, other):
     x, y = factors(1, rank)[0], factors(1, other, seed=1)[0]
