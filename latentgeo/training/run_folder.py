@@ -160,6 +160,14 @@ class RunFolder:
             "the run again with --force (force=True)"
         )
 
+    def newer_state(self, unknown: list[str]) -> InputError:
+        """Make the error for a state with parts that are not known here."""
+        return InputError(
+            f"state {str(self.state)!r} holds {', '.join(unknown)}, which this version of "
+            "latentgeo does not know; go on with the version that wrote it, or start the run again "
+            "with --force (force=True)"
+        )
+
     def _check_sums(self) -> None:
         """Raise `ValueError` where a byte is another than was written: torch does not look."""
         with ZipFile(self.state) as archive:

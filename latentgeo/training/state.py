@@ -10,6 +10,8 @@ from latentgeo.training.progress import Progress
 from latentgeo.training.run import Run
 from latentgeo.training.run_folder import Facts
 
+_PARTS = {"model", "optimiser", "adversaries", "probe", "scaler", "random"}
+
 
 def save(runs: Sequence[Run]) -> None:
     """Write the states, unless a weight is not finite: all take the place of the last, or none.
@@ -44,8 +46,10 @@ def restore(run: Run, state: Facts, progress: Progress) -> None:
     Raises
     ------
     InputError
-        When it is that of other nets, or not whole.
+        When it is that of other nets, not whole, or has a part that is not known here.
     """
+    if unknown := sorted(state.keys() - _PARTS):
+        raise run.folder.newer_state(unknown)
     with run.drawing():
         run.progress = progress
         run.saved_step = progress.step

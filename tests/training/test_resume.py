@@ -249,6 +249,28 @@ class TestRefused:
         torch.save(state, path)
         self.refused(run, "(KeyError): it is damaged, or another version of latentgeo wrote it")
 
+    def test_a_state_of_a_newer_version(self, run, stopped_run):
+        path = stopped_run / "state" / "last.pt"
+        state = torch.load(path, weights_only=True)
+        torch.save({**state, "averaged": {}}, path)
+        self.refused(run, "holds averaged, which this version of latentgeo does not know; go on")
+        state["progress"]["patience"] = 3
+        torch.save(state, path)
+        self.refused(run, "(TypeError): it is damaged, or another version of latentgeo wrote it")
+
+    def test_a_run_of_a_newer_version(self, run, stopped_run):
+        path = stopped_run / "run.json"
+        facts = json.loads(path.read_text())
+        facts["config"]["patience"] = 3
+        path.write_text(json.dumps(facts))
+        self.refused(run, "settings: patience is 3 there and None here")
+
+    @pytest.mark.parametrize("left", [0, 1, 200, -1])
+    def test_a_state_that_was_cut_off(self, run, stopped_run, left):
+        path = stopped_run / "state" / "last.pt"
+        path.write_bytes(path.read_bytes()[:left])
+        self.refused(run, "last.pt' cannot be read (")
+
     def test_a_state_that_would_run_code(self, run, stopped_run):
         torch.save({"progress": Path("x")}, stopped_run / "state" / "last.pt")
         self.refused(run, "last.pt' cannot be read (UnpicklingError)")
