@@ -1,6 +1,7 @@
 """The command line as a whole: its commands, its exit codes, and errors of one line."""
 
 import errno
+import logging
 import signal
 import sys
 import threading
@@ -53,6 +54,8 @@ def main(arguments: list[str] | None = None) -> None:
         The arguments; those of the process when left out.
     """
     warnings.showwarning = _show_warning
+    # Where it may not write to the home folder it says so at length, and works as well.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     try:
         with _heeding_sigterm(), processes.rank_zero_prints():
             code = app(args=arguments, standalone_mode=False)

@@ -12,6 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from latentgeo.cli import main
+from latentgeo.cli.running import COMMANDS as ALL
+from latentgeo.foreign import printable
 
 COMMANDS = {
     "train": ("cae", "--data", "/nowhere/data", "--out", "/dev/null/out"),
@@ -23,6 +25,15 @@ COMMANDS = {
     "figures": ("/nowhere/a",),
     "export": ("/nowhere/run", "--to", "/dev/null/out"),
     "info": ("/nowhere/run",),
+    "features": ("--data", "/nowhere/data", "--out", "/dev/null/out"),
+    "card init": ("/nowhere/run", "--image-shape", "1,8,8"),
+    "sentences": ("/nowhere/run",),
+    "open": ("/nowhere/a",),
+    "push": ("/nowhere/run", "user/name"),
+    "pull": ("no name", "--to", "/dev/null/out"),
+    "demo": ("--out", "/dev/null/out"),
+    "models": (),
+    "datasets": (),
 }
 ODD = (
     "",
@@ -50,14 +61,17 @@ VALUES = st.one_of(
 )
 
 
+_SET = {"--help", "--to", "--out", "--data", "--model", "--image-shape"}
+
+
 @cache
 def options_of(command):
     """Return the options of a command, and one that some do not have."""
     with pytest.raises(SystemExit), contextlib.redirect_stdout(io.StringIO()) as out:
-        main([command, "--help"])
+        main([*command.split(), "--help"])
     words = out.getvalue().replace("│", " ").split()
     names = {word.strip(",.") for word in words if word.startswith("--") and len(word) > 2}
-    return sorted({*names, "--force"} - {"--help", "--to", "--out", "--data", "--model"})
+    return sorted({*names, "--force"} - _SET)
 
 
 def said(arguments):
@@ -74,7 +88,7 @@ def said(arguments):
 
 def check(data):
     command = data.draw(st.sampled_from(sorted(COMMANDS)))
-    arguments = [command, *COMMANDS[command]]
+    arguments = [*command.split(), *COMMANDS[command]]
     for option in data.draw(st.lists(st.sampled_from(options_of(command)), max_size=3)):
         arguments.append(option)
         if data.draw(st.booleans()):
@@ -82,14 +96,18 @@ def check(data):
     code, lines = said(arguments)
     assert code in (0, 2), arguments
     assert len(lines) == (code == 2), (arguments, lines)
-    assert all(line.isprintable() for line in lines), (arguments, lines)
+    assert all(line == printable(line) for line in lines), (arguments, lines)
+
+
+def test_every_command_is_tried():
+    assert {name.split()[0] for name in COMMANDS} == set(ALL)
 
 
 CALM = (HealthCheck.too_slow, HealthCheck.data_too_large)
 
 
 @settings(
-    derandomize=True, deadline=None, max_examples=40, database=None, suppress_health_check=CALM
+    derandomize=True, deadline=None, max_examples=100, database=None, suppress_health_check=CALM
 )
 @given(data=st.data())
 def test_any_options_are_used_or_refused_in_one_line(data):
