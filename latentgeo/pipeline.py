@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import torch
 import xarray as xr
 from numpy.typing import NDArray
 
@@ -23,6 +24,7 @@ from latentgeo.datasets import ALL, ImageDataset
 from latentgeo.errors import InputError
 from latentgeo.files import check_free, folder_in_place, kept
 from latentgeo.latents import (
+    GivenLatents,
     Sweep,
     check_fit,
     encode,
@@ -36,6 +38,7 @@ from latentgeo.measures import (
     analyze_latents,
     as_damaged,
     check_size,
+    estimated_memory,
     figure_rows,
     measure_together,
     measures_of,
@@ -44,7 +47,7 @@ from latentgeo.measures import (
 )
 from latentgeo.measures.quality import mean_image_psnr
 from latentgeo.models import Autoencoder, choose_device, device_of
-from latentgeo.progress import announce, stages
+from latentgeo.progress import announce, stages, tell
 from latentgeo.provenance import provenance
 from latentgeo.results import Analysis
 from latentgeo.settings import resolve
@@ -138,9 +141,7 @@ def analyze(
             models = {label: open_for(images, found, opening) for label, found in named.items()}
         _warn_of_training_images(models, images)
         place = choose_device(device)
-        for model in models.values():
-            for shape in (model.parts or {"": model.latent_shape}).values():
-                check_size(shape, len(images), place, chosen)
+        _check_sizes(models, images, place, chosen, show=progress)
         with stages(_planned(models, drawn=target is not None), show=progress):
             found = _finish(
                 _analyze_all(models, images, chosen, device, sweep),
@@ -193,6 +194,7 @@ def analyze_arrays(
     settings: AnalysisSettings | None = None,
     device: str = "auto",
     force: bool = False,
+    progress: bool = False,
     **choices: Any,
 ) -> Analysis:
     """Measure latents that come without a model.
@@ -224,6 +226,8 @@ def analyze_arrays(
         "auto", "cpu" or "cuda".
     force : bool, default=False
         Replace what `out` holds.
+    progress : bool, default=False
+        Tell how much memory it takes.
     **choices
         Fields of `AnalysisSettings`, before those of `settings`.
 
@@ -263,9 +267,9 @@ def analyze_arrays(
             for name, one in named.items()
         }
         _check_alike({name: one.dataset for name, one in given.items()})
+        _check_sizes_of_latents(given, place, chosen, show=progress)
         children = {}
         for name, one in given.items():
-            check_size(one.dataset["mean"].shape[2:], one.dataset.sizes["sample"], place, chosen)
             result = analyze_latents(one.dataset, np.empty(0), chosen, device=place)
             opened = json.dumps({"notes": list(one.notes)})
             children[name] = result.assign_attrs(checkpoint=name, opened=opened)
@@ -281,6 +285,61 @@ def analyze_arrays(
         if target is not None:
             _write(found, target)
     return found
+
+
+def _check_sizes(
+    models: Mapping[str, Autoencoder],
+    images: ImageDataset,
+    device: torch.device,
+    settings: AnalysisSettings,
+    *,
+    show: bool,
+) -> None:
+    """Tell how much memory an analysis takes, and refuse what is more than there is."""
+    held, most = float(len(images) * np.prod(images.shape)), 0.0
+    for model in models.values():
+        for shape in (model.parts or {"": model.latent_shape}).values():
+            needed = estimated_memory(
+                shape,
+                len(images),
+                len(settings.noise),
+                settings,
+                stochastic=model.stochastic,
+                held=held,
+            )
+            check_size(shape, len(images), device, settings, needed)
+            most = max(most, needed)
+    tell(_in_words(most), show=show)
+
+
+def _check_sizes_of_latents(
+    given: Mapping[str, GivenLatents],
+    device: torch.device,
+    settings: AnalysisSettings,
+    *,
+    show: bool,
+) -> None:
+    """Do the same for latents, which lie in memory already."""
+    held, most = sum(one.dataset.nbytes for one in given.values() if one.in_memory), 0.0
+    for one in given.values():
+        sizes, shape = one.dataset.sizes, one.dataset["mean"].shape[2:]
+        stochastic = "log_variance" in one.dataset
+        needed = estimated_memory(
+            shape,
+            sizes["sample"],
+            sizes["noise"],
+            settings,
+            stochastic=stochastic,
+            in_memory=one.in_memory,
+            held=held - one.dataset.nbytes * one.in_memory,
+        )
+        check_size(shape, sizes["sample"], device, settings, needed)
+        most = max(most, needed)
+    tell(_in_words(most), show=show)
+
+
+def _in_words(needed: float) -> str:
+    return f"memory: about {needed / 2**30:.2f} GiB"
 
 
 def _warn_of_training_images(models: Mapping[str, Autoencoder], images: ImageDataset) -> None:

@@ -24,6 +24,12 @@ def track(items: Sequence[Item], what: str, *, show: bool) -> Iterable[Item]:
     return rich_track(items, what, console=Console(stderr=True), disable=not shown)
 
 
+def tell(text: str, *, show: bool) -> None:
+    """Print a line on standard error, or nothing."""
+    if show and processes.is_rank_zero():
+        Console(stderr=True).print(text, highlight=False, markup=False)
+
+
 def announce(stage: str) -> None:
     """Say that a stage of the work begins; whoever shows progress hears it."""
     listener = _listener.get()

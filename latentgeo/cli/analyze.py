@@ -76,6 +76,7 @@ def analyze(
             noisy=pairs or None,
             labels=labels,
             channels=opening.posterior.channels,
+            progress=not quiet,
             **common,
             **without_maps,
         )

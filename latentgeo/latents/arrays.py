@@ -53,11 +53,14 @@ class GivenLatents(NamedTuple):
         What the levels are of.
     notes : tuple of str
         What was done to the arrays.
+    in_memory : bool
+        Whether they lie in memory, however many they are.
     """
 
     dataset: xr.Dataset
     perturbation: str
     notes: tuple[str, ...]
+    in_memory: bool = False
 
 
 def given_latents(
@@ -139,7 +142,7 @@ def given_latents(
     )
     if known is not None:
         dataset["label"] = ("sample", known)
-    return GivenLatents(dataset, perturbation, notes)
+    return GivenLatents(dataset, perturbation, notes, in_memory=True)
 
 
 def read_latents(path: str | Path, *, what: str = "latents") -> NDArray[Any] | Tensor | xr.Dataset:

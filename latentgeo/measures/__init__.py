@@ -2,10 +2,10 @@
 
 from latentgeo.measures.analysing import analyze_latents
 from latentgeo.measures.encoding import Encoding
-from latentgeo.measures.latents import check_size
 from latentgeo.measures.measure import FigureRow, Measure, Metric, Statement, Tile
 from latentgeo.measures.overview import difference, tiles_of
 from latentgeo.measures.reading import as_damaged, read
+from latentgeo.measures.room import check_size, estimated_memory
 from latentgeo.measures.summary import SCHEMA_VERSION, in_lines, summarize, together_entries
 from latentgeo.measures.table import (
     MEASURES,
@@ -32,6 +32,7 @@ __all__ = [
     "as_damaged",
     "check_size",
     "difference",
+    "estimated_memory",
     "figure_rows",
     "in_lines",
     "measure_all",

@@ -11,7 +11,6 @@ import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentgeo.errors import InputError
 from latentgeo.geometry import (
     LINEAR_KERNELS,
     SPECTRAL_KERNELS,
@@ -21,7 +20,6 @@ from latentgeo.geometry import (
     kernel,
     mode_names,
     mode_unfoldings,
-    require_spectrum,
     small_eigenvalue_share,
     statement,
     trace_normalised,
@@ -65,20 +63,14 @@ class LatentReader(NamedTuple):
     @property
     def step(self) -> int:
         """Images of a shard."""
-        return max(1, SHARD_BYTES // self._bytes_of_an_image)
+        return max(1, SHARD_BYTES // bytes_of_a_latent(self.shape))
 
     @property
     def levels_at_once(self) -> int:
         """Levels that take no more than a shard together, and so can be looked at side by side."""
         if self.device.type != "cpu":
             return 1
-        return max(1, SHARD_BYTES // (self.samples * self._bytes_of_an_image))
-
-    @property
-    def _bytes_of_an_image(self) -> int:
-        # Twice the upper triangle of each mode: no kernel has more features.
-        features = sum(size * (size + 1) for size in self.shape)
-        return 16 * int(np.prod(self.shape)) + 8 * features
+        return max(1, SHARD_BYTES // (self.samples * bytes_of_a_latent(self.shape)))
 
     def shards(self) -> Iterator[slice]:
         """Cut the images into shards."""
@@ -92,6 +84,13 @@ class LatentReader(NamedTuple):
         return self._replace(
             samples=len(chosen), read=lambda level, images: self.read(level, chosen[images])
         )
+
+
+def bytes_of_a_latent(shape: tuple[int, ...]) -> int:
+    """Return the bytes of a latent (C, ...), of its unfoldings and of their features."""
+    # Twice the upper triangle of each mode: no kernel has more features.
+    features = sum(size * (size + 1) for size in shape)
+    return 16 * prod(shape) + 8 * features
 
 
 def reader_of(latents: xr.DataArray, device: torch.device | None = None) -> LatentReader:
@@ -235,33 +234,6 @@ def _unit_unfoldings(latents: Tensor, mode: str) -> Tensor:
     order = latents.ndim - 1
     unfolding = mode_unfoldings(latents.double(), order)[mode_names(order).index(mode)]
     return trace_normalised(unfolding, "unfolding")[0]
-
-
-def check_size(
-    shape: tuple[int, ...], samples: int, device: torch.device, settings: AnalysisSettings
-) -> None:
-    """Refuse, before anything is encoded, more than the device can analyse.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        (C, ...) of the latents.
-    samples : int
-        Number of images.
-    device : torch.device
-        Where the analysis runs.
-    settings : AnalysisSettings
-        The kernel.
-
-    Raises
-    ------
-    InputError
-        When the spectrum of the features is more than all memory.
-    """
-    try:
-        require_spectrum(samples, feature_width(shape, settings), device)
-    except ValueError as error:
-        raise InputError(f"latents of shape {tuple(shape)}: {error} (samples)") from None
 
 
 def feature_width(shape: tuple[int, ...], settings: AnalysisSettings) -> float:

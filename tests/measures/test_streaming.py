@@ -9,7 +9,14 @@ import xarray as xr
 
 from latentgeo.errors import InputError
 from latentgeo.latents import choose_images
-from latentgeo.measures import AnalysisSettings, analyze_latents, check_size, summarize
+from latentgeo.measures import (
+    AnalysisSettings,
+    analyze_latents,
+    check_size,
+    estimated_memory,
+    room,
+    summarize,
+)
 from latentgeo.measures import latents as views
 
 SAMPLES = 40
@@ -197,3 +204,34 @@ def test_more_than_memory_is_refused_beforehand():
     radial = AnalysisSettings(kernel="gaussian")
     with pytest.raises(InputError, match="the memory of this device is"):
         check_size((4, 7, 7), 10**6, torch.device("cpu"), radial)
+
+
+class TestMemory:
+    @pytest.mark.parametrize("line", range(3))
+    def test_the_estimate_is_what_was_measured_within_a_fifth(self, pytestconfig, line):
+        table = pytestconfig.rootpath / "benchmarks" / "results" / "analysis-memory.md"
+        rows = [row for row in table.read_text().splitlines() if row.startswith("| ")][1:]
+        size, measured = (cell.strip() for cell in rows[line].split("|")[1:3])
+        samples = int(size.replace(",", ""))
+        then = AnalysisSettings(kernel="pseudo-log")  # the default when that was measured
+        told = estimated_memory((128, 7, 7), samples, 2, then, held=samples * 28 * 28)
+        assert told / 2**30 == pytest.approx(float(measured), rel=0.2)
+
+    def test_it_grows_with_what_is_held(self):
+        def told(shape=(4, 4, 4), samples=100, levels=2, **more):
+            return estimated_memory(shape, samples, levels, SETTINGS, **more)
+
+        assert told(levels=64) - told() >= 62 * 2 * 8 * 100**2
+        assert told(held=1e9) - told() == pytest.approx(1e9)
+        large = {"shape": (64, 32, 32), "samples": 2000}
+        latents = 4 * 2000 * 2 * 64 * 32 * 32
+        assert told(**large, in_memory=True) - told(**large) == pytest.approx(latents)
+        assert told(stochastic=True) > told()
+
+    def test_more_than_the_machine_has_is_refused_before(self, monkeypatch):
+        monkeypatch.setattr(room, "physical_memory", lambda: 2.0**30)
+        cpu = torch.device("cpu")
+        check_size((4, 4, 4), 100, cpu, SETTINGS, 0.9 * 2**30)
+        message = r"^the analysis of 100 latents of shape \(4, 4, 4\) takes about 1.2 GiB of memory"
+        with pytest.raises(InputError, match=message):
+            check_size((4, 4, 4), 100, cpu, SETTINGS, 1.2 * 2**30)
