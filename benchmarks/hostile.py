@@ -7,6 +7,7 @@ answer, or one line.
 import json
 import random
 import shutil
+import warnings
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -257,7 +258,10 @@ def mutate(
         for number in range(tries):
             path.write_bytes(changed(content, generator))
             try:
-                use()
+                with warnings.catch_warnings(record=True) as said:
+                    warnings.simplefilter("default")
+                    use()
+                failures += [f"{kind} {number}: {one.message}" for one in said if _of_others(one)]
             except (InputError, TrainingDivergedError, OSError) as error:
                 if "\n" in str(error):
                     failures.append(f"{kind} {number}: several lines")
@@ -267,6 +271,12 @@ def mutate(
         answers.write_text("\n".join(failures), encoding="utf-8")
 
     return go
+
+
+def _of_others(said: warnings.WarningMessage) -> bool:
+    """Return whether a user would see a warning that is not latentgeo's."""
+    hidden = (DeprecationWarning, PendingDeprecationWarning, ResourceWarning)
+    return "site-packages" in said.filename and not issubclass(said.category, hidden)
 
 
 def mutated(

@@ -1,27 +1,27 @@
-"""Count what holds: kills, full disks, hostile and damaged files.
+"""Count what holds: kills, full disks, hostile and damaged files, load, meagre surroundings.
 
     python benchmarks/robustness.py --trials 12 --mutations 200 --out docs/robustness.md
 
-It takes about half an hour on two cores; `--only` names the parts. Everything is made here, from
+It takes about an hour on two cores; `--only` names the parts. Everything is made here, from
 scikit-learn's digits. A trial that does not hold is printed with its reason, and the
 exit code is 1.
 """
 
 import argparse
 import os
-import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import faults
+import formats
 import hostile
 import interruptions
+import load
 import numpy as np
-import torch
 from faults import Fault
 from machine import describe_machine
 
@@ -36,7 +36,8 @@ _KINDS = {
     "moved": "the output folder moved away before a change",
     "clock": "the clock set back by a year before a change",
 }
-PARTS = ("interruptions", "two", "hostile", "mutations")
+PARTS = ("interruptions", "two", "hostile", "mutations", "load", "lacking")
+_OF_ANALYSES = {"hostile", "mutations", "export", "compare"}
 
 
 class Row(NamedTuple):
@@ -107,66 +108,25 @@ def opened(inputs: Path, place: Path) -> Iterator[Row]:
 def mutated(inputs: Path, place: Path, tries: int) -> Iterator[Row]:
     """Yield a row for each kind of file of which bytes are changed."""
     place.mkdir()
-    for name, (path, use) in _readers(inputs, place).items():
+    for name, (path, use) in formats.readers(inputs / "run", inputs / "one", place).items():
         tried, failures = hostile.mutated(name, path, use, tries)
         yield Row("bytes flipped, cut off, doubled or replaced", name, tried, failures)
 
 
-def _readers(inputs: Path, place: Path) -> dict[str, tuple[Path, Callable[[], Any]]]:
-    """Return files by kind, each with what reads it."""
-    import xarray as xr
-    from safetensors.numpy import save_file
-
-    import latentgeo
-    from latentgeo.checkpoints import info
-    from latentgeo.latents import read_latents
-    from latentgeo.settings import AnalysisSettings, read_settings
-    from latentgeo.training import RunFolder
-
-    latents = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
-    np.save(place / "z.npy", latents)
-    np.savez_compressed(place / "z.npz", z=latents)
-    torch.save({"z": torch.tensor(latents)}, place / "z.pt")
-    save_file({"z": latents}, place / "z.safetensors")
-    xr.Dataset({"z": (("n", "d"), latents)}).to_netcdf(place / "z.nc", engine="scipy")
-    (place / "s.yaml").write_text("samples: 20\nnoise: [0, 0.1]\nkernel: linear\nseed: 3\n")
-    files = [place / name for name in ("z.npy", "z.npz", "z.pt", "z.safetensors", "z.nc")]
-    found: dict[str, tuple[Path, Callable[[], Any]]] = {
-        f"latents, `{path.suffix}`": (path, lambda path=path: read_latents(path)) for path in files
-    }
-    run, analysis = inputs / "run", inputs / "one"
-    for name in ("config.json", "model.safetensors", "provenance.json"):
-        found[f"`{name}` of a run"] = (run / name, lambda: info(run))
-    shutil.copytree(run, place / "stopped")
-    state = RunFolder(place / "stopped")
-    content = torch.load(state.state, weights_only=True)
-    content["progress"]["finished"] = False
-    torch.save(content, state.state)
-    saved = _state(state)
-
-    def resumed() -> None:
-        if _state(state) != saved:
-            raise AssertionError("another state was read, and nothing said")
-
-    found["`state/last.pt` of a run"] = (state.state, resumed)
-    tree = analysis / "analysis.zarr"
-    chunk = next(
-        path for path in sorted((tree / "run" / "psnr" / "c").rglob("*")) if path.is_file()
-    )
-    parts = (tree / "zarr.json", tree / "run" / "psnr" / "zarr.json", chunk)
-    for path in (*parts, analysis / "summary.json"):
-        shown = path.relative_to(analysis).as_posix()
-        found[f"`{shown}` of an analysis"] = (path, lambda: latentgeo.read(analysis).to_dataframe())
-    found["settings, `.yaml`"] = (
-        place / "s.yaml",
-        lambda: read_settings(place / "s.yaml", AnalysisSettings),
-    )
-    return found
+def loaded(inputs: Path, place: Path, names: list[str], scale: float) -> Iterator[Row]:
+    """Yield a row for each large analysis, with the memory that it told and took."""
+    for name, found in load.large(inputs / "run", place, names, scale):
+        took, told = found.took / 2**30, found.told
+        memory = f"{took:.2f} GiB" + ("" if told is None else f", {told / 2**30:.2f} told before")
+        ends = "" if found.code == 0 else f"; ended with {found.code}, in one line"
+        reasons = [found.reason] if found.reason else []
+        yield Row("much at once", f"`analyze`: {name} ({memory}{ends})", 1, reasons)
 
 
-def _state(folder: Any) -> list[bytes]:
-    content, _ = folder.read_state()
-    return list(interruptions.tensors(content))
+def meagre(inputs: Path, place: Path) -> Iterator[Row]:
+    """Yield a row for each thing that lacks."""
+    for name, on, found in load.lacking(inputs / "run", place):
+        yield Row(name, on, len(found), [one.reason for one in found if one.reason])
 
 
 def table(rows: list[Row]) -> str:
@@ -182,7 +142,8 @@ def table(rows: list[Row]) -> str:
 def measure(given: argparse.Namespace) -> list[Row]:
     """Run the parts and print what does not hold."""
     rows = []
-    needed = {"hostile", "mutations", "export", "compare"} & {*given.only, *given.commands}
+    commands = given.commands if {"interruptions", "two"} & {*given.only} else []
+    needed = _OF_ANALYSES & {*given.only, *commands}
     with tempfile.TemporaryDirectory(prefix="robustness-") as temporary:
         root = Path(temporary).resolve()
         inputs = root / "inputs"
@@ -195,6 +156,8 @@ def measure(given: argparse.Namespace) -> list[Row]:
             "two": lambda: at_once(inputs, root / "two", given.commands),
             "hostile": lambda: opened(inputs, root / "hostile"),
             "mutations": lambda: mutated(inputs, root / "mutations", given.mutations),
+            "load": lambda: loaded(inputs, root / "load", given.loads, given.scale),
+            "lacking": lambda: meagre(inputs, root / "lacking"),
         }
         for part in given.only:
             for row in made[part]():
@@ -215,6 +178,8 @@ def main() -> None:
     parser.add_argument("--faults", nargs="+", choices=list(_KINDS), default=list(_KINDS))
     parser.add_argument("--trials", type=int, default=12, help="of each command and fault")
     parser.add_argument("--mutations", type=int, default=200, help="of each kind of file")
+    parser.add_argument("--loads", nargs="+", choices=load.LARGE, default=list(load.LARGE))
+    parser.add_argument("--scale", type=float, default=1.0, help="of the load, 1 as documented")
     parser.add_argument("--out", type=Path, help="a page with the marks of a table")
     given, before = parser.parse_args(), os.getloadavg()
     # What runs in the background may have been told to take no notice of it.

@@ -15,7 +15,6 @@ from latentgeo.errors import InputError
 from latentgeo.foreign.stand_ins import describe_stand_in
 
 # What Pillow raises on a file that is not, or no longer, an image.
-_UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 _MOST_THREADS = 8
 _UPRIGHT = 1
 _ON_ITS_SIDE = range(5, 9)  # EXIF's orientations that exchange rows and columns
@@ -72,7 +71,7 @@ def decode(source: Path | IO[bytes], name: str, use: Callable[[Image.Image], T])
             return use(image)
     except InputError:
         raise
-    except _UNREADABLE as error:
+    except Exception as error:  # decoders of damaged files raise many kinds
         if isinstance(source, Path) and source.is_file() and (found := describe_stand_in(source)):
             raise InputError(f"{name!r} is no image but {found}") from error
         raise InputError(
@@ -148,7 +147,7 @@ def _orientation(image: Image.Image) -> int:
     """Return EXIF's orientation; upright where the EXIF data are broken, as viewers do."""
     try:
         return int(image.getexif().get(ExifTags.Base.Orientation, _UPRIGHT))
-    except (*_UNREADABLE, TypeError, KeyError):
+    except Exception:  # as above
         return _UPRIGHT
 
 
