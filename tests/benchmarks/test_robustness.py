@@ -46,3 +46,36 @@ def test_licences_are_listed_of_all_that_is_needed(load_benchmark):
         assert f"| {name} | " in page
     assert "pytest" not in page
     assert "not said" not in page
+
+
+@pytest.fixture(scope="module")
+def load(load_benchmark):
+    return load_benchmark("load")
+
+
+class TestLoad:
+    @pytest.mark.parametrize(
+        ("code", "lines", "told", "reason"),
+        [
+            (0, [], None, ""),
+            (2, ["latentgeo: no"], None, ""),
+            (0, [], 1.19e9, ""),
+            (0, [], 1.3e9, "took 0.93 GiB and had told 1.21"),
+            (0, [], 0.7e9, "took 0.93 GiB and had told 0.65"),
+            (0, ["a library's line"], None, "ended with 0"),
+            (2, [], None, "ended with 2"),
+            (1, ["Traceback"], None, "ended with 1"),
+            (-9, [], None, "ended with -9"),
+        ],
+    )
+    def test_what_holds(self, load, code, lines, told, reason):
+        found = load.Ended(code, lines, told, 10**9).reason
+        assert found.startswith(reason)
+        assert bool(found) == bool(reason)
+
+    def test_a_command_without_a_home_and_a_language(self, load, tmp_path):
+        lacks = {"HOME": None, "LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0"}
+        arguments = ["info", str(tmp_path / "größer")]
+        found = load.run(arguments, tmp_path, changes=lacks)
+        assert (found.code, len(found.lines), found.told, found.reason) == (2, 1, None, "")
+        assert found.took > 10**7
