@@ -19,6 +19,7 @@ from latentgeo.checkpoints import (
     open_checkpoint,
     sized,
     stated_shape,
+    warn_of_repeats,
 )
 from latentgeo.datasets import ALL, ImageDataset
 from latentgeo.errors import InputError
@@ -422,6 +423,7 @@ def open_for(
     """
     if isinstance(checkpoint, Autoencoder):
         model = checkpoint
+        warn_of_repeats(model)
     else:
         shape = stated_shape(checkpoint, opening) or images.shape
         model = open_checkpoint(checkpoint, image_shape=shape, opening=opening)

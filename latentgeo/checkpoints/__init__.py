@@ -5,6 +5,7 @@ from latentgeo.checkpoints.caveats import caveats, describe_mismatch
 from latentgeo.checkpoints.description import info
 from latentgeo.checkpoints.inspection import Layer, init_card, list_layers
 from latentgeo.checkpoints.opening import name_of, open_checkpoint
+from latentgeo.checkpoints.repeats import warn_of_repeats
 from latentgeo.checkpoints.round_trip import RoundTrip, check_round_trip
 from latentgeo.checkpoints.stated import sized, stated_shape
 
@@ -23,5 +24,6 @@ __all__ = [
     "read_card",
     "sized",
     "stated_shape",
+    "warn_of_repeats",
     "write_card",
 ]

@@ -12,7 +12,7 @@ from latentgeo.checkpoints import archives, diffusers_models, onnx_models, ours,
 from latentgeo.checkpoints.card import CARD, NO_DECODER, Card, read_card
 from latentgeo.checkpoints.members import Member, Tapped, find_decoder, find_encoder
 from latentgeo.checkpoints.modules import Model, open_module
-from latentgeo.checkpoints.repeats import check_repeats, describe_unsteady
+from latentgeo.checkpoints.repeats import warn_of_repeats
 from latentgeo.checkpoints.source import Source
 from latentgeo.checkpoints.untrusted import Program, read_untrusted
 from latentgeo.errors import InputError
@@ -284,9 +284,7 @@ def make_autoencoder(
         model.parts = dict(encoder.shapes)
     if decoder is None and not card.layers:
         _warn_of_images(model, card.preprocessing.shape(shape))
-    if unsteady := check_repeats(model):
-        model.identity["not_a_function"] = unsteady
-        warnings.warn(f"model {model.config.recipe!r}: {describe_unsteady(unsteady)}", stacklevel=3)
+    warn_of_repeats(model)
     model.identity |= {
         "encode": card.encode,
         "encode_arguments": card.encode_arguments,

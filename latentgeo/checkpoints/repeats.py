@@ -1,10 +1,14 @@
 """Whether an encoder is a function: encode a batch twice, and in halves."""
 
+import warnings
+
 import torch
 
 from latentgeo.models import Autoencoder, device_of
 
 _IMAGES = 4
+_OF_OTHERS = "custom"  # the backbone of what `wrap` makes
+_RECORDED = "not_a_function"
 # Far above what rounding does to the same images in a batch of another size.
 _TOLERANCE = {"float16": 2e-2, "bfloat16": 1e-1}
 _SINGLE = 1e-3
@@ -41,6 +45,16 @@ def check_repeats(model: Autoencoder) -> list[str]:
             return ["draws"]
         halves = torch.cat([model.encode(half) for half in images.chunk(2)])
     return [] if _same(model, first, halves) else ["batch"]
+
+
+def warn_of_repeats(model: Autoencoder) -> None:
+    """Warn of an encoder of others that is no function of the image, once, and record it."""
+    if model.config.backbone != _OF_OTHERS or _RECORDED in model.identity:
+        return
+    if unsteady := check_repeats(model):
+        model.identity[_RECORDED] = unsteady
+        model.provenance[_RECORDED] = unsteady
+        warnings.warn(f"model {model.config.recipe!r}: {describe_unsteady(unsteady)}", stacklevel=3)
 
 
 def describe_unsteady(ways: list[str]) -> str:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentgeo import processes
-from latentgeo.checkpoints import open_checkpoint, sized, stated_shape
+from latentgeo.checkpoints import open_checkpoint, sized, stated_shape, warn_of_repeats
 from latentgeo.datasets import (
     ImageDataset,
     Perturbation,
@@ -132,6 +132,7 @@ def encode(
             else open_checkpoint(model, image_shape=stated_shape(model) or images.shape)
         )
         check_fit(autoencoder, images)
+        warn_of_repeats(autoencoder)
         if batch_size < 1:
             raise InputError(f"batch_size is {batch_size}, expected at least 1")
         place = choose_device(device)

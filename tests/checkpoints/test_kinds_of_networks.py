@@ -4,19 +4,21 @@ import json
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.nn.utils import spectral_norm, weight_norm
 from torch.nn.utils.parametrizations import weight_norm as parametrized_weight_norm
 
-from latentgeo import analyze, encode
+from latentgeo import analyze, encode, wrap
 from latentgeo.checkpoints import caveats, check_round_trip, info, open_checkpoint
 from latentgeo.datasets import ImageDataset
 from latentgeo.errors import InputError
 from latentgeo.geometry import mode_ranks
 
 SHAPE = (1, 8, 8)
+RANDOM = np.random.default_rng(0)
 PIXELS = torch.rand(40, *SHAPE, generator=torch.Generator().manual_seed(4))
 HALF = pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
 
@@ -607,3 +609,15 @@ def test_a_network_of_another_size_is_named_with_it(shape):
         1,
         1,
     )
+
+
+@pytest.mark.parametrize("given", [Samples().eval().encode, lambda x: x + RANDOM.random()])
+def test_functions_in_python_that_are_none_of_the_image_are_seen(given, images):
+    model = wrap(given, None, image_shape=SHAPE)
+    with pytest.warns(UserWarning, match="is no function of the image") as told:
+        latents = encode(model, images)
+    assert len(told) == 1
+    assert json.loads(latents.attrs["provenance"])["not_a_function"] == ["draws"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        encode(model, images)  # it was said
