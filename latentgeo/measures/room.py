@@ -62,10 +62,12 @@ def estimated_memory(
     features = float(samples * bytes_of_a_latent(shape))
     # Of several shards two are compared, whose products come to them.
     shards = 1.5 * features if features <= SHARD_BYTES else 3.0 * SHARD_BYTES
+    # Those that are compared are unfolded all at once, in double precision.
+    unfolded = 3.0 * 8 * compared * prod(shape)
     # Each level and what is between it and the clean one, apart and put together.
     grams = 2.0 * 8 * compared**2 * (2 * levels - 1) * views
     spectrum = 8.0 * min(samples, feature_width(shape, settings)) ** 2
-    return _LIBRARIES + held + read + shards + grams + spectrum
+    return _LIBRARIES + held + read + max(shards, unfolded) + grams + spectrum
 
 
 def check_size(
