@@ -1,6 +1,7 @@
 """A small sample of what `benchmarks/robustness.py` counts."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -79,3 +80,16 @@ class TestLoad:
         found = load.run(arguments, tmp_path, changes=lacks)
         assert (found.code, len(found.lines), found.told, found.reason) == (2, 1, None, "")
         assert found.took > 10**7
+
+
+def test_ci_knows_the_hash_of_a_file_of_every_version():
+    def versions(path):
+        lines = (BENCHMARKS.parent / path).read_text().splitlines()
+        words = [line.split() for line in lines if not line.startswith("#")]
+        return {word[0].lower().replace("_", "-").replace(".", "-"): word[1:] for word in words}
+
+    hashed = versions(".ci/hashes.txt")
+    assert hashed.keys() == versions("constraints.txt").keys()
+    for found in hashed.values():
+        assert len(found) == 1
+        assert re.fullmatch(r"--hash=sha256:[0-9a-f]{64}", found[0])
