@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from time import perf_counter
+from resource import RUSAGE_CHILDREN, getrusage
 
 from machine import describe_machine
 
@@ -29,7 +29,11 @@ WORK = {
     "latentgeo.load, first use": ["-c", "import latentgeo; latentgeo.load"],
     "latentgeo.analyze, first use": ["-c", "import latentgeo; latentgeo.analyze"],
 }
-AIMS = {"import latentgeo": "1.2 × torch", "latentgeo --help": "0.5 s"}
+AIMS = {
+    "import latentgeo": "1.2 × torch",
+    "latentgeo --help": "0.5 s",
+    "latentgeo.analyze, first use": "1.5 × torch",
+}
 
 
 def main() -> None:
@@ -46,13 +50,16 @@ def main() -> None:
 
 
 def measure(repeats: int) -> dict[str, list[float]]:
-    """Return the seconds of each process, once per repeat."""
+    """Return the CPU seconds of each process, once per repeat: others on the machine add little."""
     found: dict[str, list[float]] = {work: [] for work in WORK}
+    # Where Python may keep no bytecode, each process would compile this package anew.
+    kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     for _ in range(repeats):
         for work, arguments in WORK.items():
-            start = perf_counter()
-            subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
-            found[work].append(perf_counter() - start)
+            before = getrusage(RUSAGE_CHILDREN)
+            subprocess.run([sys.executable, *arguments], check=True, capture_output=True, env=kept)
+            after = getrusage(RUSAGE_CHILDREN)
+            found[work].append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
     return found
 
 
@@ -74,7 +81,7 @@ def to_table(
         [
             "# Start-up",
             "",
-            f"Seconds of a process from start to end, best of {repeats} interleaved repeats. "
+            f"CPU seconds of a process from start to end, best of {repeats} interleaved repeats. "
             f"{describe_machine(provenance(), before)} "
             "Command: `python benchmarks/startup.py`.",
             "",

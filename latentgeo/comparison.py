@@ -1,5 +1,7 @@
 """Join results that were saved, so that models stand side by side without being run again."""
 
+from __future__ import annotations
+
 import json
 import warnings
 from collections import Counter
@@ -7,10 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import xarray as xr
-
 from latentgeo.errors import InputError
 from latentgeo.files import check_free, folder_in_place, kept, sha256_of_file
+from latentgeo.lazy import xr
 from latentgeo.measures import (
     SCHEMA_VERSION,
     as_damaged,

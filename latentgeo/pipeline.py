@@ -1,5 +1,7 @@
 """The main job: from checkpoints to a folder with figures, summary and report."""
 
+from __future__ import annotations
+
 import json
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,7 +10,6 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-import xarray as xr
 from numpy.typing import NDArray
 
 from latentgeo import processes
@@ -34,6 +35,7 @@ from latentgeo.latents import (
     select_images,
     split_parts,
 )
+from latentgeo.lazy import xr
 from latentgeo.measures import (
     AnalysisSettings,
     analyze_latents,

@@ -70,6 +70,13 @@ def test_training_does_not_wait_for_what_only_the_analysis_needs():
     assert modules & {"matplotlib", "geomstats", "xarray", "zarr", "diffusers"} == set()
 
 
+@pytest.mark.parametrize("name", ["analyze", "load", "read"])
+def test_an_analysis_begins_before_its_libraries_are_loaded(name):
+    modules = loaded(f"import latentgeo; latentgeo.{name}")
+    assert {"torch", "numpy"} <= modules
+    assert modules & (HEAVY - {"torch", "numpy", "PIL"}) == set()
+
+
 def test_no_gpu_package_is_required():
     names = [re.split(r"[^A-Za-z0-9._-]", line)[0].lower() for line in requires("latentgeo") or []]
     assert "torch" in names

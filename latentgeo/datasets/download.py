@@ -11,9 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import pooch
-from requests import RequestException, Timeout
-from tqdm import tqdm
+from platformdirs import user_cache_path
 
 from latentgeo.errors import InputError
 from latentgeo.files import sha256_of_file
@@ -68,7 +66,7 @@ def cache_folder(root: str | os.PathLike[str] | None = None) -> Path:
     if root is not None:
         return Path(root).expanduser()
     named = os.environ.get(VARIABLE)
-    return Path(named).expanduser() if named else Path(pooch.os_cache("latentgeo"))
+    return Path(named).expanduser() if named else user_cache_path("latentgeo")
 
 
 def fetch(file: RemoteFile, folder: Path, places: Sequence[Path] = ()) -> Path:
@@ -165,6 +163,8 @@ def _in_turn(mirrors: tuple[str, ...]) -> Iterator[str]:
 
 def _failure_of(mirror: str, file: RemoteFile, path: Path) -> str | None:
     """Try one mirror; give the reason when it fails, None when the file is in place."""
+    from requests import RequestException  # slow to import
+
     try:
         _download_from(mirror, file, path)
     except (RequestException, ValueError) as error:
@@ -175,6 +175,9 @@ def _failure_of(mirror: str, file: RemoteFile, path: Path) -> str | None:
 
 
 def _download_from(mirror: str, file: RemoteFile, path: Path) -> None:
+    import pooch  # slow to import
+    from tqdm import tqdm
+
     # disable=None: no bar where the output is not a terminal.
     with (
         tqdm(desc=file.name, total=file.n_bytes, unit="B", unit_scale=True, disable=None) as bar,
@@ -207,6 +210,8 @@ def _quiet(logger: logging.Logger) -> Iterator[None]:
 
 
 def _format_failure(error: Exception) -> str:
+    from requests import RequestException, Timeout
+
     response = getattr(error, "response", None)
     if response is not None:
         return f"HTTP {response.status_code}"

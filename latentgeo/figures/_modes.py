@@ -1,5 +1,7 @@
 """Two rows of panels: clean above noisy, one column per mode."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -7,7 +9,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
-import xarray as xr
 from matplotlib.axes import Axes
 
 from latentgeo.figures import reading
@@ -21,6 +22,7 @@ from latentgeo.figures._style import (
     style,
 )
 from latentgeo.geometry import mode_names, unfolded_shapes
+from latentgeo.lazy import xr
 from latentgeo.results.levels import level_text
 
 # Where each of the two rank rules cuts, as a share of the largest singular value.

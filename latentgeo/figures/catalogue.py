@@ -1,5 +1,7 @@
 """Which figures results have, what stands below them, and how they are written."""
 
+from __future__ import annotations
+
 from collections.abc import Container, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -7,13 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import xarray as xr
 from matplotlib.figure import Figure
 
 from latentgeo.figures import reading
 from latentgeo.figures._style import style
 from latentgeo.figures._svg import save_svg
 from latentgeo.files import write_atomically
+from latentgeo.lazy import xr
 from latentgeo.measures import figure_rows
 from latentgeo.progress import announce
 from latentgeo.results.levels import level_text

@@ -1,11 +1,12 @@
 """The metric that the decoder pulls back to the latents: condition number and volume."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-import xarray as xr
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
@@ -21,6 +22,7 @@ from latentgeo.figures._style import (
     style,
     wrapped_text,
 )
+from latentgeo.lazy import xr
 from latentgeo.results.levels import level_text
 
 _APART = 0.17  # of a row: the distance of a level from the row's middle

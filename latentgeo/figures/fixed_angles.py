@@ -1,11 +1,12 @@
 """Principal angles of subspaces of fixed dimension, beside their null."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-import xarray as xr
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
@@ -21,6 +22,7 @@ from latentgeo.figures._style import (
     wrapped_axes,
     wrapped_text,
 )
+from latentgeo.lazy import xr
 from latentgeo.results import at_noise
 
 _ACROSS = 3

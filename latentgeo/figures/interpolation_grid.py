@@ -1,17 +1,19 @@
 """Decoded images along interpolation paths, beside the real ones at their ends."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-import xarray as xr
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from latentgeo.figures import reading
 from latentgeo.figures._display import Display, given_axes
 from latentgeo.figures._style import new_axes, plain_text, style
+from latentgeo.lazy import xr
 
 _GAP, _WIDE_GAP = 2, 8  # pixels between images, and around the decoded ones
 _SHARP = 40  # pixels up to which an image keeps its pixels

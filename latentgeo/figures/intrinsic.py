@@ -1,10 +1,11 @@
 """Intrinsic dimension of the set of latents against the noise."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
-import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from latentgeo.figures import reading
 from latentgeo.figures._display import Display, given_axes
 from latentgeo.figures._style import Curve, legend_height, new_axes, shared_legend, style
 from latentgeo.figures.noise_curves import level_curve
+from latentgeo.lazy import xr
 from latentgeo.results.levels import perturbation_label
 
 _NAMES = {"two-nn": "two nearest neighbours", "local-pca": "local principal components"}

@@ -1,10 +1,11 @@
 """Hilbert dimension and PSNR against the noise."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
-import xarray as xr
 from matplotlib.artist import Artist
 from numpy.typing import NDArray
 
@@ -19,6 +20,7 @@ from latentgeo.figures._style import (
     shared_legend,
     style,
 )
+from latentgeo.lazy import xr
 from latentgeo.results.levels import perturbation_label
 
 _BASELINE = "mean image (PSNR)"

@@ -1,11 +1,12 @@
 """Measures along interpolation paths."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
-import xarray as xr
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
@@ -22,6 +23,7 @@ from latentgeo.figures._style import (
 )
 from latentgeo.figures.reading import NothingToDrawError
 from latentgeo.geometry import mode_names
+from latentgeo.lazy import xr
 from latentgeo.results import models_of
 
 _COLUMNS = 3

@@ -1,11 +1,12 @@
 """Principal angles between the clean and the noisy subspace."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
-import xarray as xr
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
@@ -27,6 +28,7 @@ from latentgeo.figures._style import (
     style,
     wrapped_text,
 )
+from latentgeo.lazy import xr
 from latentgeo.results.levels import perturbation_label
 
 _ACROSS = 4

@@ -1,10 +1,11 @@
 """Histograms of the ranks of the unfoldings."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
-import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, Locator, MaxNLocator, MultipleLocator
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from latentgeo.figures._style import (
     style,
     wrapped_text,
 )
+from latentgeo.lazy import xr
 from latentgeo.results.levels import at_noise, level_text
 
 _SHARES = (0.05, 0.25, 1.0)

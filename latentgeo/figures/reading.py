@@ -1,17 +1,19 @@
 """What the figures read from an analysis tree."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from textwrap import fill
 
 import numpy as np
-import xarray as xr
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from latentgeo.errors import InputError
 from latentgeo.figures._style import WIDTH, LineStyle, plain_text
 from latentgeo.geometry import mode_names, mode_words
+from latentgeo.lazy import xr
 from latentgeo.results import ModelResult, models_of, nearest_level
 from latentgeo.results.model import view_label
 

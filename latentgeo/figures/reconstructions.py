@@ -1,17 +1,19 @@
 """Inputs and reconstructions under noise."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 import torch
-import xarray as xr
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from latentgeo.figures import reading
 from latentgeo.figures._display import Display, given_axes
 from latentgeo.figures._style import even_columns, style, wrapped_axes, wrapped_text
+from latentgeo.lazy import xr
 from latentgeo.results.levels import perturbation_label
 
 _FEW = 4  # levels up to which four examples fit side by side

@@ -1,10 +1,11 @@
 """Hilbert dimension against the number of images."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
-import xarray as xr
 from matplotlib.axes import Axes
 
 from latentgeo.figures import _modes, reading
@@ -17,6 +18,7 @@ from latentgeo.figures._style import (
     shared_legend,
     style,
 )
+from latentgeo.lazy import xr
 from latentgeo.results.levels import at_noise
 
 _CEILING = "ceiling: images - 1"

@@ -1,16 +1,18 @@
 """How alike the latents of several models are, as heat maps."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
-import xarray as xr
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from latentgeo.figures import reading
 from latentgeo.figures._display import Display, given_axes
 from latentgeo.figures._style import ON_IMAGES, even_columns, style, wrapped_axes, wrapped_text
+from latentgeo.lazy import xr
 from latentgeo.measures.similarity import NAMES
 from latentgeo.results import models_of
 from latentgeo.results.words import number

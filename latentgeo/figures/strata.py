@@ -1,18 +1,20 @@
 """From clean stratum to noisy stratum."""
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-import xarray as xr
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from latentgeo.figures import reading
 from latentgeo.figures._display import Display, given_axes
 from latentgeo.figures._style import ON_IMAGES, plain_text, style, wrapped_axes, wrapped_text
+from latentgeo.lazy import xr
 from latentgeo.results.levels import at_noise, level_text
 
 _ACROSS = 3

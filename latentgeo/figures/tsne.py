@@ -1,11 +1,12 @@
 """t-SNE of the points on the product manifold."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.lines import Line2D
@@ -21,6 +22,7 @@ from latentgeo.figures._style import (
     style,
     wrapped_text,
 )
+from latentgeo.lazy import xr
 from latentgeo.results.levels import perturbation_label
 
 

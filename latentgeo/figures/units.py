@@ -1,11 +1,12 @@
 """What each unit of a latent carries: divergence from the prior, and variance."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-import xarray as xr
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
@@ -23,6 +24,7 @@ from latentgeo.figures._style import (
     style,
     wrapped_text,
 )
+from latentgeo.lazy import xr
 from latentgeo.measures.units import ACTIVE_VARIANCE
 from latentgeo.results.levels import at_noise
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numcodecs import Blosc, GZip, Zstd
 
 from latentgeo.errors import InputError
 from latentgeo.foreign.room import check_room
@@ -201,7 +200,7 @@ def _bomb(path: Path, says: str, most: int) -> InputError:
 def _check_texts(path: Path, content: bytes, array: _Array) -> None:
     """Check how many texts a chunk says that it holds: room is made for them first."""
     try:
-        plain = _CODECS[array.compression].decode(content) if array.compression else content
+        plain = _unpacked(content, array.compression) if array.compression else content
     except Exception as error:  # codecs raise many kinds
         raise _refused(path, f"it is damaged ({error})", "copy it again") from None
     count = int.from_bytes(bytes(memoryview(plain)[:4]), "little")
@@ -209,7 +208,11 @@ def _check_texts(path: Path, content: bytes, array: _Array) -> None:
         raise _refused(path, f"it says {count} texts, expected {array.chunk}", "copy it again")
 
 
-_CODECS: dict[str, Any] = {"zstd": Zstd(), "blosc": Blosc(), "gzip": GZip()}
+def _unpacked(content: bytes, compression: str) -> Any:
+    from numcodecs import Blosc, GZip, Zstd  # slow to import
+
+    codec: Any = {"zstd": Zstd, "blosc": Blosc, "gzip": GZip}[compression]
+    return codec().decode(content)
 
 
 def _size_in_zstd(content: bytes, most: int) -> int | None:

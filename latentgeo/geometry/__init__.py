@@ -20,7 +20,6 @@ from latentgeo.geometry.bures import (
 )
 from latentgeo.geometry.distances import distance, pairwise_distance
 from latentgeo.geometry.hilbert import (
-    HilbertEmbedding,
     centre_gram,
     gram_dimension,
     gram_spectrum,
@@ -37,7 +36,6 @@ from latentgeo.geometry.kernels import (
     SPECTRAL_KERNELS,
     GramDiagnostics,
     IndefiniteKernelWarning,
-    Nystroem,
     feature_count,
     feature_map,
     gram_diagnostics,
@@ -105,14 +103,18 @@ from latentgeo.geometry.unfolding import (
 )
 
 if TYPE_CHECKING:
+    from latentgeo.geometry.embedding import HilbertEmbedding as HilbertEmbedding
     from latentgeo.geometry.manifolds import BuresWassersteinMetric as BuresWassersteinMetric
     from latentgeo.geometry.manifolds import FixedRankPSD as FixedRankPSD
     from latentgeo.geometry.manifolds import fixed_rank_product as fixed_rank_product
+    from latentgeo.geometry.nystroem import Nystroem as Nystroem
 
-# geomstats takes seconds to import: these load it when they are first used.
+# geomstats and scikit-learn take seconds to import: these load them when they are first used.
 _LAZY = {
     "BuresWassersteinMetric": "latentgeo.geometry.manifolds",
     "FixedRankPSD": "latentgeo.geometry.manifolds",
+    "HilbertEmbedding": "latentgeo.geometry.embedding",
+    "Nystroem": "latentgeo.geometry.nystroem",
     "fixed_rank_product": "latentgeo.geometry.manifolds",
 }
 

@@ -20,8 +20,6 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from scipy import linalg as scipy_linalg
-from scipy.linalg import lapack
 from torch import Tensor
 
 from latentgeo.geometry._scales import to_unit
@@ -88,6 +86,8 @@ def spectra_in_place(
 
 def eigh_in_place(x: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Largest eigenvalues, ascending, and eigenvectors (n, count) of one such matrix."""
+    from scipy.linalg import eigh as scipy_eigh  # slow to import
+
     if count == 0:
         return x.new_empty(0), x.new_empty(len(x), 0)
     if _stays_with_torch(x):
@@ -95,7 +95,7 @@ def eigh_in_place(x: Tensor, count: int) -> tuple[Tensor, Tensor]:
         return values[-count:], vectors[:, -count:]
     largest = (len(x) - count, len(x) - 1)
     values, vectors = _in_upper_triangle(
-        x, lambda a: scipy_linalg.eigh(a, subset_by_index=largest, **_IN_PLACE)
+        x, lambda a: scipy_eigh(a, subset_by_index=largest, **_IN_PLACE)
     )
     return torch.from_numpy(values), torch.from_numpy(vectors)
 
@@ -262,6 +262,8 @@ def _dense_spectra(x: Tensor, energy: float | None) -> tuple[Tensor, Tensor]:
 
 def _tridiagonal(a: Any) -> tuple[Any, Any]:
     """Reduce a matrix in Fortran order, whose lower triangle is overwritten."""
+    from scipy.linalg import lapack  # slow to import
+
     work = int(lapack.dsytrd_lwork(len(a), lower=1)[0])
     _, diagonal, beside, _, info = lapack.dsytrd(a, lower=1, lwork=work, overwrite_a=1)
     if info:
@@ -270,11 +272,11 @@ def _tridiagonal(a: Any) -> tuple[Any, Any]:
 
 
 def _tridiagonal_eigenvalues(diagonal: Any, beside: Any) -> Any:
+    from scipy.linalg import eigvalsh_tridiagonal  # slow to import
+
     if len(diagonal) == 1:
         return diagonal.copy()
-    return scipy_linalg.eigvalsh_tridiagonal(
-        diagonal, beside, check_finite=False, lapack_driver="sterf"
-    )
+    return eigvalsh_tridiagonal(diagonal, beside, check_finite=False, lapack_driver="sterf")
 
 
 def _stays_with_torch(x: Tensor) -> bool:

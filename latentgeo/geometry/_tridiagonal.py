@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.linalg import cython_lapack
 from torch import Tensor
 
 from latentgeo.geometry._tiles import tiles
@@ -94,6 +93,8 @@ def _by_lapack(x: Tensor, reduce: Callable[..., None]) -> tuple[Tensor, Tensor]:
 @cache
 def _dsytrd() -> Callable[..., None] | None:
     """Find LAPACK's function by the address that SciPy gives out; calls leave the GIL alone."""
+    from scipy.linalg import cython_lapack  # slow to import
+
     capsule: Any = getattr(cython_lapack, "__pyx_capi__", {}).get("dsytrd")
     if capsule is None:
         return None

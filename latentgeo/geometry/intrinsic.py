@@ -1,13 +1,11 @@
 """Intrinsic dimension of a set of points, from nearest neighbours."""
 
 from math import exp
+from statistics import NormalDist
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
-from scipy.sparse import coo_matrix, csr_matrix
-from scipy.sparse.csgraph import connected_components
-from scipy.stats import norm
 from torch import Tensor
 
 from latentgeo.geometry import _flat
@@ -168,7 +166,7 @@ def two_nn_dimension(
     scores = -dimension * censored
     scores[order[:used]] += 1
     error = _summed_scores(scores, index) ** 0.5 / used
-    factor = exp(norm.ppf((1 + level) / 2) * error)
+    factor = exp(NormalDist().inv_cdf((1 + level) / 2) * error)
     reach = float(nearest[:, 2].median() / _middle(distances))
     copies = len(origin) - points
     return DimensionEstimate(
@@ -292,6 +290,9 @@ def _distinct(distances: Tensor, eps: float) -> tuple[Tensor, Tensor]:
     if not bool(near.any()):
         return distances, torch.arange(len(distances), device=distances.device)
     pairs = near.nonzero().cpu().numpy().T
+    from scipy.sparse import coo_matrix  # slow to import
+    from scipy.sparse.csgraph import connected_components
+
     graph = coo_matrix((np.ones(pairs.shape[1], bool), (pairs[0], pairs[1])), distances.shape)
     _, first, origin = np.unique(
         connected_components(graph, directed=False)[1], return_index=True, return_inverse=True
@@ -302,6 +303,8 @@ def _distinct(distances: Tensor, eps: float) -> tuple[Tensor, Tensor]:
 
 def _summed_scores(scores: Tensor, neighbours: Tensor) -> float:
     """Estimate the variance of a sum of scores, of which those that share a point depend."""
+    from scipy.sparse import csr_matrix  # slow to import
+
     index, values = neighbours.cpu().numpy(), scores.cpu().numpy()
     each = np.repeat(np.arange(len(index)), index.shape[1])
     member = csr_matrix((np.ones(index.size), (each, index.ravel())), (len(index), len(index)))

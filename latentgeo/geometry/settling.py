@@ -8,7 +8,6 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy.stats import t
 from torch import Tensor
 
 from latentgeo.geometry._arrays import enter
@@ -118,6 +117,8 @@ def settling(
     >>> settling(lambda chosen: 10 + x[chosen].mean(), 100).word
     'settled'
     """
+    from scipy.special import stdtrit  # slow to import
+
     check_count(groups, "groups", 2)
     check_count(samples, "samples", max(4, groups))
     check_shares([level, tolerance])
@@ -130,7 +131,7 @@ def settling(
     parts = np.array_split(rng.permutation(samples), groups)
     without = [statistic(np.delete(np.arange(samples), part)) for part in parts]
     error = float(np.std(without) * np.sqrt((groups - 1) * samples / count))
-    reach = float(t.ppf((1 + level) / 2, groups - 1)) * error
+    reach = float(stdtrit(groups - 1, (1 + level) / 2)) * error
     before = float(np.mean(halves))
     word = settled_word(value, before, bound=bound, tolerance=tolerance)
     step = (value - before) * half / (count - half)

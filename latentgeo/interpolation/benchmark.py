@@ -1,13 +1,14 @@
 """The job on lines: from checkpoints to the benchmark's table."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
 from typing import Any
 
-import xarray as xr
-
 from latentgeo.checkpoints import Card
 from latentgeo.interpolation.job import keep_out, measure_paths, open_all, write_paths
+from latentgeo.lazy import xr
 from latentgeo.measures import summarize
 from latentgeo.measures.paths.lines import benchmark_lines, decode_lines
 from latentgeo.measures.paths.model_paths import LinePaths

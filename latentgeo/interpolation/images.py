@@ -1,17 +1,19 @@
 """The job on real images: from checkpoints to numbers, figures and a report."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
 from latentgeo.checkpoints import Card, sized
 from latentgeo.datasets import ALL, ImageDataset, SentenceDataset, load
 from latentgeo.errors import InputError
 from latentgeo.features import Features, load_features
 from latentgeo.interpolation.job import keep_out, measure_paths, open_all, write_paths
+from latentgeo.lazy import xr
 from latentgeo.measures import summarize
 from latentgeo.measures.paths.model_paths import ImagePaths
 from latentgeo.measures.paths.variables import BOUNDS, per_pair

@@ -1,16 +1,17 @@
 """What the jobs along paths have in common: models, measures, and where the results go."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import xarray as xr
-
 from latentgeo.checkpoints import Card
 from latentgeo.datasets import ImageDataset
 from latentgeo.errors import InputError
 from latentgeo.files import check_free, folder_in_place, kept
+from latentgeo.lazy import xr
 from latentgeo.measures import measure_all, read
 from latentgeo.measures.paths.model_paths import ModelPaths
 from latentgeo.models import Autoencoder, choose_device

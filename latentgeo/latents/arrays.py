@@ -1,5 +1,7 @@
 """Latents that come without a model: arrays, or files that hold them."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import warnings
@@ -9,7 +11,6 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
-import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -22,6 +23,7 @@ from latentgeo.foreign.room import check_room
 from latentgeo.foreign.zarr_folders import check_zarr
 from latentgeo.latents.loaders import gives_rows, rows_of
 from latentgeo.latents.sweep import axis_names, choose_images
+from latentgeo.lazy import xr
 from latentgeo.provenance import provenance
 from latentgeo.settings import AnalysisSettings
 

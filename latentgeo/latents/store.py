@@ -1,21 +1,25 @@
 """Latents on disk (or in memory): a zarr group that xarray opens, filled batch by batch."""
 
+from __future__ import annotations
+
 import json
 import math
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
-import zarr
 from numpy.typing import NDArray
 
 from latentgeo.errors import InputError
 from latentgeo.files import check_free, folder_in_place
 from latentgeo.foreign import parse_json
 from latentgeo.foreign.zarr_folders import check_zarr
+from latentgeo.lazy import xr
+
+if TYPE_CHECKING:
+    import zarr
 
 _MARK = "written"
 _GIB = 2**30
@@ -106,6 +110,8 @@ def open_store(
     InputError
         When the folder holds something else and `force` is false, or the disk is too small.
     """
+    import zarr  # slow to import
+
     described = coordinates.assign_attrs(identity=json.dumps(identity, sort_keys=True))
     if out is None:
         return _create(zarr.storage.MemoryStore(), described, shapes, batch_size)
@@ -137,6 +143,8 @@ def _create(
     shapes: Mapping[str, tuple[tuple[str, int], ...]],
     batch_size: int,
 ) -> LatentStore:
+    import zarr  # slow to import
+
     coordinates.to_zarr(store, mode="w", consolidated=False)
     group = zarr.open_group(store, mode="r+")
     marked = {**shapes, _MARK: (("sample", coordinates.sizes["sample"]),)}
@@ -160,6 +168,8 @@ def _create(
 
 
 def _continue(out: Path, identity: Mapping[str, Any]) -> LatentStore:
+    import zarr  # slow to import
+
     check_zarr(out)
     group = zarr.open_group(str(out), mode="r+")
     found = parse_json(str(group.attrs.get("identity", "{}")))

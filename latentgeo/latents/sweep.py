@@ -1,5 +1,7 @@
 """Run a model over a data set under a sweep of perturbations."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -9,7 +11,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -27,6 +28,7 @@ from latentgeo.datasets import load as load_images
 from latentgeo.errors import InputError
 from latentgeo.files import check_free, kept
 from latentgeo.latents.store import LatentStore, open_store
+from latentgeo.lazy import xr
 from latentgeo.metrics import psnr
 from latentgeo.models import Autoencoder, LatentShape, choose_device, dtype_of
 from latentgeo.progress import track

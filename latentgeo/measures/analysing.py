@@ -1,17 +1,19 @@
 """Measure everything on one model's latents."""
 
+from __future__ import annotations
+
 import json
 from typing import Any
 
 import numpy as np
 import torch
-import xarray as xr
 from numpy.typing import NDArray
 
 from latentgeo.checkpoints import caveats, describe_mismatch
 from latentgeo.datasets import ImageDataset
 from latentgeo.errors import InputError
 from latentgeo.latents import Sweep
+from latentgeo.lazy import xr
 from latentgeo.measures.encoding import Encoding
 from latentgeo.measures.latents import kernel_words
 from latentgeo.measures.table import measure_all

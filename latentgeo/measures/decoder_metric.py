@@ -1,14 +1,14 @@
 """What the decoder does to the latent space near the data: its pull-back metric."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import xarray as xr
 from numpy.typing import NDArray
-from scipy.stats import binom
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -16,6 +16,7 @@ from latentgeo import processes
 from latentgeo.errors import reason_of
 from latentgeo.geometry import PullbackStatistics, pullback_statistics
 from latentgeo.latents import choose_images
+from latentgeo.lazy import xr
 from latentgeo.measures.encoding import Encoding
 from latentgeo.measures.measure import FigureRow, Measure, Statement, nothing
 from latentgeo.measures.ranks import stratification
@@ -211,6 +212,8 @@ def _median(
     name: str, values: NDArray[np.float64]
 ) -> dict[str, tuple[tuple[str, ...], NDArray[np.float64]]]:
     """Return the median over images (..., n) and its exact interval from order statistics."""
+    from scipy.stats import binom  # slow to import
+
     ordered = np.sort(values, axis=-1)
     count = ordered.shape[-1]
     # The k-th smallest and the k-th largest enclose the median with the binomial's probability.

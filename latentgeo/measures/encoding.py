@@ -1,17 +1,19 @@
 """The latents of one model, ready to be measured, with what several measures share."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import torch
-import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor
 
 from latentgeo.datasets import ImageDataset
 from latentgeo.latents import Sweep, choose_images
+from latentgeo.lazy import xr
 from latentgeo.measures.embedding import Embedding, Grams, draw_halves, embed, gram_matrices
 from latentgeo.measures.latents import (
     LatentReader,

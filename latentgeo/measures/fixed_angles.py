@@ -1,15 +1,17 @@
 """Principal angles of fixed dimension, matched with their null, and what subspaces hold."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import xarray as xr
 from numpy.typing import NDArray
 
 from latentgeo.geometry import angles_by_dimension, held_out_variance, matched_angles
 from latentgeo.geometry.resampling import DIMENSIONS
+from latentgeo.lazy import xr
 from latentgeo.measures.embedding import Grams
 from latentgeo.measures.encoding import Encoding
 from latentgeo.measures.measure import FigureRow, Measure, Statement, by_level

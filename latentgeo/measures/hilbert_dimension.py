@@ -1,14 +1,16 @@
 """How many dimensions the latents take in the kernel's space."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
-import xarray as xr
 from torch import Tensor
 
 from latentgeo.geometry import Settling, dimension_settling, mode_names
+from latentgeo.lazy import xr
 from latentgeo.measures.embedding import CENTRINGS, Embedding
 from latentgeo.measures.encoding import Encoding
 from latentgeo.measures.latents import SHARES, SMALL, kernel_used, mode_traces

@@ -1,11 +1,12 @@
 """Intrinsic dimension of the set of latents, from each latent's nearest neighbours."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -14,6 +15,7 @@ from latentgeo.geometry import (
     point_distances,
     two_nn_dimension,
 )
+from latentgeo.lazy import xr
 from latentgeo.measures.encoding import Encoding
 from latentgeo.measures.measure import (
     FigureRow,

@@ -1,5 +1,7 @@
 """Latents of one kind, read some images at a time, and what kernels make of them."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from math import prod
@@ -7,7 +9,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -24,6 +25,7 @@ from latentgeo.geometry import (
     statement,
     trace_normalised,
 )
+from latentgeo.lazy import xr
 from latentgeo.settings import AnalysisSettings
 
 WHOLE = "product"
@@ -77,7 +79,7 @@ class LatentReader(NamedTuple):
         for start in range(0, self.samples, self.step):
             yield slice(start, min(start + self.step, self.samples))
 
-    def take(self, chosen: NDArray[np.int64]) -> "LatentReader":
+    def take(self, chosen: NDArray[np.int64]) -> LatentReader:
         """Return some of the images; itself where they are all."""
         if len(chosen) == self.samples:
             return self

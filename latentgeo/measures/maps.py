@@ -1,17 +1,18 @@
 """t-SNE maps of the embedded points under noise."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
-from sklearn.manifold import TSNE
 from torch import Tensor
 
 from latentgeo import processes
 from latentgeo.latents import choose_images
+from latentgeo.lazy import xr
 from latentgeo.measures.embedding import gram_over_levels
 from latentgeo.measures.encoding import Encoding
 from latentgeo.measures.measure import FigureRow, Measure, Statement
@@ -92,6 +93,8 @@ def _distances(gram: Tensor) -> NDArray[np.float64]:
 
 
 def _map(distances: NDArray[np.float64], seed: int) -> tuple[NDArray[np.float64], float]:
+    from sklearn.manifold import TSNE  # slow to import
+
     tsne = TSNE(
         metric="precomputed",
         init="random",

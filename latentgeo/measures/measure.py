@@ -1,5 +1,7 @@
 """What a measure is: one row that says how it is computed, shown and put into words."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,8 +9,7 @@ from functools import partial
 from importlib import import_module
 from typing import Any, Literal
 
-import xarray as xr
-
+from latentgeo.lazy import xr
 from latentgeo.results import (
     Column,
     Estimate,

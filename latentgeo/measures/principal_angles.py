@@ -1,15 +1,17 @@
 """How far noise turns the subspace of the embedded latents: principal angles, and their null."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
-import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor
 
 from latentgeo.geometry import angle_statistics, disjoint_angles, settled_word
+from latentgeo.lazy import xr
 from latentgeo.measures.embedding import Embedding, Grams, angles_of, padded
 from latentgeo.measures.encoding import Encoding
 from latentgeo.measures.hilbert_dimension import DIMENSION

@@ -1,12 +1,14 @@
 """Has the model learned at all? PSNR against noise, and against the mean image."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
+from latentgeo.lazy import xr
 from latentgeo.measures.encoding import Encoding
 from latentgeo.measures.measure import (
     Measure,

@@ -1,5 +1,7 @@
 """Ranks of the unfoldings, their spectra, and what decides them."""
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
@@ -7,7 +9,6 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
-import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -28,6 +29,7 @@ from latentgeo.geometry import (
     stratification_of_spectra,
     unfolded_shapes,
 )
+from latentgeo.lazy import xr
 from latentgeo.measures.encoding import Encoding
 from latentgeo.measures.latents import LatentReader
 from latentgeo.measures.measure import (

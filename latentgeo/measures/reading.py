@@ -1,12 +1,13 @@
 """Read saved results."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import xarray as xr
-
 from latentgeo.errors import InputError, reason_of
+from latentgeo.lazy import xr
 from latentgeo.measures.table import MEASURES
 from latentgeo.results import Analysis, annotate, read_numbers
 from latentgeo.results.model import ordered_labels

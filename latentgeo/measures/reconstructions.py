@@ -1,10 +1,12 @@
 """A few images and what becomes of them, for the eye."""
 
+from __future__ import annotations
+
 import numpy as np
 import torch
-import xarray as xr
 
 from latentgeo.datasets import SentenceDataset
+from latentgeo.lazy import xr
 from latentgeo.measures.encoding import Encoding
 from latentgeo.measures.measure import FigureRow, Measure, Statement
 from latentgeo.models import device_of

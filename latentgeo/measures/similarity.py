@@ -1,14 +1,16 @@
 """How alike the latents of several models are, on the same images under the same noise."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
 from latentgeo.latents import choose_images
+from latentgeo.lazy import xr
 from latentgeo.measures.encoding import Encoding
 from latentgeo.measures.measure import FigureRow, Measure, Statement, nothing
 from latentgeo.metrics import (

@@ -1,12 +1,14 @@
 """The results as one JSON document (schema in docs/summary.md)."""
 
+from __future__ import annotations
+
 import json
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
+from latentgeo.lazy import xr
 from latentgeo.measures.table import measures_of
 from latentgeo.results import Analysis, ModelResult, models_of, omissions_of, plain
 

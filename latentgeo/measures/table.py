@@ -1,10 +1,11 @@
 """The table of measures, into which users register their own."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Protocol
 
-import xarray as xr
-
+from latentgeo.lazy import xr
 from latentgeo.measures import (
     decoder_metric,
     fixed_angles,

@@ -1,14 +1,16 @@
 """Which units of a latent carry something: variance, divergence from the prior, collapse."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor
 
+from latentgeo.lazy import xr
 from latentgeo.measures.embedding import draw_halves
 from latentgeo.measures.encoding import Encoding
 from latentgeo.measures.latents import LatentReader, is_vector, reader_of

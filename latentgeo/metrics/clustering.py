@@ -4,7 +4,6 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from latentgeo.metrics.intervals import MeanInterval, bootstrap_mean
 
@@ -171,6 +170,8 @@ def clustering_accuracy(
 
 def _agrees(clusters: Any, labels: Any) -> NDArray[np.bool_]:
     """Mark for each point whether its cluster is matched with its class."""
+    from scipy.optimize import linear_sum_assignment  # slow to import
+
     found, classes = np.asarray(clusters), np.asarray(labels)
     if found.ndim != 1 or found.shape != classes.shape or not len(found):
         raise ValueError(

@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import rankdata
 
 from latentgeo.metrics.intervals import middle
 
@@ -110,6 +109,8 @@ def _correlation(measures: NDArray[np.float64]) -> NDArray[np.float64]:
 
     NaN where one of them is constant.
     """
+    from scipy.stats import rankdata  # slow to import
+
     ranks = rankdata(measures, axis=-1)
     x, y, *given = ranks - ranks.mean(axis=-1, keepdims=True)
     rho = _pearson(x, y)

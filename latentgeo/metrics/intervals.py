@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import t
 
 _SHARES_AT_A_TIME = 2**23
 HALF_SAMPLE_WIDENING = 1.2
@@ -188,12 +187,14 @@ def interval_over_seeds(values: ArrayLike, *, level: float = 0.95) -> MeanInterv
     >>> round(float(found.low), 1), round(float(found.high), 1)
     (18.5, 23.5)
     """
+    from scipy.special import stdtrit  # slow to import
+
     samples = _samples(values)
     mean, seeds = samples.mean(axis=-1), samples.shape[-1]
     if seeds == 1:
         return MeanInterval(mean, np.full_like(mean, np.nan), np.full_like(mean, np.nan))
     error = samples.std(axis=-1, ddof=1) / np.sqrt(seeds)
-    reach = t.ppf(0.5 + level / 2, seeds - 1) * error
+    reach = stdtrit(seeds - 1, 0.5 + level / 2) * error
     return MeanInterval(mean, mean - reach, mean + reach)
 
 
@@ -263,6 +264,8 @@ def jackknife_interval(
     >>> bool(low < 10 < high)
     True
     """
+    from scipy.special import stdtrit  # slow to import
+
     centre = np.asarray(estimate, dtype=np.float64)
     halves = np.asarray(half_sample_estimates, dtype=np.float64)
     if halves.shape[:-1] != centre.shape or halves.shape[-1] < 2:
@@ -271,5 +274,5 @@ def jackknife_interval(
             "followed by at least 2 halves"
         )
     error = HALF_SAMPLE_WIDENING * halves.std(axis=-1, ddof=1)
-    reach = t.ppf(0.5 + level / 2, halves.shape[-1] - 1) * error
+    reach = stdtrit(halves.shape[-1] - 1, 0.5 + level / 2) * error
     return centre - reach, centre + reach

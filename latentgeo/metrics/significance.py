@@ -4,8 +4,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import brentq
-from scipy.stats import nct, t, ttest_ind, ttest_rel
 
 
 class Difference(NamedTuple):
@@ -87,9 +85,12 @@ def seed_difference(
     mean = float(a.mean() - b.mean())
     if error == 0:
         return Difference(mean, mean, mean, float("nan"), 0.0)
+    from scipy.special import stdtrit  # slow to import
+    from scipy.stats import ttest_ind, ttest_rel
+
     found = ttest_rel(a, b) if paired else ttest_ind(a, b, equal_var=False)
     freedom = float(found.df)
-    cut = float(t.ppf((1 + level) / 2, freedom))
+    cut = float(stdtrit(freedom, (1 + level) / 2))
     shift = _noncentrality(cut, freedom, power)
     return Difference(
         mean, mean - cut * error, mean + cut * error, float(found.pvalue), shift * error
@@ -140,6 +141,8 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
 
 def _noncentrality(cut: float, freedom: float, power: float) -> float:
     """Find how many standard errors of difference are found with a power."""
+    from scipy.optimize import brentq  # slow to import
+    from scipy.stats import nct
 
     def missing(shift: float) -> float:
         # The other tail adds less than rounding wherever a power is worth the name.

@@ -11,8 +11,6 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.distance import pdist, squareform
-from scipy.stats import rankdata, t
 
 from latentgeo.metrics._points import as_points, check_count
 
@@ -233,13 +231,15 @@ def _score(
     pairings: Sequence[NDArray[np.int64]],
     level: float,
 ) -> SimilarityScore:
+    from scipy.special import stdtrit  # slow to import
+
     def paired(order: NDArray[np.int64]) -> Array:
         return other.whole[np.ix_(order, order)] if row.by_pairs else other.whole[order]
 
     value = row.compare(one.whole, other.whole)
     without = [row.compare(*both) for both in zip(one.without, other.without, strict=True)]
     null = np.array([row.compare(one.whole, paired(order)) for order in pairings])
-    reach = float(t.ppf((1 + level) / 2, _GROUPS - 1) * np.std(without) * np.sqrt(_GROUPS - 1))
+    reach = float(stdtrit(_GROUPS - 1, (1 + level) / 2) * np.std(without) * np.sqrt(_GROUPS - 1))
     p_value = float((1 + (null >= value).sum()) / (1 + len(null))) if value == value else np.nan
     return SimilarityScore(value, value - reach, value + reach, p_value, float(null.mean()))
 
@@ -249,6 +249,8 @@ def _linear(points: Array) -> Array:
 
 
 def _gaussian(points: Array) -> Array:
+    from scipy.spatial.distance import pdist, squareform  # slow to import
+
     squared = pdist(points, "sqeuclidean")
     apart = squared[squared > 0]
     width = np.median(apart) if len(apart) else 1.0
@@ -279,11 +281,16 @@ def _product(one: Array, other: Array) -> float:
 
 
 def _distances(points: Array) -> Array:
+    from scipy.spatial.distance import pdist, squareform  # slow to import
+
     distances: Array = squareform(pdist(points))
     return distances
 
 
 def _ranked_distances(points: Array) -> Array:
+    from scipy.spatial.distance import pdist, squareform  # slow to import
+    from scipy.stats import rankdata
+
     ranks = rankdata(pdist(points))
     return _unit(squareform(ranks - ranks.mean()))
 

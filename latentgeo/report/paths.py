@@ -1,13 +1,14 @@
 """Results along interpolation paths, as a section of a report or a page of their own."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import xarray as xr
-
 from latentgeo.figures import found_figures
+from latentgeo.lazy import xr
 from latentgeo.measures import measures_of
 from latentgeo.report.pictures import Gallery, Picture, finding_of
 from latentgeo.results import Analysis, ModelResult, Omission, Readout, Table

@@ -1,5 +1,7 @@
 """What was measured of several models, with typed access."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from latentgeo.errors import InputError
 from latentgeo.files import check_free, folder_in_place, kept
+from latentgeo.lazy import xr
 from latentgeo.results.estimate import Readout, readouts_of
 from latentgeo.results.model import ModelResult, models_of
 
@@ -110,7 +112,7 @@ class Analysis:
         """Return every number, one data set per model, as it is saved."""
         return self.tree
 
-    def to_dataframe(self) -> "pd.DataFrame":
+    def to_dataframe(self) -> pd.DataFrame:
         """Return every estimate as one row of a tidy table.
 
         Returns

@@ -1,5 +1,7 @@
 """A number with its interval, and where it is read from."""
 
+from __future__ import annotations
+
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -7,8 +9,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
+from latentgeo.lazy import xr
 from latentgeo.results.words import number, with_interval
 
 
@@ -57,7 +59,7 @@ class Estimate:
         marks = {"still rising": "≥ ", "still falling": "≤ ", "bounded by n": self.bounded}
         return f"{marks[self.settled]}{number(self.value, digits)} ({self.settled})"
 
-    def below(self, other: "Estimate") -> bool:
+    def below(self, other: Estimate) -> bool:
         """Return whether this number lies below another one by more than both intervals."""
         high = self.high if math.isfinite(self.high) else self.value
         low = other.low if math.isfinite(other.low) else other.value

@@ -1,14 +1,17 @@
 """Noise levels: which one stands for the noisy ones, and what they are called."""
 
+from __future__ import annotations
+
 from typing import TypeVar
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
+
+from latentgeo.lazy import xr
 
 SIGMA = "\N{GREEK SMALL LETTER SIGMA}"
 
-_Labelled = TypeVar("_Labelled", xr.DataArray, xr.Dataset)
+_Labelled = TypeVar("_Labelled", "xr.DataArray", "xr.Dataset")
 
 
 def nearest_level(levels: NDArray[np.float64], wanted: float = 0.1) -> float | None:

@@ -1,14 +1,15 @@
 """The results of one model, with typed access to its numbers."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-import xarray as xr
-
 from latentgeo.errors import InputError
+from latentgeo.lazy import xr
 from latentgeo.results.estimate import Estimate, Readout, readouts_of
 from latentgeo.results.levels import at_noise, nearest_level
 
@@ -152,7 +153,7 @@ class ModelResult:
         return [0.0] if self.noisy is None else [0.0, self.noisy]
 
     @cached_property
-    def views(self) -> list["ModelResult"]:
+    def views(self) -> list[ModelResult]:
         """The model seen in each view, the mean first."""
         names = [str(name) for name in self.data["view"].values]
         return [

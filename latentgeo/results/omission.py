@@ -1,11 +1,12 @@
 """What an analysis left out, and why; it travels with the numbers in the attribute `omitted`."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import xarray as xr
-
+from latentgeo.lazy import xr
 from latentgeo.results.words import listed
 
 

@@ -1,14 +1,15 @@
 """Results on disk: every number as a zarr tree, the summary beside it as JSON."""
 
+from __future__ import annotations
+
 from pathlib import Path
 from typing import Any
-
-import xarray as xr
 
 from latentgeo.errors import InputError
 from latentgeo.files import write_json
 from latentgeo.foreign import read_json
 from latentgeo.foreign.zarr_folders import check_zarr
+from latentgeo.lazy import xr
 from latentgeo.results.analysis import Analysis
 
 SUMMARY = "summary.json"

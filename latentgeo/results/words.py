@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from scipy.stats import binomtest
 
 EN_DASH = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
@@ -36,6 +35,8 @@ def span(values: Iterable[float]) -> str:
 
 def share(count: int, total: int) -> str:
     """Format how many of how many, with the share and its 95 % interval (Wilson's)."""
+    from scipy.stats import binomtest  # slow to import
+
     ends = binomtest(count, total).proportion_ci(confidence_level=0.95, method="wilson")
     return (
         f"{count} of {total} images ({100 * count / total:.0f} %, 95 % interval "

@@ -1,12 +1,14 @@
 """What goes together on paths: what a path is, and what becomes of its images."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
+from latentgeo.lazy import xr
 from latentgeo.measures.measure import Measure, Statement
 from latentgeo.measures.paths.model_paths import ModelPaths
 from latentgeo.metrics import RankCorrelation, spearman

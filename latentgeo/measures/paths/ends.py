@@ -1,11 +1,13 @@
 """Has the model learned at all? How well the images at the ends of paths come back."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
+from latentgeo.lazy import xr
 from latentgeo.measures.measure import Measure, Statement
 from latentgeo.measures.paths.model_paths import ModelPaths
 from latentgeo.measures.paths.variables import BOUNDS

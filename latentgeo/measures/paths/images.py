@@ -1,9 +1,10 @@
 """The images along a few paths, and how much of them lies outside their range."""
 
+from __future__ import annotations
+
 from typing import Any
 
-import xarray as xr
-
+from latentgeo.lazy import xr
 from latentgeo.measures.measure import FigureRow, Measure, Statement, nothing
 from latentgeo.measures.paths.model_paths import ImagePaths, ModelPaths
 from latentgeo.measures.paths.variables import entry, per_pair, readouts

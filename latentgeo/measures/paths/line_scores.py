@@ -1,11 +1,13 @@
 """The lines benchmark: how a model interpolates where the right answer is known."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
+from latentgeo.lazy import xr
 from latentgeo.measures.measure import Measure, Statement, nothing
 from latentgeo.measures.paths.model_paths import LinePaths
 from latentgeo.measures.paths.realism import latent_text

@@ -1,5 +1,7 @@
 """The paths of one model, decoded and ready to be measured, with what several measures share."""
 
+from __future__ import annotations
+
 import json
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -8,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import torch
-import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import interpolate as resize
 
 from latentgeo.datasets import ImageDataset
+from latentgeo.lazy import xr
 from latentgeo.measures.paths.lines import DecodedLines
 from latentgeo.measures.paths.path_ranks import PathRanks, measure_ranks
 from latentgeo.measures.paths.ranges import cut_off

@@ -1,17 +1,19 @@
 """What the decoder makes of paths: their length, the geodesic, and how evenly it stretches."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
-import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from latentgeo.errors import reason_of
 from latentgeo.geometry import geodesic, path_length, pullback_statistics
+from latentgeo.lazy import xr
 from latentgeo.measures.measure import Measure, Statement, nothing
 from latentgeo.measures.paths.variables import entry, per_pair, readouts, text
 from latentgeo.metrics import MeanInterval, bootstrap_median
@@ -44,7 +46,7 @@ class Stretch(NamedTuple):
     omissions: list[Omission]
 
 
-def compute(paths: "ImagePaths") -> xr.Dataset:
+def compute(paths: ImagePaths) -> xr.Dataset:
     """Measure length, geodesics and condition numbers of the paths under the decoder."""
     found = measure_decoder(paths.decode, paths.path, paths.settings.geodesics, paths.seed)
     return with_omissions(paths.dataset(found.variables), found.omissions)

@@ -1,15 +1,17 @@
 """Ranks along paths: whether they cross strata, and how flat the latents between are."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor
 
 from latentgeo.geometry import effective_rank, mode_names, path_ranks
 from latentgeo.geometry.rank import RankRule
+from latentgeo.lazy import xr
 from latentgeo.measures.latents import is_vector
 from latentgeo.measures.measure import Measure, Statement
 from latentgeo.measures.paths.variables import (
@@ -83,7 +85,7 @@ class PathRanks(NamedTuple):
         }
 
 
-def compute(paths: "ModelPaths") -> xr.Dataset:
+def compute(paths: ModelPaths) -> xr.Dataset:
     """Measure ranks along the paths, and how far images move where they change."""
     found = paths.ranks
     if found is None:

@@ -1,15 +1,17 @@
 """How real the images along paths are."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from math import floor, log10
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor
 
+from latentgeo.lazy import xr
 from latentgeo.measures.latents import is_vector
 from latentgeo.measures.measure import Measure, Statement, nothing
 from latentgeo.measures.paths.variables import (
@@ -39,7 +41,7 @@ READOUTS = readouts(steps=["sharpness", "cycle", "nearest"], values=["real_sharp
 _REAL_BYTES = 2**29
 
 
-def compute(paths: "ImagePaths") -> xr.Dataset:
+def compute(paths: ImagePaths) -> xr.Dataset:
     """Measure how real the decoded images along the paths are."""
     return paths.dataset(paths.realism)
 
