@@ -12,6 +12,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from latentgeo.figures import reading
+from latentgeo.figures._names import add_key, tagged
 from latentgeo.figures._style import style
 from latentgeo.figures._svg import save_svg
 from latentgeo.files import write_atomically
@@ -69,10 +70,13 @@ def draw_figures(
     list of FigureFile
         What was drawn, in the order of the measures. See `undrawn` for the rest.
     """
+    drawn, key = tagged(tree)
     for name, row in figure_rows(_kind(tree)).items():
         announce("Figures")
         with suppress(reading.NothingToDrawError):
-            save_figure(row.draw(tree).plot().figure_, folder / name, endings)
+            figure = row.draw(drawn).plot().figure_
+            add_key(figure, key)
+            save_figure(figure, folder / name, endings)
     return found_figures(tree, folder)
 
 
