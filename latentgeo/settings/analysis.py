@@ -30,27 +30,25 @@ def _listed(value: Any) -> Any:
 Levels = Annotated[
     tuple[float, ...],
     BeforeValidator(_listed),
-    Field(description="Levels of the perturbation, in its unit, as in 0,0.05,0.1."),
+    Field(description="Perturbation levels, in the unit of the perturbation, such as 0,0.05,0.1."),
 ]
 Count = Annotated[
     int | None,
     BeforeValidator(_count),
-    Field(
-        description="Number of images, chosen by the seed (all, where there are no more), or all."
-    ),
+    Field(description="Number of images to draw (by the seed), or all."),
 ]
 Split = Annotated[
     Literal["train", "validation", "test", "all"] | None,
     Field(
-        description="The images that are taken. If left out: those for tests where the data are "
-        "parted already, else all."
+        description="The split to use. Default: the test split where the data have one, "
+        "otherwise all images."
     ),
 ]
 SkipUnreadable = Annotated[
     bool,
     Field(
-        description="Leave out files of a folder that cannot be read as images, and list them, "
-        "instead of refusing the folder."
+        description="Skip files that cannot be read as images, and list them, instead of "
+        "refusing the folder."
     ),
 ]
 Draws = Annotated[int, Field(description="Samples of a stochastic posterior per image.")]
@@ -94,14 +92,14 @@ class EncodingSettings(Settings):
     skip_unreadable: SkipUnreadable = False
     size: PositiveInt | None = Field(
         default=None,
-        description="Resize the images of the data to this many pixels, or cut sentences at this "
-        "many words; unchanged if left out.",
+        description="Resize images to this many pixels a side, or truncate sentences to this many "
+        "words; unchanged by default.",
     )
     draws: Draws = Field(default=1, ge=1)
     seed: Seed = Field(
         default=0,
-        description="Seeds the choice of images, the perturbation, the posterior's samples and, in "
-        "an analysis, the resampling.",
+        description="Random seed of the choice of images, the perturbation, the posterior samples "
+        "and the resampling.",
     )
 
 
@@ -118,34 +116,34 @@ class AnalysisSettings(EncodingSettings):
     )
     kernel_distance: KernelDistance = Field(
         default="bures-wasserstein",
-        description="The distance d of a gaussian kernel, exp(-gamma d²), or a laplacian one, "
+        description="The distance d in a Gaussian kernel, exp(-gamma d²), or a Laplacian one, "
         "exp(-gamma d).",
     )
     gamma: PositiveFloat = Field(
-        default=1.0, description="Of a gaussian or laplacian kernel, in units of 1/d² or 1/d."
+        default=1.0, description="Scale of a Gaussian or Laplacian kernel, in units of 1/d² or 1/d."
     )
     ridge: float = Field(
         default=0.01,
         ge=0,
-        description="Added to the diagonal of covariances, whose trace is 1, under kernels and "
-        "distances that want full rank, as log-euclidean.",
+        description="Ridge added to the diagonal of covariances (of trace 1) for kernels and "
+        "distances that require full rank, such as log-euclidean.",
     )
     log_weight: float = Field(
         default=1.0,
         ge=0,
-        description="Weight of the logarithm against the ranges in pseudo-log and "
-        "bonnabel-sepulchre.",
+        description="Weight of the matrix logarithm relative to the column spaces in pseudo-log "
+        "and bonnabel-sepulchre.",
     )
     halves: int = Field(
         default=20,
         ge=2,
-        description="Random halves of the compared images behind intervals and nulls of angles.",
+        description="Number of random halves behind the intervals and baselines of angles.",
     )
     angle_share: float = Field(
         default=0.95,
         gt=0,
         lt=1,
-        description="Share of the variance that the subspaces hold between which angles are "
+        description="Share of the variance held by the subspaces between which angles are "
         "measured.",
     )
     angle_order: int = Field(
@@ -164,9 +162,10 @@ class AnalysisSettings(EncodingSettings):
     compared_images: int = Field(
         default=1000,
         ge=4,
-        description="Images that are compared with one another, at most, chosen by the seed: those "
-        "behind intervals and nulls of dimensions and angles and whether they have settled, "
-        "and nearest neighbours. Everything else rests on all images, but see the angle order.",
+        description="Maximum number of images that are compared with one another, chosen by the "
+        "seed: those behind intervals and baselines of dimensions and angles and "
+        "whether they have settled, and nearest neighbours. Everything else rests on "
+        "all images, but see the angle order.",
     )
     neighbours: int = Field(
         default=20,
@@ -177,7 +176,8 @@ class AnalysisSettings(EncodingSettings):
     pullback_images: int = Field(
         default=16,
         ge=1,
-        description="Images at whose latents the decoder's pull-back metric is measured, at most.",
+        description="Maximum number of images at whose latents the decoder's pull-back metric is "
+        "measured.",
     )
     pullback_directions: int = Field(
         default=16,
@@ -188,8 +188,8 @@ class AnalysisSettings(EncodingSettings):
     similarity_images: int = Field(
         default=200,
         ge=40,
-        description="Images on which models are compared with one another, at most, chosen by the "
-        "seed.",
+        description="Maximum number of images on which models are compared with one another, "
+        "chosen by the seed.",
     )
     tolerances: tuple[float, ...] = Field(
         default=tuple(10.0 ** (-8 + 0.25 * step) for step in range(33)),
@@ -201,10 +201,11 @@ class AnalysisSettings(EncodingSettings):
     tsne_images: int = Field(
         default=300,
         ge=4,
-        description="Images that a map shows, at most, of the compared ones, chosen by the seed.",
+        description="Maximum number of images in a map, out of the compared ones, chosen by the "
+        "seed.",
     )
     tsne_levels: int = Field(
         default=3,
         ge=1,
-        description="How many noise levels a map shows, spread from the clean one to the highest.",
+        description="Number of noise levels in a map, spread from clean to the highest.",
     )

@@ -14,26 +14,28 @@ class InterpolationSettings(Settings):
     pairs: int = Field(default=64, ge=1, description="Pairs of test images; no image is in two.")
     steps: int = Field(default=11, ge=3, description="Images on each path, both ends included.")
     path: Literal["linear", "spherical"] = Field(
-        default="linear", description="The way from one latent to the other."
+        default="linear", description="The interpolation path between two latents."
     )
     geodesics: int = Field(
         default=6,
         ge=0,
-        description="Pairs between which the decoder's geodesic is looked for (slow).",
+        description="Number of pairs between which the geodesic of the decoder metric is computed "
+        "(slow).",
     )
     real: int = Field(
         default=10_000,
         ge=1,
-        description="Training images that decoded ones are compared with, at most: fewer where "
-        "they are large.",
+        description="Maximum number of training images that decoded ones are compared with; fewer "
+        "where they are large.",
     )
     size: PositiveInt | None = Field(
         default=None,
-        description="Resize the images of a named data set to so many pixels; as the data are if "
-        "left out.",
+        description="Resize the images of a named data set to this many pixels a side; unchanged "
+        "by default.",
     )
     seed: Seed = Field(
-        default=0, description="Seeds the choice of pairs and of real images, and the bootstrap."
+        default=0,
+        description="Random seed of the choice of pairs and real images, and of the bootstrap.",
     )
 
 
@@ -46,9 +48,10 @@ class LinesSettings(Settings):
         default=10_000, ge=2, description="Lines that each decoded image is compared with."
     )
     style: Literal["paper", "smooth"] = Field(
-        default="paper", description="How lines are drawn, those of the test and the references."
+        default="paper", description="How the lines of the test and of the reference are rendered."
     )
     seed: Seed = Field(
         default=0,
-        description="Seeds the posterior's draws and the bootstrap; the lines are always the same.",
+        description="Random seed of the posterior samples and the bootstrap; the lines are always "
+        "the same.",
     )

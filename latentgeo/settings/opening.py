@@ -21,24 +21,26 @@ class PreprocessingSettings(Settings):
 
     size: Side | tuple[Side, Side] | None = Field(
         default=None,
-        description="What the model resizes to, after the noise: one number, or rows and columns; "
-        "as the data are if left out.",
+        description="Size that the model resizes its input to, after the noise: one number, or "
+        "rows and columns; unchanged by default.",
     )
     interpolation: Literal["bilinear", "bicubic", "nearest"] = Field(
         default="bilinear",
         description="Interpolation of that resizing; the first two antialiased, as in Pillow.",
     )
     grey_to_rgb: bool = Field(
-        default=False, description="Repeat the one channel of grey images three times."
+        default=False, description="Repeat the single channel of grey-scale images three times."
     )
     range: tuple[float, float] = Field(
         default=(0.0, 1.0), description="The range that [0, 1] is mapped to, as in --range=-1,1."
     )
     mean: Channels | None = Field(
         default=None,
-        description="Instead of a range: mean of images in [0, 1], per channel, or one for all.",
+        description="Instead of a range: mean of images in [0, 1], per channel or one for all.",
     )
-    std: Channels | None = Field(default=None, description="And the standard deviation.")
+    std: Channels | None = Field(
+        default=None, description="The standard deviation that goes with the mean."
+    )
     output: Literal["same", "unit", "logits"] = Field(
         default="same",
         description="What the decoder returns: images coded as the input, images in [0, 1] (unit), "
@@ -71,12 +73,12 @@ class PosteriorSettings(Settings):
     )
     items: tuple[int | str, ...] | None = Field(
         default=None,
-        description="Where an encoder gives several things: where the mean and the spread are, or "
-        "the latent alone, by place from 0 or by name, with dots within what is nested, as in "
-        "1.codes.",
+        description="Where an encoder returns several outputs: where the mean and the spread are, "
+        "or the latent alone, by place from 0 or by name, with dots within what is "
+        "nested, as in 1.codes.",
     )
     spread: Literal["log-variance", "variance", "log-std", "std"] = Field(
-        default="log-variance", description="What accompanies the mean."
+        default="log-variance", description="What is returned beside the mean."
     )
     channels: Literal["auto", "first", "last"] = Field(
         default="auto",
@@ -97,57 +99,60 @@ class CardSettings(Settings):
 
     latentgeo: int = Field(default=1, description="Version of the format of cards.")
     name: str | None = Field(
-        default=None, description="Name of the model in tables; that of its folder if left out."
+        default=None, description="Name of the model in tables; by default that of its folder."
     )
     model: str | None = Field(
         default=None,
-        description="The code that makes the network, package.module:name or file.py:name, the "
+        description="The code that builds the network, package.module:name or file.py:name, the "
         "file relative to the card. It runs, once you have named it yourself.",
     )
     arguments: dict[str, Any] = Field(
-        default_factory=dict, description="Arguments of that code, as in latent_dim=10."
+        default_factory=dict, description="Arguments of that code, such as latent_dim=10."
     )
     weights: str | None = Field(
-        default=None, description="The file of weights; within the folder, where one is given."
+        default=None, description="The weights file, relative to the folder where one is given."
     )
     decoder: str | None = Field(
-        default=None, description="The decoder's file, where it is apart from the encoder's."
+        default=None,
+        description="The decoder's file, where encoder and decoder are separate files.",
     )
     encode: str | None = Field(
         default=None,
-        description="The method or submodule that encodes; the output that is the latent, of a "
-        "network in ONNX.",
+        description="The method or submodule that encodes; for an ONNX network, the output that is "
+        "the latent.",
     )
     encode_arguments: dict[str, Any] = Field(
-        default_factory=dict, description="Arguments of what encodes, as in mask_ratio=0."
+        default_factory=dict, description="Arguments of the encoding call, such as mask_ratio=0."
     )
     decode: str | None = Field(
         default=None, description="The method or submodule that decodes, or none."
     )
     decode_arguments: dict[str, Any] = Field(
-        default_factory=dict, description="Arguments of what decodes, as in return_dict=false."
+        default_factory=dict,
+        description="Arguments of the decoding call, such as return_dict=false.",
     )
     layers: tuple[str, ...] = Field(
         default=(), description="Modules, by name, whose outputs are the latents; all in one pass."
     )
     image_shape: tuple[PositiveInt, PositiveInt, PositiveInt] | None = Field(
         default=None,
-        description="Channels, rows and columns of the images that it was made for, where the "
-        "network takes no other.",
+        description="Channels, rows and columns of the images that the network requires, where it "
+        "takes no other.",
     )
     preprocessing: PreprocessingSettings = Field(
-        default=PreprocessingSettings(), description="What it wants of images in [0, 1]."
+        default=PreprocessingSettings(),
+        description="Preprocessing that the model expects, of images in [0, 1].",
     )
     posterior: PosteriorSettings = Field(
         default=PosteriorSettings(), description="Where mean and spread of the posterior are."
     )
     ema: bool = Field(
-        default=False, description="Use the averaged (EMA) weights, where a checkpoint holds both."
+        default=False, description="Use the averaged (EMA) weights where a checkpoint holds both."
     )
     prefix: str | None = Field(
         default=None,
-        description="What the names of the network's weights begin with in the file, as in "
-        "model_ema, where several would do.",
+        description="Prefix of the network's weights in the file, such as model_ema, where several "
+        "would fit.",
     )
     strict: bool = Field(
         default=True,

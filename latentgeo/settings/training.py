@@ -14,11 +14,13 @@ Device = Literal["auto", "cpu", "cuda"]
 class TrainSettings(Settings):
     """All that decides what a run trains."""
 
-    recipe: str = Field(description="What to train (see `latentgeo models`).")
-    backbone: str = Field(default="sctc", description="The nets (see `latentgeo models`).")
+    recipe: str = Field(description="The model to train (see `latentgeo models`).")
+    backbone: str = Field(
+        default="sctc", description="The encoder and decoder networks (see `latentgeo models`)."
+    )
     options: dict[str, Any] = Field(
         default_factory=dict,
-        description="Options of the recipe and of the backbone, as in widths=[16,32,64].",
+        description="Options of the recipe and the backbone, such as widths=[16,32,64].",
     )
     data: str = Field(
         description="A data set's name (see `latentgeo datasets`), a folder of images, a file of "
@@ -26,18 +28,18 @@ class TrainSettings(Settings):
     )
     size: PositiveInt | None = Field(
         default=None,
-        description="Resize images to this many pixels, or cut sentences at this many words; "
-        "unchanged if left out.",
+        description="Resize images to this many pixels a side, or truncate sentences to this many "
+        "words; unchanged by default.",
     )
     train_samples: PositiveInt | None = Field(
-        default=None, description="Number of training images, chosen by the seed; all if left out."
+        default=None, description="Number of training images, chosen by the seed; all by default."
     )
     skip_unreadable: bool = Field(
         default=False,
-        description="Leave out files of a folder that cannot be read as images, and list them, "
-        "instead of refusing the folder.",
+        description="Skip files that cannot be read as images, and list them, instead of "
+        "refusing the folder.",
     )
-    epochs: PositiveInt = Field(default=30, description="Passes over the training images.")
+    epochs: PositiveInt = Field(default=30, description="Epochs: passes over the training images.")
     batch_size: PositiveInt = Field(default=128, description="Images per step.")
     learning_rate: PositiveFloat = Field(default=1e-3, description="Peak learning rate of Adam.")
     beta1: float = Field(
@@ -45,26 +47,27 @@ class TrainSettings(Settings):
     )
     schedule: Literal["constant", "cosine", "steps"] = Field(
         default="constant",
-        description="The course of the learning rate after the warm-up; cosine ends at 0, steps "
-        "halves it at 30 % of the training and divides it by 5 at 50 %.",
+        description="Learning-rate schedule after the warm-up: cosine decays to 0, steps halves "
+        "the rate at 30 % of training and divides it by 5 at 50 %.",
     )
     warmup_steps: NonNegativeInt = Field(
-        default=0, description="Steps in which the learning rate rises linearly."
+        default=0, description="Steps of linear learning-rate warm-up."
     )
     gradient_clip: PositiveFloat | None = Field(
-        default=None, description="Clip the gradient to this norm; not clipped if left out."
+        default=None, description="Clip the gradient norm to this value; no clipping by default."
     )
     patience: PositiveInt | None = Field(
         default=None,
-        description="Stop after this many epochs without a lower validation loss; never if left "
-        "out.",
+        description="Early stopping: epochs without a lower validation loss; never by default.",
     )
-    seed: Seed = Field(default=0, description="Seeds weights, order of images, and every draw.")
+    seed: Seed = Field(
+        default=0, description="Random seed of the weights, the order of images, and every draw."
+    )
     device: Device = Field(default="auto", description="The device to compute on.")
     precision: Literal["32-true", "tf32", "bf16-mixed", "16-mixed"] = Field(
         default="32-true",
-        description="Arithmetic of the passes; weights are float32. tf32 rounds the factors of "
-        "products to 10 bits, on a GPU.",
+        description="Numerical precision of the forward and backward pass; weights stay float32. "
+        "tf32 rounds the inputs of matrix products to 10 bits, on a GPU.",
     )
     graph: bool = Field(
         default=True,
@@ -85,7 +88,7 @@ class TrainSettings(Settings):
 class ClassifierSettings(Settings):
     """All that decides what classifier is trained for the quality of samples."""
 
-    epochs: PositiveInt = Field(default=5, description="Passes over the training images.")
+    epochs: PositiveInt = Field(default=5, description="Epochs: passes over the training images.")
     batch_size: PositiveInt = Field(default=64, description="Images per step.")
     learning_rate: PositiveFloat = Field(
         default=2e-3,
