@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from latentgeo.errors import InputError
+from latentgeo.errors import InputError, check_is_path
 from latentgeo.files import check_free, folder_in_place, kept, sha256_of_file
 from latentgeo.lazy import xr
 from latentgeo.measures import (
@@ -98,6 +98,11 @@ def compare(
 
 def _distinct(folders: Sequence[str | Path]) -> list[Path]:
     """Return the folders as paths; one of them twice would be a model beside itself."""
+    way_out = "give a list of folders that `latentgeo analyze --out` made (found.save writes one)"
+    if not isinstance(folders, list | tuple):
+        raise InputError(f"folders is a {type(folders).__name__}, expected a list; {way_out}")
+    for folder in folders:
+        check_is_path(folder, "a folder", way_out)
     places = [Path(folder) for folder in folders]
     if len(places) < 2:
         raise InputError(

@@ -1,5 +1,8 @@
 """The exceptions that user input and training may meet."""
 
+from pathlib import Path
+from typing import Any
+
 
 class InputError(ValueError):
     """Something that the user gave cannot be used.
@@ -32,6 +35,12 @@ class ProcessesError(Exception):
     One is gone, or what they computed is not the same. The message is one line that says which,
     and what to do.
     """
+
+
+def check_is_path(value: Any, what: str, way_out: str) -> None:
+    """Refuse what is no path, in one line that says what to call."""
+    if not isinstance(value, str | Path):
+        raise InputError(f"{what} is a {type(value).__name__}, expected a path; {way_out}")
 
 
 def reason_of(error: Exception, otherwise: str | None = None) -> str:

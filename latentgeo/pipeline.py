@@ -11,11 +11,14 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from latentgeo import processes
 from latentgeo.checkpoints import (
     Card,
+    check_is_checkpoint,
     check_round_trip,
+    is_mapping_of_models,
     name_of,
     open_checkpoint,
     sized,
@@ -23,6 +26,7 @@ from latentgeo.checkpoints import (
     warn_of_repeats,
 )
 from latentgeo.datasets import ALL, ImageDataset
+from latentgeo.datasets.folder import SUFFIXES
 from latentgeo.errors import InputError
 from latentgeo.files import check_free, folder_in_place, kept
 from latentgeo.latents import (
@@ -58,7 +62,7 @@ from latentgeo.settings import resolve
 _ENCODING = "Encoding"
 
 Checkpoint = Autoencoder | str | Path | None
-Checkpoints = str | Path | Sequence[str | Path] | Mapping[str, Checkpoint]
+Checkpoints = Autoencoder | str | Path | Sequence[str | Path] | Mapping[str, Checkpoint]
 
 
 def analyze(
@@ -80,7 +84,7 @@ def analyze(
 
     Parameters
     ----------
-    checkpoints : path, sequence of paths, or mapping of names to paths or models
+    checkpoints : path, sequence of paths, model, or mapping of names to paths or models
         Run folders, or whatever `open_checkpoint` opens; each model is named after its folder or
         file, or as the mapping says. Each layer of a model whose card names several is a
         model of its own in the results, NAME:LAYER. None in a mapping stands for a network
@@ -366,6 +370,11 @@ def _name_latents(latents: Any) -> dict[str, Any]:
     if isinstance(latents, Mapping):
         _check_names(latents)
         return dict(latents)
+    if isinstance(latents, nn.Module):
+        raise InputError(
+            f"latents are a {type(latents).__name__}, a network; latentgeo.analyze(model, data=…) "
+            "encodes images by itself"
+        )
     several = latents if isinstance(latents, list | tuple) else [latents]
     if not all(isinstance(one, str | Path) for one in several):
         return {"latents": latents}
@@ -469,13 +478,19 @@ def name_checkpoints(checkpoints: Checkpoints) -> dict[str, Checkpoint]:
 
     Takes and raises what `analyze` does.
     """
-    if isinstance(checkpoints, Mapping):
+    if isinstance(checkpoints, Autoencoder):
+        return {checkpoints.config.recipe: checkpoints}
+    if is_mapping_of_models(checkpoints):
         _check_names(checkpoints)
+        for model in checkpoints.values():
+            check_is_checkpoint(model)
         return {
             name: _existing(model) if isinstance(model, str | Path) else model
             for name, model in checkpoints.items()
         }
-    several = [checkpoints] if isinstance(checkpoints, str | Path) else list(checkpoints)
+    several = list(checkpoints) if isinstance(checkpoints, list | tuple) else [checkpoints]
+    for one in several:
+        check_is_checkpoint(one, named=True)
     if not several:
         raise InputError("no checkpoint was given; expected at least one run folder")
     paths = [_existing(checkpoint).resolve() for checkpoint in several]
@@ -509,6 +524,8 @@ def _existing(path: str | Path) -> Path:
             f"checkpoint {str(path)!r} does not exist; give a run folder that `latentgeo train` "
             "made, or a folder or file of somebody else's model"
         )
+    if Path(path).suffix.lower() in SUFFIXES:
+        raise InputError(f"checkpoint {str(path)!r} is an image; images go into data (--data)")
     return Path(path)
 
 

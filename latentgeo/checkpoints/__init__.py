@@ -1,5 +1,6 @@
 """Checkpoints, ours and other people's: from a file to a model that is ready to be analysed."""
 
+from latentgeo.checkpoints.accepted import check_is_checkpoint, is_mapping_of_models
 from latentgeo.checkpoints.card import Card, read_card, write_card
 from latentgeo.checkpoints.caveats import caveats, describe_mismatch
 from latentgeo.checkpoints.description import info
@@ -14,10 +15,12 @@ __all__ = [
     "Layer",
     "RoundTrip",
     "caveats",
+    "check_is_checkpoint",
     "check_round_trip",
     "describe_mismatch",
     "info",
     "init_card",
+    "is_mapping_of_models",
     "list_layers",
     "name_of",
     "open_checkpoint",

@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 
 from latentgeo.checkpoints import archives, diffusers_models, onnx_models, ours, pythae_runs
+from latentgeo.checkpoints.accepted import check_is_checkpoint
 from latentgeo.checkpoints.card import CARD, NO_DECODER, Card, read_card
 from latentgeo.checkpoints.members import Member, Tapped, find_decoder, find_encoder
 from latentgeo.checkpoints.modules import Model, open_module
@@ -96,6 +97,7 @@ def open_checkpoint(
     ...     posterior={"layout": "interleaved"},
     ... )  # doctest: +SKIP
     """
+    check_is_checkpoint(path)
     overrides = (opening or Card()).updated(Card.of(**entries))
     place, overrides = _resolve_path(None if path is None else Path(path), overrides)
     if place is not None and is_ours(place):

@@ -15,7 +15,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentgeo import processes
-from latentgeo.checkpoints import open_checkpoint, sized, stated_shape, warn_of_repeats
+from latentgeo.checkpoints import (
+    check_is_checkpoint,
+    open_checkpoint,
+    sized,
+    stated_shape,
+    warn_of_repeats,
+)
 from latentgeo.datasets import (
     ImageDataset,
     Perturbation,
@@ -119,6 +125,7 @@ def encode(
     >>> dict(latents["mean"].sizes)
     {'noise': 2, 'sample': 10, 'channel': 4, 'row': 1, 'column': 1}
     """
+    check_is_checkpoint(model)
     chosen = sized(resolve(EncodingSettings, settings, choices, of=encode), data, [model])
     sweep = make_sweep(chosen)
     processes.join()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from latentgeo.errors import InputError, reason_of
+from latentgeo.errors import InputError, check_is_path, reason_of
 from latentgeo.lazy import xr
 from latentgeo.measures.table import MEASURES
 from latentgeo.results import Analysis, annotate, read_numbers
@@ -64,6 +64,7 @@ def read(folder: str | Path) -> Analysis:
     >>> "psnr" in found["cae"].estimates
     True
     """
+    check_is_path(folder, "folder", "an Analysis in memory needs no reading")
     with as_damaged(folder):
         return _read(folder)
 

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from latentgeo.checkpoints import ours
-from latentgeo.errors import InputError
+from latentgeo.errors import InputError, check_is_path
 from latentgeo.figures import figure_rows, found_figures, save_figure
 from latentgeo.files import check_free, folder_in_place, kept, write_json, write_text
 from latentgeo.measures import as_damaged, read
@@ -59,6 +59,9 @@ def export(
     >>> sorted(path.name for path in folder.iterdir())
     ['README.md', 'config.json', 'model.safetensors', 'provenance.json']
     """
+    check_is_path(
+        run, "run", "export a folder that latentgeo.train made: latentgeo.export(run, to)"
+    )
     source, target = Path(run), Path(to)
     with kept(target):
         check_free(target, holds="an export", force=force, reads=(source, analysis))
