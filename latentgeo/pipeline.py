@@ -488,7 +488,8 @@ def name_checkpoints(checkpoints: Checkpoints) -> dict[str, Checkpoint]:
             name: _existing(model) if isinstance(model, str | Path) else model
             for name, model in checkpoints.items()
         }
-    several = list(checkpoints) if isinstance(checkpoints, list | tuple) else [checkpoints]
+    given: Any = checkpoints
+    several = list(given) if isinstance(given, list | tuple) else [given]
     for one in several:
         check_is_checkpoint(one, named=True)
     if not several:
