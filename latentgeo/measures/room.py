@@ -53,15 +53,14 @@ def estimated_memory(
     --------
     >>> from latentgeo.measures import AnalysisSettings, estimated_memory
     >>> round(estimated_memory((128, 7, 7), 60_000, 2, AnalysisSettings()) / 2**30, 1)
-    2.0
+    1.9
     """
     views = 2 if stochastic else 1
     compared = min(samples, settings.compared_images)
     latents = 4.0 * samples * levels * prod(shape) * ((2 + settings.draws) if stochastic else 1)
     read = latents if in_memory or latents <= SHARD_BYTES else 0.0
-    features = float(samples * bytes_of_a_latent(shape))
     # Of several shards two are compared, whose products come to them.
-    shards = 1.5 * features if features <= SHARD_BYTES else 3.0 * SHARD_BYTES
+    shards = min(1.5 * samples * bytes_of_a_latent(shape), 3.0 * SHARD_BYTES)
     # Those that are compared are unfolded all at once, in double precision.
     unfolded = 3.0 * 8 * compared * prod(shape)
     # Each level and what is between it and the clean one, apart and put together.
