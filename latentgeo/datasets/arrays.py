@@ -15,7 +15,7 @@ from latentgeo.datasets.resizing import resize
 from latentgeo.datasets.sources import Found, ImageSource, check_memory
 from latentgeo.datasets.splits import split_named
 from latentgeo.errors import InputError, reason_of
-from latentgeo.foreign import as_names, as_numpy
+from latentgeo.foreign.arrays import as_names, as_numpy
 from latentgeo.foreign.numpy_files import read_numpy
 
 SUFFIXES = frozenset({".npy", ".npz"})

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from latentgeo.datasets.streams import checked_seed
 from latentgeo.errors import InputError
-from latentgeo.foreign import as_numpy
+from latentgeo.foreign.arrays import as_numpy
 
 # Beyond this, a second axis is not taken for colour when the last one may be.
 _MOST_COLOURS = 4

@@ -19,7 +19,7 @@ from latentgeo.datasets.images import ImageDataset
 from latentgeo.datasets.resizing import resize
 from latentgeo.datasets.sources import Found, ImageSource, check_memory
 from latentgeo.errors import InputError, reason_of
-from latentgeo.foreign import as_numpy
+from latentgeo.foreign.arrays import as_numpy
 
 _IMAGES = ("image", "img", "images", "pixel_values", "x", "input", "inputs")
 _LABELS = ("label", "labels", "y", "target", "class")

@@ -4,8 +4,7 @@ Nothing here runs what a file holds, and nothing takes more time or memory than 
 Weights have a folder of their own, `latentgeo.checkpoints.untrusted`.
 """
 
-from latentgeo.foreign.arrays import as_names, as_numpy
 from latentgeo.foreign.printable import printable
 from latentgeo.foreign.texts import parse_json, read_json, read_yaml
 
-__all__ = ["as_names", "as_numpy", "parse_json", "printable", "read_json", "read_yaml"]
+__all__ = ["parse_json", "printable", "read_json", "read_yaml"]

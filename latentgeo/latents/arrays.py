@@ -17,7 +17,8 @@ from torch import Tensor
 from latentgeo.checkpoints.untrusted import Weights, read_untrusted
 from latentgeo.datasets import seeded_normal
 from latentgeo.errors import InputError, reason_of
-from latentgeo.foreign import as_names, as_numpy, read_json
+from latentgeo.foreign import read_json
+from latentgeo.foreign.arrays import as_names, as_numpy
 from latentgeo.foreign.numpy_files import read_numpy
 from latentgeo.foreign.room import check_room
 from latentgeo.foreign.zarr_folders import check_zarr

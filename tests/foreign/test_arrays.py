@@ -7,7 +7,7 @@ import torch
 import xarray
 
 from latentgeo.errors import InputError
-from latentgeo.foreign import as_names, as_numpy
+from latentgeo.foreign.arrays import as_names, as_numpy
 
 VALUES = np.arange(6, dtype=np.float32).reshape(3, 2)
 TENSOR = torch.from_numpy(VALUES)
