@@ -42,14 +42,11 @@ ON_SCTC = {
     "aae-whole": Model("aae", WHOLE),
     "aae-whole-slow": Model("aae", {**WHOLE, "discriminator_rate": 1e-4}),
     "aae-whole-noise": Model("aae", {**WHOLE, "discriminator_noise": 0.5}),
-    "aae-whole-gaussian": Model("aae", {**WHOLE, "encoder": "gaussian"}),
     "aae-gaussian": Model("aae", {"encoder": "gaussian"}),
     "wae-gan": Model("wae-gan"),
     "wae-gan-whole": Model("wae-gan", WHOLE),
 }
-ON_ACAI = {name: ON_SCTC[name] for name in ("none", "aae", "aae-whole", "wae-gan")} | {
-    "aae-whole-slow": ON_SCTC["aae-whole-slow"]
-}
+ON_ACAI = {name: ON_SCTC[name] for name in ("none", "aae", "aae-whole")}
 MODELS = {
     f"{backbone}-{name}": model
     for backbone, models in (("sctc", ON_SCTC), ("acai", ON_ACAI))

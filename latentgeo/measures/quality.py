@@ -24,7 +24,8 @@ from latentgeo.metrics import bootstrap_mean, judge_learned, psnr
 from latentgeo.results import Column, ModelResult, Omission, Readout, Table, plain, table_of
 from latentgeo.results.words import NONE, number
 
-_BATCH = 4096
+# Images at a time, and bytes of them: what is made of each takes several times as much.
+_BATCH, _BYTES = 4096, 2**25
 PSNR = Readout("psnr", "psnr_mean", "psnr_ci", unit="dB")
 GAIN = Readout("psnr_gain", "psnr_gain", "psnr_gain_ci", unit="dB")
 BASELINE = Readout("psnr_mean_image", "psnr_baseline_mean", unit="dB")
@@ -52,9 +53,10 @@ def mean_image_psnr(images: ImageArray) -> NDArray[np.floating]:
     images : numpy.ndarray of shape (n, C, H, W), or what gives slices of it
         In [0, 1], float32. Read some at a time, twice.
     """
-    mean = _weighted_mean(images[some] for some in _batches(len(images)))
+    batches = _batches(images)
+    mean = _weighted_mean(images[some] for some in batches)
     decibels = []
-    for some in _batches(len(images)):
+    for some in batches:
         batch = images[some]
         repeated = np.broadcast_to(mean, batch.shape).copy()
         decibels.append(psnr(repeated, batch, data_range=1.0))
@@ -70,8 +72,9 @@ def _weighted_mean(batches: Iterable[NDArray[np.float32]]) -> NDArray[np.float32
     return (total / count).astype(np.float32)
 
 
-def _batches(count: int) -> list[slice]:
-    return [slice(start, min(start + _BATCH, count)) for start in range(0, count, _BATCH)]
+def _batches(images: ImageArray) -> list[slice]:
+    size = max(1, min(_BATCH, _BYTES // images[slice(1)].nbytes))
+    return [slice(start, start + size) for start in range(0, len(images), size)]
 
 
 def measure_quality(

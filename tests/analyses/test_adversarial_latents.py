@@ -19,7 +19,7 @@ def study():
 
 
 def test_codes_are_measured_beside_the_prior_where_there_is_one(study, tmp_path):
-    chosen = ["sctc-none", "sctc-aae-gaussian", "acai-wae-gan"]
+    chosen = ["sctc-none", "sctc-aae-gaussian", "acai-aae"]
     given = ["--scale", "smoke", "--workers", "1", "--out", str(tmp_path)]
     assert study.main([*given, "--only", *chosen]) == 0
     found = {

@@ -55,10 +55,28 @@ def test_a_good_model_has_learned_and_says_by_how_much(images):
     assert quality.variables["psnr_mean"].values[1] == pytest.approx(baseline.mean() + 7)
 
 
-def test_batches_of_images_have_one_mean(images, monkeypatch):
+@pytest.mark.parametrize(("limit", "value"), [("_BATCH", 7), ("_BYTES", None)])
+def test_batches_of_images_have_one_mean(images, monkeypatch, limit, value):
     expected = mean_image_psnr(images)
     np.testing.assert_array_equal(
         expected, psnr(np.repeat(images.mean(0)[None], 50, 0), images, data_range=1.0)
     )
-    monkeypatch.setattr("latentgeo.measures.quality._BATCH", 7)
-    np.testing.assert_allclose(mean_image_psnr(images), expected, atol=1e-5)
+    monkeypatch.setattr(f"latentgeo.measures.quality.{limit}", value or 5 * images[0].nbytes)
+    seen = Counted(images)
+    np.testing.assert_allclose(mean_image_psnr(seen), expected, atol=1e-5)
+    assert max(seen.sizes) <= 7
+
+
+class Counted:
+    """Images that note how many are read at a time."""
+
+    def __init__(self, images):
+        self.images, self.sizes = images, []
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, some):
+        taken = self.images[some]
+        self.sizes.append(len(taken))
+        return taken
