@@ -56,6 +56,8 @@ def main(arguments: list[str] | None = None) -> None:
     warnings.showwarning = _show_warning
     # Where it may not write to the home folder it says so at length, and works as well.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    # Of a tag that is odd it says so without the file's name; the image is read or refused.
+    warnings.filterwarnings("ignore", module=r"PIL\.TiffImagePlugin")
     try:
         with _heeding_sigterm(), processes.rank_zero_prints():
             code = app(args=arguments, standalone_mode=False)

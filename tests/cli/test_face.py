@@ -1,13 +1,20 @@
 """What a newcomer meets: help, suggestions, details, closing lines, progress."""
 
 import importlib.util
+import io
 import json
+import struct
+import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from latentgeo.cli import running
 from latentgeo.cli.closing import close
 from latentgeo.cli.suggestions import nearest
+from latentgeo.datasets import load
 from latentgeo.errors import InputError
 from latentgeo.files import check_free
 from latentgeo.measures import summarize
@@ -152,3 +159,25 @@ def test_stages_that_are_passed_over_are_done():
     plan = Plan(["encode", "measure", "draw"], clock=lambda: 0.0)
     plan.begin("draw")
     assert plan.done == 2
+
+
+def test_pillow_says_nothing_of_odd_tags(tmp_path, capsys):
+    good = io.BytesIO()
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(good, "TIFF")
+    odd = bytearray(good.getvalue())
+    (start,) = struct.unpack_from("<I", odd, 4)
+    (count,) = struct.unpack_from("<H", odd, start)
+    for place in range(start + 2, start + 2 + 12 * count, 12):
+        if struct.unpack_from("<H", odd, place) == (259,):  # compression, of which there is one
+            struct.pack_into("<I", odd, place + 4, 2)
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for name in "abc":
+        (folder / f"{name}.tif").write_bytes(odd)
+    with pytest.warns(UserWarning, match="too many entries"):
+        load(folder, split="all").batch(slice(None))
+    with warnings.catch_warnings():
+        with pytest.raises(SystemExit):
+            running.main(["models"])
+        load(folder, split="all").batch(slice(None))
+    assert capsys.readouterr().err == ""
