@@ -3,9 +3,6 @@ import sys
 
 import numpy as np
 import pytest
-from geomstats.geometry.product_manifold import ProductManifold
-from geomstats.learning.frechet_mean import FrechetMean, GradientDescent
-from geomstats.learning.pca import TangentPCA
 
 from latentgeo.geometry import (
     FixedRankPSD,
@@ -15,6 +12,12 @@ from latentgeo.geometry import (
     product_stratum_dimension,
     stratum_dimension,
 )
+
+# isort: split
+# After latentgeo, which gives NumPy from 2.4 on the name that geomstats imports.
+from geomstats.geometry.product_manifold import ProductManifold
+from geomstats.learning.frechet_mean import FrechetMean, GradientDescent
+from geomstats.learning.pca import TangentPCA
 
 SHAPES = [(4, 1), (5, 2), (5, 4), (4, 4), (49, 48)]
 RNG = np.random.default_rng(0)
