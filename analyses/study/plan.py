@@ -105,10 +105,9 @@ class Request:
 
     def runs(self, models: Mapping[str, Model], group: str = "") -> list[Run]:
         """Return a run for each model and seed; each model once before any a second time."""
+        seeds = range(self.scale.seeds) if models else ()  # without models a scale has none
         return [
-            self.run(name, seed, model, group)
-            for seed in range(self.scale.seeds)
-            for name, model in models.items()
+            self.run(name, seed, model, group) for seed in seeds for name, model in models.items()
         ]
 
 

@@ -22,7 +22,10 @@ quiet = pytest.mark.filterwarnings("ignore:.*has not learned")
     ("settings", "message"),
     [
         ({"recipe": "vea"}, "recipe 'vea' is unknown; did you mean 'vae'?"),
-        ({"backbone": "resnet"}, "backbone 'resnet' is unknown; expected one of sctc, mlp, wae"),
+        (
+            {"backbone": "resnet"},
+            "backbone 'resnet' is unknown; expected one of sctc, maxpool, mlp, wae",
+        ),
         ({"options": {"kl_wieght": 2}}, "'kl_wieght' is unknown; did you mean 'kl_weight'?"),
         ({"epochs": 0}, "setting epochs is 0: input should be greater than 0"),
         ({"batch_size": 2.5}, "setting batch_size is 2.5: input should be a valid integer"),
