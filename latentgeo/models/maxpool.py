@@ -7,7 +7,7 @@ from pydantic import Field, PositiveInt
 from torch import nn
 
 from latentgeo.errors import InputError
-from latentgeo.models.nets import Nets, Shape
+from latentgeo.models.nets import Nets, Shape, check_multiples
 from latentgeo.settings import Options
 
 
@@ -57,12 +57,8 @@ def build_maxpool(image_shape: Shape, options: MaxPoolOptions) -> Nets:
             f"halvings is {halvings}, expected at most {len(widths)}, the number of widths"
         )
     factor = 2**halvings
-    if rows % factor or columns % factor:
-        raise InputError(
-            f"image_shape is {image_shape}: the maxpool backbone halves rows and columns "
-            f"{halvings} times, expected multiples of {factor}; resize the images or use fewer "
-            "halvings or the mlp backbone"
-        )
+    why = f"the maxpool backbone halves rows and columns {halvings} times"
+    check_multiples(image_shape, factor, why, " or use fewer halvings or the mlp backbone")
     encoder = _encoder((channels, *widths), halvings)
     decoder = _decoder((*reversed(widths), widths[0], channels), halvings)
     return Nets(encoder, decoder, widths[-1], (widths[-1], rows // factor, columns // factor))

@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
+from latentgeo.errors import InputError
+
 #: Channels, rows, columns.
 Shape = tuple[int, int, int]
 #: Of a latent of any order from 2 on: channels, then positions.
@@ -14,6 +16,33 @@ def shape_of(images: Tensor) -> Shape:
     """Return (C, H, W) of images (b, C, H, W)."""
     _, channels, rows, columns = images.shape
     return channels, rows, columns
+
+
+def check_multiples(image_shape: Shape, factor: int, why: str, ways: str) -> None:
+    """Refuse images whose rows or columns are no multiples of a factor.
+
+    Parameters
+    ----------
+    image_shape : tuple of int
+        (C, H, W).
+    factor : int
+        What rows and columns are multiples of.
+    why : str
+        What asks for it: "the sctc backbone halves …".
+    ways : str
+        What else than resizing helps.
+
+    Raises
+    ------
+    InputError
+        With all of that.
+    """
+    _, rows, columns = image_shape
+    if rows % factor or columns % factor:
+        raise InputError(
+            f"image_shape is {image_shape}: {why}, expected multiples of {factor}; resize the "
+            f"images{ways}"
+        )
 
 
 class Shapes(NamedTuple):

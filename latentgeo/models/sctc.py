@@ -5,8 +5,7 @@ from itertools import pairwise
 from pydantic import PositiveInt
 from torch import Tensor, nn
 
-from latentgeo.errors import InputError
-from latentgeo.models.nets import Nets, Shape
+from latentgeo.models.nets import Nets, Shape, check_multiples
 from latentgeo.settings import Options
 
 _HALVINGS = 2
@@ -79,11 +78,8 @@ def build_sctc(image_shape: Shape, options: SCTCOptions) -> Nets:
     """
     channels, rows, columns = image_shape
     factor = 2**_HALVINGS
-    if rows % factor or columns % factor:
-        raise InputError(
-            f"image_shape is {image_shape}: the sctc backbone halves rows and columns twice, "
-            f"expected multiples of {factor}; resize the images or use the mlp backbone"
-        )
+    why = "the sctc backbone halves rows and columns twice"
+    check_multiples(image_shape, factor, why, " or use the mlp backbone")
     latent_shape = (options.widths[-1], rows // factor, columns // factor)
     encoder = _encoder(channels, options.widths)
     return Nets(encoder, _decoder(channels, options.widths), options.widths[-1], latent_shape)

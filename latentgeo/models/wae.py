@@ -8,7 +8,7 @@ from pydantic import Field, PositiveInt
 from torch import nn
 
 from latentgeo.errors import InputError
-from latentgeo.models.nets import Nets, Shape
+from latentgeo.models.nets import Nets, Shape, check_multiples
 from latentgeo.settings import Options
 
 _Widths = Annotated[tuple[PositiveInt, ...], Field(min_length=2)]
@@ -69,14 +69,9 @@ def build_wae(image_shape: Shape, options: WAEOptions) -> Nets:
 
 
 def _check(image_shape: Shape, options: WAEOptions) -> None:
-    _, rows, columns = image_shape
     factor = 2**options.doublings
-    if rows % factor or columns % factor:
-        raise InputError(
-            f"image_shape is {image_shape}: the wae backbone's decoder doubles rows and columns "
-            f"{options.doublings} times, expected multiples of {factor}; resize the images, or use "
-            "fewer doublings or the mlp backbone"
-        )
+    why = f"the wae backbone's decoder doubles rows and columns {options.doublings} times"
+    check_multiples(image_shape, factor, why, ", or use fewer doublings or the mlp backbone")
     if options.doublings >= len(options.channels):
         raise InputError(
             f"doublings is {options.doublings}, expected at most {len(options.channels) - 1}, one "
