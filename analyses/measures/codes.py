@@ -61,9 +61,8 @@ def told_apart(one: NDArray[np.float32], other: NDArray[np.float32], seed: int) 
 def _draws_of_posterior(model: Autoencoder, images: torch.Tensor, seed: int) -> NDArray[np.float32]:
     """Return one draw of each image's posterior, its positions flattened: (n, C, positions)."""
     posterior = model.posterior(images.to(device_of(model)))
-    torch.manual_seed(seed)
-    latents = posterior.sample() if posterior.log_variance is not None else posterior.mean
-    return latents.flatten(2).cpu().numpy()
+    generator = torch.Generator(posterior.mean.device).manual_seed(seed)
+    return posterior.sample(generator).flatten(2).cpu().numpy()
 
 
 def _by_position(codes: NDArray[np.float32]) -> NDArray[np.float32]:

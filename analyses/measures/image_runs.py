@@ -11,7 +11,7 @@ from study import Facts, Measure, Request, Run, by_line, compare, in_words, trai
 from study.read import facts_of_run
 from study.render import measures_table
 
-from latentgeo.datasets import load
+from latentgeo.datasets import ImageDataset, load
 from latentgeo.features import Features, load_features, train_classifier
 from latentgeo.figures import save_figure
 from latentgeo.figures.image_grid import ImageGridDisplay
@@ -163,8 +163,9 @@ def picture(
     shown = {name: _read_pictures(request.run(name, 0, None).folder) for name in names}
     for name in added:
         shown[name] = {"samples": shown[name]["samples"]}
+    test = load(request.data)
     for kind in ("samples", "reconstructions"):
-        _draw_beside_real(kind, shown, request.data, folder)
+        _draw_beside_real(kind, shown, test, folder)
     paths = {name: found["paths"] for name, found in shown.items() if "paths" in found}
     pairs = range(len(next(iter(paths.values()))))
     rows = [path[pair] for pair in pairs for path in paths.values()]
@@ -176,15 +177,18 @@ def picture_samples(
 ) -> None:
     """Draw samples of seed 0, a row for each model that has a prior."""
     shown = {name: _read_pictures(request.run(name, 0, None).folder) for name in names}
-    _draw_beside_real("samples", shown, request.data, folder)
+    _draw_beside_real("samples", shown, load(request.data), folder)
 
 
 def _draw_beside_real(
-    kind: str, shown: Mapping[str, Mapping[str, NDArray[np.float32]]], data: str, folder: Path
+    kind: str,
+    shown: Mapping[str, Mapping[str, NDArray[np.float32]]],
+    test: ImageDataset,
+    folder: Path,
 ) -> None:
     made = {name: found[kind] for name, found in shown.items() if kind in found}
     count = len(next(iter(made.values())))
-    real = load(data).batch(slice(count)).numpy()
+    real = test.batch(slice(count)).numpy()
     _draw(["test images", *made], [real, *made.values()], folder / kind)
 
 

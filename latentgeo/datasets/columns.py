@@ -15,7 +15,7 @@ _CLASSES = ("label", "labels", "target", "class")
 _ARRAYS = ("Array2D", "Array3D", "Array4D")
 _NUMBERS = ("int", "uint", "float", "double", "half")
 _SURE: tuple[Kind, ...] = ("images", "arrays")
-_LEAST = 64  # pixels of 8 by 8: a table with fewer columns holds no images
+_LEAST = 64  # pixels of 8 by 8: fewer columns, or numbers in a row, are no image
 _DEEPEST = 4  # axes of a volume of several channels
 
 
@@ -112,8 +112,12 @@ def are_pixels(columns: list[str]) -> bool:
     columns : list of str
         Their names.
     """
-    pixels = len(columns) - ("label" in [str(column).lower() for column in columns])
-    return pixels >= _LEAST and isqrt(pixels) ** 2 == pixels
+    return is_square(len(columns) - ("label" in [str(column).lower() for column in columns]))
+
+
+def is_square(count: int) -> bool:
+    """Return whether so many numbers are the pixels of a square that is large enough."""
+    return count >= _LEAST and isqrt(count) ** 2 == count
 
 
 def describe(features: Mapping[str, Any]) -> str:
@@ -145,13 +149,14 @@ def _column(name: str, feature: Any) -> Column | None:
 def _depth(feature: Any) -> int:
     """Return in how many lists a column has its numbers; 0 where it has none."""
     depth = 0
-    while (inner := _inner(feature)) is not None:
-        depth, feature = depth + 1, inner
+    while (within := inner(feature)) is not None:
+        depth, feature = depth + 1, within
     numbers = kind_of(feature).startswith(_NUMBERS) and type(feature).__name__ == "Value"
     return depth if numbers else 0
 
 
-def _inner(feature: Any) -> Any:
+def inner(feature: Any) -> Any:
+    """Return what the lists of a column hold; None where it has none."""
     if isinstance(feature, list) and len(feature) == 1:
         return feature[0]
     return getattr(feature, "feature", None)

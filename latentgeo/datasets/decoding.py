@@ -14,7 +14,6 @@ from latentgeo.datasets.splits import Pixels
 from latentgeo.errors import InputError
 from latentgeo.foreign.stand_ins import describe_stand_in
 
-# What Pillow raises on a file that is not, or no longer, an image.
 _MOST_THREADS = 8
 _UPRIGHT = 1
 _ON_ITS_SIDE = range(5, 9)  # EXIF's orientations that exchange rows and columns

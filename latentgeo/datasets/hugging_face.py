@@ -18,6 +18,8 @@ from latentgeo.datasets.columns import (
     are_pixels,
     describe,
     image_column,
+    inner,
+    is_square,
     label_column,
 )
 from latentgeo.datasets.items import Item, gather, item_of
@@ -30,7 +32,6 @@ SUFFIX = ".parquet"
 
 _SAVED = ("dataset_dict.json", "state.json")  # what save_to_disk leaves
 _PART = re.compile(r"^(.+?)-\d{5}-of-\d{5}(-[0-9a-f]+)?$")
-_LEAST = 64  # numbers of an image of 8 by 8: fewer in a row are none
 _NUMBER = 8  # bytes of one, at most
 
 
@@ -214,7 +215,7 @@ def _as_pixels(value: Any, name: str) -> Any:
         return value
     if value.dtype == object:
         raise InputError(f"an image of {name!r} has rows of several lengths; expected one length")
-    if value.ndim == 1 and _is_square(value):
+    if value.ndim == 1 and is_square(value.size):
         value = value.reshape(isqrt(value.size), -1)
     if value.dtype.kind not in "iu" or not value.size:
         return value
@@ -225,10 +226,6 @@ def _as_pixels(value: Any, name: str) -> Any:
             "floating point in [0, 1]"
         )
     return value.astype(np.uint8)
-
-
-def _is_square(row: NDArray[Any]) -> bool:
-    return row.size >= _LEAST and isqrt(row.size) ** 2 == row.size
 
 
 def _as_images(part: Any, image: Column, label: str | None, name: str) -> Any:
@@ -257,13 +254,12 @@ def _as_images(part: Any, image: Column, label: str | None, name: str) -> Any:
 
 def _warn_of_rows(part: Any, column: str, name: str) -> None:
     """Say what lists of numbers are taken for."""
-    feature = part.features[column]
-    inner = feature[0] if isinstance(feature, list) else getattr(feature, "feature", None)
-    first = part.with_format("numpy")[0][column] if inner is not None and len(part) else None
+    listed = inner(part.features[column]) is not None
+    first = part.with_format("numpy")[0][column] if listed and len(part) else None
     if not isinstance(first, np.ndarray) or first.ndim != 1 or first.dtype == object:
         return
     side = isqrt(first.size)
-    taken = f"grey images, {side}×{side}" if _is_square(first) else f"signals, 1×1×{first.size}"
+    taken = f"grey images, {side}×{side}" if is_square(first.size) else f"signals, 1×1×{first.size}"
     warnings.warn(
         f"data {name!r}: rows of {first.size} numbers ({column}) are taken as {taken}",
         stacklevel=5,

@@ -22,7 +22,8 @@ from latentgeo.errors import InputError, reason_of
 from latentgeo.foreign.arrays import as_numpy
 
 _IMAGES = ("image", "img", "images", "pixel_values", "x", "input", "inputs")
-_LABELS = ("label", "labels", "y", "target", "class")
+#: What mappings call a label.
+LABELS = ("label", "labels", "y", "target", "class")
 
 
 class Item(NamedTuple):
@@ -130,7 +131,7 @@ def item_of(value: Any, name: str) -> Item:
     image, label = value, None
     if isinstance(value, Mapping):
         image = next((value[key] for key in _IMAGES if key in value), None)
-        label = next((value[key] for key in _LABELS if key in value), None)
+        label = next((value[key] for key in LABELS if key in value), None)
     elif isinstance(value, tuple | list) and value:
         image, label = value[0], (value[1] if len(value) > 1 else None)
     pixels = _pixels(image, name)
@@ -226,7 +227,7 @@ def _is_batch(value: Any) -> bool:
     """Return whether a value holds images and as many labels, as the batches of loaders do."""
     if isinstance(value, Mapping):
         images = next((value[key] for key in _IMAGES if key in value), None)
-        labels = next((value[key] for key in _LABELS if key in value), None)
+        labels = next((value[key] for key in LABELS if key in value), None)
     elif isinstance(value, tuple | list) and len(value) == 2:
         images, labels = value
     else:

@@ -28,6 +28,7 @@ from latentgeo.datasets.table import TABLE
 from latentgeo.datasets.tables import find_tables, frame_source, read_tables
 from latentgeo.datasets.text import is_text, read_text
 from latentgeo.errors import InputError
+from latentgeo.foreign.arrays import is_frame
 
 _OTHER_FILES = {
     **dict.fromkeys((".zip", ".tar", ".gz", ".tgz", ".xz", ".7z", ".rar"), "unpack it first"),
@@ -190,7 +191,7 @@ def _of_object(data: Any, samples: int | None) -> ImageSource:
         return hugging_face_source(data)
     if isinstance(data, Mapping):
         return mapping_source(_arrays_of(data))
-    if _is_frame(data):
+    if is_frame(data):
         return frame_source(data)
     if isinstance(data, tuple | list) and len(data) == 2 and _is_labelled(*data):
         return array_source(*data)
@@ -203,18 +204,13 @@ def _of_object(data: Any, samples: int | None) -> ImageSource:
 
 
 def _is_stack(value: Any) -> bool:
-    held = hasattr(value, "__array__") and not _is_frame(value)
+    held = hasattr(value, "__array__") and not is_frame(value)
     return held and len(getattr(value, "shape", ())) > 1
 
 
 def _is_labelled(images: Any, labels: Any) -> bool:
     """Return whether two values are images with a label for each, rather than two images."""
     return _is_stack(images) and (np.ndim(images) > 3 or np.ndim(labels) == 1)
-
-
-def _is_frame(value: Any) -> bool:
-    """Return whether an object is a table of pandas."""
-    return hasattr(value, "to_numpy") and hasattr(value, "columns")
 
 
 def _arrays_of(held: Mapping[Any, Any]) -> Mapping[Any, Any]:

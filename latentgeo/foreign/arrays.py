@@ -9,8 +9,18 @@ from torch import Tensor
 
 from latentgeo.errors import InputError, reason_of
 
-# torch has more types of floating point than NumPy, and all others of these fit in this one.
+# torch has more types of floating point than NumPy.
 _OF_BOTH = (torch.float16, torch.float32, torch.float64)
+
+
+def is_frame(value: Any) -> bool:
+    """Return whether an object is a table of pandas, which need not be loaded to tell."""
+    return hasattr(value, "to_numpy") and hasattr(value, "columns")
+
+
+def fits_numpy(tensor: Tensor) -> bool:
+    """Return whether NumPy has a tensor's type of numbers."""
+    return tensor.dtype in _OF_BOTH or not tensor.is_floating_point()
 
 
 def as_numpy(given: Any, what: str) -> NDArray[Any]:
@@ -64,8 +74,8 @@ def _of_tensor(given: Tensor, what: str) -> NDArray[Any]:
         )
     values = given.detach().cpu()
     values = values if values.layout == torch.strided else values.to_dense()
-    lacking = values.dtype.is_floating_point and values.dtype not in _OF_BOTH
-    found: NDArray[Any] = (values.float() if lacking else values.resolve_conj()).numpy()
+    known = values.resolve_conj() if fits_numpy(values) else values.float()
+    found: NDArray[Any] = known.numpy()
     return found
 
 

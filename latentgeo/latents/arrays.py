@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -18,7 +17,7 @@ from latentgeo.checkpoints.untrusted import Weights, read_untrusted
 from latentgeo.datasets import seeded_normal
 from latentgeo.errors import InputError, reason_of
 from latentgeo.foreign import read_json
-from latentgeo.foreign.arrays import as_names, as_numpy
+from latentgeo.foreign.arrays import as_names, as_numpy, fits_numpy, is_frame
 from latentgeo.foreign.numpy_files import read_numpy
 from latentgeo.foreign.room import check_room
 from latentgeo.foreign.zarr_folders import check_zarr
@@ -40,7 +39,6 @@ _CHANNELS = "--latent-channels"
 _NUMBER = 8  # bytes of one, at most
 #: What latents can be of, with the distance of 1 to the next number.
 _DTYPES = {"bfloat16": 2**-7, "float16": 2**-10, "float32": 2**-23, "float64": 2**-52}
-_OF_NUMPY = (torch.float16, torch.float32, torch.float64)
 _ANEW = "save it anew, or as .npy"
 _STREAM = 7  # of random numbers; others are used for images and posteriors
 
@@ -229,9 +227,7 @@ def _read_tensors(path: Path) -> Mapping[str, Any]:
     if not isinstance(found, Weights):
         raise InputError(f"{str(path)!r} is a program, not an array; save the latents as .npy")
     return {
-        name: tensor.numpy()
-        if tensor.dtype in _OF_NUMPY or not tensor.is_floating_point()
-        else tensor
+        name: tensor.numpy() if fits_numpy(tensor) else tensor
         for name, tensor in found.tensors.items()
     }
 
@@ -346,7 +342,7 @@ def _of_object(name: str, given: Any) -> Any:
     """Return what holds the latents, of tables, data sets of xarray and loaders."""
     if isinstance(given, xr.Dataset) and not _is_encoding(given):
         return _member(name, _arrays_of(given), "", "give one of them")
-    if hasattr(given, "to_numpy") and hasattr(given, "columns"):
+    if is_frame(given):
         return _member(name, _of_frame(given, name), "", "give one of them")
     if hasattr(given, "to_numpy") and given.dtype == object:
         return list(given)

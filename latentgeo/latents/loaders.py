@@ -9,10 +9,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset
 
 from latentgeo.datasets import check_memory
+from latentgeo.datasets.items import LABELS
 from latentgeo.errors import InputError, reason_of
 
 _LATENTS = ("z", "latent", "latents", "embedding", "embeddings", "features", "x")
-_LABELS = ("label", "labels", "y", "target", "class")
 
 
 def gives_rows(data: Any) -> bool:
@@ -93,7 +93,7 @@ def _split(item: Any) -> tuple[Any, Any]:
         latent = next((item[key] for key in _LATENTS if key in item), None)
         if latent is None:
             raise TypeError(f"an item holds {', '.join(map(str, item))}")
-        return latent, next((item[key] for key in _LABELS if key in item), None)
+        return latent, next((item[key] for key in LABELS if key in item), None)
     if isinstance(item, tuple | list) and item:
         return item[0], item[1] if len(item) > 1 else None
     return item, None
