@@ -148,7 +148,7 @@ def rkhs_principal_angles(
     check_shares([share])
     lead = _broadcast(clean.shape[:-2], cross.shape[:-2], noisy.shape[:-2])
     c, x, n = (_flatten(centre_both(k) if centred else k, lead, 2) for k in (clean, cross, noisy))
-    angles = _rkhs_angles(c, x, n, share, _pair(dims))
+    angles = _rkhs_angles(c, x, n, share, _pair(dims), centred)
     return back(angles.reshape(lead + angles.shape[-1:]))
 
 
@@ -328,9 +328,10 @@ def _rkhs_angles(
     noisy: Tensor,
     share: float,
     dims: tuple[int, int] | tuple[None, None],
+    centred: bool,
 ) -> Tensor:
-    a, count_a = leading_axes(clean, share, dims[0])
-    b, count_b = leading_axes(noisy, share, dims[1])
+    a, count_a = leading_axes(clean, share, dims[0], centred)
+    b, count_b = leading_axes(noisy, share, dims[1], centred)
     return angles_of_axes((clean, cross, noisy), (a, count_a), (b, count_b))
 
 
@@ -361,14 +362,18 @@ def angles_of_axes(
     return _mask_absent(angles, count)
 
 
-def leading_axes(gram: Tensor, share: float, dim: int | None) -> tuple[Tensor, Tensor]:
+def leading_axes(
+    gram: Tensor, share: float, dim: int | None, centred: bool = True
+) -> tuple[Tensor, Tensor]:
     """Coefficients V_d Λ_d^{-1/2} of unit axes, zero from each item's own dimension on."""
     if len(gram) > 1 and gram.stride(0) == 0:  # one set against many: solved once
-        axes, count = leading_axes(gram[:1], share, dim)
+        axes, count = leading_axes(gram[:1], share, dim, centred)
         return axes.expand(len(gram), -1, -1), count.expand(len(gram))
     values, vectors = _linalg.eigh(gram)
     values, vectors = values.flip(-1), vectors.flip(-1)
-    count = leading_count(values, share, dim)
+    # Points about their mean have one dimension fewer; what rounding left of it can be above that
+    # of the centred matrix, for it is rounding of what was there before centring.
+    count = leading_count(values, share, dim).clamp(max=gram.shape[-1] - centred)
     width = int(count.max())
     keep = torch.arange(width, device=gram.device) < count[:, None]
     scale = torch.where(keep, values[:, :width], 1.0).rsqrt() * keep

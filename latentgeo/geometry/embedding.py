@@ -174,20 +174,20 @@ class HilbertEmbedding(
         self.n_samples_ = n_samples
         self.energies_ = energies.numpy()
         self.explained_energy_ = (energies.cumsum(0) / (total if total > 0 else 1.0)).numpy()
-        self.n_components_ = self._count(energies)
+        self.n_components_ = self._count(energies, min(len(energies), n_samples - self.centred))
         self._axes = _fix_signs(axes.flip(-1)[:, : self.n_components_])
 
-    def _count(self, energies: Tensor) -> int:
+    def _count(self, energies: Tensor, most: int) -> int:
         wanted = self.n_components
         if wanted is None:
-            return int(leading_count(energies, 1.0, len(energies)))
+            return int(leading_count(energies, 1.0, most))
         if isinstance(wanted, float) and 0 < wanted < 1:
             return int(dimension_of_energies(energies, [wanted])[0])
         if wanted != int(wanted) or not 0 < wanted <= len(energies):
             raise ValueError(
                 f"n_components is {wanted}; expected 1 to {len(energies)}, a share, or None"
             )
-        return int(leading_count(energies, 1.0, int(wanted)))
+        return int(leading_count(energies, 1.0, min(int(wanted), most)))
 
 
 def _to_numpy(x: Any) -> Any:

@@ -4,6 +4,7 @@ import torch
 from scipy.linalg import subspace_angles
 
 from latentgeo.geometry import (
+    HilbertEmbedding,
     angle_permutation_test,
     angles_by_dimension,
     dimension_by_size,
@@ -119,6 +120,20 @@ def test_held_out_variance_is_that_of_the_other_half():
         assert held == pytest.approx(np.square(b @ leading(a, d)).sum() / np.square(b).sum())
     assert found[2] == pytest.approx(1)
     assert np.isnan(found[3])
+
+
+@pytest.mark.parametrize("offset", [0.0, 1.0, 30.0, 1e3])
+def test_points_about_their_mean_span_one_dimension_fewer_than_they_are(offset):
+    for seed in range(5):
+        x = np.random.default_rng(seed).normal(size=(20, 60)) + offset
+        gram = x @ x.T
+        held = held_out_variance(gram, dims=(9, 10), splits=3)
+        assert np.isfinite(held[:, 0]).all()
+        assert np.isnan(held[:, 1]).all()
+        angles = angles_by_dimension(gram, gram, gram, dims=(19, 20))
+        assert np.isfinite(angles).tolist() == [True, False]
+        assert len(rkhs_principal_angles(gram, gram, gram, dims=20)) == 19
+        assert HilbertEmbedding(input="gram").fit(gram).n_components_ == 19
 
 
 def test_what_a_subspace_of_noise_holds_is_not_held_out():
