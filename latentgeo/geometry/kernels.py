@@ -21,12 +21,12 @@ from latentgeo.geometry._checks import (
     check_weights,
 )
 from latentgeo.geometry._factors import Form
-from latentgeo.geometry._flat import Flat, Spectral
+from latentgeo.geometry._flat import Flat, Spectral, svec
 from latentgeo.geometry._scales import check_held, to_unit
 from latentgeo.geometry._tiles import DEFAULT_BUDGET, piece_bytes, require_result, tiles
 from latentgeo.geometry.distances import Options, check_domain, enter_sets, pairwise_distance
 from latentgeo.geometry.metrics import METRICS, statement
-from latentgeo.geometry.unfolding import centre, centring_floor
+from latentgeo.geometry.unfolding import centre, centring_floor, covariance
 
 LINEAR_KERNELS = tuple(name for name, row in METRICS.items() if row.is_flat)
 """Kernels that are inner products of explicit features, by the name of their metric."""
@@ -494,8 +494,15 @@ def _fill(out: Tensor, x: Tensor, source: Any, kernel: str, options: Options) ->
         check_symmetric(x, source_epsilon(source, options.source_dtype))
     rows, columns = x.shape[-2:]
     pieces = tiles(len(x), 8.0 * rows * (6 * rows + columns), piece_bytes(x))
+    # A covariance is its own feature. What its factors leave out is below (rows · ε)² of it, and
+    # only in half precision more than rounding.
+    fine = source_epsilon(source, options.source_dtype) <= torch.finfo(torch.float32).eps
+    as_it_is = kernel == "euclidean" and options.form == "unfolding" and fine and not options.ridge
 
     def features(piece: slice) -> None:
+        if as_it_is:
+            out[piece] = svec(covariance(x[piece].to(torch.float64)))
+            return
         factors = options.factors(x[piece], source, "x")
         check_domain(kernel, factors, None, piece.start)
         out[piece] = _flat(kernel).features(factors, options.log_weight)

@@ -139,12 +139,14 @@ def _covariances(x: Tensor, lead: torch.Size) -> Tensor:
 
 def unfold(z: Tensor, order: int) -> list[Tensor]:
     """Unfold checked tensors (..., C, H, W) along rows and columns, then along channels."""
+    return [unfold_along(z, order, mode) for mode in range(order)]
+
+
+def unfold_along(z: Tensor, order: int, mode: int) -> Tensor:
+    """Unfold checked tensors along one mode, counted from 0; the channels are the last."""
     lead, shape = z.shape[:-order], z.shape[-order:]
-    axes = [*range(1, order), 0]
-    return [
-        z.movedim(axis - order, -order).reshape(*lead, *unfolded)
-        for axis, unfolded in zip(axes, unfolded_shapes(shape), strict=True)
-    ]
+    axis = (mode + 1) % order
+    return z.movedim(axis - order, -order).reshape(*lead, *unfolded_shapes(shape)[mode])
 
 
 def centre(x: Tensor) -> Tensor:

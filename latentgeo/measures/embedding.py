@@ -79,8 +79,8 @@ class Embedding(NamedTuple):
     interpolated : torch.Tensor of shape (noise, share)
         That of the product, centred, between integers.
     small : torch.Tensor of shape (noise, part)
-        Share of the compared images' variance that eigenvalues next to the noise floor make; NaN
-        where features are no functions of eigenvalues.
+        Share of the variance that eigenvalues next to the noise floor make, of some of the
+        compared images; NaN where features are no functions of eigenvalues.
     angles : torch.Tensor of shape (noise, angle)
         Degrees, ascending, between the clean subspace and that of each level.
     angle_images : int

@@ -25,6 +25,8 @@ from latentgeo.geometry import (
     statement,
     trace_normalised,
 )
+from latentgeo.geometry.unfolding import unfold_along
+from latentgeo.latents import choose_images
 from latentgeo.lazy import xr
 from latentgeo.settings import AnalysisSettings
 
@@ -33,6 +35,8 @@ WHOLE = "product"
 SHARES = (0.90, 0.95, 0.99)
 SMALL = 1e-4
 """Eigenvalues below this share of the largest are next to the noise floor."""
+SMALL_IMAGES = 100
+"""Images that say how much of the variance such eigenvalues make: enough for two digits."""
 SHARD_BYTES = 2**28
 """About what the latents and the features of one shard take, and latents that are held at once."""
 
@@ -202,12 +206,13 @@ def small_shares(
 ) -> dict[str, float]:
     """Return the share of each mode's variance that eigenvalues next to the noise floor make.
 
-    Empty for kernels whose features are no functions of the eigenvalues.
+    It rests on up to `SMALL_IMAGES` images. Empty for kernels whose features are no functions of
+    the eigenvalues.
     """
     name = kernel_used(reader.shape, settings)
     if name not in SPECTRAL_KERNELS:
         return {}
-    latents = reader.read(level, slice(None))
+    latents = reader.read(level, choose_images(reader.samples, SMALL_IMAGES, settings.seed))
     return {
         mode: small_eigenvalue_share(
             _unit_unfoldings(latents, mode),
@@ -234,7 +239,7 @@ def mode_traces(latents: Tensor) -> dict[str, Tensor]:
 
 def _unit_unfoldings(latents: Tensor, mode: str) -> Tensor:
     order = latents.ndim - 1
-    unfolding = mode_unfoldings(latents.double(), order)[mode_names(order).index(mode)]
+    unfolding = unfold_along(latents.double(), order, mode_names(order).index(mode))
     return trace_normalised(unfolding, "unfolding")[0]
 
 

@@ -20,6 +20,7 @@ from latentgeo.results import ModelResult
 from latentgeo.settings import AnalysisSettings
 
 _PERPLEXITY = 30.0
+_STEPS = 500  # of digits, twice as many lower the divergence by 1 to 4 % at twice the time
 
 
 def map_levels(levels: int, wanted: int) -> list[int]:
@@ -99,6 +100,7 @@ def _map(distances: NDArray[np.float64], seed: int) -> tuple[NDArray[np.float64]
         metric="precomputed",
         init="random",
         perplexity=min(_PERPLEXITY, (len(distances) - 1) / 3),
+        max_iter=_STEPS,
         random_state=seed,
     )
     return tsne.fit_transform(distances), float(tsne.kl_divergence_)

@@ -199,7 +199,7 @@ class AnalysisSettings(EncodingSettings):
         default=(0, 1, 2), description="Seeds of the t-SNE maps; none are drawn if empty."
     )
     tsne_images: int = Field(
-        default=300,
+        default=200,
         ge=4,
         description="Maximum number of images in a map, out of the compared ones, chosen by the "
         "seed.",
