@@ -13,7 +13,7 @@ from latentgeo.errors import InputError
 from latentgeo.models.layouts import as_tensor, describe, is_latent
 from latentgeo.models.nets import LatentShape
 
-_ENCODE, _DECODE = ("encode", "encoder"), ("decode", "decoder")
+_ENCODE, _DECODE = ("encode", "encoder", "enc"), ("decode", "decoder", "dec")
 
 
 class Member(nn.Module):
@@ -162,7 +162,7 @@ def find_encoder(
     net : torch.nn.Module
         The network.
     name : str or None
-        A method or submodule; `encode` or `encoder` are looked for if None.
+        A method or submodule; `encode`, `encoder` or `enc` are looked for if None.
     layers : sequence of str
         Modules whose outputs are the latents; the whole network is run if there is no name.
     arguments : mapping, optional
@@ -183,7 +183,7 @@ def find_encoder(
     found = name or next((n for n in _ENCODE if _callable(net, n)), None)
     if found is None:
         raise InputError(
-            f"model {type(net).__name__} has neither 'encode' nor 'encoder'; name what encodes "
+            f"model {type(net).__name__} has no 'encode' or 'encoder' to call; name what encodes "
             "(encode=…, --encode), or a layer (layers=…, --layer). Its modules are: "
             f"{_some(module_names(net))}"
         )
@@ -250,7 +250,9 @@ def _whole(net: nn.Module) -> str:
 
 
 def _callable(net: nn.Module, name: str) -> bool:
-    return callable(getattr(net, name, None))
+    member = getattr(net, name, None)
+    listing = isinstance(member, nn.Module) and type(member).forward is nn.Module.forward
+    return callable(member) and not listing  # a ModuleList is called through a loop in `forward`
 
 
 def _unknown_layer(layer: str, known: list[str]) -> InputError:

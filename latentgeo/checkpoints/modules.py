@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from latentgeo.checkpoints.card import Card, read_card
+from latentgeo.checkpoints.card import NO_DECODER, Card, read_card
 from latentgeo.checkpoints.factories import (
     allow,
     digest_of_code,
@@ -22,11 +22,14 @@ from latentgeo.checkpoints.untrusted import Weights
 from latentgeo.checkpoints.weights import (
     Fit,
     fit_weights,
+    fits_exactly,
     join_fits,
     read_weights,
     telling_settings,
 )
 from latentgeo.errors import InputError
+
+ENCODER = "encoder"
 
 Model = str | nn.Module | Callable[..., nn.Module]
 
@@ -70,6 +73,10 @@ def open_module(path: Path | None, file: Path | None, model: Model | None, card:
                 "encoder; give both (weights=…, --weights), or leave it out"
             )
         return Source("module", net, Card(name=type(net).__name__), (), facts=facts)
+    if card.decoder is None and (part := _encoder_alone(net, weights, card)) is not None:
+        fit = fit_weights(net.get_submodule(part), weights, strict=card.strict, prefix=card.prefix)
+        facts |= join_fits({part: fit}, ()).facts()
+        return Source("module", net, Card(encode=part), weights.files, facts=facts)
     files, fit = _filled(net, weights, card)
     return Source("module", net, Card(), files, facts={**facts, **fit.facts()})
 
@@ -93,12 +100,29 @@ def _find_code(
     return name, find_factory(name, folder), facts
 
 
+def _encoder_alone(net: nn.Module, weights: Weights, card: Card) -> str | None:
+    """Return the encoder's name where the weights are of it alone and no decoder is wanted."""
+    name = card.encode or ENCODER
+    part = getattr(net, name, None)
+    if not isinstance(part, nn.Module) or fits_exactly(net, weights, card.prefix):
+        return None
+    if not fits_exactly(part, weights, card.prefix):
+        return None
+    if card.decode == NO_DECODER:
+        return name
+    raise InputError(
+        f"{str(weights.path)!r} holds the weights of {type(net).__name__}.{name} alone; give the "
+        "file of the decoder as well (decoder=…, --decoder), or analyse the latents alone "
+        "(decode='none', --decode none)"
+    )
+
+
 def _filled(net: nn.Module, weights: Weights, card: Card) -> tuple[tuple[Path, ...], Fit]:
     """Fill a network with the weights of one file, or of the encoder's and the decoder's."""
     if card.decoder is None:
         return weights.files, fit_weights(net, weights, strict=card.strict, prefix=card.prefix)
     second = read_weights(weights.path.parent / card.decoder, ema=card.ema)
-    halves = {card.encode or "encoder": weights, card.decode or "decoder": second}
+    halves = {card.encode or ENCODER: weights, card.decode or "decoder": second}
     parts = {name: getattr(net, name, None) for name in halves}
     for name, part in parts.items():
         if not isinstance(part, nn.Module):

@@ -3,6 +3,7 @@
 import re
 import warnings
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,11 @@ _JAX = (
     "latentgeo.wrap in Python, or export that to ONNX (jax2onnx) and give the file"
 )
 _OTHERS = {
+    ".metadata": "a checkpoint of torch.distributed in pieces, as FSDP writes it, which is not "
+    "read; join them: python -m torch.distributed.checkpoint.format_utils dcp_to_torch FOLDER "
+    "model.pt",
+    "zero_to_fp32.py": "a checkpoint of DeepSpeed in pieces, which is not read; join them with the "
+    "script in it: python zero_to_fp32.py FOLDER OUT",
     "saved_model.pb": f"a SavedModel of TensorFlow, {_TO_ONNX}: python -m tf2onnx.convert "
     "--saved-model FOLDER --output model.onnx",
     "keras_metadata.pb": f"a model of Keras, {_TO_ONNX}: "
@@ -43,6 +49,7 @@ _OTHERS = {
 }
 _SAID = ("dtype", "input_form", "not_a_function")  # what was found out by running it
 _SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt", ".bin", ".pt2")
+_MOST, _SHOWN = 200, 5  # entries of a folder that are looked at, and files that are named
 _RARER = (".pth.tar", ".pt.tar", ".ckpt.tar", ".th", ".pkl", ".model")  # where there is no other
 
 
@@ -240,14 +247,21 @@ def _single_file(folder: Path, card: Card) -> Path:
     whole = [n for n in names if n.endswith(_SUFFIXES) and not _SPLIT.search(n)]
     whole = whole or [name for name in names if name.endswith(_RARER)]
     files = [folder / name for name in indices + whole]
+    if any(name.endswith(".distcp") for name in names):
+        raise InputError(f"folder {str(folder)!r} is {_OTHERS['.metadata']}")
     if len(files) == 1:
         return files[0]
     if not files and (onnx := onnx_models.find_encoder(folder)) is not None:
         return onnx
     if not files:
         for name, what in _OTHERS.items():
-            if name in names:
+            if (folder / name).is_file():
                 raise InputError(f"folder {str(folder)!r} is {what}")
+        if below := _weights_below(folder):
+            raise InputError(
+                f"folder {str(folder)!r} holds no weights itself; below it lie "
+                f"{', '.join(below)}; give one of them as the checkpoint"
+            )
         raise InputError(
             f"folder {str(folder)!r} holds no weights; expected a run folder that `latentgeo "
             "train` made (model.safetensors and config.json), or weights that others saved"
@@ -257,6 +271,19 @@ def _single_file(folder: Path, card: Card) -> Path:
         "files as the checkpoint, or name it (weights=…, --weights), and that of the decoder where "
         "it is apart (decoder=…, --decoder)"
     )
+
+
+def _weights_below(folder: Path) -> list[str]:
+    """List weights in the folders of a folder, as logs of training hold them."""
+    inside = [place for place in sorted(folder.iterdir()) if place.is_dir()][:_MOST]
+    found = [
+        path.relative_to(folder).as_posix()
+        for pattern in ("*", "*/*")
+        for place in inside
+        for path in islice(place.glob(pattern), _MOST)
+        if path.name.endswith((*_SUFFIXES, *_RARER)) and path.is_file()
+    ]
+    return sorted(found)[:_SHOWN]
 
 
 def make_autoencoder(

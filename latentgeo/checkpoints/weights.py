@@ -4,7 +4,6 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,26 +11,28 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from latentgeo.checkpoints.naming import (
+    COUNTER,
+    WRAPPERS,
+    Tensors,
+    View,
+    bare_names,
+    choose,
+    count_of,
+    listed,
+    renamed,
+    tied_names,
+    without_prefix,
+)
 from latentgeo.checkpoints.untrusted import MAX_BYTES, Program, Weights, read_untrusted
 from latentgeo.errors import InputError
 
-_EMA = re.compile(r"(^|[._])ema([._]|$)", re.IGNORECASE)
-# What torch.compile, FSDP and activation checkpointing put before the names of what they wrap,
-# the whole or a part.
-_INSERTED = ("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")
-# What trains an autoencoder and lies beside it in a file, by the first part of the names.
-_OTHERS = re.compile(
-    r"(^|_)(disc|discriminators?|critics?|adversary|netd|loss|losses|loss_fn|criterion|perceptual|"
-    r"lpips|vgg\d*|optim|optimi[sz]ers?|schedulers?|scaler|ema|teacher|metrics?)(_|\d*$)",
-    re.IGNORECASE,
+_FLAT = re.compile(r"(^|[._])flat_param(_\d+)?$")  # of FSDP, one for all that it wraps
+# Beside "x.weight", as compressed-tensors, DeepSeek, ComfyUI and bitsandbytes name it.
+_SCALE = re.compile(
+    r"(.*)\.(weight_scale(_inv)?|scale_weight|weight_zero_point|SCB|weight\.(absmax|quant_map))$"
 )
-_WRAPPERS = ("module.", "model.", "net.", "network.")
-_COUNTER = "num_batches_tracked"
-_SHOWN = 3
 _MOST, _LONGEST = 20, 60  # settings that are told, and letters of each
-_DEEPEST = 4
-
-Tensors = dict[str, Tensor]
 
 
 class Fit(NamedTuple):
@@ -162,31 +163,69 @@ def _fit(
     module: nn.Module, tensors: Tensors, path: str, *, strict: bool, prefix: str | None
 ) -> Fit:
     expected = _expected(module, path)
-    view = _choose(expected, tensors, path, prefix)
-    tied = _tied(expected, view.tensors)
-    missing = [name for name in expected if name not in view.tensors and name not in tied]
-    unexpected = [name for name in view.tensors if name not in expected]
-    lacking = [name for name in missing if not name.endswith(_COUNTER)]
-    if lacking or unexpected:
+    view = choose(expected, tensors, path, prefix)
+    if any(_differences(expected, view)):
         if (own := _by_own_loading(module, tensors, prefix)) is not None:
             return own
-        if strict:
-            raise InputError(_misfit(path, module, expected, view.tensors, lacking, unexpected))
+        other = renamed(expected, bare_names(tensors).tensors) if prefix is None else None
+        view = other or view
+    lacking, unexpected = _differences(expected, view)
+    _check_form(unexpected, view.tensors, path)
+    misfit = _misfit(path, module, expected, view.tensors, lacking, unexpected)
+    if (lacking or unexpected) and strict:
+        raise InputError(misfit)
     taken = {name: value for name, value in view.tensors.items() if name in expected}
     if not taken:
-        raise InputError(_misfit(path, module, expected, view.tensors, lacking, unexpected))
+        raise InputError(misfit)
+    tied = tied_names(expected, view.tensors)
+    missing = [name for name in expected if name not in view.tensors and name not in tied]
     notes = [*view.notes, *_converted(expected, taken, path)]
     notes += [f"{name!r} is the same tensor as {other!r}" for name, other in tied.items()]
     if missing:
-        notes.append(f"{_count(missing)} missing and left as they were: {_list(missing)}")
+        notes.append(f"{count_of(missing)} missing and left as they were: {listed(missing)}")
     if unexpected:
-        notes.append(f"{_count(unexpected)} not used: {_list(unexpected)}")
+        notes.append(f"{count_of(unexpected)} not used: {listed(unexpected)}")
     _load(module, expected, taken, path)
     if lacking or unexpected:
-        warnings.warn(
-            _misfit(path, module, expected, view.tensors, lacking, unexpected), stacklevel=3
-        )
+        warnings.warn(misfit, stacklevel=3)
     return Fit(tuple(missing), tuple(unexpected), tuple(notes), not (lacking or unexpected))
+
+
+def _differences(expected: Tensors, view: View) -> tuple[list[str], list[str]]:
+    """Return what the module lacks, but for counters of batches, and what it has no place for."""
+    tied = tied_names(expected, view.tensors)
+    missing = [name for name in expected if name not in view.tensors and name not in tied]
+    lacking = [name for name in missing if not name.endswith(COUNTER)]
+    return lacking, [name for name in view.tensors if name not in expected]
+
+
+def fits_exactly(module: nn.Module, weights: Weights, prefix: str | None = None) -> bool:
+    """Return whether weights fit a module: none is missing, too many or left aside."""
+    name = str(weights.path)
+    expected = _expected(module, name)
+    try:
+        view = choose(expected, weights.tensors, name, prefix)
+    except InputError:  # twice, or not at all, which loading says in its own words
+        return False
+    return len(view.tensors) == len(weights.tensors) and not any(_differences(expected, view))
+
+
+def _check_form(unexpected: list[str], tensors: Tensors, path: str) -> None:
+    """Refuse numbers that are no weights without others beside them, whatever is let through."""
+    for name in unexpected:
+        if _FLAT.search(name):
+            raise InputError(
+                f"{path!r} holds parameters that FSDP flattened ({name!r}); save them whole where "
+                "it was trained (StateDictType.FULL_STATE_DICT, or get_model_state_dict with "
+                "full_state_dict=True)"
+            )
+        scaled = _SCALE.match(name)
+        if name.endswith(".qweight") or (scaled and f"{scaled[1]}.weight" in tensors):
+            raise InputError(
+                f"{path!r} holds quantised weights: {name!r} says how to scale others; give those "
+                "that were quantised, in float32 or half precision (dequantise them where they "
+                "were made)"
+            )
 
 
 def _by_own_loading(module: nn.Module, tensors: Tensors, prefix: str | None) -> Fit | None:
@@ -197,9 +236,9 @@ def _by_own_loading(module: nn.Module, tensors: Tensors, prefix: str | None) -> 
     """
     if not any(_loads_itself(part) for part in module.modules()):
         return None
-    plain = _View(tensors) if prefix is None else _without(tensors, (), prefix)
-    bare = _bare(plain.tensors, plain.notes)
-    stripped = [_without(*bare[:2], wrapper) for wrapper in _WRAPPERS]
+    plain = View(tensors) if prefix is None else without_prefix(tensors, (), prefix)
+    bare = bare_names(plain.tensors, plain.notes)
+    stripped = [without_prefix(*bare[:2], wrapper) for wrapper in WRAPPERS]
     views = [plain, bare, *(view for view in stripped if len(view.tensors) == len(tensors))]
     before = {name: value.detach().clone() for name, value in _tensors(module).items()}
     for view in views:
@@ -232,14 +271,6 @@ def _is_finite(value: Tensor) -> bool:
     return not value.is_floating_point() or bool(torch.isfinite(value).all())
 
 
-class _View(NamedTuple):
-    """One way to name the tensors."""
-
-    tensors: Tensors
-    notes: tuple[str, ...] = ()
-    prefix: str = ""
-
-
 def _expected(module: nn.Module, path: str) -> Tensors:
     """Return the tensors that a module wants."""
     wanted = _tensors(module)
@@ -247,119 +278,10 @@ def _expected(module: nn.Module, path: str) -> Tensors:
     if lazy:
         raise InputError(
             f"{type(module).__name__} does not know its shapes before its first pass "
-            f"({_list(lazy)}), so {path!r} cannot be checked against it; give the shapes when it "
+            f"({listed(lazy)}), so {path!r} cannot be checked against it; give the shapes when it "
             "is made"
         )
     return wanted
-
-
-def _choose(expected: Tensors, tensors: Tensors, path: str, prefix: str | None) -> _View:
-    """Choose the names under which the tensors fit."""
-    if prefix is not None:
-        view = _without(tensors, (), prefix)
-        if not view.tensors:
-            raise InputError(
-                f"no tensor of {path!r} has the prefix {prefix!r}; its names are {_list(tensors)}"
-            )
-        return view
-    views = [_set_aside(expected, view) for view in (_View(tensors), _bare(tensors))]
-    for view in views:  # names as they are, but for what was put in between
-        if _fits(expected, view.tensors) and set(view.tensors) <= set(expected):
-            return view
-    bare = _bare(tensors)
-    views += [
-        _set_aside(expected, _without(*bare[:2], prefix))
-        for prefix in _prefixes(expected, bare.tensors)
-    ]
-    whole = [view for view in views[2:] if _fits(expected, view.tensors)]
-    exact = [view for view in whole if set(view.tensors) <= set(expected)]
-    for fitting in (exact, whole):
-        plain = [view for view in fitting if not _EMA.search(view.prefix)] or fitting
-        if len(plain) > 1:
-            raise InputError(
-                f"{path!r} fits {len(plain)} times, with the prefixes "
-                f"{_list(view.prefix for view in plain)}; name one with prefix=…"
-            )
-        if plain:
-            return plain[0]
-    known = [view for view in views if view.prefix in ("", *_WRAPPERS)]
-    return max(known, key=lambda view: sum(name in expected for name in view.tensors))
-
-
-def _set_aside(expected: Tensors, view: _View) -> _View:
-    """Leave out what plainly belongs to training: discriminators, losses, averaged copies."""
-    own = {_first_part(name) for name in expected}
-    counts: dict[str, int] = {}
-    for name in view.tensors:
-        first = _first_part(name)
-        if first not in own and _OTHERS.search(first):
-            counts[first] = counts.get(first, 0) + 1
-    if not counts:
-        return view
-    kept = {n: value for n, value in view.tensors.items() if _first_part(n) not in counts}
-    said = ", ".join(f"{first} ({count})" for first, count in counts.items())
-    note = f"set aside what belongs to training and not to the network: {said}"
-    return view._replace(tensors=kept, notes=(*view.notes, note))
-
-
-def _first_part(name: str) -> str:
-    return name.partition(".")[0]
-
-
-def _bare(tensors: Tensors, notes: tuple[str, ...] = ()) -> _View:
-    """Strip what wrappers of torch put in between, around the whole or a part."""
-    for inserted in _INSERTED:
-        if any(inserted in name for name in tensors):
-            tensors = {name.replace(inserted, ""): value for name, value in tensors.items()}
-            notes = (*notes, f"stripped {inserted!r}")
-    return _View(tensors, notes)
-
-
-def _prefixes(expected: Tensors, tensors: Tensors) -> list[str]:
-    """List what stands before names that the module knows."""
-    found: dict[str, None] = {}
-    for name in tensors:
-        steps = name.split(".")
-        for length in range(1, min(len(steps), _DEEPEST + 1)):
-            if ".".join(steps[length:]) in expected:
-                found[".".join(steps[:length]) + "."] = None
-    return list(found)
-
-
-def _without(tensors: Tensors, notes: tuple[str, ...], prefix: str) -> _View:
-    """Strip a prefix, leaving aside the tensors without it."""
-    kept = {n.removeprefix(prefix): v for n, v in tensors.items() if n.startswith(prefix)}
-    left = [name for name in tensors if not name.startswith(prefix)]
-    note = f"stripped the prefix {prefix!r}"
-    if left:
-        note += f" and left aside {_count(left)} without it: {_list(left)}"
-    return _View(kept, (*notes, note), prefix)
-
-
-def _fits(expected: Tensors, found: Tensors) -> bool:
-    """Return whether every tensor that the module wants is there, in its shape."""
-    tied = _tied(expected, found)
-    return all(
-        found[name].shape == value.shape
-        if name in found
-        else name.endswith(_COUNTER) or name in tied
-        for name, value in expected.items()
-    )
-
-
-def _tied(expected: Tensors, found: Tensors) -> dict[str, str]:
-    """Find tensors that are not there under their own name, but are under that of their twin."""
-    there = {_identity(value): name for name, value in expected.items() if name in found}
-    return {
-        name: there[_identity(value)]
-        for name, value in expected.items()
-        if name not in found and value.numel() and _identity(value) in there
-    }
-
-
-def _identity(value: Tensor) -> tuple[Any, ...]:
-    place = id(value) if value.is_meta else value.data_ptr()
-    return value.device, place, value.shape, value.stride(), value.dtype
 
 
 def _converted(expected: Tensors, taken: Tensors, path: str) -> list[str]:
@@ -405,7 +327,7 @@ def _load(module: nn.Module, expected: Tensors, taken: Tensors, path: str) -> No
         if lost := [name for name in empty if name not in taken]:
             raise InputError(
                 f"{type(module).__name__} was made on the meta device, and {path!r} has no values "
-                f"for {_list(lost)}; make it on the CPU"
+                f"for {listed(lost)}; make it on the CPU"
             )
         taken = {n: value.to(expected[n].dtype, copy=True) for n, value in taken.items()}
     try:
@@ -426,9 +348,11 @@ def _misfit(
     """Describe which names do not fit, and which are nearest."""
     problems = []
     if missing:
-        problems.append(f"it lacks {_count(missing)}: {_list(missing, unexpected or list(found))}")
+        problems.append(
+            f"it lacks {count_of(missing)}: {listed(missing, unexpected or list(found))}"
+        )
     if unexpected:
-        problems.append(f"it holds {_count(unexpected)} too many: {_list(unexpected, missing)}")
+        problems.append(f"it holds {count_of(unexpected)} too many: {listed(unexpected, missing)}")
     shared = sum(name in expected for name in found)
     return (
         f"{path!r} does not fit {type(module).__name__}, with which it shares {shared} of "
@@ -437,19 +361,3 @@ def _misfit(
         "its arguments. Only if you know that what differs does not matter, take what fits with "
         "strict=False (--allow-mismatch)"
     )
-
-
-def _count(names: list[str]) -> str:
-    return "1 tensor" if len(names) == 1 else f"{len(names)} tensors"
-
-
-def _list(names: Any, near: list[str] | None = None) -> str:
-    """List the first names, each with the one that it may be meant to be."""
-    names = list(names)
-    shown = ", ".join(_with_nearest(name, near or []) for name in names[:_SHOWN])
-    return shown + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
-
-
-def _with_nearest(name: str, near: list[str]) -> str:
-    found = get_close_matches(name, near[:1000], n=1)
-    return f"{name!r} (nearest: {found[0]!r})" if found else repr(name)

@@ -64,6 +64,11 @@ class PosteriorLayout(PosteriorSettings):
         parts = self._split(found) if isinstance(found, Tensor) else found
         if not self._is_posterior(parts):
             places = _places(output)
+            if not places:
+                raise InputError(
+                    f"the encoder gives {describe(output)}, in which no tensor is found; name what "
+                    "gives the latents (encode=…, --encode), or a layer (layers=…, --layer)"
+                )
             raise InputError(
                 f"the encoder gives {describe(output)}, which is no latent of layout "
                 f"{self.layout!r}; expected a tensor (b, D), (b, T, D) or (b, C, H, W), or mean "
@@ -212,7 +217,7 @@ def _get(output: Any, name: str) -> Any:
 
 def _places(output: Any) -> str:
     """List the tensors that an output holds, each as it can be asked for."""
-    return ", ".join(_tensors_in(output)) or "none"
+    return ", ".join(_tensors_in(output))
 
 
 def _tensors_in(values: Any, path: str = "", depth: int = 0) -> list[str]:

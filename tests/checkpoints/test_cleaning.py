@@ -202,6 +202,57 @@ def test_takes_off_what_compile_adds():
     )
 
 
+def test_takes_off_what_data_parallel_puts_around_a_part():
+    inside = {name.replace("encoder.", "encoder.module."): v for name, v in other().items()}
+    assert fitted(inside) == ("stripped 'module.'",)
+
+
+@pytest.mark.parametrize("names", [("enc", "dec"), ("G", "netD"), ("0", "1"), ("decoder", "x")])
+def test_parts_under_other_names_are_known_by_their_shapes(names):
+    calls = dict(zip(("encoder", "decoder"), names, strict=True))
+    saved = {
+        f"{calls[name.partition('.')[0]]}.{name.partition('.')[2]}": value
+        for name, value in other().items()
+    }
+    notes = fitted({**saved, "optimizer.step": torch.ones(1)})
+    assert f"took {names[0]!r} for 'encoder', which it alone fits" in notes
+    assert f"took {names[1]!r} for 'decoder', which it alone fits" in notes
+
+
+def test_parts_that_fit_twice_are_not_guessed():
+    net = nn.ModuleDict({"encoder": nn.Linear(2, 2), "decoder": nn.Linear(2, 2)})
+    saved = {
+        name.replace("encoder", "x").replace("decoder", "y"): value
+        for name, value in net.state_dict().items()
+    }
+    refused(net, saved, "it lacks 4 tensors")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        *((f"decoder.{form}", "quantised") for form in ("weight_scale", "scale_weight", "SCB")),
+        ("decoder.qweight", "quantised"),
+        ("decoder.weight.absmax", "quantised"),
+        ("encoder._flat_param", "FSDP flattened"),
+        ("_fsdp_wrapped_module.flat_param", "FSDP flattened"),
+    ],
+)
+@pytest.mark.parametrize("strict", [True, False])
+def test_numbers_that_are_no_weights_alone_are_never_let_through(name, words, strict):
+    refused(Net(), {**other(), name: torch.ones(1)}, words, repr(name), strict=strict)
+
+
+@pytest.mark.parametrize("pack", [list, tuple])
+def test_weights_in_a_list_beside_what_training_left(pack, tmp_path):
+    found = read(tmp_path, pack([other(), {"state": {0: {"exp_avg": torch.ones(1)}}}, 3]))
+    assert found.notes == ("left aside '1', '2'", "took '0'")
+    assert list(found.tensors) == list(other())
+    parts = [{name[8:]: v for name, v in other().items() if name[0] == part} for part in "de"]
+    notes = fitted(read(tmp_path, pack(parts)).tensors)
+    assert "took '1' for 'encoder', which it alone fits" in notes
+
+
 def test_leaves_aside_other_modules_of_the_training_and_says_so():
     loss = {"loss.weight": torch.ones(2), "loss.bias": torch.ones(2)}
     assert fitted({**prefixed("net."), **loss}) == (

@@ -6,6 +6,7 @@ import datetime
 import enum
 import functools
 import pickle
+import types
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +72,11 @@ EXTRAS = {
     "an array": lambda: np.arange(6.0).reshape(2, 3),
     "a type of NumPy": lambda: np.dtype("float32"),
     "a Namespace": lambda: argparse.Namespace(lr=0.1, path=Path("a"), depth=[1, 2]),
+    "a plain namespace": lambda: types.SimpleNamespace(lr=0.1),
+    "a gradient scaler": lambda: torch.amp.GradScaler("cpu", enabled=False),
+    "a generator": torch.Generator,
+    "a prior": lambda: torch.distributions.Normal(torch.zeros(2), torch.ones(2)),
+    "a partial function of Python's": lambda: functools.partial(max, 1),
     "a path": lambda: Path("runs") / "a",
     "an optimiser": optimiser,
     "a scheduler": lambda: torch.optim.lr_scheduler.StepLR(optimiser(), 2),

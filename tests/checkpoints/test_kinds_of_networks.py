@@ -231,6 +231,17 @@ def test_encoder_and_decoder_may_lie_in_two_files(tmp_path, monkeypatch):
         open_checkpoint(tmp_path / "e.pt", decoder="d.pt", **options)
 
 
+def test_weights_of_the_encoder_alone_need_no_decoder(tmp_path):
+    torch.save(tiny().encoder.state_dict(), tmp_path / "e.pt")
+    options = {"model": Tiny, "image_shape": SHAPE}
+    with pytest.raises(InputError, match=r"of Tiny\.encoder alone.*--decoder.*--decode none"):
+        open_checkpoint(tmp_path / "e.pt", **options)
+    model = open_checkpoint(tmp_path / "e.pt", decode="none", **options)
+    with torch.inference_mode():
+        assert torch.equal(model.encode(PIXELS), tiny().encoder(PIXELS))
+    assert "mismatch" not in model.provenance
+
+
 def test_a_decoder_alone_is_not_ignored():
     with pytest.raises(InputError, match=r"decoder 'other\.pt' names the file of the decoder"):
         opened(tiny(), decoder="other.pt")
@@ -290,7 +301,7 @@ def test_whatever_strict_loading_takes_is_taken(saved, model, prefix, tmp_path):
 def test_what_strict_loading_refuses_leaves_the_module_as_it_was(tmp_path):
     net = Renamed()
     before = {name: value.clone() for name, value in net.state_dict().items()}
-    state = {"enc.0.weight": torch.ones(4, 1, 3, 3), "enc.0.bias": torch.ones(4)}
+    state = {"enc.0.weight": torch.ones(4, 1, 3, 3), "enc.9.bias": torch.ones(4)}
     torch.save(state, tmp_path / "w.pt")
     with pytest.raises(InputError, match="does not fit Renamed"):
         open_checkpoint(tmp_path / "w.pt", model=net, image_shape=SHAPE)

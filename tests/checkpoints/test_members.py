@@ -20,6 +20,13 @@ def test_methods_and_submodules_are_found_by_their_usual_names():
     torch.testing.assert_close(find_encoder(other, None, ())(grey), other.encoder(grey))
 
 
+def test_what_cannot_be_called_encodes_nothing():
+    net = nn.Module()
+    net.encoder = nn.ModuleList([nn.Linear(2, 2)])
+    with pytest.raises(InputError, match=r"or a layer .*encoder\.0"):
+        find_encoder(net, None, ())
+
+
 def test_named_parts():
     net = small()
     torch.testing.assert_close(find_encoder(net, "down.0", ())(IMAGES), net.down[0](IMAGES))
@@ -36,7 +43,9 @@ def test_a_part_holds_all_weights_and_the_mode():
 
 
 def test_nothing_to_find_lists_the_modules():
-    with pytest.raises(InputError, match=r"neither 'encode' nor 'encoder'.*Its modules are: 0, 1"):
+    with pytest.raises(
+        InputError, match=r"has no 'encode' or 'encoder' to call.*Its modules are: 0, 1"
+    ):
         find_encoder(nn.Sequential(nn.Flatten(), nn.Linear(4, 2)), None, ())
     assert find_decoder(nn.Linear(2, 2), None, ()) is None
 

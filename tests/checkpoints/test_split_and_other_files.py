@@ -1,12 +1,15 @@
 """Weights that are split into several files, and files of other frameworks."""
 
 import json
+import warnings
 import zipfile
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch.distributed import checkpoint
+from torch.distributed.checkpoint.format_utils import dcp_to_torch_save
 
 from latentgeo.checkpoints import open_checkpoint
 from latentgeo.checkpoints.weights import read_weights
@@ -129,6 +132,8 @@ WRITERS = {
     "saved_model.pb": lambda path: path.write_bytes(b"\x08\x01\x12\xe5\x9c\x02" + bytes(90)),
     "model.tflite": lambda path: path.write_bytes(b" \x00\x00\x00TFL3" + bytes(90)),
     "z.npy": lambda path: np.save(path, np.ones(3)),
+    "w.npz": lambda path: np.savez(path, **{"encoder.0.weight": np.ones(3)}),
+    "flax.msgpack": lambda path: path.write_bytes(b"\x82\xa6params\x81\xa7Dense_0\x82" + bytes(90)),
     "pointer.safetensors": lambda path: path.write_text(
         "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3\n", encoding="utf-8"
     ),
@@ -143,6 +148,8 @@ WRITERS = {
         ("model.h5", "an HDF5 file", "format='onnx'"),
         ("onnx.bin", "an ONNX model", "rename it to end in .onnx"),
         ("z.npy", "a NumPy array", "latents are analysed without --data"),
+        ("w.npz", "a NumPy archive", "safetensors.numpy.save_file"),
+        ("flax.msgpack", "msgpack, as Flax writes it", "jax2onnx"),
         ("saved_model.pb", "the graph of a SavedModel", "give the folder that holds it"),
         ("model.tflite", "a model of TensorFlow Lite", "export the network to ONNX"),
         ("pointer.safetensors", "a Git LFS pointer", "git lfs pull"),
@@ -166,9 +173,30 @@ def test_a_file_says_what_it_is_and_what_to_do(name, words, way_out, model, tmp_
         ("saved_model.pb", "SavedModel of TensorFlow.*tf2onnx"),
         ("checkpoint", "checkpoint of TensorFlow.*restore it.*tf2onnx"),
         ("_METADATA", "orbax.*ONNX"),
+        (".metadata", "torch.distributed in pieces.*dcp_to_torch FOLDER"),
+        ("__0_0.distcp", "torch.distributed in pieces.*dcp_to_torch FOLDER"),
+        ("zero_to_fp32.py", "DeepSpeed in pieces.*zero_to_fp32.py FOLDER"),
     ],
 )
 def test_folders_of_other_frameworks_say_so(name, words, tmp_path):
     (tmp_path / name).write_bytes(b"\x08\x01")
     with pytest.raises(InputError, match=words):
         open_checkpoint(tmp_path, image_shape=SHAPE)
+
+
+def test_pieces_of_training_in_parallel_are_joined_as_the_message_says(tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        checkpoint.save({"model": small().state_dict()}, checkpoint_id=tmp_path / "pieces")
+    with pytest.raises(InputError, match="in pieces"):
+        open_checkpoint(tmp_path / "pieces", model=Small, image_shape=SHAPE)
+    dcp_to_torch_save(tmp_path / "pieces", tmp_path / "model.pt")
+    _check(open_checkpoint(tmp_path / "model.pt", model=Small, image_shape=SHAPE))
+
+
+@pytest.mark.parametrize("folder", ["checkpoints", "version_0/checkpoints", "checkpoint"])
+def test_weights_in_folders_below_are_named(folder, tmp_path):
+    (tmp_path / folder).mkdir(parents=True)
+    torch.save(small().state_dict(), tmp_path / folder / "last.ckpt")
+    with pytest.raises(InputError, match=f"below it lie {folder}/last.ckpt; give one of them"):
+        open_checkpoint(tmp_path, model=Small, image_shape=SHAPE)

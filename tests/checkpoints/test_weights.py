@@ -203,7 +203,10 @@ def test_refuses_files_of_another_kind(tmp_path, content, word):
 
 def test_refuses_other_archives_and_arrays(tmp_path):
     np.savez(tmp_path / "w.npz", a=np.ones(2))
-    refused(tmp_path / "w.npz", "not one of PyTorch's")
+    refused(tmp_path / "w.npz", "a NumPy archive")
+    with zipfile.ZipFile(tmp_path / "w.zip", "w") as archive:
+        archive.writestr("w.pt", b"")
+    refused(tmp_path / "w.zip", "not one of PyTorch's")
     np.save(tmp_path / "w.npy", np.ones(2))
     refused(tmp_path / "w.npy", "a NumPy array")
     assert kind_of(tmp_path / "w.npy") == "unknown"

@@ -117,8 +117,19 @@ def describe_unknown(start: bytes) -> str:
         return f"a .keras archive, {_FROM_KERAS}"
     if re.match(rb"\x08[\x01-\x20][\x12\x3a]", start):
         return "an ONNX model; rename it to end in .onnx, and give it without --model"
+    if start.startswith(ZIP) and re.match(rb".{26}[^/]{0,200}\.npy", start, re.DOTALL):
+        return (
+            "a NumPy archive (.npz); latents are analysed without --data, images are given as "
+            "--data, and weights are saved as safetensors: "
+            "safetensors.numpy.save_file(dict(numpy.load('weights.npz')), 'weights.safetensors')"
+        )
     if start.startswith(ZIP):
         return "a zip archive, but not one of PyTorch's; unpack it and name the file of weights"
+    if re.match(rb"[\x81-\x8f\xde][\x00-\xff]{0,2}[\xa0-\xbf]\w", start):
+        return (
+            "msgpack, as Flax writes it, which is not read; give the network's function to "
+            "latentgeo.wrap in Python, or export it to ONNX (jax2onnx) and give the file"
+        )
     if start[:1] == b"\x80" and start[1:2] <= b"\x05":
         return (
             "a pickle that torch.save did not write; save the weights with "

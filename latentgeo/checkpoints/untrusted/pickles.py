@@ -24,7 +24,7 @@ _MOST_NESTED = 500
 _MOST_OF_KEY = 5
 _MOST_TENSORS = 100_000
 _MOST_ATTRIBUTES = 2000
-_NAMESPACES = ("argparse.Namespace",)
+_NAMESPACES = ("argparse.Namespace", "types.SimpleNamespace")
 _MALFORMED = (
     *(ValueError, IndexError, KeyError, OverflowError, EOFError, struct.error),
     *(TypeError, AttributeError, RecursionError, MemoryError, Warning),
@@ -156,11 +156,14 @@ def build(value: Value, storages: Mapping[str, torch.UntypedStorage]) -> object:
     Returns
     -------
     object
-        A tensor, a list or tuple of them, a dictionary, a text, a number, None, or `Skipped`.
+        A tensor, a list or tuple of them, a dictionary (also of a list that holds some, by place),
+        a text, a number, None, or `Skipped`.
     """
     if isinstance(value, Group) and _is_several(value):
         several = [_shallow(item, storages, {}) for item in value.items]
         return several if value.kind == "list" else tuple(several)
+    if isinstance(value, Group) and value.kind in ("list", "tuple"):
+        value = _by_place(value)
     made: dict[int, Any] = {}  # one mapping may lie under many names, and within itself
     whole = _shallow(value, storages, made)
     todo, unpacked = [value], 0
@@ -182,6 +185,15 @@ def build(value: Value, storages: Mapping[str, torch.UntypedStorage]) -> object:
 def _is_several(value: Group) -> bool:
     plain = value.kind in ("list", "tuple") and len(value.items) <= _MOST_TENSORS
     return plain and all(isinstance(v, Group) and v.kind == "tensor" for v in value.items)
+
+
+def _by_place(several: Group) -> Group:
+    """Name by their places what somebody saved in one list: weights, settings, an optimiser."""
+    if not any(map(_is_mapping, several.items)):
+        return several
+    named = Group("dict")
+    named.add([entry for place, item in enumerate(several.items) for entry in (str(place), item)])
+    return named
 
 
 def _is_mapping(value: Value) -> bool:
@@ -282,6 +294,8 @@ def _is_harmful(name: str) -> bool:
         return name.removeprefix("builtins.") not in _HARMLESS_BUILTINS
     if root == "torch":
         return not name.startswith(_HARMLESS_OF_TORCH)
+    if name == "types.SimpleNamespace":
+        return False
     return root in _HARMFUL or not name.replace(".", "").replace("<locals>", "").isidentifier()
 
 
@@ -289,9 +303,11 @@ _HARMLESS_BUILTINS = {
     *("bool", "bytes", "dict", "float", "frozenset", "int", "list", "object", "range", "slice"),
     *("str", "tuple"),
     *("long", "unicode", "xrange"),  # of Python 2, which pickle still writes
+    *("abs", "all", "any", "len", "max", "min", "round", "sorted", "sum"),  # in settings
 }
 _HARMLESS_OF_TORCH = (
     *("torch.optim.", "torch.nn.", "torch.utils.data.", "torch.distributed."),
+    *("torch.amp.", "torch.cuda.amp.", "torch.distributions.", "torch._C.Generator"),
     "torch._C._nn.",  # activations that modules keep
 )
 _HARMFUL = {
