@@ -153,8 +153,9 @@ def read_latents(path: str | Path, *, what: str = "latents") -> NDArray[Any] | T
     ----------
     path : str or pathlib.Path
         .npy, .npz, a file of tensors (.safetensors, .pt, .pth), NetCDF (.nc), Parquet (.parquet,
-        extra `parquet`), or a zarr folder. ``FILE::NAME`` names one of several arrays. What
-        `latentgeo.encode` wrote comes back as it was.
+        extra `parquet`), a table as text (.csv, .tsv, with or without names above), or a zarr
+        folder. ``FILE::NAME`` names one of several arrays, or a column. What `latentgeo.encode`
+        wrote comes back as it was.
     what : str, default="latents"
         What messages call them.
 
@@ -210,8 +211,8 @@ def _arrays_of(held: xr.Dataset) -> dict[str, NDArray[Any]]:
 def _member(
     text: str, held: Mapping[str, Any], key: str, way: str = _MEMBER
 ) -> NDArray[Any] | Tensor:
-    if not key and len(held) == 1:
-        (found,) = held.values()
+    if not key and (len(held) == 1 or "" in held):
+        found = next(iter(held.values())) if len(held) == 1 else held[""]
         return found if isinstance(found, Tensor) else np.asarray(found)
     first = list(held.items())[:_SHOWN]
     shown = ", ".join(f"{name} {tuple(np.shape(values))}" for name, values in first)
@@ -289,7 +290,17 @@ def _of_frame(frame: Any, name: str) -> Mapping[str, Any]:
             f"({', '.join(others)})",
             stacklevel=6,
         )
-    return {"": numbers.to_numpy()}
+    return {str(column): frame[column].to_numpy() for column in frame} | {"": numbers.to_numpy()}
+
+
+def _read_table(path: Path) -> Mapping[str, Any]:
+    """Read a table that is written as text, with or without a line of names."""
+    from latentgeo.latents.text_tables import read_table
+
+    frame = read_table(path)
+    if frame.shape[1] == 1 and frame.dtypes.iloc[0].kind != "f":  # labels
+        return {"": frame.iloc[:, 0].to_numpy()}
+    return _of_frame(frame, path.name)
 
 
 _READERS: dict[str, Callable[[Path], Any]] = {
@@ -300,6 +311,8 @@ _READERS: dict[str, Callable[[Path], Any]] = {
     ".pth": _read_tensors,
     ".nc": _read_netcdf,
     ".parquet": _read_parquet,
+    ".csv": _read_table,
+    ".tsv": _read_table,
     ".zarr": _read_zarr,
 }
 

@@ -103,6 +103,67 @@ def test_columns_of_a_table_that_are_no_latents_are_left_out_and_named(tmp_path)
         read_latents(tmp_path / "none.parquet")
 
 
+@pytest.mark.parametrize("between", [",", ";", "\t"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("named", [True, False])
+def test_tables_of_text_are_read_with_or_without_names(tmp_path, between, dtype, named):
+    values = latents(3, dtype=dtype)
+    table = pd.DataFrame(values, columns=["a", "b", "c"]).assign(label=["x", "y"] * (N // 2))
+    path = tmp_path / f"z.{'tsv' if between[0] == chr(9) else 'csv'}"
+    table.to_csv(path, sep=between, header=named, index=named)
+    with pytest.warns(UserWarning, match="left out"):
+        found = read_latents(path)
+    assert found.dtype == dtype
+    np.testing.assert_array_equal(found, values)
+    with pytest.warns(UserWarning, match="left out"):
+        labels = read_latents(f"{path}::{'label' if named else 3}")
+    assert labels.tolist() == table["label"].tolist()
+
+
+def test_what_numpy_writes_as_text_keeps_its_precision(tmp_path):
+    for dtype in (np.float32, np.float64):
+        np.savetxt(tmp_path / "z.csv", latents(3, dtype=dtype), delimiter=",", header="a,b,c")
+        found = read_latents(tmp_path / "z.csv")
+        assert found.dtype == dtype
+        np.testing.assert_array_equal(found, latents(3, dtype=dtype))
+
+
+def test_labels_of_a_table_alone(tmp_path):
+    pd.DataFrame(latents(3)).to_csv(tmp_path / "z.csv", index=False, header=False)
+    for names in ("", "label\n"):
+        for classes in ("0\n1\n", "cat\ndog\n"):
+            (tmp_path / "y.csv").write_text(names + classes * (N // 2), encoding="utf-8")
+            given = given_latents(
+                "z", tmp_path / "z.csv", AnalysisSettings(), labels=tmp_path / "y.csv"
+            )
+            assert given.dataset.label.values.tolist() == [0, 1] * (N // 2)
+
+
+def test_columns_that_pandas_counts_are_no_row(tmp_path):
+    pd.DataFrame(latents(3)).to_csv(tmp_path / "z.csv", index=False)
+    np.testing.assert_array_equal(read_latents(tmp_path / "z.csv"), latents(3))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "holds no rows"),
+        ("# a comment\n", "holds no rows"),
+        ("a,b\n", "no column of floating point"),
+        ("1,2\n3,4\n5,6\n", "no column of floating point"),
+        ("0.1,0.2\n0.3,0.4,0.5\n", "rows of one length"),
+        ("0.1,0.2\n0.3,\n", "not finite"),
+        ("0.1,0.2\nnan,0.3\n", "not finite"),
+        ("\0\1\2", "no column of floating point|dtype object"),
+    ],
+)
+def test_tables_of_text_that_cannot_be_latents(tmp_path, text, words):
+    (tmp_path / "z.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=words) as caught:
+        given_latents("z", tmp_path / "z.csv", AnalysisSettings())
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize("pack", [torch.nn.Parameter, lambda z: z, lambda z: [z], lambda z: (z,)])
 def test_tensors_that_have_no_name_are_read(tmp_path, pack):
     values = torch.from_numpy(latents(3))
@@ -200,12 +261,12 @@ def test_objects_are_never_unpickled(tmp_path, capsys):
     ("path", "message"),
     [
         ("none.npy", "do not exist"),
-        ("z.csv", "of no known kind; expected .npy, .npz"),
+        ("z.xlsx", "of no known kind; expected .npy, .npz"),
         ("folder", "holds no latents .* give --data"),
     ],
 )
 def test_what_is_no_file_of_latents(tmp_path, path, message):
-    (tmp_path / "z.csv").write_text("1,2")
+    (tmp_path / "z.xlsx").write_text("1,2")
     (tmp_path / "folder").mkdir()
     with pytest.raises(InputError, match=message):
         read_latents(tmp_path / path)
