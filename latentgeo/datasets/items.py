@@ -18,6 +18,7 @@ from latentgeo.datasets.decoding import pixels_of, read_head
 from latentgeo.datasets.images import ImageDataset
 from latentgeo.datasets.resizing import resize
 from latentgeo.datasets.sources import Found, ImageSource, check_memory
+from latentgeo.datasets.splits import split_named
 from latentgeo.errors import InputError, reason_of
 from latentgeo.foreign.arrays import as_numpy
 
@@ -72,6 +73,61 @@ def torch_source(data: Any, *, samples: int | None = None) -> ImageSource:
         return gather(items, len(positions), size, name, classes)
 
     return ImageSource(name, len(places), read)
+
+
+def sources_by_split(data: Mapping[str, Any], *, samples: int | None = None) -> ImageSource:
+    """Take the images of several torch data sets or loaders, each of which is a split.
+
+    Parameters
+    ----------
+    data : mapping of str to torch Dataset or DataLoader
+        By split: "train", "validation", "test", or another of their usual names.
+    samples : int, optional
+        As `torch_source` takes it; raises what that does.
+
+    Returns
+    -------
+    ImageSource
+        Named after the class of the first.
+    """
+    sources = {
+        split_named(key) or key: torch_source(one, samples=samples) for key, one in data.items()
+    }
+    ends = np.cumsum([source.count for source in sources.values()])
+    starts = ends - [source.count for source in sources.values()]
+    name = next(iter(sources.values())).name
+
+    def read(positions: NDArray[np.int64], size: int | None) -> Found:
+        which = np.searchsorted(ends, positions, side="right")
+        found = [
+            source.read(positions[which == place] - starts[place], size)
+            for place, source in enumerate(sources.values())
+            if (which == place).any()
+        ]
+        order = np.argsort(np.argsort(which, kind="stable"), kind="stable")
+        return _joined(found, order, name)
+
+    parts = {
+        split: np.arange(start, end)
+        for split, start, end in zip(sources, starts, ends, strict=True)
+    }
+    return ImageSource(name, int(ends[-1]), read, parts=parts)
+
+
+def _joined(found: list[Found], order: NDArray[np.int64], name: str) -> Found:
+    """Put what was read of several splits into the order in which it was asked for."""
+    shapes = {one.images.shape[1:] for one in found}
+    if len(shapes) > 1:
+        raise InputError(
+            f"splits of {name!r} hold images of shapes {', '.join(map(str, sorted(shapes)))}; "
+            "expected one shape for all (--size, or a transform that resizes)"
+        )
+    labels = [one.labels for one in found if one.labels is not None]
+    return Found(
+        np.concatenate([one.images for one in found])[order],
+        np.concatenate(labels)[order] if len(labels) == len(found) else None,
+        next((one.class_names for one in found if one.class_names), ()),
+    )
 
 
 def gather(

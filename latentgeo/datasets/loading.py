@@ -18,12 +18,12 @@ from latentgeo.datasets.folder import SUFFIXES as IMAGE_SUFFIXES
 from latentgeo.datasets.folder import folder_source
 from latentgeo.datasets.hugging_face import hugging_face_source, read_hugging_face
 from latentgeo.datasets.images import ImageDataset
-from latentgeo.datasets.items import torch_source
+from latentgeo.datasets.items import sources_by_split, torch_source
 from latentgeo.datasets.layouts import Layout, find_layout
 from latentgeo.datasets.resizing import check_size, resize
 from latentgeo.datasets.sentences import SentenceDataset
 from latentgeo.datasets.sources import ALL, ImageSource, capped, read_source
-from latentgeo.datasets.splits import SPLITS, Labels, check_split
+from latentgeo.datasets.splits import SPLITS, Labels, check_split, split_named
 from latentgeo.datasets.table import TABLE
 from latentgeo.datasets.tables import find_tables, frame_source, read_tables
 from latentgeo.datasets.text import is_text, read_text
@@ -190,6 +190,8 @@ def _of_object(data: Any, samples: int | None) -> ImageSource:
     if hugging_face.is_loaded(data):
         return hugging_face_source(data)
     if isinstance(data, Mapping):
+        if _is_of_splits(data):
+            return sources_by_split(data, samples=samples)
         return mapping_source(_arrays_of(data))
     if is_frame(data):
         return frame_source(data)
@@ -213,13 +215,28 @@ def _is_labelled(images: Any, labels: Any) -> bool:
     return _is_stack(images) and (np.ndim(images) > 3 or np.ndim(labels) == 1)
 
 
+def _is_of_splits(held: Mapping[Any, Any]) -> bool:
+    """Return whether a mapping holds a data set or loader for each of several splits."""
+    splits = [split_named(name) if isinstance(name, str) else None for name in held]
+    plain = (list, tuple, str)
+    sets = all(
+        hasattr(value, "__len__")
+        and not isinstance(value, plain)
+        and not hasattr(value, "__array__")
+        and (hasattr(value, "__getitem__") or hasattr(value, "__iter__"))
+        for value in held.values()
+    )
+    return bool(held) and sets and None not in splits and len({*splits}) == len(splits)
+
+
 def _arrays_of(held: Mapping[Any, Any]) -> Mapping[Any, Any]:
-    """Refuse what is no mapping of arrays, such as one of data sets by their splits."""
+    """Refuse what is no mapping of arrays."""
     for name, value in held.items():
         if not isinstance(value, list | tuple) and not hasattr(value, "__array__"):
             raise InputError(
                 f"data holds a {type(value).__name__} as {name!r}; expected arrays by name "
-                "(images, labels, x_train, …), or one data set alone"
+                "(images, labels, x_train, …), a data set alone, or one for each of 'train', "
+                "'validation' and 'test'"
             )
     return held
 

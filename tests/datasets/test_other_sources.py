@@ -457,3 +457,49 @@ def test_pixels_in_tables(tmp_path):
         table(tmp_path / "alone.csv", broken)
         with pytest.raises(InputError, match=r"from 0 to 255|expected \[0, 1\]"):
             load(tmp_path / "alone.csv", None)
+
+
+@pytest.mark.parametrize("loaders", [False, True])
+def test_data_sets_of_torch_by_split(loaders):
+    images = torch.arange(10 * 64, dtype=torch.uint8).reshape(10, 1, 8, 8)
+    labels = torch.arange(10)
+    parts = {"train": slice(0, 6), "val": slice(6, 8), "test": slice(8, 10)}
+    sets = {split: TensorDataset(images[part], labels[part]) for split, part in parts.items()}
+    if loaders:
+        sets = {split: DataLoader(one, batch_size=4) for split, one in sets.items()}
+    for split, part in (
+        ("train", "train"),
+        ("validation", "val"),
+        (None, "test"),
+        ("test", "test"),
+    ):
+        data = load(sets, split)
+        assert data.labels.tolist() == labels[parts[part]].tolist()
+        assert np.array_equal(data.images, images[parts[part]])
+    drawn = load(sets, "all", samples=7, seed=3)
+    assert drawn.labels.tolist() == drawn.indices.tolist()
+
+
+@pytest.mark.parametrize(
+    ("sets", "words"),
+    [
+        ({"train": [0], "extra": [1]}, "expected arrays by name"),
+        ({"val": 8, "validation": 8}, "one for each of 'train'"),
+        ({"train": 8, "test": 10}, "expected one shape for all"),
+    ],
+)
+def test_data_sets_by_split_that_do_not_go_together(sets, words):
+    made = {
+        name: TensorDataset(torch.rand(3, 1, side, side)) if isinstance(side, int) else Ones()
+        for name, side in sets.items()
+    }
+    with pytest.raises(InputError, match=words):
+        load(made, "all")
+
+
+class Ones(Dataset):
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, place):
+        return torch.ones(1, 8, 8)
