@@ -48,7 +48,7 @@ def opened(net, **options):
 
 
 @HALF
-def test_networks_in_half_precision_are_given_images_in_it(dtype, images, tmp_path):
+def test_networks_in_half_precision_are_given_images_in_it(dtype, images):
     model = opened(tiny().to(dtype))
     with torch.inference_mode():
         expected = tiny().to(dtype).encoder(PIXELS.to(dtype))
@@ -60,9 +60,7 @@ def test_networks_in_half_precision_are_given_images_in_it(dtype, images, tmp_pa
     assert model.provenance["dtype"] == name
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # an untrained model gives no images back
-        found = analyze(
-            {"m": model}, data=images, noise=[0, 0.1], samples=20, tsne_seeds=(), out=tmp_path / "a"
-        )
+        found = analyze({"m": model}, data=images, noise=[0, 0.1], samples=20, tsne_seeds=())
     assert found.summary["models"]["m"]["source_dtype"] == name
 
 
