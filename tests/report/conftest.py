@@ -1,9 +1,12 @@
 """Fixtures of the report's tests."""
 
 import importlib.util
+import os
+import shutil
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from latentgeo.figures import draw_figures
 from latentgeo.report import write_report
@@ -37,7 +40,24 @@ def write(synthetic, tmp_path_factory):
     return written
 
 
+@pytest.fixture(scope="session")
+def page_of(synthetic, write, tmp_path_factory):
+    """Return a function that gives the whole report of as many models, drawn once for all tests."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # each has a folder of its own in that of all
+        shared = shared.parent
+
+    def written(count):
+        page = shared / f"report-of-{count}.html"
+        with FileLock(f"{page}.lock"):
+            if not page.is_file():
+                shutil.copy(write(synthetic.make_tree(count), figures=True), page)
+        return page
+
+    return written
+
+
 @pytest.fixture(scope="session", params=[1, 8], ids=lambda count: f"{count}-models")
-def page(request, synthetic, write):
+def page(request, page_of):
     """Return whole reports of one model and of eight, one of which has not learned."""
-    return write(synthetic.make_tree(request.param), figures=True)
+    return page_of(request.param)

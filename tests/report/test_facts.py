@@ -171,7 +171,7 @@ def test_each_unit_has_a_row_up_to_a_limit(models):
     (mlp,) = [model for model in models if model.label == "CAE-MLP"]
     dead = tables_of([mlp])["Units of CAE-MLP, clean images"]
     assert dead.rows[-1][4] == "dead"
-    assert dead.without_empty().columns == ("Unit", "Variance of the mean", "It is")
+    assert dead.without_empty().columns == ("Unit", "Variance of the mean", "Status")
 
 
 def test_a_model_without_a_decoder_is_neither_learned_nor_not(synthetic):
@@ -235,5 +235,5 @@ def test_a_sample_is_compared_with_another_draw_too(synthetic):
     tree["VAE"]["principal_angle_split_mean"][:] = 30
     mean, sample = models_of(tree)[0].views
     assert "drawing again" not in against_null(mean)
-    assert "less than exchanging the images does" in against_null(sample)
+    assert "less than resampling the images does" in against_null(sample)
     assert "more than drawing again from the posterior does" in against_null(sample)
