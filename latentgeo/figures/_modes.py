@@ -178,7 +178,7 @@ class ModesDisplay(Display, ABC):
         """Name every curve and cut once."""
         handles, labels = self.axes_[0, 0].get_legend_handles_labels()
         named = dict(zip(labels, handles, strict=True))
-        first = {label: named[label] for label in named if not label.startswith("cut of")}
+        first = {label: named[label] for label in named if not label.startswith("threshold of")}
         ordered = first | named
         note = reading.left_out_note(self.left_out)
         shared_legend(self.figure_, list(ordered.values()), list(ordered), note=note)
@@ -186,7 +186,7 @@ class ModesDisplay(Display, ABC):
 
 def _cut_label(rule: str) -> str:
     """Name the line of a rule."""
-    return f"cut of the {rule} rule"
+    return f"threshold of the {rule} rule"
 
 
 def conditions(tree: xr.DataTree, noise: float) -> dict[str, float]:

@@ -153,6 +153,8 @@ def plain_text(label: str) -> str:
 
 def wrapped_text(label: str, width: int = 16) -> str:
     """Break a name into lines, after a sign that joins its parts; layers have long names."""
+    if len(label) <= width:
+        return plain_text(label)
     parts = re.findall(r"[^ :./_,-]*[ :./_,-]?", plain_text(label).replace(", ", ","))
     lines = [""]
     for part in parts:
@@ -185,7 +187,7 @@ def wrapped_axes(
 ) -> NDArray[np.object_]:
     """Make `count` axes, `columns` to a row at most and rows as full as each other."""
     across = even_columns(count, columns)
-    width = WIDTH * max(across, 0.62 * columns) / columns
+    width = WIDTH * min(1.0, max(across, 0.62 * columns) / columns)
     axes = new_axes(ceil(count / across), across, row_height=row_height, extra=extra, width=width)
     for unused in axes.ravel()[count:]:
         unused.remove()
@@ -194,7 +196,9 @@ def wrapped_axes(
 
 def even_columns(count: int, most: int) -> int:
     """Return how many panels stand in a row, so that no last one stands alone."""
-    return ceil(count / ceil(count / most))
+    even = ceil(count / ceil(count / most))
+    choices = (even, *range(most, 1, -1), most + 1, most + 2)
+    return next((across for across in choices if across == 1 or count % across != 1), even)
 
 
 def shared_legend(

@@ -26,7 +26,7 @@ from latentgeo.lazy import xr
 from latentgeo.results import at_noise
 
 _ACROSS = 3
-_LEGEND = ("same images", "one half noisy, other half clean", "both halves clean")
+_LEGEND = ("same images", "one half noisy, the other clean", "both halves clean")
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ class FixedAnglesDisplay(Display):
         for one in self.angles:
             ends = one.held.min(axis=0), one.held.max(axis=0)
             Curve(one.label, places, one.held.mean(axis=0), *ends, one.style).draw(ax)
-        ax.set_title("variance of other images held")
+        ax.set_title("held-out variance captured")
         ax.set_ylim(0, 1.02)
         ax.set_ylabel("share")
         self._set_dimensions(ax)

@@ -21,7 +21,7 @@ from latentgeo.figures._style import (
 from latentgeo.lazy import xr
 from latentgeo.results.levels import at_noise
 
-_CEILING = "ceiling: images - 1"
+_CEILING = "upper bound n − 1"
 
 
 class HilbertDimensionBySizeDisplay(Display):

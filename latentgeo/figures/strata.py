@@ -1,4 +1,4 @@
-"""From clean stratum to noisy stratum."""
+"""Transitions from clean to noisy strata."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ class StratumTransitionDisplay(Display):
         moving = [one for one in tables if max(one.counts.shape) >= _LEAST]
         if not moving:
             raise reading.NothingToDrawError(
-                f"no image leaves its stratum, which is the only one: {_lone(tables)}"
+                f"all images stay on a single stratum: {_lone(tables)}"
             )
         return cls(
             moving,
@@ -187,9 +187,9 @@ class StratumTransitionDisplay(Display):
                     note = (
                         f"{note}\n{reading.filled(f'One stratum: {self.alone}.', inches)}".strip()
                     )
-                across = f"across: stratum at {self.condition}"
+                across = f"columns: stratum at {self.condition}"
                 self.figure_.supxlabel(f"{across}\n{note}" if note else across, fontsize=8)
-                self.figure_.supylabel("down: stratum when clean", fontsize=8)
+                self.figure_.supylabel("rows: stratum of the clean image", fontsize=8)
             else:
                 self._keep(given_axes(axes, (count,)))
             for ax, table in zip(self.axes_, self.tables, strict=True):
@@ -234,6 +234,8 @@ def _plot_table(ax: Axes, table: TransitionTable) -> None:
             ax.text(column, row, str(count), ha="center", va="center", fontsize=7, color=colour)
     ax.set_xticks(range(len(table.columns)), table.columns, rotation=90)
     ax.set_yticks(range(len(table.rows)), table.rows)
-    ax.set_title(f"{wrapped_text(table.label, 28)}\n{table.kept} of {table.total} stay")
+    ax.set_title(
+        f"{wrapped_text(table.label, 28)}\n{table.kept} of {table.total} keep their stratum"
+    )
     ax.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
     ax.spines[:].set_visible(False)

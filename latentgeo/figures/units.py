@@ -20,9 +20,9 @@ from latentgeo.figures._style import (
     NULL_COLOUR,
     LineStyle,
     new_axes,
+    plain_text,
     shared_legend,
     style,
-    wrapped_text,
 )
 from latentgeo.lazy import xr
 from latentgeo.measures.units import ACTIVE_VARIANCE
@@ -80,7 +80,8 @@ class UnitsDisplay(Display):
     Attributes
     ----------
     axes_ : numpy.ndarray of matplotlib.axes.Axes, shape (models, 2)
-        Left the divergence, right the variance.
+        Left the divergence, right the variance; in a figure of its own twice the variance for a
+        deterministic model, which has the whole row.
     figure_ : matplotlib.figure.Figure
     """
 
@@ -129,30 +130,42 @@ class UnitsDisplay(Display):
         with style():
             if axes is None:
                 self._keep(new_axes(*shape, row_height=1.35, extra=0.45))
+                self._widen()
             else:
                 self._keep(given_axes(axes, shape))
             for row, (label, one) in zip(self.axes_, self.bars.items(), strict=True):
                 colour = self.styles[label].colour
-                _plot_divergence(row[0], one, colour)
+                if row[0] is not row[1]:
+                    _plot_divergence(row[0], one, colour)
                 _plot_variance(row[1], one, colour)
-                row[0].set_ylabel(wrapped_text(label), rotation=0, ha="right", va="center")
-                row[1].set_title(one.title, fontsize=7.5)
+                row[1].set_title(f"{plain_text(label)}: {one.title}", fontsize=7.5)
             self._name_axes()
             if axes is None:
                 handles = self._handles()
                 shared_legend(self.figure_, handles, [str(h.get_label()) for h in handles])
         return self
 
+    def _widen(self) -> None:
+        """Give the variance the whole row where there is no prior to diverge from."""
+        for place, (row, one) in enumerate(zip(self.axes_, self.bars.values(), strict=True)):
+            if one.divergence is None:
+                whole = row[0].get_gridspec()[place, :]
+                row[0].remove()
+                row[1].set_subplotspec(whole)
+                row[0] = row[1]
+
     def _name_axes(self) -> None:
         """Name the variances at their axis, the rest at the rim."""
-        for left, right in self.axes_:
+        for (left, right), label in zip(self.axes_, self.bars, strict=True):
             right.set_ylabel("variance")
-            if left.patches:
-                left.set_title("divergence from the prior (nats)", fontsize=7.5)
+            if left is not right and left.patches:
+                left.set_title(
+                    f"{plain_text(label)}: divergence from the prior (nats)", fontsize=7.5
+                )
         for column in self.axes_.T:
             drawn = [ax for ax in column if ax.patches]
             if drawn:
-                drawn[-1].set_xlabel("unit, the one that carries most first")
+                drawn[-1].set_xlabel("units, most informative first")
 
     def _handles(self) -> list[Artist]:
         """Name what is not a model's colour."""
@@ -160,7 +173,11 @@ class UnitsDisplay(Display):
             Patch(label="inactive unit", facecolor=NULL_COLOUR, alpha=0.35),
             Patch(label="collapsed or dead unit", **_COLLAPSED),
             Line2D(
-                [], [], color=NULL_COLOUR, linestyle=(0, (4, 2)), label="active above (stochastic)"
+                [],
+                [],
+                color=NULL_COLOUR,
+                linestyle=(0, (4, 2)),
+                label="threshold of active units (stochastic)",
             ),
         ]
 

@@ -98,7 +98,7 @@ def _styles(model: Autoencoder, seed: int, content: str) -> Display:
     return ImageGridDisplay(
         images.reshape(_STYLES, classes, *images.shape[1:]),
         column_labels=[str(number) for number in range(classes)],
-        title=f"a style in each row, a {content} in each column",
+        title=f"rows: style, columns: {content}",
     )
 
 

@@ -44,7 +44,7 @@ def test_what_cannot_be_drawn_is_said(found):
 def test_results_show_their_tiles_in_a_notebook(found):
     shown = found._repr_html_()
     assert "Learned" in shown
-    assert "First numbers of every measure" in shown
+    assert "Headline numbers of every measure" in shown
 
 
 def test_results_are_saved_and_come_back(found, tmp_path, monkeypatch):
