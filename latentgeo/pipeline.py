@@ -346,7 +346,7 @@ def _check_sizes_of_latents(
 
 
 def _in_words(needed: float) -> str:
-    return f"memory: about {needed / 2**30:.2f} GiB"
+    return f"estimated memory: {needed / 2**30:.2f} GiB"
 
 
 def _warn_of_training_images(models: Mapping[str, Autoencoder], images: ImageDataset) -> None:
@@ -523,7 +523,7 @@ def _existing(path: str | Path) -> Path:
     if not Path(path).exists():
         raise InputError(
             f"checkpoint {str(path)!r} does not exist; give a run folder that `latentgeo train` "
-            "made, or a folder or file of somebody else's model"
+            "made, or a folder or file of a third-party model"
         )
     if Path(path).suffix.lower() in SUFFIXES:
         raise InputError(f"checkpoint {str(path)!r} is an image; images go into data (--data)")

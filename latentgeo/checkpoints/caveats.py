@@ -22,8 +22,8 @@ def describe_mismatch(mismatch: Mapping[str, Sequence[str]]) -> str:
         A clause without a full stop.
     """
     where = {
-        "missing": "of the network are not in the file and kept the values they were made with",
-        "unexpected": "of the file have no place in the network",
+        "missing": "of the network are missing from the file and keep their initial values",
+        "unexpected": "of the file match nothing in the network",
     }
     return "; ".join(
         f"{len(mismatch[kind])} {words} ({_listed(mismatch[kind])})"
@@ -48,8 +48,8 @@ def caveats(opened: Mapping[str, Any]) -> list[str]:
     found = []
     if mismatch := opened.get("mismatch"):
         found.append(
-            f"weights that do not fit were let through: {describe_mismatch(mismatch)}. The numbers "
-            "may be those of a network that nobody trained"
+            f"weights that do not fit were accepted: {describe_mismatch(mismatch)}. The numbers "
+            "may describe an untrained network"
         )
     if ways := opened.get("not_a_function"):
         found.append(describe_unsteady(ways))

@@ -191,7 +191,7 @@ def _card(path: Path | None) -> Card:
     if not path.exists():
         raise InputError(
             f"checkpoint {str(path)!r} does not exist; give a run folder that `latentgeo train` "
-            "made, or a folder or file of somebody else's model"
+            "made, or a folder or file of a third-party model"
         )
     card = read_card(path) or Card()
     return card.without("weights") if path.is_file() else card  # the file is the weights
@@ -338,7 +338,7 @@ def _warn_of_images(model: Autoencoder, seen: Shape) -> None:
     if model.latent_shape == seen or tuple(n for n in model.latent_shape if n > 1) == flat:
         warnings.warn(
             f"model {model.config.recipe!r}: its latents have the shape of its images, "
-            f"{'×'.join(map(str, seen))}; if these are reconstructions of a whole autoencoder, "
+            f"{'×'.join(map(str, seen))}; if these are reconstructions by a whole autoencoder, "
             "give its encoder alone, or name what encodes (--encode, --layer)",
             stacklevel=4,
         )

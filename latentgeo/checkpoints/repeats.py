@@ -13,9 +13,8 @@ _RECORDED = "not_a_function"
 _TOLERANCE = {"float16": 2e-2, "bfloat16": 1e-1}
 _SINGLE = 1e-3
 _WHY = {
-    "draws": "the same batch twice gives other latents (it samples, or uses dropout, while it "
-    "evaluates)",
-    "batch": "an image has other latents in another batch (it uses statistics of the batch)",
+    "draws": "encoding a batch twice gives different latents (it samples, or keeps dropout on)",
+    "batch": "the latent of an image depends on the rest of its batch (batch statistics)",
 }
 
 
@@ -60,8 +59,8 @@ def warn_of_repeats(model: Autoencoder) -> None:
 def describe_unsteady(ways: list[str]) -> str:
     """Return the warning for an encoder that is no function of the image."""
     return (
-        f"its encoder is no function of the image: {'; '.join(_WHY[way] for way in ways)}. What is "
-        "measured then holds for one draw only; name what gives the latent before that (--encode, "
+        f"its encoder is not a function of the image: {'; '.join(_WHY[way] for way in ways)}. The "
+        "measurements then hold for one draw only; name a layer before that (--encode, "
         "--layer)"
     )
 

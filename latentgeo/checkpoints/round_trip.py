@@ -136,7 +136,8 @@ def _of_spread(spread: OwnForward | None) -> str | None:
     if spread is None or spread.better is None:
         return None
     return (
-        "what accompanies the mean is probably read wrongly: decoded draws of the posterior spread "
+        "the second output beside the mean is probably misinterpreted: decoded draws of the "
+        "posterior spread "
         f"{spread.distance:.3g} times as far as the network's own, and "
         f"{spread.alternatives[spread.better]:.3g} times with {spread.better}; try that"
     )
@@ -152,7 +153,8 @@ def _of_signs(model: Autoencoder, images: Tensor) -> str | None:
     if least <= 0:
         return None
     return (
-        f"what accompanies the mean is probably no log-variance: it is {least:.3g} or more in "
+        f"the second output beside the mean is probably not a log-variance: it is {least:.3g} or "
+        "more in "
         "every latent, so that none would be known better than by the prior; if it is a standard "
         "deviation, try --spread std"
     )
@@ -173,15 +175,15 @@ def _suspicion(trip: RoundTrip, best: str | None, *, learned: bool) -> str | Non
     if best is not None:
         return (
             "the range or the normalisation of the input is probably wrong: decode(encode(x)) "
-            f"reaches {trip.psnr_db:.1f} dB as the model was opened, and "
-            f"{trip.alternatives_db[best]:.1f} dB with images coded as {best} (the images' mean: "
-            f"{trip.baseline_db:.1f} dB); try {_WAY_OUT[best]}"
+            f"reaches {trip.psnr_db:.1f} dB as opened, and {trip.alternatives_db[best]:.1f} dB "
+            f"with images scaled as {best} (the mean image: {trip.baseline_db:.1f} dB); try "
+            f"{_WAY_OUT[best]}"
         )
     if not learned:
         others = ", ".join(f"{name} {value:.1f} dB" for name, value in trip.alternatives_db.items())
         return (
-            f"decode(encode(x)) reaches {trip.psnr_db:.1f} dB, the images' own mean "
-            f"{trip.baseline_db:.1f} dB, and no other coding helps ({others}); check size, "
+            f"decode(encode(x)) reaches {trip.psnr_db:.1f} dB, the mean image "
+            f"{trip.baseline_db:.1f} dB, and no other input scaling helps ({others}); check size, "
             "channels and the weights, or whether these images are like those that it was "
             "trained on"
         )

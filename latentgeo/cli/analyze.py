@@ -34,7 +34,7 @@ def analyze(
     checkpoint: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="Run folders, or folders or files of models that others trained; without --data, "
+            help="Run folders, or folders or files of third-party models; without --data, "
             "files of latents (.npy, .npz, .safetensors, .pt, .nc, .parquet, or what `encode` "
             "wrote; FILE::NAME for one of several arrays)."
         ),
@@ -50,11 +50,11 @@ def analyze(
         list[str] | None,
         typer.Option(
             metavar="LEVEL=FILE",
-            help="Latents of the same inputs, perturbed, by the level; may be given several times.",
+            help="Latents of the same inputs under a perturbation of this level; may be repeated.",
         ),
     ] = None,
     labels: Annotated[
-        Path | None, typer.Option(help="A file with the class of each row of the latents.")
+        Path | None, typer.Option(help="A file with the class label of each latent.")
     ] = None,
     tsne: Annotated[bool, typer.Option(help="Draw the t-SNE maps (the slowest part).")] = True,
     device: Device = "auto",

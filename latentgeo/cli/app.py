@@ -36,11 +36,11 @@ Quiet = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")]
 Checkpoint = Annotated[
     Path | None,
-    typer.Argument(help="A run folder, or a folder or file of a model that others trained."),
+    typer.Argument(help="A run folder, or a folder or file of a third-party model."),
 ]
 Checkpoints = Annotated[
     list[Path] | None,
-    typer.Argument(help="Run folders, or folders or files of models that others trained."),
+    typer.Argument(help="Run folders, or folders or files of third-party models."),
 ]
 PathsOut = Annotated[
     Path,
@@ -100,16 +100,16 @@ OPENING = Form(
         "preprocessing.range": Spelling(metavar="LOW,HIGH"),
         "posterior.layout": Spelling(
             "--posterior",
-            "LAYOUT or PLACES",
-            more="Or the places, from 0, of the mean "
-            "and the spread, as in 1,2, where an encoder gives several things.",
+            "LAYOUT or INDICES",
+            more="Or the indices, from 0, of the mean and the spread, as in 1,2, where an encoder "
+            "returns several outputs.",
         ),
         "posterior.channels": Spelling("--latent-channels"),
         "posterior.items": None,  # the places of --posterior
         "trust_code": Spelling("--trust-code"),
         "strict": Spelling("--strict/--allow-mismatch"),
     },
-    "A model that others trained",
+    "Third-party models",
     _card_of,
 )
 

@@ -11,7 +11,7 @@ from latentgeo.cli.options import command
 if TYPE_CHECKING:
     from latentgeo.checkpoints import Card
 
-card = typer.Typer(help="Cards: how to open a model that others trained.", no_args_is_help=True)
+card = typer.Typer(help="Cards: how to open a third-party model.", no_args_is_help=True)
 app.add_typer(card, name="card")
 
 

@@ -11,7 +11,7 @@ from latentgeo.cli.app import Force, Json, Quiet, app
 @app.command()
 def compare(
     folders: Annotated[
-        list[Path], typer.Argument(metavar="DIR DIR...", help="Folders that `analyze` made.")
+        list[Path], typer.Argument(metavar="DIR DIR...", help="Folders written by `analyze`.")
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder for the joined results.")],
     force: Force = False,

@@ -9,7 +9,7 @@ from latentgeo.cli.app import Json, app, print_facts, print_rows
 
 @app.command()
 def datasets(
-    name: Annotated[str | None, typer.Argument(help="One of them, of which all is said.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Show one data set in detail.")] = None,
     as_json: Json = False,
 ) -> None:
     """List the data sets and the perturbations, or the shape, size and licence of one data set."""

@@ -13,10 +13,11 @@ def export(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
     to: Annotated[Path, typer.Option(help="The folder to create.")],
     analysis: Annotated[
-        Path | None, typer.Option(help="A folder that `analyze` made, for the model card.")
+        Path | None, typer.Option(help="A folder written by `analyze`, for the model card.")
     ] = None,
     licence: Annotated[
-        str | None, typer.Option(help="Of the weights, as the hub names it: mit, cc-by-4.0 …")
+        str | None,
+        typer.Option(help="Licence of the weights, in the spelling of the hub: mit, …"),
     ] = None,
     force: Force = False,
 ) -> None:

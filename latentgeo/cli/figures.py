@@ -11,7 +11,7 @@ from latentgeo.cli.app import app, say
 @app.command()
 def figures(
     folder: Annotated[
-        Path, typer.Argument(help="A folder that `analyze`, `interpolate` or `lines` made.")
+        Path, typer.Argument(help="A folder written by `analyze`, `interpolate` or `lines`.")
     ],
     formats: Annotated[
         str,

@@ -22,7 +22,7 @@ def info(
     ] = None,
     data: Annotated[
         str | None,
-        typer.Option(help="Images to say how well it reconstructs, in decibels and in nats."),
+        typer.Option(help="Images on which to measure the reconstruction, in dB and nats."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

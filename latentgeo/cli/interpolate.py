@@ -36,7 +36,7 @@ def interpolate(
     checkpoint: Checkpoints = None,
     features: Annotated[
         Path | None,
-        typer.Option(help="What `latentgeo features` made: compare in it instead of in pixels."),
+        typer.Option(help="A folder from `latentgeo features`: compare its features, not pixels."),
     ] = None,
     device: Device = "auto",
     force: Force = False,

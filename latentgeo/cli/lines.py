@@ -33,7 +33,7 @@ def lines(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Score how models interpolate between lines, where the right answer is known."""
+    """Score interpolation between images of lines, where the right answer is known."""
     from latentgeo.cli.closing import close
     from latentgeo.interpolation import score_lines
 

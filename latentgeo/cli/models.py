@@ -12,7 +12,7 @@ _IMAGES = (1, 28, 28)
 @app.command()
 def models(
     name: Annotated[
-        str | None, typer.Argument(help="A recipe or a backbone, of which all is said.")
+        str | None, typer.Argument(help="Show one recipe or backbone in detail.")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -32,7 +32,7 @@ def models(
         print_facts(name, facts, as_json=as_json)
     else:
         raise InputError(
-            f"{name!r} is no recipe and no backbone; expected one of "
+            f"{name!r} is neither a recipe nor a backbone; expected one of "
             f"{', '.join([*RECIPES, *BACKBONES])}"
         )
 

@@ -12,7 +12,7 @@ from latentgeo.errors import InputError
 @app.command(name="open")
 def open_report(
     folder: Annotated[
-        Path, typer.Argument(help="A folder that `analyze`, `interpolate` or `lines` made.")
+        Path, typer.Argument(help="A folder written by `analyze`, `interpolate` or `lines`.")
     ],
 ) -> None:
     """Open a report in the browser."""

@@ -10,7 +10,7 @@ from latentgeo.cli.app import app, say
 
 @app.command()
 def push(
-    folder: Annotated[Path, typer.Argument(help="A folder that `export` made.")],
+    folder: Annotated[Path, typer.Argument(help="A folder written by `export`.")],
     repository: Annotated[
         str, typer.Argument(metavar="USER/NAME", help="The repository to upload to.")
     ],

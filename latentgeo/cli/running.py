@@ -78,10 +78,10 @@ def _way_on(arguments: list[str] | None) -> str:
     """Return how to go on with a command that was cut off, where there is a way."""
     given = sys.argv[1:] if arguments is None else arguments
     ways = {
-        "train": "; the same command with --resume goes on",
-        "encode": "; the same command goes on",
+        "train": "; run the same command with --resume to continue",
+        "encode": "; run the same command again to continue",
     }
-    return f"what was there before is whole{ways.get(next(iter(given), ''), '')}"
+    return f"earlier results are intact{ways.get(next(iter(given), ''), '')}"
 
 
 class _TerminatedError(BaseException):
@@ -127,7 +127,7 @@ def _plain_os_error(error: OSError) -> str:
     where = f" {str(error.filename)!r}" if error.filename else ""
     if error.errno == errno.ENOSPC:
         return (
-            f"the disk is full, writing{where} stopped; what was there before is whole, "
-            "free some space and repeat"
+            f"the disk is full, writing{where} stopped; earlier results are intact; free some "
+            "space and run it again"
         )
     return f"cannot use{where}: {error.strerror or error}"

@@ -26,7 +26,8 @@ def sentences(
         typer.Option(metavar="A B C", help="Decode the vector A − B + C."),
     ] = None,
     code: Annotated[
-        str, typer.Option(help="Vectors: latent, or code for the second of a swae.")
+        str,
+        typer.Option(help="Vectors to use: latent, or code (of the second autoencoder of a swae)."),
     ] = "latent",
     seed: Annotated[int, typer.Option(help="Seeds the samples.")] = 0,
 ) -> None:

@@ -46,7 +46,7 @@ def train(
         bool, typer.Option("--tensorboard", help="Log to TensorBoard too.")
     ] = False,
     profile: Annotated[
-        bool, typer.Option("--profile", help="Print where the time went, and write a trace.")
+        bool, typer.Option("--profile", help="Print a time profile, and write a trace.")
     ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Resume an interrupted run.")] = False,
     force: Force = False,

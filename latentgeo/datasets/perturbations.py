@@ -293,7 +293,7 @@ _ROWS = {
         ),
         Perturbation(
             "words-replaced",
-            "level is the share of a sentence's words, from 0 to 1, in whose place another comes, "
+            "level is the share of a sentence's words, from 0 to 1, that are replaced by others, "
             "drawn from the whole vocabulary; rounded to whole words; stays in [0, 1]",
             "share of the words",
             1.0,

@@ -70,7 +70,7 @@ def _lines(style: str, drawn: str) -> DatasetInfo:
         image_shape=(1, LINE_SIDE, LINE_SIDE),
         samples=lines.SAMPLES,
         class_names=(),
-        licence="none needed: they are drawn when they are asked for",
+        licence="none needed: generated on demand",
         download_bytes=0,
         read=partial(lines.read_lines, style=style),
         stream=partial(lines.line_stream, style),
@@ -80,7 +80,7 @@ def _lines(style: str, drawn: str) -> DatasetInfo:
 # A new one is a row here and the function that it names.
 _ROWS = {
     "digits": DatasetInfo(
-        summary="handwritten digits bundled with scikit-learn, 8x8 enlarged to 28x28",
+        summary="handwritten digits bundled with scikit-learn, upsampled from 8x8 to 28x28",
         image_shape=(1, 28, 28),
         samples={"train": 1257, "validation": 180, "test": 360},
         class_names=_DIGITS,
@@ -98,7 +98,7 @@ _ROWS = {
         read=read_mnist,
     ),
     "fashion-mnist": DatasetInfo(
-        summary="photographs of clothes (Zalando), in the format of mnist",
+        summary="photographs of clothing (Zalando), in MNIST format",
         image_shape=(1, 28, 28),
         samples={"train": 55_000, "validation": 5_000, "test": 10_000},
         class_names=(
@@ -118,7 +118,7 @@ _ROWS = {
         read=read_fashion_mnist,
     ),
     "cifar10": DatasetInfo(
-        summary="small colour photographs of ten kinds of things (Krizhevsky)",
+        summary="small colour photographs of ten classes (Krizhevsky)",
         image_shape=(3, 32, 32),
         samples={"train": 45_000, "validation": 5_000, "test": 10_000},
         class_names=cifar10.CLASS_NAMES,
@@ -136,7 +136,7 @@ _ROWS = {
         read=svhn.read_svhn,
     ),
     "celeba": DatasetInfo(
-        summary="aligned faces, central crop (Liu and others); to be put in place by hand",
+        summary="aligned faces, central crop (Liu and others); to be downloaded by hand",
         image_shape=(3, celeba.SIDE, celeba.SIDE),
         samples={"train": 162_770, "validation": 19_867, "test": 19_962},
         class_names=(),
@@ -145,7 +145,7 @@ _ROWS = {
         read=celeba.read_celeba,
     ),
     "lines": _lines("paper", "drawn as in the interpolation benchmark (Berthelot and others)"),
-    "lines-smooth": _lines("smooth", "drawn so that they turn without a jump"),
+    "lines-smooth": _lines("smooth", "drawn so that they rotate without a jump"),
     "multi30k": DatasetInfo(
         summary="English captions of photographs (Elliott and others), for the backbone text",
         image_shape=(len(SPECIAL) + WORDS, LENGTH, 1),

@@ -32,7 +32,7 @@ class Geodesic(NamedTuple):
         Whether the gradient fell below the tolerance.
     gradient : Tensor, shape (N,)
         Largest entry of the gradient at the end, of the energy relative to that of the line and
-        for points in units of the distance of the ends.
+        for points in units of the distance between endpoints.
     """
 
     points: Tensor

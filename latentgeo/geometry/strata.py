@@ -28,7 +28,7 @@ class Stratification(NamedTuple):
     ----------
     verdict : {"smooth", "stratified", "undecided"}
         "smooth": all lie on one stratum, each kept singular value clear of the noise floor.
-        "stratified": samples lie on several strata, and clearly so. "undecided": too many
+        "stratified": samples lie on several strata, clearly separated. "undecided": too many
         spectra pass through the floor without a gap, or too few samples lie elsewhere.
     strata : dict
         Samples of each stratum, counting only those with no singular value in doubt.

@@ -117,7 +117,9 @@ def decoder_geometry(
         extent = _extent(model, clean[:1], samples, len(levels), chosen)
         directions = _directions(clean, extent.directions)
         if not directions.basis.shape[1]:
-            return _nothing("the clean latents are all the same: there is no direction to go in")
+            return _nothing(
+                "all clean latents are identical, so there is no direction to differentiate along"
+            )
         images = choose_images(samples, extent.images, chosen.seed)
         chosen_latents = latents["mean"].isel(sample=images)
         found = processes.do_all(
@@ -282,9 +284,9 @@ def _points(model: ModelResult, noisy: str) -> list[str]:
         text += f", {model.estimate(CONDITION, last).text()} at noise {last:g}"
     along = model.data["pullback_condition"].attrs["directions"]
     seen = (
-        "no direction is lost on the way to the image"
+        "every latent direction changes the image"
         if np.isfinite(clean.value)
-        else "a direction is lost on the way to the image"
+        else "some latent direction leaves the image unchanged"
     )
     inferred = stratification(model)
     beside = f"; inferred from the ranks of the latents: {inferred}" if inferred else ""
@@ -304,14 +306,14 @@ def _tables(models: Sequence[ModelResult], noisy: str) -> list[Table]:
                 *(f"Condition number, {name}" for name in names),
                 *(f"Log-volume, {name}" for name in names),
                 "Strata, clean",
-                "Measured along",
+                "Directions measured",
             ),
             tuple(_row(model) for model in measured),
             "Medians over images with exact 95 % intervals. Condition number: lower is more even, "
-            "1 is an isometry up to scale. Log-volume: of the volume element along these "
-            "directions, in nats; it depends on the latent's unit, so compare levels and not "
-            "models. Strata are inferred from the spectra of the latents, the metric is measured "
-            "on the decoder: both can disagree.",
+            "1 is an isometry up to scale. Log-volume: logarithm of the volume element along "
+            "these directions, in nats; it depends on the scale of the latent, so compare noise "
+            "levels, not models. Strata are inferred from the spectra of the latents, the metric "
+            "is measured on the decoder: the two can disagree.",
             section="measured",
         )
     ]
@@ -334,7 +336,7 @@ MEASURE = Measure(
     Statement(
         "lower is better",
         "order statistics of the median over a few images",
-        "one forward derivative of the decoder an image and direction, of a bounded total",
+        "one forward-mode derivative of the decoder per image and direction, capped in total",
     ),
     heading="Smoothness of the decoder",
     units={"pullback_log_volume": "nat"},
@@ -348,21 +350,23 @@ MEASURE = Measure(
             "decoder_metric",
             "latentgeo.figures.decoder_metric:DecoderMetricDisplay",
             "What the decoder does to the latent space",
-            "Pull-back metric of each model that decodes, at the latents of some images (dots), "
+            "Pull-back metric of each model with a decoder, at the latents of a few images (dots), "
             "clean and at the highest level; circle and bar: median and its exact 95 % interval. "
-            "Left: condition number, which is how unevenly directions are stretched. Right: "
+            "Left: condition number, how unevenly the decoder stretches latent directions. Right: "
             "logarithm of the volume element, divided by the number of directions.",
-            "Left is smooth: near 1 all directions move the image alike, far to the right some "
-            "hardly move it. A volume that differs between clean and noisy means that the decoder "
-            "curves; its zero depends on the latent's unit, so do not compare models by it.",
+            "Left panel: near 1 all latent directions change the image equally, far to the right "
+            "some hardly change it. A volume that differs between clean and noisy latents means "
+            "that the decoder is curved; its zero depends on the scale of the latent, so do not "
+            "compare models by it.",
         ),
     ),
     meanings={
         "Condition number and log-volume of the decoder": "The decoder's Jacobian J gives the "
         "latent space the metric JᵀJ: how far the image moves for a step of the latent. The "
         "condition number is the largest stretch over the smallest, squared: 1 is an isometry up "
-        "to scale, lower is more even, infinite means a direction that the image does not feel. "
+        "to scale, lower is more even, infinite means that some direction leaves the image "
+        "unchanged. "
         "The log-volume is the logarithm of √det JᵀJ; where it changes from place to place the "
-        "decoder is curved. Ranks only let one infer smoothness, this measures it."
+        "decoder is curved. Ranks only suggest smoothness; this measures it."
     },
 )

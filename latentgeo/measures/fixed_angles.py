@@ -202,7 +202,7 @@ def _sentences(model: ModelResult) -> list[str]:
     view = views[0]
     share = 100 * _angle_share(view)
     held = (
-        f"The subspace that holds {share:.0f} % of the variance of half the images holds "
+        f"The subspace that holds {share:.0f} % of the variance of half of the images captures "
         f"{_held(view, _SHARE).mean():.0f} % of that of the other half."
     )
     level = nearest_level(model.data["noise"].values)
@@ -216,7 +216,7 @@ def _angle_share(view: ModelResult) -> float:
 def _matched(view: ModelResult, level: float, at: str) -> str:
     d = _shown(view)
     if d is None or not np.isfinite(_apart(view, level, d)).all():
-        return f"At {at} no subspaces of noisy images have an angle: one of them is a point."
+        return f"At {at} no angle between subspaces is defined: that of noisy images is a point."
     dimensions = f"{d} dimension{'s' * (d > 1)}"
     text = (
         f"Subspaces of {dimensions} of noisy images ({at}) and of other clean "
@@ -275,7 +275,7 @@ def _tables(models: Sequence[ModelResult], noisy: str) -> list[Table]:
         Column("Two draws of the same clean images", redrawn(False)),
         Column(f"Two draws, the second at {noisy}", redrawn(True)),
         Column(
-            "Variance of the other half held (%)",
+            "Variance of the other half captured (%)",
             lambda view, d: mean_and_range(_held(view, str(d))),
         ),
     )
@@ -293,10 +293,10 @@ def _tables(models: Sequence[ModelResult], noisy: str) -> list[Table]:
 def _note(views: Sequence[ModelResult]) -> str:
     held = "; ".join(f"{view.label} {mean_and_range(_held(view, _SHARE))}" for view in views)
     return (
-        "Mean principal angle in degrees. Square brackets: 95 % interval; round ones: range over "
-        "random halves, which is no interval. What noise turns is the difference between the two "
-        "columns of halves, whose images are disjoint in both. Draws of a posterior have "
-        "independent noise of their own, which all other columns of a sample share. "
+        "Mean principal angle in degrees. Square brackets: 95 % interval; parentheses: range over "
+        "random halves, which is not a confidence interval. The effect of the noise is the "
+        "difference between the two columns of halves, whose images are disjoint in both. Two "
+        "draws of a posterior have independent noise; the other columns of a sample share theirs. "
         f"The subspace of {100 * _angle_share(views[0]):.0f} % of the variance of one half holds "
         f"of the other half (%): {held}."
     )
@@ -309,8 +309,8 @@ MEASURE = Measure(
         "neither",
         "delete-half jackknife over images, about the angle at this number of images; ranges over "
         "halves beside the matched pairs",
-        "an eigenproblem of half the compared images a level and split",
-        ("mirroring",),
+        "one eigendecomposition on half of the compared images per level and split",
+        ("reflection",),
     ),
     heading="Subspaces of fixed dimension",
     units={"fixed_angle": "degree"},
@@ -323,21 +323,21 @@ MEASURE = Measure(
         FigureRow(
             "fixed_angles",
             "latentgeo.figures.fixed_angles:FixedAnglesDisplay",
-            "Principal angles of fixed dimension, and the variance that subspaces hold",
+            "Principal angles at fixed dimension, and captured variance",
             "Mean principal angle between leading subspaces of 1 to 20 dimensions, at {noisy}: "
-            "clean images against the same ones made noisy (solid), and one half of them, made "
-            "noisy, against the other half clean (dashed); grey: both halves clean, mean and "
+            "clean images against the same images with noise (solid), and one half with noise "
+            "against the other half without (dashed); grey: both halves clean, mean and "
             "range over random halves. Last panel: share of the variance of one half that the "
-            "subspace of the other half holds.",
-            "What noise turns is how far the dashed line lies above the grey one. Where a subspace "
-            "holds little of the other half's variance, its angles are of these images and not of "
-            "the latent.",
+            "subspace of the other half captures.",
+            "The effect of the noise is how far the dashed line lies above the grey one. Where a "
+            "subspace captures little of the other half's variance, its angles describe these "
+            "images, not the latent space.",
         ),
     ),
     meanings={
-        "Angles of fixed dimension": "Subspaces that hold a share of the variance have more "
-        "dimensions the more images there are, and most of these belong to single images. Those of "
-        "1 to 20 dimensions can be compared between numbers of images and with what papers report. "
-        "The share of held-out variance says how much of a subspace other images confirm."
+        "Angles at fixed dimension": "Subspaces that hold a fixed share of the variance gain "
+        "dimensions as the number of images grows, and most of these belong to single images. "
+        "Subspaces of 1 to 20 dimensions are comparable across sample sizes and with published "
+        "results. The held-out variance says how much of a subspace generalises to other images."
     },
 )

@@ -52,8 +52,8 @@ DIMENSION = Readout(
 SCALE = Readout("latent_scale", "covariance_trace", "covariance_trace_ci", at={"mode": -1})
 _NO_KERNEL = Omission(
     "kernels of covariances",
-    "they compare covariances of unfoldings; dimension and angles of a vector use the numbers "
-    "themselves (a linear kernel)",
+    "they compare covariances of unfoldings; for vector latents, dimension and angles use a "
+    "linear kernel",
 )
 
 
@@ -238,7 +238,7 @@ def _noise_floor(view: ModelResult) -> list[str]:
         return []
     return [
         f"Under this kernel {100 * share:.0f} % of the variance comes from eigenvalues under "
-        f"{SMALL:g} of the largest: dimension and angles compare mostly what lies next to the "
+        f"{SMALL:g} of the largest: dimension and angles mostly compare directions next to the "
         "noise floor."
     ]
 
@@ -292,9 +292,9 @@ def _tables(models: Sequence[ModelResult], noisy: str) -> list[Table]:
         (
             Column("Model", lambda view: view.label),
             *(Column(head, _at_size(at)) for at, head in enumerate(_SIZES)),
-            Column("In a word", lambda view: view.estimate(DIMENSION).settled or NONE),
-            Column("Of the population", _population),
-            Column("Highest possible", lambda view: str(view.data.sizes["sample"] - 1)),
+            Column("Verdict", lambda view: view.estimate(DIMENSION).settled or NONE),
+            Column("Population value", _population),
+            Column("Upper bound", lambda view: str(view.data.sizes["sample"] - 1)),
             Column(
                 "Uncentred",
                 lambda view: f"{view.estimate(DIMENSION, centring='uncentred').value:.0f}",
@@ -302,8 +302,8 @@ def _tables(models: Sequence[ModelResult], noisy: str) -> list[Table]:
         ),
         [(view,) for view in views],
         "95 % of the variance, clean images, interpolated between integers; settled: from half of "
-        "the compared images to all images it changed by less than 5 %. What has not settled is a "
-        "property of the sample as much as of the model, and has no value of the population.",
+        "the compared images to all images it changed by less than 5 %. A dimension that has not "
+        "settled reflects the sample as much as the model, and no population value is given.",
         section="controls",
     )
     compared = [view for view in views if SCALE.value in view.data]
@@ -329,8 +329,8 @@ def _kernel_table(views: Sequence[ModelResult], noisy: str) -> Table:
         ),
         [(view,) for view in views],
         "Next to the noise floor: share of the variance of the kernel's features that comes from "
-        f"eigenvalues under {SMALL:g} of the largest; above one half, dimension and angles compare "
-        "mostly these. Covariances are divided by their trace, the scale of the latents, before "
+        f"eigenvalues under {SMALL:g} of the largest; above one half, dimension and angles mostly "
+        "compare these. Covariances are divided by their trace, the scale of the latents, before "
         "they are compared: its mean over images, with a bootstrap interval.",
         section="controls",
     )
@@ -375,8 +375,8 @@ MEASURE = Measure(
         "neither",
         "of the mean over samples of this n (delete-a-group jackknife), and of the population "
         "where the number has settled",
-        "one eigenproblem of the smaller of n and the kernel's features a level",
-        ("image order", "mirroring"),
+        "one eigendecomposition per level, of the smaller of n and the number of kernel features",
+        ("image order", "reflection"),
     ),
     readouts=(DIMENSION, SCALE),
     view_entry=_entry,
@@ -385,8 +385,8 @@ MEASURE = Measure(
     heading="Hilbert dimension",
     tiles=_tiles,
     glance=_glance,
-    glance_note="Dimension: 95 % of the variance in the kernel's space, with the interval of its "
-    "value at this n; \N{GREATER-THAN OR EQUAL TO} and no interval where it has not settled.",
+    glance_note="Dimension: 95 % of the variance in the kernel's space, with its interval at this "
+    "n; \N{GREATER-THAN OR EQUAL TO} and no interval where it has not settled.",
     by_level=tuple(_at_share(share) for share in SHARES),
     tables=_tables,
     card=_card,
@@ -401,8 +401,8 @@ MEASURE = Measure(
             "interval at this n (jackknife over images) where it has settled. Right: mean PSNR "
             "against the clean image, band: 95 % bootstrap interval over images; dotted: "
             "predicting the mean image.",
-            "A flat line means that noise does not change the quantity; a PSNR at the dotted line "
-            "means that the model tells no more than the mean image.",
+            "A flat line means that noise does not affect the quantity; a PSNR at the dotted line "
+            "means that the reconstruction is no better than the mean image.",
         ),
         FigureRow(
             "hilbert_dimension_by_size",
@@ -410,17 +410,17 @@ MEASURE = Measure(
             "Has the Hilbert dimension settled?",
             "Hilbert dimension (95 % of the variance) at a quarter and half of the compared "
             "images, mean over random subsets, and at all, between integers; clean and at {noisy}; "
-            "an open end has not settled; dotted: the highest value possible.",
-            "A curve that still climbs at its right end measures the sample size as much as the "
-            "model; only a level curve is a dimension.",
+            "an open end has not settled; dotted: upper bound n − 1.",
+            "A curve still rising at its right end reflects the sample size as much as the model; "
+            "only a flat curve gives a dimension.",
         ),
     ),
     meanings={
-        "Hilbert dimension": "Each latent is mapped to a Hilbert space by a kernel that keeps "
-        "distances; the dimension is the fewest principal directions that hold 95 % of the "
-        "variance of the images there. It can be no larger than the number of images less one. "
-        "Neither high nor low is better. Where it still rises with the number of images it is a "
-        "lower bound. Covariances are divided by their trace first, so that the unit of the "
-        "latent, which a decoder can undo, plays no part."
+        "Hilbert dimension": "A kernel maps each latent to a Hilbert space; the dimension is the "
+        "smallest number of principal directions that hold 95 % of the variance over images "
+        "there. It is at most the number of images minus one. "
+        "Neither high nor low is better. Where it still rises with the number of images, it is a "
+        "lower bound. Covariances are first divided by their trace, so that the scale of the "
+        "latent, which a decoder can undo, does not matter."
     },
 )

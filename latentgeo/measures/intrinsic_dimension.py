@@ -237,16 +237,16 @@ def _sentences(model: ModelResult) -> list[str]:
     view = model.views[0]
     found = view.estimate(INTRINSIC)
     copies = _copies(view, 0.0)
-    aside = [f"{copies} latents that copy another one were set aside."] if copies else []
+    aside = [f"{copies} duplicate latents were set aside."] if copies else []
     if not np.isfinite(found.value):
-        few = "The intrinsic dimension could not be estimated: too many latents are the same."
+        few = "The intrinsic dimension could not be estimated: too many latents are identical."
         return [few, *aside]
     text = (
-        f"The clean latents lie about a set of intrinsic dimension {found.value:.1f} (two nearest "
+        f"The clean latents lie near a set of intrinsic dimension {found.value:.1f} (two nearest "
         f"neighbours, likelihood interval [{found.low:.1f}, {found.high:.1f}])"
     )
     if not _covers(view, 0.0):
-        text += "; read it as a lower bound, which this interval need not cover"
+        text += "; read it as a lower bound; the interval need not cover the true dimension"
     return [f"{text}.", *aside]
 
 
@@ -267,8 +267,8 @@ def _point(view: ModelResult, noisy: str) -> str:
         text += f", {_two_nn(view, view.noisy)} at {noisy}"
     half = float(view.at(0.0)["intrinsic_dimension_half"])
     return (
-        f"{text}; {number(half)} at half the images. Few images make it too low, and noise that "
-        "reaches the latents raises it."
+        f"{text}; {number(half)} at half the images. Too few images bias it downwards, and noise "
+        "that reaches the latents raises it."
     )
 
 
@@ -296,17 +296,18 @@ def _tables(models: Sequence[ModelResult], noisy: str) -> list[Table]:
                 "TwoNN at half the images, clean",
                 "Local PCA, clean",
                 f"Local PCA, {noisy}",
-                "Copies set aside, clean",
+                "Duplicates set aside, clean",
             ),
             rows,
             "Square brackets: 95 % intervals, TwoNN's a likelihood interval. Neither high nor low "
-            "is better. TwoNN reads the dimension from the two nearest neighbours; a value that "
-            "changes at half the images is not settled. "
-            f"{_NOT_COVERED}: neighbours lie so far that they meet the set's edges; read the value "
-            "as a lower bound. In simulations of 300 and 1000 points the interval held dimension 2 "
-            "in 91 to 96 %, 5 in 51 to 96 %, 10 in 2 to 94 % and 20 in 0 to 85 % of the sets. "
-            "Local PCA cannot exceed its 20 neighbours. Copies are latents that are there already "
-            "up to rounding: neither estimate counts them, as latents or as neighbours.",
+            "is better. TwoNN estimates the dimension from the distances to the two nearest "
+            "neighbours; a value that changes when half of the images are used has not settled. "
+            f"{_NOT_COVERED}: neighbours are so far away that the boundary of the set matters; "
+            "read the value as a lower bound. In simulations of 300 and 1000 points the interval "
+            "covered dimension 2 in 91 to 96 %, 5 in 51 to 96 %, 10 in 2 to 94 % and 20 in 0 to "
+            "85 % of the sets. "
+            "Local PCA cannot exceed its 20 neighbours. Duplicates are latents that equal an "
+            "earlier one up to rounding; neither estimate uses them, as points or as neighbours.",
             section="measured",
         )
     ]
@@ -325,8 +326,8 @@ MEASURE = Measure(
     Statement(
         "neither",
         "TwoNN: likelihood interval; local PCA: bootstrap over distinct latents",
-        "distances between all compared images a level",
-        ("image order", "shift", "scale", "rotation", "channel order", "mirroring"),
+        "distances between all compared images per level",
+        ("image order", "shift", "scale", "rotation", "channel order", "reflection"),
     ),
     readouts=(INTRINSIC,),
     view_entry=_entry,
@@ -342,17 +343,17 @@ MEASURE = Measure(
             "Dimension of the set of latents (flattened, Euclidean distances). Left: from the "
             "ratio of the two nearest neighbours' distances, band: 95 % likelihood "
             "interval. Right: directions that hold 95 % of the variance among 20 nearest "
-            "neighbours, which "
-            "is also the most that it can find; mean over images, band: 95 % bootstrap interval.",
+            "neighbours (20 is also the upper bound); mean over images, band: 95 % bootstrap "
+            "interval.",
             "Neither high nor low is better. Noise that reaches the latents fills new directions "
-            "and raises the curve; a level curve means that the encoder takes the noise away.",
+            "and raises the curve; a flat curve means that the encoder removes the noise.",
         ),
     ),
     meanings={
-        "Intrinsic dimension": "How many numbers it takes to say where on the set of latents a "
-        "latent lies, whatever the number of coordinates. Two estimates: from the ratio of the "
+        "Intrinsic dimension": "How many numbers locate a latent within the set of latents, "
+        "regardless of the number of coordinates. Two estimates: from the ratio of the "
         "distances to the two nearest neighbours (TwoNN), and from the principal components of 20 "
-        "neighbours. It rests on few images, which make it too low where it is high; noise that "
-        "reaches the latents raises it. Neither high nor low is better."
+        "neighbours. With few images, high dimensions are underestimated; noise that reaches the "
+        "latents raises the estimate. Neither high nor low is better."
     },
 )

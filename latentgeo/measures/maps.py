@@ -120,8 +120,8 @@ MEASURE = Measure(
     compute,
     Statement(
         "neither",
-        "none: maps of several seeds stand side by side",
-        "one t-SNE of at most `tsne_images` images at a few levels a seed",
+        "none: maps of several seeds are shown side by side",
+        "one t-SNE per seed, of at most `tsne_images` images at a few levels",
     ),
     heading="Maps",
     rules=_rules,
@@ -131,11 +131,11 @@ MEASURE = Measure(
             "tsne",
             "latentgeo.figures.tsne:TsneDisplay",
             "t-SNE of the points",
-            "t-SNE on the product distance, of `tsne_images` images at most, the same map coloured "
+            "t-SNE on the product distance of a subset of the images: the same map coloured "
             "by noise level (left) and by class (right, all levels together), for several seeds; "
             "KL is the divergence that t-SNE minimised. Colours repeat after ten classes.",
-            "Trust only what all seeds show; distances between clusters and their sizes mean "
-            "nothing in t-SNE.",
+            "Trust only what all seeds show; distances between clusters and their sizes carry no "
+            "meaning in t-SNE.",
         ),
     ),
 )

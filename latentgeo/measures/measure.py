@@ -25,7 +25,7 @@ from latentgeo.results.words import ARROW, NONE
 Direction = Literal["higher is better", "lower is better", "neither"]
 Need = Literal["decoder", "tensor", "posterior"]
 #: Transformations of all latents of a model that tests apply, by name.
-Invariance = Literal["image order", "shift", "scale", "rotation", "channel order", "mirroring"]
+Invariance = Literal["image order", "shift", "scale", "rotation", "channel order", "reflection"]
 
 
 @dataclass(frozen=True)
@@ -351,7 +351,7 @@ def _text(view: ModelResult, level: float, readout: Readout) -> str:
 
 _LACKS = {
     "decoder": "this model has no decoder",
-    "tensor": "its latents are vectors, which have nothing to unfold",
+    "tensor": "its latents are vectors, which have no unfoldings",
     "posterior": "its encoder is deterministic, so there is no posterior",
 }
 

@@ -1,4 +1,4 @@
-"""How far noise turns the subspace of the embedded latents: principal angles, and their null."""
+"""How far noise rotates the subspace of the embedded latents: principal angles, and their null."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _LEAST = 0.5
 """Degrees that an angle may change by and has settled, however small it is."""
 _DISJOINT = "disjoint clean sets"
 _NULLS = {
-    _DISJOINT: "exchanging the images",
+    _DISJOINT: "resampling the images",
     "two draws": "drawing again from the posterior",
 }
 
@@ -216,7 +216,7 @@ def against_null(view: ModelResult) -> str:
         for name, deed in _NULLS.items()
         if name in found
     ]
-    return "noise turns the subspace " + ", and ".join(clauses)
+    return "noise rotates the subspace " + ", and ".join(clauses)
 
 
 def _beside(angle: float, null: NDArray[np.float64]) -> str:
@@ -270,8 +270,8 @@ def _sentences(model: ModelResult) -> list[str]:
     half = "half the images" if every else f"half of {compared} images"
     if _DISJOINT not in nulls(view) or not np.isfinite(half_angles(view, level)).any():
         return [
-            f"At noise {level:g} there is no angle between clean and noisy subspaces: one of them "
-            "is a point."
+            f"At noise {level:g} no angle between clean and noisy subspaces is defined: one of "
+            "them has dimension 0."
         ]
     return [
         f"At noise {level:g} the mean principal angle between clean and noisy subspaces is "
@@ -319,8 +319,8 @@ def _shared_directions(view: ModelResult, noisy: float) -> str:
     if shared <= 0:
         return ""
     return (
-        f" Of {numbers} numbers, subspaces of {clean} and {moved} dimensions share at least "
-        f"{shared} directions whatever happens: so many angles are 0 by themselves."
+        f" In {numbers} dimensions, subspaces of dimension {clean} and {moved} always share at "
+        f"least {shared} directions, so that many angles are necessarily 0."
     )
 
 
@@ -380,7 +380,7 @@ def _tables(models: Sequence[ModelResult], noisy: str) -> list[Table]:
     columns = (
         Column("Model", lambda view: view.label),
         Column(
-            f"Clean half against itself at {noisy}",
+            f"Clean half against the same half at {noisy}",
             lambda view: mean_and_range(half_angles(view, view.noisy)),
         ),
         Column(
@@ -419,8 +419,8 @@ MEASURE = Measure(
     Statement(
         "neither",
         "delete-half jackknife over images, about the angle at this number of images",
-        "one singular value decomposition of the two subspaces a level",
-        ("image order", "mirroring"),
+        "one singular value decomposition of the two subspaces per level",
+        ("image order", "reflection"),
     ),
     heading="Principal angles",
     units={"principal_angle": "degree"},
@@ -430,8 +430,8 @@ MEASURE = Measure(
     sentences=_sentences,
     points=_points,
     glance=_glance,
-    glance_note="Angle in degrees: a clean half of the images against itself made noisy, mean "
-    "and range over random halves; baseline: two disjoint clean halves.",
+    glance_note="Angle in degrees: a clean half of the images against the same half with noise, "
+    "mean and range over random halves; baseline: two disjoint clean halves.",
     by_level=tuple(_statistic(name) for name in ("smallest", "mean", "largest")),
     tables=_tables,
     card=_card,
@@ -442,16 +442,16 @@ MEASURE = Measure(
             "latentgeo.figures.principal_angles:PrincipalAngleDisplay",
             "Principal angles between clean and noisy latents",
             "Above: all principal angles in the Hilbert space, one line per noise level. Below: "
-            "their mean, for all images and for halves of them; the grey bands are what two halves "
-            "of the clean images show with no noise at all.",
-            "Compare the dashed line with the bands, both have the same number of images: below "
-            "the bands noise turns the subspace less than exchanging the images does.",
+            "their mean, for all images and for halves of them; the grey bands are the baseline, "
+            "two halves of the clean images without noise.",
+            "Compare the dashed line with the bands, which rest on the same number of images: "
+            "below them, noise rotates the subspace less than resampling the images does.",
         ),
     ),
     meanings={
         "Principal angles": "Angles between the subspace of the clean latents and that of the "
-        "noisy ones in the same Hilbert space: 0° if noise leaves the subspace as it is, 90° for "
-        "directions that are new. They depend on the number of images, so they are judged on "
-        "halves, against two disjoint halves of clean images."
+        "noisy ones in the same Hilbert space: 0° if noise leaves the subspace unchanged, 90° for "
+        "new directions. Angles depend on the number of images, so they are judged on halves, "
+        "against two disjoint halves of clean images."
     },
 )

@@ -152,7 +152,7 @@ def _points(model: ModelResult, noisy: str) -> list[str]:
     text = f"PSNR: {model.estimate(PSNR).text()} dB on clean images"
     if model.noisy is not None:
         text += f", {model.estimate(PSNR, model.noisy).text()} dB at {noisy}"
-    return [f"{text}; the mean image has {number(model.estimate(BASELINE).value)} dB."]
+    return [f"{text}; the mean image reaches {number(model.estimate(BASELINE).value)} dB."]
 
 
 def _psnr(view: ModelResult, level: float) -> str:
@@ -238,7 +238,7 @@ def _tables(models: Sequence[ModelResult], noisy: str) -> list[Table]:
         Column("PSNR, clean", lambda model: model.estimate(PSNR).text()),
         Column("PSNR of the mean image", lambda model: number(model.estimate(BASELINE).value)),
         Column("Gain over the mean image", lambda model: model.estimate(GAIN).text()),
-        Column("Behind the best model", lambda model: _behind(model, models)),
+        Column("Gap to the best model", lambda model: _behind(model, models)),
         Column("Learned", lambda model: {True: "yes", False: "no"}.get(model.learned, "unknown")),
     )
     note = "In dB. Square brackets: 95 % bootstrap intervals over images."
@@ -255,10 +255,10 @@ def _card(view: ModelResult, level: float) -> list[Metric]:
 
 
 def _card_notes(model: ModelResult) -> list[str]:
-    text = "PSNR: of the decoded latent against the clean image, peak 1."
+    text = "PSNR: decoded latent against the clean image, peak 1."
     if BASELINE.value not in model.data:
         return [text]
-    return [f"{text} The mean image has {model.estimate(BASELINE).value:.1f} dB."]
+    return [f"{text} The mean image reaches {model.estimate(BASELINE).value:.1f} dB."]
 
 
 MEASURE = Measure(
@@ -282,10 +282,10 @@ MEASURE = Measure(
     entry=_entry,
     sentences=nothing,  # the verdict begins with them
     points=_points,
-    heading="Reconstruction",
+    heading="Reconstruction quality",
     tiles=_tiles,
     glance=_glance,
-    glance_note="PSNR: of what the posterior mean or the latent is decoded to.",
+    glance_note="PSNR: of the decoded posterior mean, or of the decoded latent.",
     by_level=(Column("PSNR (dB)", _psnr),),
     tables=_tables,
     card=_card,
@@ -293,8 +293,8 @@ MEASURE = Measure(
     shown_unlearned=True,
     meanings={
         "PSNR": "Peak signal-to-noise ratio of the reconstruction against the clean image, per "
-        "image, then averaged, in dB with peak 1; higher is better. The mean image as the "
-        "reconstruction of everything is the mark to beat. Without a decoder there is none, and "
-        "whether the model has learned stays unknown."
+        "image, then averaged, in dB with peak 1; higher is better. The baseline to beat is to "
+        "predict the mean image for every input. Without a decoder there is no PSNR, and whether "
+        "the model has learned cannot be judged."
     },
 )

@@ -429,8 +429,8 @@ def _sentences(model: ModelResult) -> list[str]:
     if len(model.views) > 1:
         sentences += [
             _sentence_of_view(model.views[1], "A sample of the posterior"),
-            "A sample has a density, so it has full rank whatever was learned; "
-            "the mean is what the network computes.",
+            "A sample has a density, so it has full rank regardless of what was learned; the mean "
+            "is what the network outputs.",
         ]
     return sentences
 
@@ -442,14 +442,14 @@ def _sentence_of_view(view: ModelResult, name: str) -> str:
     text, word = f"({', '.join(map(str, most))})", tuple_word(view)
     every = {stratum for level in levels for stratum in level}
     if len(every) == 1:
-        return f"{name} keeps the one {word} {text} on all images at all noise levels."
+        return f"{name} has the {word} {text} on all images at all noise levels."
     if part >= _STRATUM_SHARE:
         return (
             f"{name} has the {word} {text} on {100 * part:.1f} % of the clean images, "
             f"and {len(every)} {word}s over all noise levels."
         )
     return (
-        f"{name} meets {len(levels[0])} {word}s on clean images (most often {text}, "
+        f"{name} takes {len(levels[0])} {word}s on clean images (most often {text}, "
         f"{100 * part:.0f} %) and {len(every)} over all noise levels."
     )
 
@@ -457,13 +457,13 @@ def _sentence_of_view(view: ModelResult, name: str) -> str:
 def _clear(model: ModelResult) -> str:
     words = {
         "smooth": "one stratum, and no image lies near a rank change",
-        "stratified": "several strata, and clearly so",
-        "undecided": "neither one stratum nor several can be told",
+        "stratified": "several strata, clearly separated",
+        "undecided": "whether one stratum or several cannot be decided",
     }[stratification(model)]
     doubt = model.estimate(DOUBT).value
     return (
         f"Based on the full spectrum: {words} ({100 * doubt:.0f} % of the clean "
-        "images have a singular value within ten times the noise floor)."
+        "images have a singular value within a factor of ten of the noise floor)."
     )
 
 
@@ -543,7 +543,7 @@ def _overview(views: Sequence[ModelResult], noisy: str) -> Table:
         "Strata",
         ("Model", "Strata, clean", f"Strata, {noisy}", "Images that keep their stratum"),
         rows,
-        "Number of different ranks by mode, under the spectrum rule.",
+        "Number of distinct ranks by mode, under the spectrum rule.",
         section="measured",
     )
 
@@ -561,7 +561,7 @@ def _of_view(view: ModelResult, noisy: str) -> Table:
     if rest := ordered[len(shown) :]:
         counts = [str(sum(some[one] for one in rest)) for some in (clean, moved)]
         rows.append((f"other ({len(rest)} strata)", NONE, *counts))
-    columns = ("Stratum", "Its dimension", "Images, clean", f"Images, {noisy}")
+    columns = ("Stratum", "Dimension", "Images, clean", f"Images, {noisy}")
     width = 3 if view.noisy is None else 4
     cut = tuple(row[:width] for row in rows)
     return Table(view.label, columns[:width], cut, section="details")
@@ -588,8 +588,8 @@ def _two_rules(views: Sequence[ModelResult], noisy: str) -> Table:
         [(view, level) for view in views for level in view.compared_levels],
         "Spectrum: singular values of the centred unfolding in float64, cut at max(rows, "
         "columns) times the epsilon of the dtype that the latents were computed in. "
-        "float32-covariance: the default of matrix_rank on the float32 covariance, which cuts "
-        "the squares of the singular values and so much earlier.",
+        "float32-covariance: the default of matrix_rank on the float32 covariance, which "
+        "thresholds the squared singular values and so cuts much earlier.",
         section="details",
     )
 
@@ -619,7 +619,8 @@ def _no_rule(views: Sequence[ModelResult], noisy: str) -> Table:
         [(view, level) for view in views for level in view.compared_levels],
         "Of the singular values s of the centred unfoldings, means over images with 95 % bootstrap "
         "intervals. Effective rank: exp of the entropy of s/Σs; stable rank: Σs²/max s². Neither "
-        "cuts: k equal values count k, small ones next to nothing. RankMe: the effective rank of "
+        "has a threshold: k equal values count as k, small ones hardly at all. RankMe: the "
+        "effective rank of "
         "the matrix whose rows are the compared latents, not centred, with the delete-half "
         "jackknife's interval; it rises with the number of images.",
         section="details",
@@ -642,8 +643,9 @@ def _sample_or_mean(models: Sequence[ModelResult]) -> Table:
         "Mean, sample and jitter: ranks on clean images",
         columns,
         [(model,) for model in models],
-        "A sample has a density and so has full rank almost surely, whatever was learned; a "
-        "little Gaussian jitter on any latent does the same. Only the first column is a "
+        "A sample has a density and so has full rank almost surely, regardless of what was "
+        "learned; a little Gaussian jitter has the same effect on any latent. Only the first "
+        "column is a "
         "statement about the model.",
         section="controls",
     )
@@ -669,8 +671,8 @@ def _dead_channels(models: Sequence[ModelResult], noisy: str) -> Table:
         "Dead channels",
         ("Model", "Channels", "Dead, clean", f"Dead, {noisy}"),
         rows,
-        "A dead channel has one value on all images and at all positions; each lowers the rank "
-        "that S3 can have where there are fewer channels than positions.",
+        "A dead channel is constant over all images and positions; each one lowers the maximum "
+        "rank of S3 where there are fewer channels than positions.",
         section="controls",
     )
 
@@ -709,16 +711,16 @@ MEASURE = Measure(
     compute,
     Statement(
         "neither",
-        "none: a rank is counted image by image; shares of images have Wilson's, effective and "
-        "stable ranks a bootstrap over images, RankMe the delete-half jackknife",
+        "none for ranks, which are counted per image; Wilson for shares of images, bootstrap over "
+        "images for effective and stable ranks, delete-half jackknife for RankMe",
         "one singular value decomposition of each unfolding, linear in n",
-        ("image order", "scale", "channel order", "mirroring"),
+        ("image order", "scale", "channel order", "reflection"),
     ),
     needs=("tensor",),
     absences={
         "tensor": Omission(
             "ranks, strata and spectra",
-            "a vector has no rows and columns to unfold, so there is nothing to rank",
+            "a vector latent has no rows and columns to unfold, so it has no ranks",
         )
     },
     readouts=(DEAD, DOUBT, EFFECTIVE, STABLE, RANK_ME),
@@ -748,12 +750,12 @@ MEASURE = Measure(
         FigureRow(
             "strata",
             "latentgeo.figures.strata:StratumTransitionDisplay",
-            "From clean stratum to noisy stratum",
+            "Transitions from clean to noisy strata",
             "Number of images by ranks (S1,S2,…), clean (down) and at {noisy} (across). The "
             "five most frequent strata of each side are named, all others are pooled in 'other', "
             "with their number in brackets.",
             "Counts where row and column bear the same name are images that keep their stratum; "
-            "everything else was moved by the noise.",
+            "all others were moved by the noise.",
         ),
         FigureRow(
             "spectra",
@@ -761,9 +763,9 @@ MEASURE = Measure(
             "Spectra of the unfoldings",
             "Singular values of the centred unfoldings, relative to the largest: median over "
             "{samples} images and 5 to 95 % band (left out where more than five curves meet); "
-            "grey: where each rank rule cuts.",
-            "A cliff that falls through a grey line gives a rank that the rule hardly changes; a "
-            "slope that crosses it gently gives a rank that the tolerance decides.",
+            "grey: the threshold of each rank rule.",
+            "Where a spectrum drops steeply through a grey line, the rank hardly depends on the "
+            "rule; where it crosses gently, the tolerance decides the rank.",
         ),
         FigureRow(
             "rank_tolerance",
@@ -772,17 +774,18 @@ MEASURE = Measure(
             "Mean rank over {samples} images if singular values below the tolerance (relative to "
             "the largest) count as zero, with the 5 to 95 % band (left out where more than five "
             "curves meet); grey: the two rank rules.",
-            "A plateau around a grey line means a rank one can trust; where the curve falls, the "
+            "A plateau around a grey line means a reliable rank; where the curve falls, the "
             "two rules give different ranks for the same latents.",
         ),
     ),
     meanings={
         "Ranks S1, S2, S3": "The latent tensor of an image (channels × rows × columns) is unfolded "
-        "along rows, columns and channels; each unfolding is centred, and its covariance S has as "
-        "many directions as its rank says. A latent of another order has one S for each axis, the "
-        "channels last: two for a sequence, four for a volume. Ranks are integers that a "
-        "tolerance decides: see the spectra and the curve of rank against tolerance. Effective and "
-        "stable rank need none.",
+        "along rows, columns and channels; each unfolding is centred, and the rank of its "
+        "covariance S is the number of directions in which it varies. A latent of another order "
+        "has one S for each axis, the "
+        "channels last: two for a sequence, four for a volume. Ranks are integers and depend on a "
+        "tolerance: see the spectra and the curve of rank against tolerance. Effective and stable "
+        "rank need none.",
         "Stratum": "All latents with the same ranks by mode. Covariances of fixed ranks form a "
         "smooth manifold; where they change from image to image, the set as a whole is only "
         "stratified. The dimension of a stratum is that of the product of the manifolds of "

@@ -39,16 +39,16 @@ def compute(encoding: Encoding) -> xr.Dataset:
 MEASURE = Measure(
     "reconstructions",
     compute,
-    Statement("neither", "none: these are images", "eight images a level"),
+    Statement("neither", "none: these are images", "eight images per level"),
     figures=(
         FigureRow(
             "reconstructions",
             "latentgeo.figures.reconstructions:ReconstructionDisplay",
             "Reconstructions under noise",
             "Inputs (top row, clipped to [0, 1] for display) and each model's reconstruction, at "
-            "every noise level; the same noise goes into every model.",
-            "A model that has learned returns the image at level 0; look where the reconstruction "
-            "starts to follow the noise or to turn into another image.",
+            "every noise level; every model receives the same noise.",
+            "A model that has learned reproduces the image at level 0; look for the level where "
+            "the reconstruction starts to follow the noise or to become another image.",
         ),
     ),
 )

@@ -212,8 +212,8 @@ def _nearest(model: ModelResult) -> str:
     other = max(found, key=lambda name: found[name].value)
     beside = _at(model, other, "linear-cka", 0.0)
     return (
-        f"most like {other} on clean images, linear CKA {found[other].text(2)} (by chance "
-        f"{number(float(beside['similarity_by_chance']), 2)}, "
+        f"most similar to {other} on clean images, linear CKA {found[other].text(2)} (chance "
+        f"level {number(float(beside['similarity_by_chance']), 2)}, "
         f"p = {float(beside['similarity_p_value']):.2g})"
     )
 
@@ -232,11 +232,10 @@ def _tables(models: Sequence[ModelResult], noisy: str) -> list[Table]:
     ]
     images = compared[0].data.sizes["similarity_sample"]
     note = (
-        f"On the same {images} images and the same noise; 1 is most alike. Square brackets: 95 % "
-        "intervals over images (delete-a-group jackknife); then the mean over "
-        f"{_PERMUTATIONS} random pairings of the images, which is what chance makes, and "
-        "“n.s.” where more than 5 % of them are as alike. Compare a number with its own chance, "
-        "and not one column with another."
+        f"On the same {images} images and the same noise; 1 is the maximum. Square brackets: 95 % "
+        "intervals over images (delete-a-group jackknife); then the chance level, the mean over "
+        f"{_PERMUTATIONS} random permutations of the images, and “n.s.” where more than 5 % of "
+        "them are as similar. Compare a number with its own chance level, not across columns."
     )
     return [
         table_of("Similarity between models", columns, rows, note, section="measured"),
@@ -261,9 +260,9 @@ def _cell(measure: str) -> Any:
 
 
 _INVARIANCES = {
-    "orthogonal": "rotations and mirrorings",
-    "scaling": "one factor on all numbers",
-    "shift": "a shift of all images",
+    "orthogonal": "rotation and reflection",
+    "scaling": "isotropic scaling",
+    "shift": "translation",
 }
 
 
@@ -277,8 +276,8 @@ def _definitions(measures: Sequence[str]) -> Table:
         )
         for name, row in ((name, SIMILARITIES[name]) for name in measures)
     )
-    columns = ("Similarity", "Definition", "The same under", "Reference")
-    return Table("What each similarity is", columns, rows, section="measured, details")
+    columns = ("Similarity", "Definition", "Invariant under", "Reference")
+    return Table("Definitions of the similarities", columns, rows, section="measured, details")
 
 
 MEASURE = Measure(
@@ -287,8 +286,8 @@ MEASURE = Measure(
     Statement(
         "neither",
         "delete-a-group jackknife over images, about the value at this number of images",
-        "for every two models some hundred products of matrices of the compared images",
-        ("shift", "scale", "rotation", "channel order", "mirroring"),
+        "for each pair of models a few hundred matrix products over the compared images",
+        ("shift", "scale", "rotation", "channel order", "reflection"),
     ),
     images=LEAST_IMAGES,
     together=between_models,
@@ -304,18 +303,18 @@ MEASURE = Measure(
             "similarity",
             "latentgeo.figures.similarity:SimilarityDisplay",
             "Similarity between models",
-            "How alike the clean latents of every two models are, by six measures. Grey: no more "
-            "alike than 95 % of random pairings of the images.",
-            "Read along a row: which models agree on which images are alike. A measure that says "
-            "alike where the others do not sees what they leave out: CKA and Procrustes weigh the "
-            "directions of large variance, principal angles weigh ten directions evenly, "
-            "neighbours see near images only.",
+            "Similarity of the clean latents of each pair of models, by six measures. Grey: not "
+            "above 95 % of random permutations of the images.",
+            "Read along a row: which models agree on which images are similar. Measures that "
+            "disagree weigh the latents differently: CKA and Procrustes emphasise directions of "
+            "large variance, principal angles weigh ten directions equally, mutual neighbours "
+            "compare only the local structure.",
         ),
     ),
     meanings={
-        "Similarity between models": "How alike the latents of two models are on the same images, "
-        "whatever the numbers and shapes of either: 1 is most, and what chance makes stands "
-        "beside it. No measure changes when latents are rotated, mirrored, shifted or all "
-        "multiplied."
+        "Similarity between models": "How similar the latents of two models are on the same "
+        "images, whatever their sizes and shapes: 1 is the maximum, and the chance level is given "
+        "beside it. All measures are invariant to rotation, reflection, translation and scaling "
+        "of the latents."
     },
 )

@@ -284,8 +284,9 @@ def _overview(models: Sequence[ModelResult], noisy: str) -> Table:
             f"Total divergence, {noisy} (nats)",
         ),
         rows,
-        "Square brackets: 95 % intervals over images. A unit is a number of a vector or a channel "
-        "of a tensor. With a stochastic posterior it is active if its mean varies over images "
+        "Square brackets: 95 % intervals over images. A unit is a component of a vector or a "
+        "channel of a tensor. With a stochastic posterior it is active if its mean varies over "
+        "images "
         "with a variance above 0.01, and collapsed if the posterior is the prior: a divergence "
         "below 0.01 nats per position on 99 % of the images. A deterministic unit is active "
         "unless it is dead, with one value on all images.",
@@ -321,7 +322,7 @@ def _each_unit(model: ModelResult) -> Table:
     rest = carried.size - len(order)
     return Table(
         f"Units of {model.label}, clean images",
-        ("Unit", "Divergence (nats)", "Variance of the mean", "Posterior variance", "It is"),
+        ("Unit", "Divergence (nats)", "Variance of the mean", "Posterior variance", "Status"),
         tuple(_unit(clean.isel(unit=unit)) for unit in order),
         f"The {rest} units that carry less are in analysis.zarr." if rest else "",
         section="measured, details",
@@ -374,7 +375,7 @@ MEASURE = Measure(
         "neither",
         "active units: delete-half jackknife; divergences: bootstrap, both over images",
         "linear in n and in the size of a latent",
-        ("image order", "mirroring"),
+        ("image order", "reflection"),
     ),
     heading="Active units",
     units={"kl": "nat", "unit_kl": "nat"},
@@ -388,20 +389,21 @@ MEASURE = Measure(
         FigureRow(
             "units",
             "latentgeo.figures.units:UnitsDisplay",
-            "What each unit carries",
-            "Clean images. Units are the numbers of a vector, or the channels of a tensor whose "
+            "Information carried by each unit",
+            "Clean images. Units are the components of a vector, or the channels of a tensor whose "
             "posterior is stochastic. Left: Kullback-Leibler divergence of the posterior from a "
             "standard normal prior, with its 95 % bootstrap interval over images, summed over the "
             "positions of a channel. Right: variance of the latent, or of the posterior's mean, "
             "over images; dashed: 0.01, above which a stochastic unit is active.",
             "Hatched units carry nothing: the posterior is the prior, or the unit has one value on "
-            "all images. What is left is the number of units that the model uses.",
+            "all images. The model uses the others.",
         ),
     ),
     meanings={
-        "Active and collapsed units": "A unit is one number of a vector, or one channel of a "
+        "Active and collapsed units": "A unit is one component of a vector, or one channel of a "
         "tensor. The divergence (Kullback-Leibler, in nats) of its posterior from a standard "
-        "normal prior says how much it tells of the image; a collapsed unit tells nothing. More "
+        "normal prior says how much information it carries about the image; a collapsed unit "
+        "carries none. More "
         "active units are neither better nor worse."
     },
 )

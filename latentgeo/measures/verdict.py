@@ -24,7 +24,7 @@ def verdict(model: ModelResult) -> str:
     if model.learned is False:
         unlearned = (
             f"This model has not learned: {evidence(model)}. "
-            "Whatever its ranks and dimensions are, they say nothing about the latent space."
+            "Its ranks, dimensions and angles are not meaningful."
         )
         return " ".join([*doubts, unlearned])
     sentences = [*doubts, _learning(model)]

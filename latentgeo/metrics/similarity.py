@@ -52,7 +52,7 @@ class Similarity:
     by_pairs: bool
     definition: str
     reference: str
-    direction: str = "higher is more alike, 1 is most"
+    direction: str = "higher is more similar, 1 is the maximum"
 
 
 class SimilarityScore(NamedTuple):
@@ -386,7 +386,8 @@ SIMILARITIES: dict[str, Similarity] = {
             _neighbours,
             _shared_neighbours,
             by_pairs=True,
-            definition="share of the 10 nearest images of each that both models have in common",
+            definition="share of the 10 nearest neighbours of each image that both models have in "
+            "common",
             reference="Huh, Cheung, Wang and Isola, ICML 2024, section 2.1",
         ),
     )

@@ -225,8 +225,8 @@ def _supervision(options: AAEOptions) -> Supervision | None:
 
 
 AAE = Recipe(
-    "adversarial autoencoder: reconstruction, and codes that a discriminator cannot tell from a "
-    "prior; variants with labels, clusters and reduced dimension",
+    "adversarial autoencoder: reconstruction and an adversarial prior on the codes; variants with "
+    "labels, clusters and reduced dimension",
     AAEOptions,
     _bottleneck,
     _terms,

@@ -50,7 +50,7 @@ _ROWS = {
     ),
     "mlp": Backbone("fully connected layers; latent vector", MLPOptions, build_mlp),
     "wae": Backbone(
-        "convolutions of stride 2 with batch normalisation, as in DCGAN; latent vector",
+        "strided convolutions with batch normalisation, as in DCGAN; latent vector",
         WAEOptions,
         build_wae,
     ),
@@ -60,7 +60,7 @@ _ROWS = {
         build_acai,
     ),
     "text": Backbone(
-        "a small transformer for sentences, whose decoder says all words at once; latent vector",
+        "a small transformer for sentences with a non-autoregressive decoder; latent vector",
         TextOptions,
         build_text,
         likelihood="categorical",

@@ -33,7 +33,7 @@ def save_model(model: Autoencoder, folder: str | Path) -> None:
     Raises
     ------
     OSError
-        When the disk refuses; what was there before is whole.
+        When the disk refuses; earlier results are intact.
     """
     place = Path(folder)
     weights = model.serialized_weights()

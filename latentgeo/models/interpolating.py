@@ -126,19 +126,19 @@ def _committed(options: VQVAEOptions, shapes: Shapes) -> tuple[Term, ...]:
 
 
 ACAI = Recipe(
-    "reconstruction, and interpolations that a critic cannot tell from it",
+    "reconstruction, and a critic that makes interpolations realistic",
     ACAIRecipeOptions,
     _deterministic,
     reconstruct,
 )
 DROPOUT_AE = Recipe(
-    "reconstruction from a latent of which numbers are dropped at random",
+    "reconstruction from a latent with dropout",
     DropoutOptions,
     _dropout,
     reconstruct,
 )
 VQ_VAE = Recipe(
-    "reconstruction through a few vectors of one codebook",
+    "reconstruction through a vector-quantised latent with one codebook",
     VQVAEOptions,
     _deterministic,
     _committed,

@@ -170,7 +170,7 @@ def _terms_stacked(options: SWAEOptions, shapes: Shapes) -> tuple[Term, ...]:
 
 
 WAE_MMD = Recipe(
-    "Wasserstein autoencoder: squared error, and codes near a prior by maximum mean discrepancy",
+    "Wasserstein autoencoder: squared error and a maximum mean discrepancy between codes and prior",
     WAEMMDOptions,
     _deterministic,
     _terms_mmd,
@@ -178,7 +178,7 @@ WAE_MMD = Recipe(
     priors=_prior_of_latent,
 )
 WAE_GAN = Recipe(
-    "Wasserstein autoencoder: squared error, and codes that a discriminator takes for the prior's",
+    "Wasserstein autoencoder: squared error and an adversarial penalty between codes and prior",
     WAEGANOptions,
     _deterministic,
     _terms_gan,
@@ -186,7 +186,8 @@ WAE_GAN = Recipe(
     priors=_prior_of_latent,
 )
 SWAE = Recipe(
-    "stacked (not sliced) Wasserstein autoencoder: a second autoencoder of the code has the prior",
+    "stacked (not sliced) Wasserstein autoencoder: a second autoencoder on the code carries the "
+    "prior",
     SWAEOptions,
     _stacked,
     _terms_stacked,

@@ -56,14 +56,14 @@ class PathSection:
 _LEADS = {
     "interpolation": (
         "Interpolation between images",
-        "Paths between the latents of pairs of test images, decoded step by step: whether what "
-        "lies between looks real, and whether paths cross from one stratum to another where it "
-        "does not.",
+        "Paths between the latents of pairs of test images, decoded step by step: whether the "
+        "images in between look realistic, and whether paths change stratum where they do not.",
     ),
     "lines": (
         "The lines benchmark",
-        "Paths between the latents of pairs of lines. The right images between are known: lines "
-        "that turn evenly from one angle to the other (Berthelot, Raffel, Roy and Goodfellow, "
+        "Paths between the latents of pairs of lines. The correct images in between are known: "
+        "lines that rotate uniformly from one angle to the other (Berthelot, Raffel, Roy and "
+        "Goodfellow, "
         "ICLR 2019).",
     ),
 }
@@ -138,7 +138,7 @@ def _facts(tree: xr.DataTree, models: Sequence[ModelResult]) -> dict[str, str]:
     facts = {
         "Data": f"{attrs['data']} ({attrs['split']})",
         "Pairs": str(attrs["pairs"]),
-        "Steps": f"{attrs['steps']}, both reconstructed ends included",
+        "Steps": f"{attrs['steps']}, both reconstructed endpoints included",
         "Path": str(attrs["path"]),
     }
     if "classes_differ_mean" in tree:

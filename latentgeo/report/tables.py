@@ -44,7 +44,7 @@ def at_a_glance(models: Sequence[ModelResult], noisy: str) -> list[Table]:
     across = _MOST_COLUMNS - len(known)
     return [
         table_of(
-            f"First numbers of every measure{', continued' * bool(start)}",
+            f"Headline numbers of every measure{', continued' * bool(start)}",
             [*known, *columns[start : start + across]],
             rows,
             " ".join(filter(None, notes)) if not start else "",
@@ -88,19 +88,19 @@ def opened(models: Sequence[ModelResult]) -> Table:
     Table
     """
     return Table(
-        "How models that others trained were opened",
+        "How third-party models were loaded",
         (
             "Model",
             "From",
-            "What it makes of images in [0, 1]",
-            "Where the latent is",
-            "Round trip, as opened (dB)",
-            "Under other codings (dB)",
-            "Images' own mean (dB)",
+            "Preprocessing of images in [0, 1]",
+            "Latent taken from",
+            "Round trip, as loaded (dB)",
+            "With other preprocessing (dB)",
+            "Mean image (dB)",
         ),
         tuple(_opened(model) for model in models if "kind" in model.opened),
-        "Round trip: PSNR of decode(encode(x)) on the first images. Noise is added before all of "
-        "this, to the images of the data.",
+        "Round trip: PSNR of decode(encode(x)) on the first images. Noise is added to the images "
+        "of the data, before any preprocessing.",
         section="controls",
     )
 

@@ -122,7 +122,7 @@ class ModelResult:
 
     @property
     def is_vector(self) -> bool:
-        """Whether its latents are vectors, which have nothing to unfold."""
+        """Whether its latents are vectors, which have no unfoldings."""
         return bool(self.data.attrs["latent_kind"] == "vector")
 
     @property

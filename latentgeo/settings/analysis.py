@@ -111,8 +111,8 @@ class AnalysisSettings(EncodingSettings):
     draws: Draws = Field(default=2, ge=2)
     kernel: Kernel = Field(
         default="euclidean",
-        description="How the covariances of a tensor's unfoldings, each divided by its trace, are "
-        "compared; linear compares the latents themselves, and is that of vectors.",
+        description="Kernel between the trace-normalised covariances of a tensor's unfoldings; "
+        "linear compares the latents themselves, and is used for vectors.",
     )
     kernel_distance: KernelDistance = Field(
         default="bures-wasserstein",
@@ -137,7 +137,7 @@ class AnalysisSettings(EncodingSettings):
     halves: int = Field(
         default=20,
         ge=2,
-        description="Number of random halves behind the intervals and baselines of angles.",
+        description="Number of random halves for the intervals and baselines of angles.",
     )
     angle_share: float = Field(
         default=0.95,
@@ -149,9 +149,9 @@ class AnalysisSettings(EncodingSettings):
     angle_order: int = Field(
         default=4096,
         ge=1,
-        description="Images or features of the kernel, whichever are fewer, up to which angles "
-        "between subspaces rest on all images. Beyond, they rest on the compared images: the axes "
-        "of large subspaces are more than memory.",
+        description="Number of images or kernel features, whichever is smaller, up to which "
+        "angles between subspaces use all images. Beyond it they use the compared images, because "
+        "the bases of large subspaces do not fit into memory.",
     )
     jitter: float = Field(
         default=0.01,
@@ -163,15 +163,14 @@ class AnalysisSettings(EncodingSettings):
         default=1000,
         ge=4,
         description="Maximum number of images that are compared with one another, chosen by the "
-        "seed: those behind intervals and baselines of dimensions and angles and "
-        "whether they have settled, and nearest neighbours. Everything else rests on "
-        "all images, but see the angle order.",
+        "seed: for intervals, baselines and settling of dimensions and angles, and for nearest "
+        "neighbours. Everything else uses all images, but see the angle order.",
     )
     neighbours: int = Field(
         default=20,
         ge=2,
-        description="Nearest neighbours of a latent that the local dimension is read from; its "
-        "ceiling.",
+        description="Number of nearest neighbours for the local dimension, which is also its "
+        "upper bound.",
     )
     pullback_images: int = Field(
         default=16,

@@ -11,7 +11,9 @@ from latentgeo.settings.training import Seed
 class InterpolationSettings(Settings):
     """All that decides the numbers along paths between the latents of images."""
 
-    pairs: int = Field(default=64, ge=1, description="Pairs of test images; no image is in two.")
+    pairs: int = Field(
+        default=64, ge=1, description="Number of pairs of test images; no image is in two pairs."
+    )
     steps: int = Field(default=11, ge=3, description="Images on each path, both ends included.")
     path: Literal["linear", "spherical"] = Field(
         default="linear", description="The interpolation path between two latents."
@@ -42,7 +44,7 @@ class InterpolationSettings(Settings):
 class LinesSettings(Settings):
     """All that decides how models are scored on lines."""
 
-    pairs: int = Field(default=256, ge=1, description="Pairs of test lines, at most 256.")
+    pairs: int = Field(default=256, ge=1, description="Number of pairs of test lines, at most 256.")
     steps: int = Field(default=16, ge=2, description="Images on each path, both ends included.")
     references: int = Field(
         default=10_000, ge=2, description="Lines that each decoded image is compared with."

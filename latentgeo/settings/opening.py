@@ -67,8 +67,9 @@ class PosteriorSettings(Settings):
     layout: Layout = Field(
         default="auto",
         description="point: a latent. pair: mean and spread, two tensors of one shape. halves: one "
-        "tensor, the first half of its channels the mean. interleaved: one tensor, mean and spread "
-        "taking turns along the channels. auto: a single tensor is a point, two of one shape are a "
+        "tensor, the first half of its channels the mean. interleaved: one tensor, mean and "
+        "spread alternate along the channels. auto: a single tensor is a point, two of one shape "
+        "are a "
         "pair; torch.distributions and the usual names (mu, logvar, last_hidden_state) are known.",
     )
     items: tuple[int | str, ...] | None = Field(

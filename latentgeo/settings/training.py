@@ -81,7 +81,7 @@ class TrainSettings(Settings):
     )
     checkpoint_steps: PositiveInt = Field(
         default=200,
-        description="Steps after which the state is saved, besides the end of each epoch.",
+        description="Save the state every this many steps, as well as after each epoch.",
     )
 
 

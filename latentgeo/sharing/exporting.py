@@ -35,7 +35,7 @@ def export(
         `README.md` (the model card), `provenance.json` where the run has one, and `figures/`.
         Nothing in it says where on the disk the run, the analysis or the data lay.
     analysis : str or pathlib.Path, optional
-        A folder that `analyze` or `compare` made of this model. Its numbers, with intervals,
+        A folder that `analyze` or `compare` made of this model. All numbers, with intervals,
         and its figures go into the card.
     licence : str, optional
         What the weights may be used for, as the hub names it ("mit", "cc-by-4.0").

@@ -31,7 +31,7 @@ def push_to_hub(
     Parameters
     ----------
     folder : str or pathlib.Path
-        A folder that `export` made. All of it is sent, but for files whose name begins with a dot.
+        A folder written by `export`. All of it is sent, but for files whose name begins with a dot.
     repo_id : str
         "user/name"; the repository is made if there is none.
     token : str, optional

@@ -226,7 +226,7 @@ def fresh_run(
         reasons = ", ".join(f"{name} ({why})" for name, why in whole.items())
         warnings.warn(
             f"each of the {processes.count()} processes computes these nets of the "
-            f"{config.recipe} for whole batches, which is the same but no faster: {reasons}",
+            f"{config.recipe} for whole batches, with the same result but no speed-up: {reasons}",
             stacklevel=2,
         )
     return run

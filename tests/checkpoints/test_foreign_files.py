@@ -51,7 +51,7 @@ def test_halves_instead_of_turns_would_be_seen(foreign_checkpoints):
         posterior={"layout": "halves"},
         preprocessing={"size": 32},
     )
-    assert "no other coding helps" in check_round_trip(wrong, images).suspicion
+    assert "no other input scaling helps" in check_round_trip(wrong, images).suspicion
 
 
 @pytest.mark.parametrize(("name", "channels"), [("taesd", 4), ("taesd3", 16)])

@@ -339,7 +339,7 @@ def test_a_mismatch_that_was_let_through_is_named_wherever_results_are_read(tmp_
         warnings.simplefilter("ignore")  # an untrained model gives no images back
         found = analyze({"m": model}, data=images, samples=8, noise=[0], tsne_seeds=())
     entry = found.summary["models"]["m"]
-    assert entry["verdict"].startswith("Weights that do not fit were let through: 1 of the network")
+    assert entry["verdict"].startswith("Weights that do not fit were accepted: 1 of the network")
     (left,) = [one for one in entry["omitted"] if one["analysis"].startswith("the weights")]
     assert "(decoder.0.bias); 1 of the file" in left["reason"]
     assert "(encoder.2.weight)" in left["reason"]
@@ -352,7 +352,7 @@ def test_what_is_doubtful_is_said_in_sentences():
     found = caveats(
         {"not_a_function": ["draws"], "round_trip": {"suspicion": "the range is wrong"}}
     )
-    assert found[0].startswith("Its encoder is no function of the image: the same batch twice")
+    assert found[0].startswith("Its encoder is not a function of the image: encoding a batch twice")
     assert found[1] == "The range is wrong."
 
 
@@ -410,9 +410,9 @@ class OfTheBatch(Tiny):
 @pytest.mark.parametrize(
     ("make", "way", "words"),
     [
-        (Samples, "draws", "the same batch twice gives other latents"),
-        (Drops, "draws", "the same batch twice gives other latents"),
-        (OfTheBatch, "batch", "other latents in another batch"),
+        (Samples, "draws", "encoding a batch twice gives different latents"),
+        (Drops, "draws", "encoding a batch twice gives different latents"),
+        (OfTheBatch, "batch", "depends on the rest of its batch"),
     ],
 )
 def test_an_encoder_that_is_no_function_is_seen_and_recorded(make, way, words, images):

@@ -365,8 +365,8 @@ def test_a_wrong_range_is_seen_by_the_round_trip():
     )
     assert check_round_trip(right, data).suspicion is None
     strange = open_checkpoint(None, model=Strange(), image_shape=(1, 8, 8))
-    assert "no other coding helps" in check_round_trip(strange, data).suspicion
+    assert "no other input scaling helps" in check_round_trip(strange, data).suspicion
     blank = open_checkpoint(None, model=Mirror(0.5, 0.5001), image_shape=(1, 8, 8))
-    assert "no other coding helps" in check_round_trip(blank, data).suspicion
+    assert "no other input scaling helps" in check_round_trip(blank, data).suspicion
     headless = open_checkpoint(None, model=small(), image_shape=SHAPE, layers=["bottleneck"])
     assert check_round_trip(headless, data) is None

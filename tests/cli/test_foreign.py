@@ -59,7 +59,7 @@ def test_a_card_and_then_the_folder_is_enough(run_cli, folder, tmp_path):
     assert set(model["strata"]) == {"0", "0.1"}
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert str(tmp_path) not in page
-    assert "How models that others trained were opened" in page
+    assert "How third-party models were loaded" in page
 
 
 def test_weights_without_a_checkpoint_argument(run_cli, folder, tmp_path):

@@ -150,7 +150,7 @@ def test_vectors_have_no_ranks_and_say_so(images):
     )
     assert "crossings" not in found.tree["vae"]
     assert "a vector has no modes" in found.summary["models"]["vae"]["omitted"][0]["reason"]
-    assert list(found.tree["vae"]["cause"].values) == ["distance of the ends"]
+    assert list(found.tree["vae"]["cause"].values) == ["distance between endpoints"]
 
 
 def test_a_model_that_resizes_is_followed(images):

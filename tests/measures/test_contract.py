@@ -138,7 +138,7 @@ TRANSFORMATIONS = {
     "image order": lambda values, rng: values[:, rng.permutation(values.shape[1])],
     "shift": lambda values, rng: values + 3,
     "scale": lambda values, rng: 8 * values,
-    "mirroring": lambda values, rng: values[..., ::-1],
+    "reflection": lambda values, rng: values[..., ::-1],
     "channel order": lambda values, rng: values[:, :, rng.permutation(values.shape[2])],
     "rotation": lambda values, rng: _rotated(values, rng),
 }

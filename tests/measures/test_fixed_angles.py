@@ -1,4 +1,4 @@
-"""Angles of fixed dimension, their matched null, and what subspaces hold."""
+"""Angles at fixed dimension, their matched null, and what subspaces hold."""
 
 import numpy as np
 import pytest

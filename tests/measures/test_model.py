@@ -158,7 +158,7 @@ def test_vectors_use_the_vectors_themselves(make_latents, vector_latents):
     assert "rank" not in result
     assert result.attrs["kernel"] == "linear"
     reasons = json.loads(result.attrs["omitted"])
-    assert any("nothing to rank" in entry["reason"] for entry in reasons)
+    assert any("it has no ranks" in entry["reason"] for entry in reasons)
 
 
 def test_angles_are_those_of_the_principal_subspaces(make_latents, vector_latents):
@@ -199,7 +199,7 @@ def test_a_posterior_gives_two_views_and_a_null_of_redraws(make_latents, tensor_
     redraws = result["principal_angle_null_mean"].sel(null="two draws")
     assert redraws.sel(view="mean").isnull().all()
     assert (redraws.sel(view="sample") > 0).all()
-    assert "A sample of the posterior keeps the one rank triple (5, 5, 12)" in result.verdict
+    assert "A sample of the posterior has the rank triple (5, 5, 12)" in result.verdict
 
 
 def test_a_model_that_has_not_learned_is_called_so(make_latents, tensor_latents):

@@ -135,7 +135,7 @@ def test_what_cannot_be_measured_is_said(make_latents):
     )
     still = make_latents(np.zeros((1, 8, 12, 3, 3)), noise=(0.0,))
     (same,) = omissions_of(decoder_geometry(linear(np.ones((16, 108))), still))
-    assert "clean latents are all the same" in same.reason
+    assert "all clean latents are identical" in same.reason
 
 
 def test_the_same_seed_takes_the_same_images(make_latents):

@@ -15,7 +15,7 @@ from latentgeo.metrics import RankCorrelation, spearman
 from latentgeo.results import ModelResult, Readout, Table, plain
 from latentgeo.results.words import NONE
 
-GIVEN = ", given the distance of the ends"
+GIVEN = ", given the distance between endpoints"
 ASSOCIATION = Readout("association", "association", "association_ci", over="pairs")
 
 
@@ -58,7 +58,7 @@ def association_variables(
             for name, cause in causes.items()
             for suffix, given in (("", None), (GIVEN, apart))
         },
-        "distance of the ends": (apart, None),
+        "distance between endpoints": (apart, None),
     }
     found: list[RankCorrelation] = [
         spearman(cause, effect, given=given, seed=seed)
@@ -116,16 +116,16 @@ def _sentences(model: ModelResult) -> list[str]:
         if one.low > 0 or one.high < 0
     ]
     asked = (
-        f"Among paths whose ends are as far apart, {len(each) - undefined} correlations of ranks "
-        "with what becomes of images are defined"
+        f"Given the distance between endpoints, {len(each) - undefined} correlations between "
+        "ranks and image quality are defined"
     )
     if undefined:
-        asked += f" ({undefined} more are not: all pairs are alike)"
+        asked += f" ({undefined} more are undefined: constant over all pairs)"
     if not found:
-        return [f"{asked}; none has an interval beyond 0."]
+        return [f"{asked}; no interval excludes 0."]
     have = "has" if len(found) == 1 else "have"
     return [
-        f"{asked}; {len(found)} {have} an interval beyond 0: {'; '.join(found)}. Of so many, one "
+        f"{asked}; {len(found)} {have} an interval that excludes 0: {'; '.join(found)}. About one "
         "in twenty does so by chance."
     ]
 
@@ -141,12 +141,12 @@ def _table(model: ModelResult, between: str) -> Table:
         for cause in model.data["cause"].values
     ]
     return Table(
-        f"What goes together on the paths {between}: {model.label}",
-        ("Of each path", *effects),
+        f"Correlations along the paths {between}: {model.label}",
+        ("Per path", *effects),
         tuple(row for row in rows if set(row[1:]) != {NONE}),
-        "Spearman's correlation over pairs, with its 95 % bootstrap interval over them; in round "
-        "brackets the number of pairs where it is not all of them. Left out: what is the same for "
-        "all pairs.",
+        "Spearman's correlation over pairs, with its 95 % bootstrap interval over them; in "
+        "parentheses the number of pairs where it is not all of them. Left out: quantities that "
+        "are constant over all pairs.",
     )
 
 
@@ -169,9 +169,9 @@ MEASURE = Measure(
     sentences=_sentences,
     tables=_tables,
     meanings={
-        "Spearman's correlation over pairs": "From -1 to 1: whether pairs with more of the one "
-        "have more of the other. An interval that holds 0 shows nothing. Far pairs may have more "
-        "of everything, so each row stands there once more given the distance of the ends: the "
-        "partial correlation, among pairs that are as far apart. A correlation is no cause."
+        "Spearman's correlation over pairs": "From -1 to 1: whether pairs with more of one "
+        "quantity also have more of the other. An interval that contains 0 shows no association. "
+        "Distant pairs may have more of everything, so each row is repeated given the distance "
+        "between endpoints (partial correlation). Correlation does not imply causation."
     },
 )

@@ -55,11 +55,13 @@ def _sentences(model: ModelResult) -> list[str]:
     if PSNR.value not in model.data:
         return []
     reached = (
-        f"the ends of its paths are reconstructed at {number(model.estimate(PSNR).value)} dB, the "
-        f"mean image reaches {number(model.estimate(BASELINE).value)} dB"
+        f"the endpoints of its paths are reconstructed at {number(model.estimate(PSNR).value)} "
+        f"dB, the mean image reaches {number(model.estimate(BASELINE).value)} dB"
     )
     if model.doubt:
-        return [f"this model has not learned: {reached}. Numbers of its paths mean nothing."]
+        return [
+            f"this model has not learned: {reached}. Measures along its paths are not meaningful."
+        ]
     return [f"this model has learned: {reached}."]
 
 
@@ -73,19 +75,21 @@ def _tables(models: Sequence[ModelResult], between: str) -> list[Table]:
         for model in models
         if PSNR.value in model.data
     )
-    columns = ("Model", "PSNR of the ends", "PSNR of the mean image", "Gain", "Learned")
-    note = "In dB. Square brackets: 95 % bootstrap intervals over the images at the ends."
+    columns = ("Model", "PSNR of the endpoints", "PSNR of the mean image", "Gain", "Learned")
+    note = "In dB. Square brackets: 95 % bootstrap intervals over the endpoint images."
     return (
-        [Table(f"Reconstructed ends of the paths {between}", columns, rows, note)] if rows else []
+        [Table(f"Reconstructed endpoints of the paths {between}", columns, rows, note)]
+        if rows
+        else []
     )
 
 
 MEASURE = Measure(
     "path_ends",
     compute,
-    Statement("higher is better", "bootstrap over images", "one comparison of each end"),
+    Statement("higher is better", "bootstrap over images", "one comparison per endpoint"),
     kinds=("interpolation", "lines"),
-    heading="Reconstruction of the ends",
+    heading="Reconstruction of the endpoints",
     units={"end_psnr": "dB"},
     readouts=(PSNR, GAIN, BASELINE),
     entry=_entry,
@@ -93,8 +97,8 @@ MEASURE = Measure(
     tables=_tables,
     shown_unlearned=True,
     meanings={
-        "PSNR of the ends": "How well the images at both ends of a path come back, beside the mean "
-        "image as a reconstruction of everything. Paths of a model that loses against the mean "
-        "image say nothing about its latent space."
+        "PSNR of the endpoints": "How well the images at the endpoints of a path are "
+        "reconstructed, beside the baseline of predicting the mean image. Paths of a model that "
+        "does not beat this baseline are not meaningful."
     },
 )

@@ -28,7 +28,7 @@ def compute(paths: ModelPaths) -> xr.Dataset:
 MEASURE = Measure(
     "path_images",
     compute,
-    Statement("neither", "bootstrap over pairs", "one pass of the decoder an image"),
+    Statement("neither", "bootstrap over pairs", "one decoder pass per image"),
     kinds=("interpolation", "lines"),
     readouts=READOUTS,
     entry=entry(READOUTS),
@@ -40,12 +40,12 @@ MEASURE = Measure(
             "latentgeo.figures.interpolation_grid:InterpolationGridDisplay",
             "Images along the paths",
             "Decoded images along {path} paths between the latents of some of the {pairs} pairs, "
-            "in {steps} steps; outermost, the real images, whose reconstructions stand beside "
-            "them. Orange bars: the ranks change from one step to the next, under the "
+            "in {steps} steps; outermost: the real images, next to their reconstructions. Orange "
+            "bars: the ranks change from one step to the next, under the "
             "spectrum rule.",
-            "A path that stays among real images shows one at every step; two images that fade "
-            "into each other, blur or break in the middle do not. If strata broke images, breaks "
-            "would stand at the bars.",
+            "On a path that stays near the data, every step shows a realistic image; "
+            "cross-fading, blur or artefacts in the middle show that it leaves them. If changes "
+            "of stratum caused artefacts, these would appear at the bars.",
             "from_paths",
         ),
         FigureRow(
@@ -53,10 +53,9 @@ MEASURE = Measure(
             "latentgeo.figures.path_curves:PathCurvesDisplay",
             "Measures along the paths",
             "Mean over {pairs} pairs at each step, band: 95 % bootstrap interval over pairs; "
-            "dotted: sharpness of the real images at the ends. Ranks under the spectrum rule.",
-            "A sag of the sharpness is blur; a hump of the distance to real images, or of the "
-            "cycle consistency, tells that the middle is none the model knows; a change of the "
-            "ranks "
+            "dotted: sharpness of the real images at the endpoints. Ranks under the spectrum rule.",
+            "A dip in sharpness is blur; a peak in the distance to real images or in the cycle "
+            "consistency means that the middle of the path lies off the data; a change of ranks "
             "is a change of stratum.",
             "from_paths",
         ),

@@ -77,7 +77,7 @@ _COLUMNS = (
     Column("Smoothness, median", lambda model: text(model, "smoothness_median", 3)),
     Column("Shortest-arc rate", lambda model: text(model, "shortest_arc_rate", 2)),
     Column("Undefined pairs", lambda model: str(int(model.data["undefined"]))),
-    Column("Pixels cut off", _cut_off),
+    Column("Clipped pixels", _cut_off),
 )
 
 
@@ -89,8 +89,8 @@ def _tables(models: Sequence[ModelResult], between: str) -> list[Table]:
             [(model,) for model in models],
             "Square brackets: 95 % bootstrap intervals over pairs. Lower is better, except for the "
             "shortest-arc rate. Stochastic models have two rows: paths between draws of the "
-            "posterior, as the authors do, and between its means. Pixels cut off: what the decoder "
-            "made outside [-1, 1].",
+            "posterior, as the authors do, and between its means. Clipped pixels: decoder outputs "
+            "outside [-1, 1].",
         )
     ]
 
@@ -112,10 +112,10 @@ MEASURE = Measure(
     meanings={
         "Mean distance": "Cosine distance of decoded images to the nearest of the reference lines, "
         "on [-1, 1], mean over the path. Lower is better.",
-        "Smoothness": "Largest step of the angle as a share of the whole change, beyond that of an "
-        "even turn. 0 is best, it has no upper bound. It is undefined where both ends decode to "
-        "the same line: the paper's mode counts such a pair as 0, which flatters a decoder that "
-        "collapses; the corrected one leaves it out. Neither sees whether the line turns the short "
-        "way, so the share that does stands beside them.",
+        "Smoothness": "Largest step of the angle as a share of the total change, in excess of a "
+        "uniform rotation. 0 is best; there is no upper bound. It is undefined where both "
+        "endpoints decode to the same line: the paper's mode counts such a pair as 0, which "
+        "favours a decoder that collapses; the corrected one leaves it out. Neither tells whether "
+        "the line takes the shorter rotation, so the share of pairs that do is given beside them.",
     },
 )

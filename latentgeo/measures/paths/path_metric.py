@@ -164,15 +164,15 @@ def _tables(models: Sequence[ModelResult], between: str) -> list[Table]:
         return []
     return [
         Table(
-            "The paths as the decoder sees them",
+            "Paths in the decoder's metric",
             (
                 *("Model", "Length", "1 \N{MINUS SIGN} geodesic/line", "Geodesics found"),
-                *("Condition number, start", "middle", "end", "Measured along"),
+                *("Condition number, start", "middle", "end", "Directions measured"),
             ),
             rows,
             "Length in pixel space, mean over pairs. Geodesics and medians of the condition number "
-            "rest on few pairs; a median has an interval only where those are enough. Geodesics "
-            "that have not converged save at least what is given.",
+            "rest on few pairs; a median has an interval only where those are enough. For "
+            "geodesics that have not converged, the saving is a lower bound.",
         )
     ]
 
@@ -204,7 +204,7 @@ MEASURE = Measure(
     Statement(
         "lower is better",
         "bootstrap over pairs; of medians only with enough pairs",
-        "some hundred passes through the decoder a geodesic, of a bounded total",
+        "a few hundred decoder passes per geodesic, capped in total",
     ),
     kinds=("interpolation",),
     readouts=READOUTS,
@@ -212,10 +212,10 @@ MEASURE = Measure(
     sentences=nothing,
     tables=_tables,
     meanings={
-        "Length and geodesic": "How far the image moves in pixel space along the path. The "
-        "geodesic is the shortest path that was found between the same ends (a local minimum); 1 - "
-        "geodesic/line is the share that it saves, 0 where the line is as short.",
-        "Condition number along the path": "How unevenly the decoder stretches directions there, "
-        "as in the metric JᵀJ; 1 is even.",
+        "Length and geodesic": "Length of the path in pixel space. The geodesic is the shortest "
+        "path found between the same endpoints (a local minimum); 1 − geodesic/line is the share "
+        "by which it is shorter, 0 where the line is as short.",
+        "Condition number along the path": "How unevenly the decoder stretches latent directions "
+        "along the path, from the metric JᵀJ; 1 is an isometry up to scale.",
     },
 )

@@ -143,9 +143,9 @@ def measure_ranks(path: Tensor, source_dtype: str, seed: int) -> PathRanks | Non
     causes = {
         "crossings, rule spectrum": crossings[RULES[0]],
         "crossings, rule float32-covariance": crossings[RULES[1]],
-        "rank lost at the middle, rule spectrum": _lost(ranks[0]),
-        "rank lost at the middle, rule float32-covariance": _lost(ranks[1]),
-        "effective rank lost at the middle": -against_the_ends(flatness),
+        "rank loss at the midpoint, rule spectrum": _lost(ranks[0]),
+        "rank loss at the midpoint, rule float32-covariance": _lost(ranks[1]),
+        "effective rank loss at the midpoint": -against_the_ends(flatness),
     }
     return PathRanks(variables, causes, (first[:, 1:] != first[:, :-1]).any(axis=-1))
 
@@ -180,8 +180,8 @@ def _sentences(model: ModelResult) -> list[str]:
     if np.isfinite(change.value):
         percent = Estimate(100 * change.value, 100 * change.low, 100 * change.high)
         sentence += (
-            f"; where a path crosses, the image moves {percent.text(0)} % further than "
-            "elsewhere on it"
+            f"; at a crossing, the image changes {percent.text(0)} % more than elsewhere on the "
+            "path"
         )
     return [f"{sentence}."]
 
@@ -207,8 +207,8 @@ def _tables(models: Sequence[ModelResult], between: str) -> list[Table]:
             f"Ranks along the paths {between}",
             (
                 *("Model", "Paths that cross", "Crossings per path"),
-                *("Crossings, float32-covariance", "Ranks, ends", "Ranks between"),
-                *("Effective rank, ends", "Effective rank between"),
+                *("Crossings, float32-covariance", "Ranks, endpoints", "Ranks between"),
+                *("Effective rank, endpoints", "Effective rank between"),
             ),
             rows,
             "Ranks: ranges of S1, S2, … over pairs and steps, under the spectrum rule.",
@@ -241,10 +241,9 @@ MEASURE = Measure(
     sentences=_sentences,
     tables=_tables,
     meanings={
-        "Crossings": "How often the ranks by mode change along a path: each time it crosses "
-        "into another stratum. It depends on the rank rule, so two rules stand beside each other. "
-        "Latents without exact zeros have full rank nearly everywhere; then there is nothing to "
-        "cross.",
+        "Crossings": "How often the ranks by mode change along a path, that is, how often it "
+        "crosses into another stratum. It depends on the rank rule, so two rules are given. "
+        "Latents without exact zeros have full rank almost everywhere; then no stratum is crossed.",
         "Effective rank": "Exponential of the entropy of the singular values, mean of the "
         "modes: a rank without a threshold (Roy and Vetterli 2007).",
     },

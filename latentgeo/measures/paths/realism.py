@@ -104,9 +104,9 @@ def effects(variables: dict[str, Any]) -> dict[str, NDArray[np.float64]]:
     """Return what becomes of each path's images in the middle, from what `measure_realism` gave."""
     nearest, sharp, cycle = (variables[name][1] for name in ("nearest", "sharpness", "cycle"))
     return {
-        "nearest real image, middle against ends": against_the_ends(nearest),
-        "sharpness, middle against ends": against_the_ends(sharp),
-        "cycle consistency, middle against ends": against_the_ends(cycle),
+        "nearest real image, midpoint against endpoints": against_the_ends(nearest),
+        "sharpness, midpoint against endpoints": against_the_ends(sharp),
+        "cycle consistency, midpoint against endpoints": against_the_ends(cycle),
     }
 
 
@@ -143,15 +143,21 @@ def _tables(models: Sequence[ModelResult], between: str) -> list[Table]:
     )
     return [
         Table(
-            "How real the images between are",
+            "Realism of the interpolated images",
             (
-                *("Model", "Latent", "Sharpness, ends", "Sharpness between"),
-                *("Sharpness, real images", "Nearest real image, ends"),
-                *("Nearest real image between", "Cycle, ends", "Cycle between", "Pixels cut off"),
+                *("Model", "Latent", "Sharpness, endpoints", "Sharpness between"),
+                *("Sharpness, real images", "Nearest real image, endpoints"),
+                *(
+                    "Nearest real image between",
+                    "Cycle, endpoints",
+                    "Cycle between",
+                    "Clipped pixels",
+                ),
             ),
             rows,
-            "Square brackets: 95 % bootstrap intervals over pairs. Ends: reconstructions; between: "
-            "mean over the steps between. Pixels cut off: those made beyond black and white.",
+            "Square brackets: 95 % bootstrap intervals over pairs. Endpoints: reconstructions; "
+            "between: mean over the interpolated steps. Clipped pixels: decoded values beyond "
+            "black and white.",
         )
     ]
 
@@ -168,7 +174,7 @@ MEASURE = Measure(
     Statement(
         "neither",
         "bootstrap over pairs",
-        "one pass of encoder and decoder an image, and distances to all real images",
+        "one encoder and decoder pass per image, and distances to all real images",
     ),
     kinds=("interpolation",),
     readouts=READOUTS,
@@ -178,10 +184,10 @@ MEASURE = Measure(
     meanings={
         "Sharpness": "Variance of the image's Laplacian. Compare it with that of real images: "
         "lower is blur, higher is noise.",
-        "Distance to the nearest real image": "Euclidean distance in the space that is named "
-        "above, so it depends on how many real images there are, and between pixels a blurred one "
-        "is near to many. Lower is nearer.",
-        "Cycle consistency": "How far encoding a decoded latent leads away from it, relative to "
-        "the distance of the path's ends. 0 is best.",
+        "Distance to the nearest real image": "Euclidean distance in the space named above. It "
+        "depends on the number of real images, and in pixel space a blurred image is close to "
+        "many. Lower is nearer.",
+        "Cycle consistency": "Distance between a latent and the encoding of its decoded image, "
+        "relative to the distance between the endpoints. 0 is best.",
     },
 )
