@@ -62,6 +62,7 @@ WRITERS = {
     ),
     ".nc": _netcdf,
     ".zarr": _zarr,
+    ".csv": lambda path, array: pandas.DataFrame(array).to_csv(path, index=False),
     ".parquet": lambda path, array: pandas.DataFrame({"image": list(array)}).to_parquet(path),
 }
 OF_IMAGES = (".npy", ".npz", ".parquet")
@@ -87,6 +88,9 @@ UNHELD = {
     ("objects", ".parquet"),
     ("complex", ".parquet"),
     ("one number", ".parquet"),
+    ("objects", ".csv"),
+    ("one number", ".csv"),
+    ("texts", ".csv"),  # numbers, then
 }
 
 
