@@ -43,9 +43,18 @@ class LatentOfWrapped(Bottleneck):
 
     def forward(self, features: Any) -> Posterior:
         """Return the posterior, in single precision where the net computes in half."""
-        found = self.layout.read(features)
-        spread = found.log_variance
-        return Posterior(_single(found.mean), None if spread is None else _single(spread))
+        alone = isinstance(features, _OfOneTwice)
+        found = self.layout.read(features.output if alone else features)
+        parts = [None if one is None else _single(one) for one in (found.mean, found.log_variance)]
+        mean, spread = (one[:1] if alone and one is not None else one for one in parts)
+        assert mean is not None  # for the type checker: only the spread may be
+        return Posterior(mean, spread)
+
+
+class _OfOneTwice(NamedTuple):
+    """What an encoder gave for one image, given twice: many drop the axis of a batch of one."""
+
+    output: Any
 
 
 class PreprocessedEncoder(nn.Module):
@@ -73,6 +82,8 @@ class PreprocessedEncoder(nn.Module):
 
     def encode(self, normalised: Tensor) -> Any:
         """Return the output of the encoder for preprocessed images."""
+        if len(normalised) == 1:
+            return _OfOneTwice(self.net(self.form.given(normalised.repeat(2, 1, 1, 1))))
         return self.net(self.form.given(normalised))
 
 
@@ -115,7 +126,10 @@ class PostprocessedDecoder(nn.Module):
         images = read_image(self.net(given.to(self.dtype)))
         if not isinstance(images, Tensor):
             return images
-        if images.ndim in (2, 3, 5) and images[:1].numel() == torch.Size(self.image_shape).numel():
+        if (
+            images.ndim != 4
+            and images.numel() == len(latents) * torch.Size(self.image_shape).numel()
+        ):
             images = images.reshape(-1, *self.image_shape)
         return _single(images)
 
@@ -418,10 +432,10 @@ def _keeps_batch(call: Callable[[Tensor], Any], values: Tensor, found: Any) -> b
     if (first := _first_tensor(found)) is None:
         return True
     try:
-        alone = _first_tensor(call(values[:1].to(first.device)))
+        three = _first_tensor(call(values[[0, 0, 0]].to(first.device)))
     except Exception:  # a foreign module may raise anything
         return False
-    return len(first) == len(values) and alone is not None and len(alone) == 1
+    return len(first) == len(values) and three is not None and len(three) == 3
 
 
 def _first_tensor(found: Any) -> Tensor | None:

@@ -630,3 +630,29 @@ def test_functions_in_python_that_are_none_of_the_image_are_seen(given, images):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         encode(model, images)  # it was said
+
+
+class Squeezes(nn.Module):
+    """Drops every axis of one, and so a batch of one."""
+
+    def __init__(self):
+        super().__init__()
+        self.body, self.back = nn.Linear(64, 6), nn.Linear(3, 64)
+
+    def encode(self, images):
+        return self.body(images.flatten(1))[:, :, None].squeeze().chunk(2, -1)
+
+    def decode(self, latents):
+        return self.back(latents).sigmoid().view(-1, 1, 8, 8).squeeze()
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_batch_of_one_is_a_batch_whatever_a_network_squeezes(count):
+    net = Squeezes()
+    model = opened(net)
+    values = torch.rand(3, 1, 8, 8)
+    with torch.inference_mode():
+        whole, part = model.posterior(values), model.posterior(values[:count])
+        torch.testing.assert_close(part.mean, whole.mean[:count])
+        torch.testing.assert_close(part.log_variance, whole.log_variance[:count])
+        assert model.decode(part.mean).shape == (count, 1, 8, 8)
