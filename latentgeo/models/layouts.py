@@ -63,17 +63,17 @@ class PosteriorLayout(PosteriorSettings):
         found = list(found.values()) if isinstance(found, Outputs) else found
         parts = self._split(found) if isinstance(found, Tensor) else found
         if not self._is_posterior(parts):
-            places = _places(output)
-            if not places:
+            if not _tensors_in(output):
                 raise InputError(
-                    f"the encoder gives {describe(output)}, in which no tensor is found; name what "
-                    "gives the latents (encode=…, --encode), or a layer (layers=…, --layer)"
+                    f"the encoder gives {describe(output)}, which is no latent, nor holds a "
+                    "tensor; name what gives the latents (encode=…, --encode), or a layer (--layer)"
                 )
             raise InputError(
                 f"the encoder gives {describe(output)}, which is no latent of layout "
                 f"{self.layout!r}; expected a tensor (b, D), (b, T, D) or (b, C, H, W), or mean "
-                f"and spread; say where they are (--posterior, by place or name: {places}), "
-                "that one tensor holds both (halves, interleaved), or name a layer"
+                "and spread; say where they are (--posterior, by place or name: "
+                f"{_places(output)}), that one tensor holds both (halves, interleaved), or name a "
+                "layer"
             )
         return list(parts)
 
@@ -216,11 +216,11 @@ def _get(output: Any, name: str) -> Any:
 
 
 def _places(output: Any) -> str:
-    """List the tensors that an output holds, each as it can be asked for."""
     return ", ".join(_tensors_in(output))
 
 
 def _tensors_in(values: Any, path: str = "", depth: int = 0) -> list[str]:
+    """List the tensors that an output holds, each as it can be asked for."""
     if isinstance(values, Tensor):
         return [path]
     if depth > _DEEPEST or not isinstance(values, Mapping | tuple | list):

@@ -138,6 +138,12 @@ def test_what_is_no_latent_is_described(output):
         PosteriorLayout().read(output)
 
 
+@pytest.mark.parametrize("output", ["text", None, {}, {"loss": 1.0}])
+def test_where_there_is_no_tensor_another_member_is_asked_for(output):
+    with pytest.raises(InputError, match=r"nor holds a tensor; name what gives the latents"):
+        PosteriorLayout().read(output)
+
+
 @pytest.mark.parametrize("first", [False, True])
 @pytest.mark.parametrize(
     "shape", [(2, 5), (2, 7, 5), (2, 5, 3, 4), (2, 5, 3, 4, 6), (2, 5, 1, 4, 6)]
