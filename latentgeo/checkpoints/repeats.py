@@ -47,7 +47,7 @@ def check_repeats(model: Autoencoder) -> list[str]:
 
 
 def warn_of_repeats(model: Autoencoder) -> None:
-    """Warn of an encoder of others that is no function of the image, once, and record it."""
+    """Warn of an encoder of others that is not a function of the image, once, and record it."""
     if model.config.backbone != _OF_OTHERS or _RECORDED in model.identity:
         return
     if unsteady := check_repeats(model):
@@ -57,7 +57,7 @@ def warn_of_repeats(model: Autoencoder) -> None:
 
 
 def describe_unsteady(ways: list[str]) -> str:
-    """Return the warning for an encoder that is no function of the image."""
+    """Return the warning for an encoder that is not a function of the image."""
     return (
         f"its encoder is not a function of the image: {'; '.join(_WHY[way] for way in ways)}. The "
         "measurements then hold for one draw only; name a layer before that (--encode, "

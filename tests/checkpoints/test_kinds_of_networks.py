@@ -623,7 +623,7 @@ def test_a_network_of_another_size_is_named_with_it(shape):
 @pytest.mark.parametrize("given", [Samples().eval().encode, lambda x: x + RANDOM.random()])
 def test_functions_in_python_that_are_none_of_the_image_are_seen(given, images):
     model = wrap(given, None, image_shape=SHAPE)
-    with pytest.warns(UserWarning, match="is no function of the image") as told:
+    with pytest.warns(UserWarning, match="is not a function of the image") as told:
         latents = encode(model, images)
     assert len(told) == 1
     assert json.loads(latents.attrs["provenance"])["not_a_function"] == ["draws"]
