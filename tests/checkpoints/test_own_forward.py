@@ -156,7 +156,7 @@ class Silent(Spread):
 def test_a_log_variance_above_0_everywhere_is_suspected():
     wrong = trip_of(Silent("std"), posterior={"items": (0, 1)})
     assert wrong.own_spread is None
-    assert "probably no log-variance" in wrong.suspicion
+    assert "probably not a log-variance" in wrong.suspicion
     right = trip_of(Silent("std"), posterior={"items": (0, 1), "spread": "std"})
     assert "log-variance" not in (right.suspicion or "")
 
