@@ -8,6 +8,7 @@ import typer
 
 from latentgeo import processes
 from latentgeo.cli.options import Form, Spelling, read_pairs
+from latentgeo.cli.streams import answers
 from latentgeo.errors import InputError
 from latentgeo.foreign import printable
 
@@ -144,7 +145,7 @@ def read_shape(text: str) -> tuple[int, int, int]:
 
 def say(text: str, *, err: bool = False, nl: bool = True) -> None:
     """Print a text that may come from a file, and so could hold a terminal's commands."""
-    typer.echo(printable(text), err=err, nl=nl)
+    typer.echo(printable(text), None if err else answers(), err=err, nl=nl)
 
 
 def print_rows(title: str | None, rows: dict[str, Any]) -> None:

@@ -26,6 +26,7 @@ import typer
 from typer.core import TyperCommand
 from typer.main import get_command
 
+from latentgeo.cli.streams import answers_apart
 from latentgeo.errors import InputError
 
 if TYPE_CHECKING:
@@ -163,7 +164,8 @@ def complete(name: str, function: Callable[..., None], forms: Sequence[Form]) ->
         chosen = [_command_line_values(context, found, values) for found in entries]
         objects = [_make(form, config, own) for form, own in zip(forms, chosen, strict=True)]
         arguments = {one.name: values[one.name] for one in own}
-        function(**arguments, **dict(zip(given, objects, strict=True)))
+        with answers_apart():
+            function(**arguments, **dict(zip(given, objects, strict=True)))
 
     made = [entry.parameter for found in entries for entry in found]
     parameters = [_CONTEXT, *own, *files, *made]

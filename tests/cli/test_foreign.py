@@ -24,6 +24,14 @@ class Net(nn.Module):
         return self.decoder(self.encoder(images).chunk(2, 1)[0])
 """
 
+LOUD = """
+class Loud(nn.ReLU):
+    def forward(self, features):
+        print(2)
+        return super().forward(features)
+
+"""
+
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
@@ -60,6 +68,17 @@ def test_a_card_and_then_the_folder_is_enough(run_cli, folder, tmp_path):
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert str(tmp_path) not in page
     assert "How third-party models were loaded" in page
+
+
+def test_what_a_network_prints_is_no_part_of_the_answer(run_cli, folder):
+    chatty = NET.replace("nn.ReLU()", "Loud()").replace("class Net", f"{LOUD}class Net")
+    chatty = chatty.replace("super().__init__()", "super().__init__(); print(1)")
+    (folder / "net.py").write_text(f"{chatty}\nprint(0)\n", encoding="utf-8")
+    shape = ["--image-shape", "1,28,28"]
+    code, said, beside = run_cli("info", folder, *MODEL, *shape, "--data", "digits", "--json")
+    assert code == 0
+    assert json.loads(said)["stochastic"]
+    assert {"0", "1", "2"} <= set(beside.splitlines())
 
 
 def test_weights_without_a_checkpoint_argument(run_cli, folder, tmp_path):
