@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
+from zipfile import is_zipfile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from latentgeo.datasets import seeded_normal
 from latentgeo.errors import InputError, reason_of
 from latentgeo.foreign import read_json
 from latentgeo.foreign.arrays import as_names, as_numpy, fits_numpy, is_frame
+from latentgeo.foreign.conversions import describe_conversion
 from latentgeo.foreign.numpy_files import read_numpy
 from latentgeo.foreign.room import check_room
 from latentgeo.foreign.zarr_folders import check_zarr
@@ -34,7 +36,8 @@ _KEY = "::"
 _MEMBER = f"name one, as in FILE{_KEY}NAME"
 _OF_A_MODEL = f"{_MEMBER}, or give --data where these are the weights of a model"
 _SHOWN = 8
-_TENSORS = (".safetensors", ".pt", ".pth")
+_TENSORS = (".safetensors", ".pt", ".pth", ".ckpt", ".bin", ".th", ".distcp")
+_PICKLES = (".pkl", ".pickle")
 _CHANNELS = "--latent-channels"
 _NUMBER = 8  # bytes of one, at most
 #: What latents can be of, with the distance of 1 to the next number.
@@ -152,10 +155,10 @@ def read_latents(path: str | Path, *, what: str = "latents") -> NDArray[Any] | T
     Parameters
     ----------
     path : str or pathlib.Path
-        .npy, .npz, a file of tensors (.safetensors, .pt, .pth), NetCDF (.nc), Parquet (.parquet,
-        extra `parquet`), a table as text (.csv, .tsv, with or without names above), or a zarr
-        folder. ``FILE::NAME`` names one of several arrays, or a column. What `latentgeo.encode`
-        wrote comes back as it was.
+        .npy, .npz, a file of tensors (.safetensors, .pt, …), NetCDF (.nc), Parquet (.parquet,
+        extra `parquet`), a table as text (.csv, .tsv, .txt, with or without names above), or a
+        zarr folder. ``FILE::NAME`` names one of several arrays, or a column. What
+        `latentgeo.encode` wrote comes back as it was.
     what : str, default="latents"
         What messages call them.
 
@@ -174,13 +177,11 @@ def read_latents(path: str | Path, *, what: str = "latents") -> NDArray[Any] | T
     if not place.exists():
         raise InputError(f"{what} {text!r} do not exist; give a file or a folder that holds them")
     suffix = ".zarr" if place.is_dir() else place.suffix.lower()
-    if suffix not in _READERS:
-        raise InputError(
-            f"{what} {text!r} are of no known kind; expected {', '.join(_READERS)}, or give "
-            "--data where this is a model that encodes images"
-        )
+    reader = _read_pickle if suffix in _PICKLES else _READERS.get(suffix)
+    if reader is None:
+        raise _not_read(place, what)
     try:
-        held = _READERS[suffix](place)
+        held = reader(place)
     except InputError:
         raise
     except ImportError:
@@ -198,6 +199,15 @@ def read_latents(path: str | Path, *, what: str = "latents") -> NDArray[Any] | T
             return held
         held = _arrays_of(held)
     return _member(text, held, key, _OF_A_MODEL if suffix in _TENSORS else _MEMBER)
+
+
+def _not_read(path: Path, what: str) -> InputError:
+    if path.is_file() and (conversion := describe_conversion(path)) is not None:
+        return InputError(f"{str(path)!r} is {conversion}")
+    return InputError(
+        f"{what} {str(path)!r} are of no known kind; expected {', '.join(_READERS)}, or give "
+        "--data where this is a model that encodes images"
+    )
 
 
 def _is_encoding(held: xr.Dataset) -> bool:
@@ -231,6 +241,13 @@ def _read_tensors(path: Path) -> Mapping[str, Any]:
         name: tensor.numpy() if fits_numpy(tensor) else tensor
         for name, tensor in found.tensors.items()
     }
+
+
+def _read_pickle(path: Path) -> Mapping[str, Any]:
+    """Read tensors that torch.save wrote under the ending of a pickle; refuse one of Python."""
+    if is_zipfile(path):
+        return _read_tensors(path)
+    raise _not_read(path, "latents")
 
 
 def _read_netcdf(path: Path) -> xr.Dataset:
@@ -306,13 +323,12 @@ def _read_table(path: Path) -> Mapping[str, Any]:
 _READERS: dict[str, Callable[[Path], Any]] = {
     ".npy": read_numpy,
     ".npz": read_numpy,
-    ".safetensors": _read_tensors,
-    ".pt": _read_tensors,
-    ".pth": _read_tensors,
+    **dict.fromkeys(_TENSORS, _read_tensors),
     ".nc": _read_netcdf,
     ".parquet": _read_parquet,
     ".csv": _read_table,
     ".tsv": _read_table,
+    ".txt": _read_table,
     ".zarr": _read_zarr,
 }
 

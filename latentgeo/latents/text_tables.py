@@ -24,8 +24,9 @@ def read_table(path: Path) -> Any:
     Parameters
     ----------
     path : pathlib.Path
-        Rows of values between commas, semicolons or tabs. A first row that is of other kinds than
-        the one below it is one of names; lines that begin with # are comments.
+        Rows of values between commas, semicolons or tabs, or of numbers between spaces. A first row
+        that is of other kinds than the one below it is one of names; lines that begin with # are
+        comments.
 
     Returns
     -------
@@ -47,9 +48,9 @@ def read_table(path: Path) -> Any:
     lines = [line for line in start.splitlines() if line.strip() and not line.startswith("#")]
     if not lines:
         raise InputError(f"{str(path)!r} holds no rows; expected a row of numbers for each input")
-    between = max(",;\t", key=lines[0].count)
+    between = _between(lines[:2])
     named = _has_names(
-        *([value.strip(' "') for value in line.split(between)] for line in lines[:2])
+        *([value.strip(' "') for value in re.split(between, line.strip(" "))] for line in lines[:2])
     )
     try:
         frame = pandas.read_csv(
@@ -65,6 +66,15 @@ def read_table(path: Path) -> Any:
     if _is_short(start) or single.astype(np.float64).equals(frame[floating]):
         return frame.astype(dict.fromkeys(floating, np.float32))
     return frame
+
+
+def _between(lines: list[str]) -> str:
+    """Return what separates the values of a row; spaces may also be part of a name."""
+    if not any(mark in lines[0] for mark in ",;\t"):
+        values = lines[-1].split()
+        if len(values) > 1 and all(_NUMBER.fullmatch(value) for value in values):
+            return r"\s+"
+    return max(",;\t", key=lines[0].count)
 
 
 def _has_names(first: list[str], second: list[str] | None = None) -> bool:

@@ -5,15 +5,18 @@ import pickle
 import tracemalloc
 from zipfile import ZIP_DEFLATED, ZipFile
 
+import joblib
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+import scipy.io
 import torch
 import xarray as xr
 import zarr
 from pyarrow import parquet
 from safetensors.torch import save_file
+from scipy.io import savemat
 
 from latentgeo import InputError, analyze_arrays, encode, read
 from latentgeo.datasets import ImageDataset
@@ -122,16 +125,24 @@ def test_tables_of_text_are_read_with_or_without_names(tmp_path, between, dtype,
 
 def test_what_numpy_writes_as_text_keeps_its_precision(tmp_path):
     for dtype in (np.float32, np.float64):
-        np.savetxt(tmp_path / "z.csv", latents(3, dtype=dtype), delimiter=",", header="a,b,c")
-        found = read_latents(tmp_path / "z.csv")
-        assert found.dtype == dtype
-        np.testing.assert_array_equal(found, latents(3, dtype=dtype))
+        for name, between in (("z.csv", ","), ("z.txt", " "), ("wide.txt", "   ")):
+            path = tmp_path / name
+            np.savetxt(path, latents(3, dtype=dtype), delimiter=between, header="a,b,c")
+            found = read_latents(path)
+            assert found.dtype == dtype
+            np.testing.assert_array_equal(found, latents(3, dtype=dtype))
+
+
+def test_names_over_columns_between_spaces_are_no_row(tmp_path):
+    table = pd.DataFrame(latents(3), columns=["a", "b", "c"])
+    table.to_csv(tmp_path / "z.txt", sep=" ", index=False)
+    np.testing.assert_array_equal(read_latents(tmp_path / "z.txt::b"), table["b"])
 
 
 def test_labels_of_a_table_alone(tmp_path):
     pd.DataFrame(latents(3)).to_csv(tmp_path / "z.csv", index=False, header=False)
     for names in ("", "label\n"):
-        for classes in ("0\n1\n", "cat\ndog\n"):
+        for classes in ("0\n1\n", "cat\ndog\n", "my cat\nmy dog\n"):
             (tmp_path / "y.csv").write_text(names + classes * (N // 2), encoding="utf-8")
             given = given_latents(
                 "z", tmp_path / "z.csv", AnalysisSettings(), labels=tmp_path / "y.csv"
@@ -142,6 +153,52 @@ def test_labels_of_a_table_alone(tmp_path):
 def test_columns_that_pandas_counts_are_no_row(tmp_path):
     pd.DataFrame(latents(3)).to_csv(tmp_path / "z.csv", index=False)
     np.testing.assert_array_equal(read_latents(tmp_path / "z.csv"), latents(3))
+
+
+def _to_pickle(path, values):
+    path.write_bytes(pickle.dumps(values))
+
+
+#: Writers of files that are not read, with what their conversion needs.
+WRITERS = {
+    "z.pkl": _to_pickle,
+    "z.pickle": _to_pickle,
+    "z.joblib": lambda path, values: joblib.dump(values, path),
+    "z.mat": lambda path, values: savemat(path, {"NAME": values}),
+    "z.raw": lambda path, values: values.tofile(path),
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_file_that_is_not_read_is_converted_as_its_message_says(name, tmp_path):
+    path = tmp_path / name
+    WRITERS[name](path, latents(3))
+    with pytest.raises(InputError, match=r"is not read; convert it.*: numpy\.save") as caught:
+        read_latents(path)
+    assert not path.with_suffix(".npy").exists()
+    line = str(caught.value).partition(": ")[2].replace("ROWS", str(N))
+    exec(line, {"numpy": np, "pickle": pickle, "joblib": joblib, "scipy": scipy})
+    np.testing.assert_array_equal(read_latents(path.with_suffix(".npy")), latents(3))
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "words"),
+    [
+        ("z.h5", b"\x89HDF\r\n\x1a\n", "HDF5 file.*numpy.save.*h5py"),
+        ("z.mat", b"MATLAB 7.3".ljust(512) + b"\x89HDF\r\n\x1a\n", "MATLAB file.*h5py.*T"),
+        ("__0_0.distcp", b"PK\x03\x04", "torch.distributed.*dcp_to_torch"),
+    ],
+)
+def test_what_other_programs_wrote_is_named(name, start, words, tmp_path):
+    (tmp_path / name).write_bytes(start)
+    with pytest.raises(InputError, match=words):
+        read_latents(tmp_path / name)
+
+
+def test_tensors_that_torch_wrote_are_read_under_any_usual_ending(tmp_path):
+    for ending in ("pt", "ckpt", "bin", "th", "pkl"):
+        torch.save(torch.tensor(latents(3)), tmp_path / f"z.{ending}")
+        np.testing.assert_array_equal(read_latents(tmp_path / f"z.{ending}"), latents(3))
 
 
 @pytest.mark.parametrize(
@@ -261,12 +318,12 @@ def test_objects_are_never_unpickled(tmp_path, capsys):
     ("path", "message"),
     [
         ("none.npy", "do not exist"),
-        ("z.xlsx", "of no known kind; expected .npy, .npz"),
+        ("z.docx", "of no known kind; expected .npy, .npz"),
         ("folder", "holds no latents .* give --data"),
     ],
 )
 def test_what_is_no_file_of_latents(tmp_path, path, message):
-    (tmp_path / "z.xlsx").write_text("1,2")
+    (tmp_path / "z.docx").write_text("1,2")
     (tmp_path / "folder").mkdir()
     with pytest.raises(InputError, match=message):
         read_latents(tmp_path / path)

@@ -34,6 +34,11 @@ _KNOWN = (
         "weights are saved as safetensors",
     ),
     (b"\x08\x01\x12", "the graph of a SavedModel of TensorFlow; give the folder that holds it"),
+    (
+        b"MATLAB ",
+        "a MATLAB file, which is not read; save its weights with safetensors.numpy.save_file, what "
+        "scipy.io.loadmat or h5py gives",
+    ),
     (b"\x1f\x8b", "compressed with gzip; unpack it first"),
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive; unpack it first"),
     (b"Rar!", "a RAR archive; unpack it first"),
@@ -88,6 +93,12 @@ def existing_file(path: str | Path) -> Path:
         raise InputError(f"weights {str(place)!r} is no regular file; give a file of weights")
     if not os.access(place, os.R_OK):
         raise InputError(f"weights {str(place)!r} may not be read; change its permissions")
+    if place.suffix == ".distcp":
+        raise InputError(
+            f"{str(place)!r} is a piece of a checkpoint of torch.distributed, as FSDP writes it; "
+            "join the pieces: python -m torch.distributed.checkpoint.format_utils dcp_to_torch "
+            f"{place.parent} model.pt"
+        )
     if place.stat().st_size == 0:
         raise InputError(f"weights {str(place)!r} is empty (0 bytes); {_COPY}")
     return place
