@@ -16,6 +16,7 @@ from latentgeo.checkpoints.opening import find_source, make_autoencoder
 from latentgeo.checkpoints.source import Source
 from latentgeo.errors import InputError, reason_of
 from latentgeo.models import Shape, shape_of
+from latentgeo.models.functions import run_net
 from latentgeo.models.layouts import describe, is_latent
 from latentgeo.models.wrapping import forms_for
 
@@ -69,9 +70,15 @@ def list_layers(net: nn.Module, images: Tensor, call: str = "forward") -> list[L
     InputError
         When the images do not go through.
     """
+
+    def hear(given: Tensor) -> dict[str, list[Any]]:
+        with listening(net, module_names(net)) as heard:
+            find_member(net.eval(), call)(given)
+        return heard
+
     try:
-        with torch.inference_mode(), listening(net, module_names(net)) as heard:
-            find_member(net.eval(), call)(images)
+        with torch.no_grad():
+            heard = run_net(hear, images)
     except InputError:
         raise
     except Exception as error:  # a foreign module may raise anything

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from latentgeo.checkpoints.members import Member
 from latentgeo.models import Autoencoder, PosteriorLayout, device_of
+from latentgeo.models.functions import run_net
 from latentgeo.models.layouts import read_image
 from latentgeo.models.wrapping import (
     LatentOfWrapped,
@@ -53,7 +54,7 @@ class OwnForward(NamedTuple):
     better: str | None
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def check_forward(model: Autoencoder, images: Tensor) -> OwnForward | None:
     """Compare decode(encode(x)) with what the network gives in its own forward pass.
 
@@ -92,7 +93,7 @@ def check_forward(model: Autoencoder, images: Tensor) -> OwnForward | None:
     return OwnForward(now, found, better)
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def check_spread(model: Autoencoder, images: Tensor) -> OwnForward | None:
     """Compare how far decoded draws of the posterior differ with what the network's own do.
 
@@ -193,12 +194,12 @@ def _own(net: nn.Module, seeing: PreprocessedEncoder, values: Tensor) -> Tensor 
     """Return the images that a network makes: in one pass, or in several where it draws."""
     given = seeing.form.given(values)
     try:
-        first, second = (_as_images(net(given), values) for _ in range(2))
+        first, second = (_as_images(run_net(net, given), values) for _ in range(2))
         if first is None or second is None:
             return None
         if torch.equal(first, second):
             return first[None]
-        rest = [_as_images(net(given), values) for _ in range(_RUNS - 2)]
+        rest = [_as_images(run_net(net, given), values) for _ in range(_RUNS - 2)]
     except Exception:  # a forward that takes something else says nothing
         return None
     made = [images for images in (first, second, *rest) if images is not None]

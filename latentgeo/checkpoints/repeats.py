@@ -18,7 +18,7 @@ _WHY = {
 }
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def check_repeats(model: Autoencoder) -> list[str]:
     """Return in which ways an encoder gives the same images other latents.
 

@@ -38,7 +38,7 @@ class ReportedFigures(NamedTuple):
     divergence_nats: float | None
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def measure_reported(model: Autoencoder, images: ImageDataset) -> ReportedFigures:
     """Compute how well a model reconstructs, as authors report it.
 

@@ -113,7 +113,7 @@ def _fits(coding: dict[str, Any], target: Tensor) -> bool:
     return coding["mean"] is None or len(coding["mean"]) == target.shape[1]
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def _decibels(
     model: Autoencoder,
     encoder: PreprocessedEncoder,
@@ -143,7 +143,7 @@ def _of_spread(spread: OwnForward | None) -> str | None:
     )
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def _of_signs(model: Autoencoder, images: Tensor) -> str | None:
     layout = getattr(model.bottleneck, "layout", None)
     log_variance = model.posterior(images.to(device_of(model))).log_variance

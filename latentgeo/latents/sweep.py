@@ -322,7 +322,7 @@ def _coordinates(
     return dataset
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def _encode_batch(
     model: Autoencoder,
     images: ImageDataset,

@@ -14,7 +14,7 @@ from latentgeo.models import device_of
 _EXAMPLES = 8
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def compute(encoding: Encoding) -> xr.Dataset:
     """Keep a few inputs and their reconstructions at every level."""
     model, images, sweep = encoding.model, encoding.images, encoding.sweep

@@ -13,6 +13,7 @@ from latentgeo.errors import InputError
 from latentgeo.models.layouts import Outputs
 
 _HALF = {"float16": torch.float16, "bfloat16": torch.bfloat16}
+_NO_DERIVATIVES = "does not require grad"  # as torch says it
 _BEHAVIOUR = 0  # seeds the images whose latents tell one function from another
 
 
@@ -120,7 +121,22 @@ def as_module(what: Any, *, channels_last: bool = False) -> nn.Module:
     return Function(what, channels_last=channels_last)
 
 
-@torch.inference_mode()
+def run_net(net: Callable[[Any], Any], values: Any) -> Any:
+    """Return what a net gives, which may take derivatives of its own on the way.
+
+    Energies that are descended in `encode`, and other inference by steps, need them where
+    everything around does without.
+    """
+    try:
+        return net(values)
+    except RuntimeError as error:
+        if torch.is_grad_enabled() or _NO_DERIVATIVES not in str(error):
+            raise
+    with torch.enable_grad():
+        return net(values)
+
+
+@torch.no_grad()
 def behaviour(encode: Callable[[Tensor], Tensor], image_shape: tuple[int, ...]) -> str:
     """Return a hash of what an encoder does, where it shows no weights to tell it by.
 

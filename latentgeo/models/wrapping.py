@@ -11,7 +11,7 @@ from latentgeo.models.autoencoder import Autoencoder
 from latentgeo.models.bottlenecks import Bottleneck
 from latentgeo.models.config import ModelConfig
 from latentgeo.models.device import device_of
-from latentgeo.models.functions import Function, as_module, behaviour
+from latentgeo.models.functions import Function, as_module, behaviour, run_net
 from latentgeo.models.layouts import PosteriorLayout, as_given, describe, read_image
 from latentgeo.models.nets import Shape
 from latentgeo.models.preprocessing import Preprocessing
@@ -83,8 +83,8 @@ class PreprocessedEncoder(nn.Module):
     def encode(self, normalised: Tensor) -> Any:
         """Return the output of the encoder for preprocessed images."""
         if len(normalised) == 1:
-            return _OfOneTwice(self.net(self.form.given(normalised.repeat(2, 1, 1, 1))))
-        return self.net(self.form.given(normalised))
+            return _OfOneTwice(run_net(self.net, self.form.given(normalised.repeat(2, 1, 1, 1))))
+        return run_net(self.net, self.form.given(normalised))
 
 
 class PostprocessedDecoder(nn.Module):
@@ -123,7 +123,7 @@ class PostprocessedDecoder(nn.Module):
     def forward(self, latents: Tensor) -> Any:
         """Return the images (b, C, H, W) of latents (b, C, H, W)."""
         given = as_given(latents, self.latent_shape, channels_first=self.channels_first)
-        images = read_image(self.net(given.to(self.dtype)))
+        images = read_image(run_net(self.net, given.to(self.dtype)))
         if not isinstance(images, Tensor):
             return images
         if (
@@ -373,6 +373,9 @@ def _volume_channels(net: nn.Module) -> list[int]:
 
 
 def _single(values: Tensor) -> Tensor:
+    """Return values in single precision at least, with derivatives only where some are wanted."""
+    wanted = torch.is_grad_enabled() or torch._C._functorch.is_functorch_wrapped_tensor(values)
+    values = values if wanted else values.detach()
     return values.float() if values.dtype in _HALF else values
 
 
@@ -423,7 +426,7 @@ def _first(what: str, module: nn.Module, calls: Sequence[M], values: Tensor) -> 
     raise errors[min(1, len(_dtypes(module)) - 1)]
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def _keeps_batch(call: Callable[[Tensor], Any], values: Tensor, found: Any) -> bool:
     """Return whether the first axis of what is given is the batch.
 
@@ -447,7 +450,7 @@ def _first_tensor(found: Any) -> Tensor | None:
     return next((one for one in map(_first_tensor, several) if one is not None), None)
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def _try(what: str, module: nn.Module, call: Callable[[Tensor], Any], values: Tensor) -> Any:
     """Run a foreign module on a blank batch where its weights lie; say an error in words."""
     try:

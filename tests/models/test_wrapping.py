@@ -1,3 +1,5 @@
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 import torch
@@ -6,6 +8,7 @@ from torch import nn
 from latentgeo import encode
 from latentgeo.datasets import ImageDataset
 from latentgeo.errors import InputError
+from latentgeo.metrics import psnr
 from latentgeo.models import PosteriorLayout, Preprocessing, wrap
 
 SHAPE = (1, 8, 8)
@@ -155,3 +158,45 @@ def test_mean_and_spread_in_one_tensor_are_named_where_the_decoder_takes_half():
     with pytest.raises(InputError, match=r"decoder ConvTranspose2d does not take") as caught:
         wrap(nn.Conv2d(1, 5, 3, 2, 1), decoder, image_shape=SHAPE)
     assert "half" not in str(caught.value)
+
+
+class Descending(nn.Module):
+    """An encoder that descends an energy, and may say itself that it takes derivatives."""
+
+    def __init__(self, decoder, *, says_so):
+        super().__init__()
+        self.decoder = decoder
+        self.says_so = says_so
+
+    def forward(self, images):
+        with torch.enable_grad() if self.says_so else nullcontext():
+            z = torch.zeros(len(images), 3, 4, 4, requires_grad=True)
+            energy = (self.decoder(z) - images).square().sum()
+            return z - 0.1 * torch.autograd.grad(energy, z, create_graph=True)[0]
+
+
+class Refining(nn.Module):
+    """A decoder that moves its images along a gradient."""
+
+    def __init__(self, decoder):
+        super().__init__()
+        self.decoder = decoder
+
+    def forward(self, latents):
+        images = self.decoder(latents).detach().requires_grad_()
+        return images - torch.autograd.grad(images.square().sum(), images)[0] / 4
+
+
+@pytest.mark.parametrize("says_so", [False, True])
+def test_encoders_and_decoders_that_take_derivatives_are_given_them(images, says_so):
+    _, decoder = _tensors()
+    encoder = Descending(decoder, says_so=says_so)
+    model = wrap(encoder, Refining(decoder), image_shape=SHAPE)
+    batch = images.batch(slice(None))
+    expected = encoder(batch)
+    latents = encode(model, images)
+    np.testing.assert_allclose(latents["mean"][0], expected.detach(), atol=1e-6)
+    decoded = (decoder(expected) / 2).clip(0, 1).detach()
+    found = psnr(decoded, batch, data_range=1.0)
+    np.testing.assert_allclose(latents["psnr"][0], found, atol=1e-4)
+    assert model.encode(batch).requires_grad
