@@ -26,7 +26,7 @@ def test_paths_say_whether_the_model_has_learned(error, learned):
     gain = model.end_psnr_gain()
     assert (gain.low > 0) if learned else (gain.high < 0)
     (sentence,) = MEASURE.sentences_of(model)
-    assert ("mean nothing" in sentence) is not learned
+    assert ("not meaningful" in sentence) is not learned
     (table,) = MEASURE.tables_of([model], "between images")
     assert table.rows[0][-1] == ("yes" if learned else "no")
     assert MEASURE.entry_of(model)["learned"] is learned

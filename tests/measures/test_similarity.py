@@ -77,7 +77,7 @@ def test_summary_frame_and_words_have_it(found):
     rows = found.to_dataframe().query("model == 'other' and measure == 'similarity'")
     assert len(rows) == 2 * len(SIMILARITIES) * 2
     measure = MEASURES["similarity"]
-    assert measure.terminal(found["one"]).startswith("one: most like turned on clean images")
+    assert measure.terminal(found["one"]).startswith("one: most similar to turned on clean images")
     table, definitions = measure.tables_of(found.models, "noisy")
     assert len(table.rows) == 3 * 2
     assert len(definitions.rows) == len(SIMILARITIES)

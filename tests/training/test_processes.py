@@ -121,8 +121,8 @@ def test_each_has_computed_its_share_and_the_first_alone_has_told(together):
         assert 9 not in report["rows"]
     assert reports[0]["epochs"] == [5] * 2 * len(RUNS)
     assert reports[1]["epochs"] == []
-    whole = [line for line in said.splitlines() if "no faster" in line]
-    assert [line.rpartition("faster: ")[2] for line in whole] == [
+    whole = [line for line in said.splitlines() if "no speed-up" in line]
+    assert [line.rpartition("speed-up: ")[2] for line in whole] == [
         "encoder (BatchNorm2d), decoder (BatchNorm2d)",
         "decoder (Codebook)",
     ]
