@@ -1,6 +1,7 @@
 """Whether decode(encode(x)) is what the network makes of x; if not, which layout would be."""
 
 import math
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, get_args
@@ -194,12 +195,14 @@ def _own(net: nn.Module, seeing: PreprocessedEncoder, values: Tensor) -> Tensor 
     """Return the images that a network makes: in one pass, or in several where it draws."""
     given = seeing.form.given(values)
     try:
-        first, second = (_as_images(run_net(net, given), values) for _ in range(2))
-        if first is None or second is None:
-            return None
-        if torch.equal(first, second):
-            return first[None]
-        rest = [_as_images(run_net(net, given), values) for _ in range(_RUNS - 2)]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what it takes for something else
+            first, second = (_as_images(run_net(net, given), values) for _ in range(2))
+            if first is None or second is None:
+                return None
+            if torch.equal(first, second):
+                return first[None]
+            rest = [_as_images(run_net(net, given), values) for _ in range(_RUNS - 2)]
     except Exception:  # a forward that takes something else says nothing
         return None
     made = [images for images in (first, second, *rest) if images is not None]

@@ -244,9 +244,12 @@ def wrap(
         posterior = posterior.model_copy(update={"channels": channels})
     raw, found = posterior.parts(output)[0], posterior.read(output)
     if len(found.mean) != 2 or not found.mean.is_floating_point():
+        whole = not found.mean.is_floating_point() and not found.mean.is_complex()
+        codes = "; if these are places in a codebook, name what comes before it (--encode encoder)"
         raise InputError(
             f"encoder {name_of(encoder)} gives {describe(found.mean)} of "
             f"{found.mean.dtype} for two images; expected one latent of real numbers for each"
+            f"{codes if whole else ''}"
         )
     decoding = None
     if decoder is not None:

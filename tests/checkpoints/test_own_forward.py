@@ -178,7 +178,13 @@ class Fails(Vae):
         return images
 
 
-@pytest.mark.parametrize("make", [Other, Fails])
+class OfAMapping(Vae):
+    def forward(self, inputs):
+        return super().forward(inputs["data"])  # of a tensor torch warns before it fails
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("make", [Other, Fails, OfAMapping])
 def test_a_forward_that_makes_no_images_says_nothing(make):
     trip = trip_of(make("pair"))
     assert trip is not None

@@ -200,3 +200,20 @@ def test_encoders_and_decoders_that_take_derivatives_are_given_them(images, says
     found = psnr(decoded, batch, data_range=1.0)
     np.testing.assert_allclose(latents["psnr"][0], found, atol=1e-4)
     assert model.encode(batch).requires_grad
+
+
+def test_places_in_a_codebook_are_no_latent():
+    encoder = nn.Conv2d(1, 3, 2, stride=2)
+    with pytest.raises(InputError, match=r"int64.*codebook.*--encode encoder"):
+        wrap(Chosen(encoder), None, image_shape=SHAPE)
+
+
+class Chosen(nn.Module):
+    """An encoder that gives the places of a codebook."""
+
+    def __init__(self, encoder):
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, images):
+        return self.encoder(images).argmax(1)
