@@ -183,9 +183,9 @@ class OfAMapping(Vae):
         return super().forward(inputs["data"])  # of a tensor torch warns before it fails
 
 
-@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("make", [Other, Fails, OfAMapping])
-def test_a_forward_that_makes_no_images_says_nothing(make):
+def test_a_forward_that_makes_no_images_says_nothing(make, recwarn):
     trip = trip_of(make("pair"))
     assert trip is not None
     assert trip.own_forward is None
+    assert not recwarn.list
