@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from latentgeo.datasets.items import LABELS
 from latentgeo.errors import InputError, reason_of
 from latentgeo.foreign.room import check_room
 
@@ -13,7 +14,7 @@ _START = 1 << 16  # bytes by which the form is known
 _NUMBER = re.compile(
     r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+]?(nan|inf|infinity)", re.IGNORECASE
 )
-_OF_LABELS = ("label", "labels", "class", "classes", "target", "category", "y")
+_OF_LABELS = (*LABELS, "classes", "category")
 _DIGITS_OF_SINGLE = 9  # as many as tell any number in single precision from the next
 _BYTES = 4  # of memory for a byte of text: a digit and a comma are a number of 8 bytes
 

@@ -294,7 +294,7 @@ def _is_harmful(name: str) -> bool:
         return name.removeprefix("builtins.") not in _HARMLESS_BUILTINS
     if root == "torch":
         return not name.startswith(_HARMLESS_OF_TORCH)
-    if name == "types.SimpleNamespace":
+    if name in _NAMESPACES:
         return False
     return root in _HARMFUL or not name.replace(".", "").replace("<locals>", "").isidentifier()
 
