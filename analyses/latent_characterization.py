@@ -22,7 +22,7 @@ from models.characterization import ALL_CONTROLS, ALL_MODELS, CONTROLS, LIKELIHO
 from study import Facts, Request, Run, Study, judge, run_command, train_settings
 from study.read import diagnostics_of, read_summary
 
-from latentgeo import analyze
+from latentgeo import InputError, analyze
 from latentgeo.datasets import load
 from latentgeo.report import write_page
 
@@ -49,8 +49,6 @@ SCALES = {
     "laptop": Scale((16, 32, 64), 2, 64, 20_000, seeds=3, samples=300, controls=True),
     "paper": Scale((32, 64, 128), 30, 128, None, seeds=5, samples=300, controls=True),
 }
-# Twice as many models in the same time.
-ALL_SCALES = SCALES | {"laptop": replace(SCALES["laptop"], epochs=1, samples=200)}
 SCALES_ON = {
     "sctc": SCALES,
     "maxpool": SCALES | {"paper": replace(SCALES["paper"], epochs=10)},
@@ -65,8 +63,9 @@ ARGUMENTS: dict[str, Facts] = {
 def adapt(request: Request) -> Request:
     """Return a request for all models, or on the other backbone, with its own scale."""
     backbone = request.more["backbone"]
-    scales = ALL_SCALES if request.more["models"] == "all" else SCALES_ON[backbone]
-    scale = replace(scales[request.scale_name], backbone=backbone, seeds=request.scale.seeds)
+    scale = replace(
+        SCALES_ON[backbone][request.scale_name], backbone=backbone, seeds=request.scale.seeds
+    )
     return replace(request, scale=scale)
 
 
@@ -103,6 +102,11 @@ def _analysed(request: Request, seed: int, runs: Sequence[Run]) -> Path:
         noise = characterization.NOISE
         found = analyze(folders, data=request.data, noise=noise, out=place, progress=True, **chosen)
         write_page(found, place, [statements.section_of(found)])
+    elif (there := read_summary(place, "samples")) != request.scale.samples:
+        raise InputError(
+            f"analysis {str(place)!r} is of {there} images, {request.scale.samples} are asked for; "
+            "remove it, or name another folder with --out"
+        )
     print(f"report: {place / 'report.html'}")
     return place
 

@@ -1,7 +1,7 @@
 """The JSON files of runs and analyses: the one place that knows their keys."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +82,6 @@ def _facts_if_trained(run: Run) -> Facts:
     return facts_of_run(run.folder) if RunFolder(run.folder).provenance.is_file() else {}
 
 
-def read_summary(folder: Path) -> Mapping[str, Any]:
-    """Read the models of an analysis's summary (docs/summary.md)."""
-    models: Mapping[str, Any] = read_json(folder / "summary.json")["models"]
-    return models
+def read_summary(folder: Path, of: str = "models") -> Any:
+    """Read the models of an analysis's summary, or another part of it (docs/summary.md)."""
+    return read_json(folder / "summary.json")[of]

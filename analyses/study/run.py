@@ -12,9 +12,11 @@ from typing import Any
 import torch
 
 from latentgeo import InputError, train
+from latentgeo.datasets import name_of_data
 from latentgeo.files import write_json
 from latentgeo.provenance import provenance
-from latentgeo.training import RunFolder
+from latentgeo.settings import parse
+from latentgeo.training import RunFolder, TrainConfig
 from study.gather import Facts, gather, without_nan
 from study.plan import Request, Run, Study
 from study.read import is_measured, read_measures, seconds_of
@@ -108,10 +110,21 @@ def finish(
     if run.model is not None:
         chosen = {"seed": run.seed, "device": run.device, "precision": run.precision}
         chosen |= settings(run)
+        _check_settings(run, chosen)
         finish_run(run.model.recipe, run.folder, **chosen)
     if measure is not None and not is_measured(run, file):
         write_json(run.folder / file, measure(run))
         print(f"{run.folder.relative_to(run.out / 'runs')}: measured", flush=True)
+
+
+def _check_settings(run: Run, chosen: Facts) -> None:
+    """Raise `InputError` where a run is finished that was trained with other settings."""
+    folder = RunFolder(run.folder)
+    if run.model is None or not folder.finished:
+        return  # training itself compares what it resumes
+    values = {"recipe": run.model.recipe, **chosen, "data": name_of_data(chosen["data"])}
+    known = {name: value for name, value in values.items() if name in TrainConfig.model_fields}
+    folder.check_settings(parse(TrainConfig, known, "setting"))
 
 
 def finish_run(recipe: str, out: Path, **settings: Any) -> Path:
