@@ -54,7 +54,7 @@ def open_all(
     models = {label: open_for(images, one, opening) for label, one in named.items()}
     for label, model in models.items():
         _check_decodes(label, model)
-        model.eval().to(place)
+        model.eval().on(place)
     return models
 
 

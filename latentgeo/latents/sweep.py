@@ -145,7 +145,7 @@ def encode(
         if batch_size < 1:
             raise InputError(f"batch_size is {batch_size}, expected at least 1")
         place = choose_device(device)
-        autoencoder.eval().to(place)
+        autoencoder.eval().on(place)
         opened = partial(_open, autoencoder, images, chosen, out, batch_size)
 
         def fill(store: LatentStore, missing: Sequence[int]) -> None:

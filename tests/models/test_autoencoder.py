@@ -75,3 +75,11 @@ def test_missing_gpu_is_said_plainly(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(InputError, match="device 'cuda' is not available"):
         choose_device("cuda")
+
+
+def test_layout_changes_how_fast_a_model_is_and_not_what_it_says(make_tiny):
+    model, images = make_tiny().eval(), torch.rand(4, 1, 8, 8)
+    before = model.encode(images)
+    after = model.on(torch.device("cpu")).encode(images)
+    assert not after.is_contiguous()
+    torch.testing.assert_close(after, before)

@@ -217,3 +217,20 @@ class Chosen(nn.Module):
 
     def forward(self, images):
         return self.encoder(images).argmax(1)
+
+
+class _Viewing(nn.Module):
+    """A decoder that takes its maps for rows of numbers, as published code often does."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(2, 2, 3, padding=1)
+        self.last = nn.Linear(2 * 8 * 8, 64)
+
+    def forward(self, latents):
+        return self.last(self.conv(latents).view(len(latents), -1)).view(-1, 1, 8, 8)
+
+
+def test_a_foreign_network_keeps_the_layout_that_it_was_written_for(images):
+    model = wrap(nn.Conv2d(1, 2, 3, padding=1), _Viewing(), image_shape=images.shape)
+    assert np.isfinite(encode(model, images, noise=[0.0])["psnr"]).all()
