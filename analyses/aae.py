@@ -52,7 +52,8 @@ SCALES = {
     "smoke": replace(_SMOKE, input_noise=0.1, classification_weight=1.0),
     # The settings that did best in aae_search.py.
     "laptop": Scale(),
-    "paper": Scale((1000, 1000), 200, seeds=5, input_noise=0.3, classification_weight=1.0),
+    "overnight": Scale((1000, 1000), 50, seeds=1),
+    "paper": Scale((1000, 1000), 200, seeds=5),
 }
 
 

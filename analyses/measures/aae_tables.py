@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
-from models.aae import VARIANTS
+from models.aae import AFTER_50_EPOCHS, REPRODUCED, VARIANTS
 from study import Facts, Measure, Request, Run, gather, read_measures
 from study.figures import draw_reported, draw_rows, name_rows
 
@@ -61,7 +61,8 @@ def show(found: Facts) -> Facts:
     """Return what was reported of each variant, and what it is."""
     variants = found["variants"].values()
     at_end = any(any(entry["bandwidths_at_end"]) for entry in variants)
-    return {"known": VARIANTS, "labels": LABELS, "at_end": at_end}
+    beside = {"reported after 50 epochs": AFTER_50_EPOCHS, "reproduced": REPRODUCED}
+    return {"known": VARIANTS, "labels": LABELS, "at_end": at_end, "beside": beside}
 
 
 def draw(found: Facts, folder: Path) -> None:
