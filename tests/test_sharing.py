@@ -429,6 +429,27 @@ def test_without_huggingface_hub_the_command_to_install_it_is_said(exported, mon
             use()
 
 
+def test_a_folder_in_the_layout_of_the_hub_is_pulled_as_a_repository_is(exported, tmp_path):
+    there = shutil.copytree(exported, tmp_path / "there")
+    (there / "pickle.pt").write_bytes(b"code")
+    (there / "figures" / "run.py").write_text("code")
+    to = latentgeo.from_hub(str(there), to=tmp_path / "to")
+    found = {path.relative_to(to).as_posix() for path in to.rglob("*") if path.is_file()}
+    expected = {path.relative_to(exported).as_posix() for path in exported.rglob("*.*")}
+    assert found == expected
+    assert latentgeo.from_hub(str(there)) == there
+    latentgeo.load(to)
+
+
+def test_a_folder_without_safetensors_or_with_a_revision_is_refused(exported, tmp_path):
+    (tmp_path / "model.pt").write_bytes(b"code")
+    with pytest.raises(InputError, match="holds no weights as safetensors"):
+        latentgeo.from_hub(str(tmp_path), to=tmp_path / "to")
+    assert not (tmp_path / "to").exists()
+    with pytest.raises(InputError, match="is a folder, which has none"):
+        latentgeo.from_hub(str(exported), revision="v1")
+
+
 @pytest.fixture(scope="module")
 def hub():
     server = Hub()

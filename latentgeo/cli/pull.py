@@ -11,7 +11,10 @@ from latentgeo.cli.app import Force, app, say
 @app.command()
 def pull(
     repository: Annotated[
-        str, typer.Argument(metavar="USER/NAME", help="The repository to fetch.")
+        str,
+        typer.Argument(
+            metavar="USER/NAME", help="The repository to fetch, or a folder in its layout."
+        ),
     ],
     to: Annotated[Path, typer.Option(help="The folder to create.")],
     revision: Annotated[
@@ -19,7 +22,7 @@ def pull(
     ] = None,
     force: Force = False,
 ) -> None:
-    """Fetch a model from the Hugging Face hub, its weights as safetensors only."""
+    """Fetch a model from the Hugging Face hub, or a folder like it: safetensors only."""
     from latentgeo.sharing import from_hub
 
     say(f"model: {from_hub(repository, revision=revision, to=to, force=force)}")

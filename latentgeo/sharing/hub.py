@@ -3,6 +3,8 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fnmatch import fnmatch
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -86,16 +88,16 @@ def from_hub(
     to: str | Path | None = None,
     force: bool = False,
 ) -> Path:
-    """Fetch a model from the Hugging Face hub.
+    """Fetch a model from the Hugging Face hub, or from a folder in its layout.
 
     Weights are fetched as safetensors only, beside the texts and figures; nothing is run.
 
     Parameters
     ----------
     repo_id : str
-        "user/name".
+        "user/name", or a local folder that holds what a repository would.
     revision : str, optional
-        A branch, a tag or a commit; "main" if left out.
+        A branch, a tag or a commit; "main" if left out. A folder has none.
     token : str, optional
         An access token, for private repositories; that of `hf auth login` or of `HF_TOKEN` if
         left out.
@@ -110,12 +112,13 @@ def from_hub(
     Returns
     -------
     pathlib.Path
-        A folder for `latentgeo.load`: `to`, or the one in the cache, which is only to be read.
+        A folder for `latentgeo.load`: `to`, or the one in the cache, which is only to be read, or
+        the local folder itself.
 
     Raises
     ------
     InputError
-        When huggingface_hub is not installed, there is no such repository or revision, it holds
+        When there is no such repository or revision, huggingface_hub is not installed, there are
         no safetensors, the hub cannot be reached and the cache does not have it, or `to` is not
         free.
 
@@ -128,30 +131,56 @@ def from_hub(
     with kept(target):
         if target is not None:
             check_free(target, holds="a model", force=force)
-        _check_installed()
-        from huggingface_hub import snapshot_download
-
-        with _plain_errors(repo_id, revision):
-            snapshot = Path(
-                snapshot_download(
-                    repo_id,
-                    revision=revision,
-                    token=token,
-                    cache_dir=cache,
-                    allow_patterns=_WANTED,
-                    library_name="latentgeo",
-                )
-            )
-        if not any(snapshot.rglob("*.safetensors")):
+        if Path(repo_id).is_dir():
+            there = _local(Path(repo_id), revision)
+        else:
+            there = _downloaded(repo_id, revision, token, cache)
+        if not any(there.rglob("*.safetensors")):
             raise InputError(
                 f"repository {repo_id!r} holds no weights as safetensors; others are not fetched, "
                 "for they may run code when they are opened"
             )
         if target is None:
-            return snapshot
+            return there
         with folder_in_place(target) as folder:
-            shutil.copytree(snapshot, folder, dirs_exist_ok=True)
+            shutil.copytree(there, folder, dirs_exist_ok=True, ignore=partial(_unwanted, there))
     return target
+
+
+def _local(folder: Path, revision: str | None) -> Path:
+    if revision is not None:
+        raise InputError(
+            f"revision is {revision!r}, but {str(folder)!r} is a folder, which has none; leave it "
+            "out"
+        )
+    return folder
+
+
+def _downloaded(
+    repo_id: str, revision: str | None, token: str | None, cache: str | Path | None
+) -> Path:
+    _check_installed()
+    from huggingface_hub import snapshot_download
+
+    with _plain_errors(repo_id, revision):
+        return Path(
+            snapshot_download(
+                repo_id,
+                revision=revision,
+                token=token,
+                cache_dir=cache,
+                allow_patterns=_WANTED,
+                library_name="latentgeo",
+            )
+        )
+
+
+def _unwanted(root: Path, place: str, names: list[str]) -> list[str]:
+    """Return the files of a folder that are not fetched, for `shutil.copytree`."""
+    here = Path(place)
+    files = [name for name in names if not (here / name).is_dir()]
+    paths = {name: (here / name).relative_to(root).as_posix() for name in files}
+    return [name for name in files if not any(fnmatch(paths[name], wanted) for wanted in _WANTED)]
 
 
 def _check_export(folder: Path) -> None:
