@@ -1,5 +1,6 @@
 """Whether seeds tell two ways of training apart, and what so many seeds could have told."""
 
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -88,7 +89,10 @@ def seed_difference(
     from scipy.special import stdtrit  # slow to import
     from scipy.stats import ttest_ind, ttest_rel
 
-    found = ttest_rel(a, b) if paired else ttest_ind(a, b, equal_var=False)
+    with warnings.catch_warnings():
+        # Where one of both does not vary: its variance is 0 here, and Welch's test is of the other.
+        warnings.filterwarnings("ignore", "Precision loss", RuntimeWarning)
+        found = ttest_rel(a, b) if paired else ttest_ind(a, b, equal_var=False)
     freedom = float(found.df)
     cut = float(stdtrit(freedom, (1 + level) / 2))
     shift = _noncentrality(cut, freedom, power)

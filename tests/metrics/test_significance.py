@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.stats import t as student
 from scipy.stats import ttest_ind, ttest_rel
 
 from latentgeo.metrics import holm, seed_difference
@@ -66,6 +67,14 @@ def test_few_seeds_detect_little(seeds):
     error = (a - b).std(ddof=1) / np.sqrt(seeds)
     assert found[0] > 1.9 * error
     assert found[1] / error == pytest.approx({2: 24.5, 3: 7.0, 30: 2.9}[seeds], rel=0.35)
+
+
+@pytest.mark.filterwarnings("error")
+def test_one_side_that_does_not_vary_leaves_a_test_of_the_other():
+    a, b = np.array([179.0, 179.0, 179.0]), np.array([18.0, 22.0, 21.0])
+    found = seed_difference(a, b, paired=False)
+    t = (a - b).mean() / (b.std(ddof=1) / np.sqrt(3))
+    assert found.p_value == pytest.approx(2 * student.sf(t, 2))
 
 
 def test_numbers_that_do_not_vary_have_no_p_value():
