@@ -58,7 +58,7 @@ class Scale:
 
 SCALES = {
     "smoke": Scale(
-        (4, 8, 16), epochs=4, samples=60, data="digits", train_samples=640, batch_size=32
+        (4, 8, 16), epochs=4, samples=40, data="digits", train_samples=320, batch_size=32
     ),
     "laptop": Scale((16, 32, 64), epochs=2, samples=300, train_samples=10_000, seeds=6),
     "paper": Scale((32, 64, 128), epochs=30, samples=300, batch_size=128),
