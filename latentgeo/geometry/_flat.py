@@ -21,6 +21,8 @@ class Flat(ABC):
 
     copies = 1
     """What is held of each sample, in units of its factor."""
+    plain = False
+    """Whether the features of a matrix are its own entries, which need no factors."""
 
     @abstractmethod
     def width(self, rows: int) -> int:
@@ -95,10 +97,13 @@ class Spectral(Flat):
     ----------
     *functions : callable
         Take factors and the weight of the logarithm to f(Λ), (samples, k), zero off the range.
+    plain : bool, default=False
+        Whether f(Λ) is Λ, so that S has its own upper triangle for features.
     """
 
-    def __init__(self, *functions: Function) -> None:
+    def __init__(self, *functions: Function, plain: bool = False) -> None:
         self.functions = functions
+        self.plain = plain
 
     def width(self, rows: int) -> int:
         """Count an upper triangle for each function."""

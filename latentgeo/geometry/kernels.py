@@ -494,10 +494,11 @@ def _fill(out: Tensor, x: Tensor, source: Any, kernel: str, options: Options) ->
         check_symmetric(x, source_epsilon(source, options.source_dtype))
     rows, columns = x.shape[-2:]
     pieces = tiles(len(x), 8.0 * rows * (6 * rows + columns), piece_bytes(x))
-    # A covariance is its own feature. What its factors leave out is below (rows · ε)² of it, and
-    # only in half precision more than rounding.
+    # What the factors of a covariance leave out is below (rows · ε)² of it, and only in half
+    # precision more than rounding.
+    flat = _flat(kernel)
     fine = source_epsilon(source, options.source_dtype) <= torch.finfo(torch.float32).eps
-    as_it_is = kernel == "euclidean" and options.form == "unfolding" and fine and not options.ridge
+    as_it_is = flat.plain and options.form == "unfolding" and fine and not options.ridge
 
     def features(piece: slice) -> None:
         if as_it_is:
@@ -505,7 +506,7 @@ def _fill(out: Tensor, x: Tensor, source: Any, kernel: str, options: Options) ->
             return
         factors = options.factors(x[piece], source, "x")
         check_domain(kernel, factors, None, piece.start)
-        out[piece] = _flat(kernel).features(factors, options.log_weight)
+        out[piece] = flat.features(factors, options.log_weight)
 
     _linalg.map_tiles(features, pieces, 8.0 * x.numel() * min(rows, columns), x)
 

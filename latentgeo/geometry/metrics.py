@@ -229,7 +229,7 @@ METRICS: dict[str, Metric] = {
             domain="any rank",
             invariances=frozenset({"orthogonal"}),
             homogeneity=1.0,
-            computed=Spectral(lambda f, _: f.values),
+            computed=Spectral(lambda f, _: f.values, plain=True),
             definition="‖A - B‖",
             reference="the Frobenius norm",
         ),
