@@ -139,10 +139,10 @@ def write_table(rows: list[dict[str, Any]], chosen: argparse.Namespace) -> None:
         "# Time and memory of an analysis against the number of images",
         "",
         f"Synthetic latents of 7×7×{chosen.channels} (rank {RANK}, {FACTORS} factors, noise of "
-        f"{NOISE}), one "
-        "noise level, float64 accumulation. Ranks and spectra of every image (two rules, with "
-        "jitter); then the spectra of all features of each mode and of the product kernel, centred "
-        "and not.",
+        f"{NOISE}), one noise level, kernel `pseudo-log` (today's default, `euclidean`, has half "
+        "as many features), float64 accumulation. Ranks and spectra of every image (two rules, "
+        "with jitter); then the spectra of all features of each mode and of the product kernel, "
+        "centred and not.",
         f"Machine: {facts['machine']['cores']} cores, {facts['machine']['architecture']}, "
         f"{rows[0]['device']}; torch {facts['versions']['torch']} with {rows[0]['threads']} "
         f"threads, Python {facts['versions']['python']}. Command: `{command} --device "

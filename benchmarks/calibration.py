@@ -409,8 +409,9 @@ STUDIES: dict[str, tuple[str, str, str, Callable[[int], Rows]]] = {
         "How often the 95 % interval holds the dimension d, by the likelihood alone and as "
         "`two_nn_dimension` gives it, which adds up the scores of points that share a neighbour; "
         "and how often the latter holds the mean of the estimates at this n. On a torus nothing is "
-        "wrong but the width. Edges (cube) and density (normal) bias the estimate from d = 5 on, "
-        "and no interval repairs that: `is_local` says where neighbours are near enough.",
+        "wrong but the width up to d = 10; at d = 20 the estimate is 3 to 6 % low. Edges (cube) "
+        "bias it from d = 5 on, density (normal) from d = 10 on, and no interval repairs that: "
+        "`is_local` says where neighbours are near enough.",
         "| points | n | d | mean estimate | likelihood alone holds d | interval holds d "
         "| interval holds the mean | `is_local` |",
         two_nn,
