@@ -21,6 +21,9 @@ def study():
     return latent_characterization
 
 
+EQUAL = {"with_equal_positions": 0.5, "rank_is_of_positions": 0.25}
+
+
 def level(value):
     return {"0": value, "0.01": value, "0.1": 2 * value, "0.5": 3 * value}
 
@@ -70,6 +73,7 @@ def out(study, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(study, "analyze", analyze)
         patch.setattr(study, "write_page", lambda *_: None)
+        patch.setattr(study, "positions_of", lambda _, runs, __: dict.fromkeys(runs, EQUAL))
         patch.setattr(study.statements, "section_of", lambda _: None)
         command = ["--scale", "smoke", "--models", "all", "--seeds", "2", "--out", str(folder)]
         assert study.main(command) == 0
@@ -101,6 +105,11 @@ def test_the_page_orders_all_models_and_says_their_diagnostics(out):
         for seed, lines in enumerate(seeds):
             assert all(f"- {name}, seed {seed}: {line}" in page for line in lines)
     assert (out / "study" / "overview.png").stat().st_size > 10_000
+
+
+def test_the_page_says_which_ranks_are_those_of_equal_positions(out):
+    page = (out / "study" / "study.md").read_text()
+    assert "| swae | 50%, 50% | 25%, 25% |" in page
 
 
 def test_an_adversary_is_set_beside_the_same_net_and_error_without_it(study, out):
