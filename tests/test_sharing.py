@@ -405,6 +405,15 @@ def test_folders_that_must_not_be_lost(run, analysis, exported):
     assert (run / "run.json").is_file()
 
 
+def test_figures_may_stay_behind(run, analysis, exported, tmp_path):
+    to = latentgeo.export(run, tmp_path / "hub", analysis=analysis, figures=False)
+    assert not (to / "figures").exists()
+    without, card = (read_card(folder)[1] for folder in (to, exported))
+    assert "](figures/" in card
+    assert "](figures/" not in without
+    assert "## Geometry of the latent space" in without
+
+
 def test_somebody_elses_checkpoint_is_refused(tmp_path):
     with pytest.raises(InputError, match="does not exist"):
         latentgeo.export(tmp_path / "nothing", tmp_path / "hub")

@@ -19,10 +19,13 @@ def export(
         str | None,
         typer.Option(help="Licence of the weights, in the spelling of the hub: mit, …"),
     ] = None,
+    figures: Annotated[
+        bool, typer.Option(help="Take the figures of the analysis into the folder.")
+    ] = True,
     force: Force = False,
 ) -> None:
     """Export a model for the Hugging Face hub, with a model card that holds its geometry."""
     from latentgeo.sharing import export
 
-    folder = export(run, to, analysis=analysis, licence=licence, force=force)
+    folder = export(run, to, analysis=analysis, licence=licence, figures=figures, force=force)
     say(f"model: {folder}")

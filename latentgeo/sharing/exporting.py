@@ -22,6 +22,7 @@ def export(
     *,
     analysis: str | Path | None = None,
     licence: str | None = None,
+    figures: bool = True,
     force: bool = False,
 ) -> Path:
     """Write a model in the layout of the Hugging Face hub, with a card that says what it is.
@@ -39,6 +40,8 @@ def export(
         and its figures go into the card.
     licence : str, optional
         What the weights may be used for, as the hub names it ("mit", "cc-by-4.0").
+    figures : bool, default=True
+        Whether the figures of the analysis go with it: some 2 MB beside the numbers.
     force : bool, default=False
         Replace what `to` holds.
 
@@ -73,8 +76,10 @@ def export(
                 shutil.copyfile(source / name, folder / name)
             if len(model.provenance) > 1:  # more than the hash of the weights
                 write_json(RunFolder(folder).provenance, portable(model.provenance))
-            if measured is not None:
+            if measured is not None and figures:
                 _write_pictures(measured, Path(str(analysis)), folder / FIGURES)
+            elif measured is not None:
+                measured = measured._replace(figures=())
             write_text(folder / CARD, model_card(source.resolve().name, model, measured, licence))
     return target
 
