@@ -63,6 +63,7 @@ NAVIGATION = {
         "CHANGELOG",
     ],
     "docs/benchmarks": ["benchmarks/results/*"],
+    "docs/sharing": ["weights/README", "weights/*/README"],
     "docs/studies": ["analyses/results/README", "analyses/results/*/*/*"],
 }
 
