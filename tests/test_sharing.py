@@ -455,6 +455,9 @@ def test_a_folder_without_safetensors_or_with_a_revision_is_refused(exported, tm
     with pytest.raises(InputError, match="holds no weights as safetensors"):
         latentgeo.from_hub(str(tmp_path), to=tmp_path / "to")
     assert not (tmp_path / "to").exists()
+    with pytest.raises(InputError, match="would replace"):
+        latentgeo.from_hub(str(exported), to=exported, force=True)
+    assert (exported / "model.safetensors").is_file()
     with pytest.raises(InputError, match="is a folder, which has none"):
         latentgeo.from_hub(str(exported), revision="v1")
 

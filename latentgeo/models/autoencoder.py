@@ -104,6 +104,7 @@ class Autoencoder(nn.Module):
         """
         if self.identity:
             return self.to(device)
+        # torch declares no overload that takes both.
         return self.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
     def target(self, images: Tensor) -> Tensor:

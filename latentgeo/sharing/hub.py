@@ -128,11 +128,12 @@ def from_hub(
     >>> model = latentgeo.load(latentgeo.from_hub("USER/vae"))  # doctest: +SKIP
     """
     target = None if to is None else Path(to)
+    local = Path(repo_id) if Path(repo_id).is_dir() else None
     with kept(target):
         if target is not None:
-            check_free(target, holds="a model", force=force)
-        if Path(repo_id).is_dir():
-            there = _local(Path(repo_id), revision)
+            check_free(target, holds="a model", force=force, reads=(local,))
+        if local is not None:
+            there = _local(local, revision)
         else:
             there = _downloaded(repo_id, revision, token, cache)
         if not any(there.rglob("*.safetensors")):
