@@ -1,6 +1,7 @@
 """Hilbert embedding: the flat space that a kernel spreads a set of points in."""
 
 from collections.abc import Sequence
+from math import inf
 
 import torch
 from torch import Tensor
@@ -142,9 +143,14 @@ def centre_both(gram: Tensor) -> Tensor:
     What rounding alone may have left, where all points coincide, is 0.
     """
     rows, columns = gram.mean(-1, keepdim=True), gram.mean(-2, keepdim=True)
-    centred = gram - rows - columns + rows.mean(-2, keepdim=True)
-    floor = _ROUNDED * _EPS64 * gram.abs().amax((-2, -1), keepdim=True)
-    return centred.masked_fill(centred.abs().amax((-2, -1), keepdim=True) <= floor, 0.0)
+    centred = (gram - rows).sub_(columns).add_(rows.mean(-2, keepdim=True))
+    only_rounding = _largest(centred) <= _ROUNDED * _EPS64 * _largest(gram)
+    return centred.masked_fill_(only_rounding, 0.0)
+
+
+def _largest(matrices: Tensor) -> Tensor:
+    norms: Tensor = torch.linalg.vector_norm(matrices.detach(), inf, (-2, -1), keepdim=True)
+    return norms
 
 
 def spectrum_of_gram(gram: Tensor, centred: bool) -> Tensor:

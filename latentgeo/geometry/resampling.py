@@ -11,6 +11,7 @@ from torch import Tensor
 
 from latentgeo.geometry._arrays import enter
 from latentgeo.geometry._checks import check_count, check_gram, check_shares
+from latentgeo.geometry._linalg import map_tiles
 from latentgeo.geometry._tiles import tiles
 from latentgeo.geometry.angles import (
     angle_statistics,
@@ -334,7 +335,14 @@ def matched_angles(
         raise ValueError(f"the blocks have shapes {shapes}; expected the same images in each")
     lead = noisy.shape[:-2]
     sets = list(zip(cross.reshape(-1, *clean.shape), noisy.reshape(-1, *clean.shape), strict=True))
-    found = [_matched(clean, sets, *half, dims) for half in _halves(len(clean), splits, dims, seed)]
+    halves = list(_halves(len(clean), splits, dims, seed))
+    cost = 2.0 * splits * (1 + len(sets)) * (len(clean) // 2) ** 3
+
+    def of_half(half: tuple[Tensor, Tensor]) -> tuple[list[float], list[list[list[float]]]]:
+        first, second = half
+        return _matched(clean, sets, first, second, dims)
+
+    found = map_tiles(of_half, halves, cost, clean)
     null = np.array([one for one, _ in found])
     pairs = np.array([each for _, each in found]).reshape(splits, *lead, 2, len(dims))
     apart, same = np.moveaxis(pairs, (0, -2), (-2, 0))

@@ -1,7 +1,6 @@
 """Whether a number has settled at this sample size, and intervals that name what they are of."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from math import hypot, nan
 from typing import Any, Literal, NamedTuple
 
@@ -10,13 +9,15 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from latentgeo.geometry import _linalg
 from latentgeo.geometry._arrays import enter
 from latentgeo.geometry._checks import check_count, check_gram, check_shares
 from latentgeo.geometry.angles import angle_statistics, rkhs_principal_angles
 from latentgeo.geometry.hilbert import SHARES, continuous_dimension, spectrum_of_gram
 
 Word = Literal["settled", "still rising", "still falling", "bounded by n"]
-Statistic = Callable[[npt.NDArray[np.int64]], float]
+Places = npt.NDArray[np.int64]
+Statistic = Callable[[Places], float]
 
 _HALVES = 8
 _EXTRAPOLATED = 1.5
@@ -117,29 +118,85 @@ def settling(
     >>> settling(lambda chosen: 10 + x[chosen].mean(), 100).word
     'settled'
     """
-    from scipy.special import stdtrit  # slow to import
+    return _settled(
+        lambda subsamples: [[float(statistic(part))] for part in subsamples],
+        samples,
+        bound=bound,
+        tolerance=tolerance,
+        groups=groups,
+        level=level,
+        seed=seed,
+        whole=whole and (whole[0], [whole[1]]),
+    )[0]
 
+
+def _settled(
+    evaluate: Callable[[list[Places]], Sequence[Sequence[float]]],
+    samples: int,
+    *,
+    bound: float | None = None,
+    tolerance: float = 0.05,
+    groups: int = 20,
+    level: float = 0.95,
+    seed: int = 0,
+    whole: tuple[int, Sequence[float]] | None = None,
+) -> list[Settling]:
+    """Follow several statistics, evaluated on all subsamples at once: (subsample, statistic)."""
     check_count(groups, "groups", 2)
     check_count(samples, "samples", max(4, groups))
     check_shares([level, tolerance])
     rng = np.random.default_rng(seed)
-    half, quarter = samples // 2, samples // 4
-    count, value = whole or (samples, float(statistic(np.arange(samples))))
+    half = samples // 2
     orders = [rng.permutation(samples) for _ in range(_HALVES // 2)]
-    halves = [statistic(part) for o in orders for part in (o[:half], o[half : 2 * half])]
-    quarters = [statistic(part) for part in np.array_split(orders[0], 4)]
-    parts = np.array_split(rng.permutation(samples), groups)
-    without = [statistic(np.delete(np.arange(samples), part)) for part in parts]
-    error = float(np.std(without) * np.sqrt((groups - 1) * samples / count))
-    reach = float(stdtrit(groups - 1, (1 + level) / 2)) * error
-    before = float(np.mean(halves))
+    halves = [part for order in orders for part in (order[:half], order[half : 2 * half])]
+    quarters = np.array_split(orders[0], 4)
+    dropped = np.array_split(rng.permutation(samples), groups)
+    without = [np.delete(np.arange(samples), part) for part in dropped]
+    everything = [np.arange(samples)] if whole is None else []
+    found = np.array(evaluate([*halves, *quarters, *without, *everything]))
+    at_half, at_quarter, jackknife, rest = np.split(
+        found, np.cumsum([_HALVES, len(quarters), groups])
+    )
+    count, values = (samples, rest[0]) if whole is None else whole
+    sizes = samples // 4, half, count
+    errors = jackknife.std(0) * np.sqrt((groups - 1) * samples / count)
+    return [
+        _judged(
+            sizes,
+            (float(quarter), float(before), float(value)),
+            float(error),
+            bound=bound,
+            tolerance=tolerance,
+            freedom=groups - 1,
+            level=level,
+        )
+        for quarter, before, value, error in zip(
+            at_quarter.mean(0), at_half.mean(0), values, errors, strict=True
+        )
+    ]
+
+
+def _judged(
+    sizes: tuple[int, int, int],
+    values: tuple[float, float, float],
+    error: float,
+    *,
+    bound: float | None,
+    tolerance: float,
+    freedom: int,
+    level: float,
+) -> Settling:
+    from scipy.special import stdtrit  # slow to import
+
+    (_, half, count), (_, before, value) = sizes, values
+    reach = float(stdtrit(freedom, (1 + level) / 2)) * error
     word = settled_word(value, before, bound=bound, tolerance=tolerance)
     step = (value - before) * half / (count - half)
     better = value + step if word == "settled" else nan
     farther = hypot(_EXTRAPOLATED * reach, step / 2)
     return Settling(
-        (quarter, half, count),
-        (float(np.mean(quarters)), before, value),
+        sizes,
+        values,
         value - reach,
         value + reach,
         better,
@@ -233,29 +290,20 @@ def dimension_settling(
     inside, _ = enter(gram)
     check_gram(inside)
     check_shares(shares)
-    spectra: dict[bytes, Tensor] = {}
 
-    def spectrum(some: npt.NDArray[np.int64]) -> Tensor:
-        name = some.tobytes()
-        if name not in spectra:  # the same subsamples serve every share
-            spectra[name] = spectrum_of_gram(_block(inside, some), centred)
-        return spectra[name]
+    def dimensions(some: Places) -> list[float]:
+        energies = spectrum_of_gram(_block(inside, some), centred)
+        return [float(continuous_dimension(energies, share)) for share in shares]
 
-    count, found = whole or (len(inside), None)
-
-    def dimension(some: npt.NDArray[np.int64], share: float) -> float:
-        return float(continuous_dimension(spectrum(some), share))
-
-    return [
-        settling(
-            partial(dimension, share=share),
-            len(inside),
-            bound=count - 1.0,
-            whole=None if found is None else (count, found[at]),
-            **options,
-        )
-        for at, share in enumerate(shares)
-    ]
+    samples = len(inside)
+    bound = (samples if whole is None else whole[0]) - 1.0
+    return _settled(
+        lambda subsamples: _linalg.map_tiles(dimensions, subsamples, samples**3, inside),
+        samples,
+        bound=bound,
+        whole=whole,
+        **options,
+    )
 
 
 def angle_settling(
@@ -297,7 +345,7 @@ def angle_settling(
         shapes = [tuple(k.shape) for k in blocks]
         raise ValueError(f"the blocks have shapes {shapes}; expected the same images in each")
 
-    def statistic(some: npt.NDArray[np.int64]) -> float:
+    def statistic(some: Places) -> float:
         found = rkhs_principal_angles(
             *(_block(k, some) for k in blocks), dims=dims, centred=centred
         )
@@ -306,6 +354,6 @@ def angle_settling(
     return settling(statistic, len(blocks[0]), **options)
 
 
-def _block(gram: Tensor, some: npt.NDArray[np.int64]) -> Tensor:
+def _block(gram: Tensor, some: Places) -> Tensor:
     index = torch.from_numpy(some).to(gram.device)
     return gram[index[:, None], index]

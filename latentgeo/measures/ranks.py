@@ -18,6 +18,7 @@ from latentgeo.geometry import (
     Stratification,
     default_tolerance,
     effective_rank,
+    gram_spectrum,
     mode_names,
     mode_ranks,
     mode_singular_values,
@@ -108,12 +109,12 @@ def _rank_me(latents: Tensor, halves: Tensor) -> tuple[float, float, float]:
     flat = latents.flatten(1).double()
     gram = flat @ flat.mT
 
-    def of(some: Tensor) -> float:
-        values = torch.linalg.eigvalsh(gram[some[:, None], some]).clamp_min(0).sqrt()
-        return float(effective_rank(values))
+    def of(grams: Tensor) -> list[float]:
+        roots = gram_spectrum(grams, centred=False).clamp_min(0).sqrt()
+        return effective_rank(roots).tolist()
 
-    value = of(torch.arange(len(flat)))
-    low, high = jackknife_interval(value, [of(half) for half in halves])
+    (value,) = of(gram[None])
+    low, high = jackknife_interval(value, of(gram[halves[:, :, None], halves[:, None, :]]))
     return value, float(low), float(high)
 
 
