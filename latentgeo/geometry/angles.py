@@ -369,11 +369,14 @@ def leading_axes(
     if len(gram) > 1 and gram.stride(0) == 0:  # one set against many: solved once
         axes, count = leading_axes(gram[:1], share, dim, centred)
         return axes.expand(len(gram), -1, -1), count.expand(len(gram))
-    values, vectors = _linalg.eigh(gram)
+    size = gram.shape[-1]
+    values, vectors = (
+        _linalg.eigh(gram) if dim is None else _linalg.leading_eigh(gram, min(dim, size))
+    )
     values, vectors = values.flip(-1), vectors.flip(-1)
     # Points about their mean have one dimension fewer; what rounding left of it can be above that
     # of the centred matrix, for it is rounding of what was there before centring.
-    count = leading_count(values, share, dim).clamp(max=gram.shape[-1] - centred)
+    count = leading_count(values, share, dim, size=size).clamp(max=size - centred)
     width = int(count.max())
     keep = torch.arange(width, device=gram.device) < count[:, None]
     scale = torch.where(keep, values[:, :width], 1.0).rsqrt() * keep

@@ -1,7 +1,6 @@
 """Hilbert embedding: the flat space that a kernel spreads a set of points in."""
 
 from collections.abc import Sequence
-from math import inf
 
 import torch
 from torch import Tensor
@@ -126,15 +125,19 @@ def continuous_dimension(energies: Tensor, share: float) -> Tensor:
     return torch.where(count > 0, found, 0.0)[..., 0]
 
 
-def leading_count(energies: Tensor, share: float, most: int | None = None) -> Tensor:
+def leading_count(
+    energies: Tensor, share: float, most: int | None = None, *, size: int | None = None
+) -> Tensor:
     """Count the leading energies (..., k), descending, that hold a share, or ``most`` of them.
 
-    Those at the level of rounding carry nothing and are never counted.
+    Those at the level of rounding carry nothing and are never counted; it grows with the ``size``
+    of the matrix, of which these may be the first eigenvalues only.
     """
-    noise = energies.shape[-1] * _EPS64 * energies[..., :1].clamp_min(0)
+    noise = (size or energies.shape[-1]) * _EPS64 * energies[..., :1].clamp_min(0)
     carrying = (energies > noise).sum(-1)
-    wanted = dimension_of_energies(energies, [share])[..., 0]
-    return carrying.clamp(max=most) if most is not None else torch.minimum(wanted, carrying)
+    if most is not None:
+        return carrying.clamp(max=most)
+    return torch.minimum(dimension_of_energies(energies, [share])[..., 0], carrying)
 
 
 def centre_both(gram: Tensor) -> Tensor:
@@ -149,8 +152,8 @@ def centre_both(gram: Tensor) -> Tensor:
 
 
 def _largest(matrices: Tensor) -> Tensor:
-    norms: Tensor = torch.linalg.vector_norm(matrices.detach(), inf, (-2, -1), keepdim=True)
-    return norms
+    ends = (-2, -1)
+    return torch.maximum(matrices.amax(ends, keepdim=True), -matrices.amin(ends, keepdim=True))
 
 
 def spectrum_of_gram(gram: Tensor, centred: bool) -> Tensor:

@@ -39,6 +39,19 @@ def test_eigenproblems(batch, size):
     torch.testing.assert_close(vectors @ torch.diag_embed(values) @ vectors.mT, x)
 
 
+@pytest.mark.parametrize("count", [1, 3, 12, 40])
+def test_leading_eigenvectors_are_the_last_of_all(batch, count):
+    x = stack(batch, 40, 40)
+    x = x @ x.mT
+    values, vectors = _linalg.leading_eigh(x, count)
+    assert vectors.shape == (batch, 40, count)
+    torch.testing.assert_close(values, torch.linalg.eigvalsh(x)[:, -count:])
+    torch.testing.assert_close(x @ vectors, vectors * values[:, None])
+    torch.testing.assert_close(
+        vectors.mT @ vectors, torch.eye(count).double().expand(batch, -1, -1)
+    )
+
+
 @pytest.mark.parametrize("shape", [(9, 4), (4, 9)])
 def test_factorisations(batch, shape):
     x = stack(batch, *shape)
