@@ -381,14 +381,14 @@ def angles_by_dimension(
 
     Parameters
     ----------
-    k_cc, k_cn, k_nn : arrays or tensors, shapes (n, n), (n, m), (m, m)
-        Kernel blocks of two sets; each is centred.
+    k_cc, k_cn, k_nn : arrays or tensors, shapes (n, n), (..., n, m), (..., m, m)
+        Kernel blocks of one set and of one or several others; each is centred.
     dims : sequence of int, length d
         Dimensions of the subspaces.
 
     Returns
     -------
-    ndarray, shape (d,), float64
+    ndarray, shape (..., d), float64
         Radians; NaN where a set has not so many dimensions.
 
     Raises
@@ -405,11 +405,26 @@ def angles_by_dimension(
     array([0.])
     """
     clean, cross, noisy = (enter(k)[0] for k in (k_cc, k_cn, k_nn))
-    check_blocks(clean, cross, noisy)
+    check_gram(clean, "k_cc")
+    if len(noisy):
+        check_blocks(clean, cross, noisy)
     _check_dims(dims)
-    c, x, n = (centre_both(k)[None] for k in (clean, cross, noisy))
-    first, second = (leading_axes(k, 1.0, max(dims)) for k in (c, n))
-    return np.array(_mean_angles((c, x, n), first, second, dims))
+    lead, (samples, others) = cross.shape[:-2], cross.shape[-2:]
+    if lead != noisy.shape[:-2]:
+        shapes = tuple(cross.shape), tuple(noisy.shape)
+        raise ValueError(f"k_cn and k_nn have shapes {shapes}; expected as many sets in each")
+    own = centre_both(clean)[None]
+    first = leading_axes(own, 1.0, max(dims))
+
+    def angles(pair: tuple[Tensor, Tensor]) -> list[float]:
+        between, other = (centre_both(k)[None] for k in pair)
+        second = leading_axes(other, 1.0, max(dims))
+        return _mean_angles((own, between, other), first, second, dims)
+
+    sets = (cross.reshape(-1, samples, others), noisy.reshape(-1, others, others))
+    pairs = list(zip(*sets, strict=True))
+    found = map_tiles(angles, pairs, float(len(pairs)) * others**3, clean)
+    return np.array(found, dtype=np.float64).reshape(*lead, len(dims))
 
 
 def angle_permutation_test(

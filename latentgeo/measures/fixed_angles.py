@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from latentgeo.geometry import angles_by_dimension, held_out_variance, matched_angles
@@ -92,7 +91,7 @@ def compute(encoding: Encoding) -> xr.Dataset:
     )
     if encoding.redraw is None:
         return found
-    again = np.stack([_degrees(*pair) for pair in _pairs(encoding.redraw)])
+    again = _degrees(encoding.redraw)
     return found.assign(
         fixed_angle_redrawn=(("second_draw_noise", "subspace_dimension"), again)
     ).assign_coords(second_draw_noise=encoding.redrawn_noise)
@@ -105,7 +104,7 @@ def _measure(grams: Grams, settings: AnalysisSettings) -> _View:
     null = np.rad2deg(matched.clean)[None]
     # Clean images against themselves need no measurement where there are so many dimensions.
     itself = np.where(np.isnan(null), np.nan, 0.0)
-    same = np.stack([itself[0, 0], *(_degrees(*pair) for pair in _pairs(grams))])
+    same = np.concatenate([itself[0, :1], _degrees(grams)])
     halved = np.concatenate([itself, np.rad2deg(matched.same)])
     low, high = jackknife_interval(same, np.moveaxis(halved, 1, -1))
     held = held_out_variance(clean, share=settings.angle_share, splits=splits, seed=seed)
@@ -117,15 +116,10 @@ def _measure(grams: Grams, settings: AnalysisSettings) -> _View:
     )
 
 
-def _pairs(grams: Grams) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
-    """Return the kernel blocks of the first level with each other one."""
-    others = zip(grams.cross, grams.within[1:], strict=True)
-    return [(grams.within[0], cross, within) for cross, within in others]
-
-
-def _degrees(clean: torch.Tensor, cross: torch.Tensor, noisy: torch.Tensor) -> NDArray[np.float64]:
-    degrees: NDArray[np.float64] = np.rad2deg(angles_by_dimension(clean, cross, noisy))
-    return degrees
+def _degrees(grams: Grams) -> NDArray[np.float64]:
+    """Return the mean angles between the first level and each other one: (level, dimension)."""
+    found = angles_by_dimension(grams.within[0], grams.cross, grams.within[1:])
+    return np.asarray(np.rad2deg(found))
 
 
 def _measured(models: Sequence[ModelResult]) -> list[ModelResult]:

@@ -110,6 +110,20 @@ def test_angles_by_dimension_are_those_of_the_leading_subspaces():
     assert np.isnan(found[3])
 
 
+def test_several_sets_are_compared_with_one_as_each_alone():
+    a = RNG.normal(size=(30, 6))
+    others = [a + level * RNG.normal(size=a.shape) for level in (0.1, 0.5, 2.0)]
+    k_cc, k_cn, k_nn = (
+        np.stack(each) for each in zip(*(blocks(a, b) for b in others), strict=True)
+    )
+    found = angles_by_dimension(k_cc[0], k_cn, k_nn, dims=(1, 4))
+    expected = [angles_by_dimension(*blocks(a, b), dims=(1, 4)) for b in others]
+    np.testing.assert_allclose(found, expected)
+    assert angles_by_dimension(k_cc[0], k_cn[:0], k_nn[:0], dims=(1, 4)).shape == (0, 2)
+    with pytest.raises(ValueError, match="expected as many sets in each"):
+        angles_by_dimension(k_cc[0], k_cn, k_nn[:2])
+
+
 def test_held_out_variance_is_that_of_the_other_half():
     x = RNG.normal(size=(40, 6)) * np.geomspace(1, 0.1, 6)
     order = np.random.default_rng(5).permutation(40)
