@@ -18,7 +18,6 @@ from pathlib import Path
 
 from claims import paper, statements
 from measures import characterization
-from measures.positions import positions_of
 from models.characterization import ALL_CONTROLS, ALL_MODELS, CONTROLS, LIKELIHOODS, MODELS
 from study import Facts, Request, Run, Study, judge, run_command, train_settings
 from study.read import diagnostics_of, read_summary
@@ -92,14 +91,13 @@ def gather(request: Request, runs: Sequence[Run]) -> Facts | None:
         return None
     found: Facts = {"models": characterization.gather(summaries)}
     found["comparison"] = judge(paper.CLAIMS, found["models"])
-    found["positions"] = [_positions(request, seed, runs) for seed in seeds]
+    found["positions"] = [_positions(summary) for summary in summaries]
     return found | ({"diagnostics": diagnostics_of(runs)} if every else {})
 
 
-def _positions(request: Request, seed: int, runs: Sequence[Run]) -> Facts:
-    """Count the different codes among the positions of each model's latents."""
-    folders = {run.name: run.folder for run in runs if run.seed == seed}
-    return positions_of(request.out / f"seed-{seed}", folders, request.data)
+def _positions(models: Facts) -> Facts:
+    """Return which ranks of clean images are those of equal positions, model by model."""
+    return {name: found["equal_positions"]["0"] for name, found in models.items()}
 
 
 def _analysed(request: Request, seed: int, runs: Sequence[Run]) -> Path:

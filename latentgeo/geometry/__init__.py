@@ -49,6 +49,7 @@ from latentgeo.geometry.paths import Geodesic, PathRanks, geodesic, path_length,
 from latentgeo.geometry.pullback import PullbackStatistics, pullback_metric, pullback_statistics
 from latentgeo.geometry.rank import (
     default_tolerance,
+    distinct_positions,
     effective_rank,
     matrix_rank,
     mode_ranks,
@@ -156,6 +157,7 @@ __all__ = [
     "dimension_settling",
     "disjoint_angles",
     "distance",
+    "distinct_positions",
     "effective_rank",
     "feature_count",
     "feature_map",

@@ -1,6 +1,7 @@
 """Singular values and ranks of unfoldings, under named rules."""
 
 from collections.abc import Callable, Sequence
+from math import inf, prod
 from typing import Any, Literal
 
 import numpy as np
@@ -17,7 +18,7 @@ from latentgeo.geometry._arrays import (
     is_coarse,
     source_epsilon,
 )
-from latentgeo.geometry._checks import check_latents, check_matrices
+from latentgeo.geometry._checks import check_latents, check_matrices, check_weight
 from latentgeo.geometry._scales import to_unit
 from latentgeo.geometry._tiles import piece_bytes, tiles
 from latentgeo.geometry.unfolding import centre, centring_floor, unfold
@@ -231,6 +232,51 @@ def mode_ranks(
         spectra = _checked_spectra(singular_values, modes)
         ranks = [_by_spectrum(x, s, rule, eps) for x, s in zip(modes, spectra, strict=True)]
     return back(torch.stack(ranks, -1))
+
+
+def distinct_positions(z: A, *, order: int = 3, tolerance: float = 1e-5) -> A:
+    """Count the different codes among the positions of each latent.
+
+    Less one, the number bounds the rank of the channels' covariance, which is about the mean code:
+    where a network gives each blank patch of an image the same code, that rank counts patches.
+
+    Parameters
+    ----------
+    z, order
+        As for `mode_unfoldings`.
+    tolerance : float
+        Two codes are equal up to this share of the largest number of their latent; convolutions
+        round a little differently along an image.
+
+    Returns
+    -------
+    int64 array or tensor, shape (...)
+        From 1 to the number of positions; the same kind as ``z``.
+
+    Raises
+    ------
+    ValueError
+        As for `mode_singular_values`, or if the tolerance is negative.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentgeo.geometry import distinct_positions
+    >>> int(distinct_positions(np.array([[[1.0, 0.0, 0.0]], [[0.0, 1.0, 1.0]]])))
+    2
+    """
+    inside, back = enter_raw(z)
+    check_latents(inside, order)
+    check_weight(tolerance, "tolerance")
+    lead, channels = inside.shape[:-order], inside.shape[-order]
+    codes = inside.reshape(-1, channels, prod(inside.shape[1 - order :])).mT.to(torch.float64)
+    positions = codes.shape[1]
+    found = torch.empty(len(codes), dtype=torch.int64, device=codes.device)
+    for tile in tiles(len(codes), 16.0 * positions**2, piece_bytes(codes)):
+        some = codes[tile].contiguous()
+        equal = torch.cdist(some, some, p=inf) <= tolerance * some.abs().amax((1, 2), keepdim=True)
+        found[tile] = positions - equal.tril(diagonal=-1).any(-1).sum(-1)
+    return back(found.reshape(lead))
 
 
 def rounding_floor(x: A, source_dtype: DType | None = None) -> A:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
+from math import prod
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from latentgeo.datasets import seeded_normal
 from latentgeo.geometry import (
     Stratification,
     default_tolerance,
+    distinct_positions,
     effective_rank,
     gram_spectrum,
     mode_names,
@@ -30,6 +32,7 @@ from latentgeo.geometry import (
     stratification_of_spectra,
     unfolded_shapes,
 )
+from latentgeo.latents import choose_images
 from latentgeo.lazy import xr
 from latentgeo.measures.encoding import Encoding
 from latentgeo.measures.latents import LatentReader
@@ -63,8 +66,14 @@ RANK_RULES: tuple[RankRule, ...] = ("spectrum", "float32-covariance")
 _JITTER = 2  # the stream of these draws
 _STRATUM_SHARE = 0.99
 _MOST_STRATA = 8
+_LOOKED_AT = 200
+_PAIRS = 1e10
+"""Products of channels and pairs of positions that are compared at a level: seconds."""
+_SOME, _NEARLY_ALL = 0.05, 0.9
 DEAD = Readout("dead_channels", "dead_channels")
 DOUBT = Readout("rank_in_doubt", "rank_in_doubt")
+EQUAL = Readout("with_equal_positions", "with_equal_positions")
+OF_POSITIONS = Readout("rank_is_of_positions", "rank_is_of_positions")
 _WITHOUT_TOLERANCE = {"effective_rank": effective_rank, "stable_rank": stable_rank}
 EFFECTIVE, STABLE = (
     Readout(name, name, f"{name}_ci", at={"mode": -1}) for name in _WITHOUT_TOLERANCE
@@ -81,6 +90,7 @@ class _Level(NamedTuple):
     counts: Tensor  # (mode, tolerance, rank), images that have the rank
     stratification: Stratification
     dead: int
+    equal: tuple[float, float]  # shares of images: with equal positions, whose rank they decide
     free: NDArray[np.float64]  # (rank without a tolerance, mode, n)
 
 
@@ -143,7 +153,10 @@ def rank_variables(
         `rank`, `singular_value`, `rank_at_tolerance` with its 5 to 95 % band over images,
         `rank_with_jitter`, `dead_channels`, and `stratification`: whether the ranks lie on one
         stratum or on several clear of the noise floor, with the share of images `in_doubt`.
-        `effective_rank` and `stable_rank`, means over images with `_ci`, need no tolerance.
+        `with_equal_positions`: share of (up to 200) images with one and the same code at several
+        positions; `rank_is_of_positions`: share whose channels have the rank that the number of
+        different codes leaves them at most. `effective_rank` and `stable_rank`, means over images
+        with `_ci`, need no tolerance.
     """
     levels = next(iter(readers.values())).levels
     each = processes.do_all(
@@ -191,6 +204,13 @@ def rank_variables(
                 ("view", "noise"),
                 np.array([[one.dead for one in view] for view in found]),
             ),
+            **{
+                readout.value: (
+                    ("view", "noise"),
+                    np.array([[one.equal[place] for one in view] for view in found]),
+                )
+                for place, readout in enumerate((EQUAL, OF_POSITIONS))
+            },
         },
         coords={
             "rule": list(RANK_RULES),
@@ -245,7 +265,21 @@ def _measure(
     floors = [default_tolerance(shape, source_dtype) for shape in shapes]
     kept = [torch.from_numpy(spectra[:, place, :k]) for place, k in enumerate(lengths)]
     strata = stratification_of_spectra(kept, floors)
-    return _Level(ranks, spectra, counts, strata, int(dead.sum()), free)
+    by_spectrum = ranks[RANK_RULES.index("spectrum"), :, -1]
+    equal = _equal_positions(reader, level, by_spectrum, settings.seed)
+    return _Level(ranks, spectra, counts, strata, int(dead.sum()), equal, free)
+
+
+def _equal_positions(
+    reader: LatentReader, level: int, ranks: NDArray[np.int16], seed: int
+) -> tuple[float, float]:
+    """Set the ranks of the channels of some images beside the codes that differ."""
+    channels, positions = reader.shape[0], prod(reader.shape[1:])
+    within_reach = max(1, int(_PAIRS / (channels * positions**2)))
+    chosen = choose_images(reader.samples, min(_LOOKED_AT, within_reach), seed)
+    codes = distinct_positions(reader.read(level, chosen), order=len(reader.shape)).cpu().numpy()
+    most = np.minimum(codes - 1, channels)
+    return float((codes < positions).mean()), float((ranks[chosen] == most).mean())
 
 
 def _counts(ranks: Tensor, highest: int) -> Tensor:
@@ -384,9 +418,18 @@ def _view_entry(view: ModelResult) -> dict[str, Any]:
             },
         ),
         "dead_channels": by_level(view, lambda level: int(view.estimate(DEAD, level).value)),
+        **({"equal_positions": by_level(view, partial(_positions, view))} if _seen(view) else {}),
         **{one.name: by_level(view, partial(_of_modes, view, one)) for one in (EFFECTIVE, STABLE)},
         "rank_me": by_level(view, lambda level: view.estimate(RANK_ME, level).to_json()),
     }
+
+
+def _seen(view: ModelResult) -> bool:
+    return EQUAL.value in view.data  # an older analysis has none
+
+
+def _positions(view: ModelResult, level: float) -> dict[str, float]:
+    return {one.name: view.estimate(one, level).value for one in (EQUAL, OF_POSITIONS)}
 
 
 def _of_modes(view: ModelResult, readout: Readout, level: float) -> dict[str, Any]:
@@ -426,7 +469,7 @@ def _sentences(model: ModelResult) -> list[str]:
     if not is_ranked(model):
         return []
     name = "The posterior mean" if len(model.views) > 1 else "The latent"
-    sentences = [_sentence_of_view(model.views[0], name), _clear(model)]
+    sentences = [_sentence_of_view(model.views[0], name), _clear(model), *_of_positions(model)]
     if len(model.views) > 1:
         sentences += [
             _sentence_of_view(model.views[1], "A sample of the posterior"),
@@ -466,6 +509,22 @@ def _clear(model: ModelResult) -> str:
         f"Based on the full spectrum: {words} ({100 * doubt:.0f} % of the clean "
         "images have a singular value within a factor of ten of the noise floor)."
     )
+
+
+def _of_positions(model: ModelResult) -> list[str]:
+    """Warn where the strata are those of equal positions."""
+    view = model.views[0]
+    if not _seen(view) or len({ranks[-1] for ranks in rank_tuples(view, 0.0)}) == 1:
+        return []
+    equal, decided = _positions(view, 0.0).values()
+    if equal < _SOME or decided < _NEARLY_ALL:
+        return []
+    return [
+        f"On {100 * equal:.0f} % of the clean images several positions of the latent have one and "
+        f"the same code, and on {100 * decided:.0f} % the rank of {view.modes[-1]} is the maximum "
+        "that the number of different codes allows: these strata count equal patches of the "
+        "images, such as a border of one colour."
+    ]
 
 
 def _points(model: ModelResult, noisy: str) -> list[str]:
@@ -527,7 +586,7 @@ def _tables(models: Sequence[ModelResult], noisy: str) -> list[Table]:
         _two_rules(views, noisy),
         _no_rule(views, noisy),
         _sample_or_mean([model for model in models if is_ranked(model)]),
-        _dead_channels([model for model in models if is_ranked(model)], noisy),
+        _lowered([model for model in models if is_ranked(model)], noisy),
     ]
 
 
@@ -659,21 +718,37 @@ def _jittered(model: ModelResult) -> str:
     return _ranges([tuple(row) for row in ranks.values.tolist()])
 
 
-def _dead_channels(models: Sequence[ModelResult], noisy: str) -> Table:
-    rows = tuple(
+def _lowered(models: Sequence[ModelResult], noisy: str) -> Table:
+    """Count what lowers the rank of the channels whatever was learned."""
+
+    def of_both(head: str, text: Any) -> list[Column]:
+        return [
+            Column(f"{head}, clean", lambda model: both(model, text)[0]),
+            Column(f"{head}, {noisy}", lambda model: both(model, text)[1]),
+        ]
+
+    def percent(readout: Readout) -> Any:
+        def text(model: ModelResult, level: float) -> str:
+            return f"{100 * model.estimate(readout, level).value:.0f} %" if _seen(model) else NONE
+
+        return text
+
+    return table_of(
+        "What lowers the rank of the channels",
         (
-            model.label,
-            str(model.attrs["latent_shape"][0]),
-            *both(model, lambda model, level: f"{model.estimate(DEAD, level).value:.0f}"),
-        )
-        for model in models
-    )
-    return Table(
-        "Dead channels",
-        ("Model", "Channels", "Dead, clean", f"Dead, {noisy}"),
-        rows,
+            Column("Model", lambda model: model.label),
+            Column("Channels", lambda model: str(model.attrs["latent_shape"][0])),
+            *of_both("Dead", lambda model, level: f"{model.estimate(DEAD, level).value:.0f}"),
+            *of_both("Images with equal positions", percent(EQUAL)),
+            *of_both("Rank is that of different positions", percent(OF_POSITIONS)),
+        ),
+        [(model,) for model in models],
         "A dead channel is constant over all images and positions; each one lowers the maximum "
-        "rank of S3 where there are fewer channels than positions.",
+        "rank of S3 where there are fewer channels than positions. Positions are equal where they "
+        "have one and the same code, up to 1e-5 of the latent's largest number: the rank of S3 is "
+        "at most the number of different codes less one, and the last columns have the share of "
+        f"images (of up to {_LOOKED_AT}) with just this rank, or that of all channels where they "
+        "are fewer. High shares of both say that strata count equal patches of the images.",
         section="controls",
     )
 
@@ -724,7 +799,7 @@ MEASURE = Measure(
             "a vector latent has no rows and columns to unfold, so it has no ranks",
         )
     },
-    readouts=(DEAD, DOUBT, EFFECTIVE, STABLE, RANK_ME),
+    readouts=(DEAD, DOUBT, EQUAL, OF_POSITIONS, EFFECTIVE, STABLE, RANK_ME),
     entry=_entry,
     view_entry=_view_entry,
     sentences=_sentences,

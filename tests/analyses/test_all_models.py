@@ -42,6 +42,7 @@ def summary_of(value, third=16):
         "psnr_db": {noise: {"mean": 20 - psnr} for noise, psnr in level(value).items()},
         "ranks_with_jitter": {"0.1": ranks(third)},
         "dead_channels": level(0),
+        "equal_positions": dict.fromkeys(level(0), EQUAL),
         "strata": {noise: {"7,7,16": 4, "7,7,15": 1} for noise in level(0)},
         "ranks": each,
         "ranks_by_other_rules": {"float32-covariance": each},
@@ -73,7 +74,6 @@ def out(study, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(study, "analyze", analyze)
         patch.setattr(study, "write_page", lambda *_: None)
-        patch.setattr(study, "positions_of", lambda _, runs, __: dict.fromkeys(runs, EQUAL))
         patch.setattr(study.statements, "section_of", lambda _: None)
         command = ["--scale", "smoke", "--models", "all", "--seeds", "2", "--out", str(folder)]
         assert study.main(command) == 0

@@ -4,6 +4,7 @@ import torch
 
 from latentgeo.geometry import (
     default_tolerance,
+    distinct_positions,
     effective_rank,
     matrix_rank,
     mode_ranks,
@@ -277,3 +278,25 @@ def test_effective_rank_of_all_latents_is_rankme():
     p = s / s.sum() + 1e-7  # as in the paper
     expected = np.exp(-(p * np.log(p)).sum())
     assert effective_rank(singular_values(z, centred=False)) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (9,), (3, 1, 3)])
+@pytest.mark.parametrize("blank", [0, 1, 2, 5, 9])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16])
+def test_equal_positions_leave_the_rank_that_is_measured(blank, shape, dtype):
+    codes = torch.randn(2, 10, 16, 9, generator=torch.Generator().manual_seed(blank)).to(dtype)
+    codes[..., :blank] = codes[..., :1].clone()
+    found = distinct_positions(codes.reshape(2, 10, 16, *shape), order=1 + len(shape))
+    assert found.shape == (2, 10)
+    assert set(found.flatten().tolist()) == {9 - max(blank - 1, 0)}
+    centred = codes.double() - codes.double().mean(-1, keepdim=True)
+    assert torch.equal(found - 1, torch.linalg.matrix_rank(centred, atol=1e-4))
+
+
+def test_positions_are_equal_up_to_rounding_beside_the_largest_number():
+    z = np.zeros((2, 1, 3))
+    z[:, 0] = [[1e3, 1.0, 1.0 + 5e-3], [1.0, 0.0, 0.0]]
+    assert distinct_positions(z) == 2
+    assert distinct_positions(z, tolerance=0.0) == 3
+    with pytest.raises(ValueError, match="tolerance is -1"):
+        distinct_positions(z, tolerance=-1)

@@ -215,6 +215,27 @@ def test_dead_channels_are_counted(make_latents, tensor_latents):
     assert (result["dead_channels"] == 2).all()
 
 
+def test_strata_of_equal_positions_are_called_so(make_latents):
+    rng = np.random.default_rng(0)
+    codes = rng.normal(size=(3, 40, 30, 25))
+    for image in range(40):  # a border of 0 to 5 positions, the same at every level
+        codes[:, image, :, : image % 6] = codes[:1, :1, :, :1]
+    found = analyze_latents(make_latents(codes.reshape(3, 40, 30, 5, 5)), BASELINE, SETTINGS)
+    assert (found["with_equal_positions"] == 26 / 40).all()
+    assert (found["rank_is_of_positions"] == 1).all()
+    assert "On 65 % of the clean images several positions" in found.attrs["verdict"]
+
+
+def test_strata_that_the_model_makes_are_not_called_those_of_positions(make_latents):
+    rng = np.random.default_rng(0)
+    each = [rng.normal(size=(30, k)) @ rng.normal(size=(k, 25)) for k in range(5, 25)] * 2
+    latents = make_latents(np.stack([each] * 3).reshape(3, 40, 30, 5, 5))
+    found = analyze_latents(latents, BASELINE, SETTINGS)
+    assert (found["with_equal_positions"] == 0).all()
+    assert (found["rank_is_of_positions"] == 2 / 40).all()
+    assert "positions of the latent" not in found.attrs["verdict"]
+
+
 def test_the_same_seed_gives_the_same_numbers(result, make_latents, tensor_latents):
     again = analyze_latents(make_latents(tensor_latents), BASELINE, SETTINGS)
     xr.testing.assert_identical(result, again)
