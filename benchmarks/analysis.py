@@ -1,6 +1,6 @@
-"""Is the geometry cheaper than the network? 300 MNIST images, 8 noise levels, a 32/64/128 CAE.
+"""Is the geometry cheaper than the network? MNIST images, 8 noise levels, a 32/64/128 CAE.
 
-    python benchmarks/analysis.py [--data mnist] [--samples 300] [--out benchmarks/results]
+    python benchmarks/analysis.py [--data mnist] [--samples 300 1000] [--out benchmarks/results]
 
 Times, on one machine and in one run: the encoder and decoder passes alone; the geometry (all of
 the analysis but t-SNE and drawing); `latentgeo analyze` from the shell, start to end. The weights
@@ -8,15 +8,18 @@ are fresh ones after one epoch on 2,000 images: the time does not depend on how 
 """
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import torch
+from machine import describe_machine
 
 from latentgeo import encode, load, train
 from latentgeo.datasets import load as load_images
@@ -35,13 +38,17 @@ def main() -> None:
     """Measure and write one table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", default="mnist")
-    parser.add_argument("--samples", type=int, default=300)
+    parser.add_argument("--samples", type=int, nargs="+", default=[300, 1000])
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     chosen = parser.parse_args()
+    before = os.getloadavg()
     with tempfile.TemporaryDirectory() as folder:
         run = train("cae", data=chosen.data, out=Path(folder) / "cae", epochs=1, train_samples=2000)
-        seconds = measure(run, chosen.data, chosen.samples, Path(folder) / "analysis")
-    table = to_table(seconds, chosen.data, chosen.samples)
+        seconds = {
+            samples: measure(run, chosen.data, samples, Path(folder) / "analysis")
+            for samples in chosen.samples
+        }
+    table = to_table(seconds, chosen.data, before)
     write_text(chosen.out / "analysis.md", table)
     print(table)
 
@@ -66,7 +73,7 @@ def measure(run: Path, data: str, samples: int, out: Path) -> dict[str, list[flo
             lambda: analyze_latents(latents, baseline, settings)
         ),
         "`latentgeo analyze` from the shell": seconds_of(
-            lambda: subprocess.run(command, check=True, capture_output=True)
+            lambda: subprocess.run(command, check=True, capture_output=True), warm=False
         ),
     }
 
@@ -79,9 +86,10 @@ def passes(model: Autoencoder, sweep: Sweep, clean: torch.Tensor) -> None:
             model.decode(model.encode(batch))
 
 
-def seconds_of(work: Callable[[], object]) -> list[float]:
-    """Time some work, after one run that does not count."""
-    work()
+def seconds_of(work: Callable[[], object], *, warm: bool = True) -> list[float]:
+    """Time some work, by default after one run that does not count."""
+    if warm:
+        work()
     found = []
     for _ in range(REPEATS):
         start = time.perf_counter()
@@ -90,30 +98,36 @@ def seconds_of(work: Callable[[], object]) -> list[float]:
     return found
 
 
-def to_table(seconds: dict[str, list[float]], data: str, samples: int) -> str:
+def to_table(
+    seconds: dict[int, dict[str, list[float]]], data: str, before: tuple[float, ...]
+) -> str:
     """Write the table with what made it."""
-    facts = provenance()
-    passes_alone = min(seconds["encoder and decoder passes"])
+    sizes = " ".join(map(str, seconds))
     return "\n".join(
         [
             "# Time of an analysis",
             "",
-            f"{samples} images of {data}, {len(NOISE)} noise levels, CAE of widths 32/64/128, "
-            f"latents 7×7×128. Best of {REPEATS} after a warm-up, one run, one process each.",
-            f"Machine: {facts['machine']['cores']} cores, {facts['machine']['architecture']}; "
-            f"torch {facts['versions']['torch']} with {torch.get_num_threads()} threads, "
-            f"Python {facts['versions']['python']}. Command: `python benchmarks/analysis.py`.",
+            f"Images of {data}, {len(NOISE)} noise levels, CAE of widths 32/64/128, latents "
+            f"7×7×128. {REPEATS} runs; of the first two rows after one that does not count.",
+            describe_machine(provenance(), before, f" with {torch.get_num_threads()} threads")
+            + f" Command: `python benchmarks/analysis.py --data {data} --samples {sizes}`.",
             "",
-            "| work | seconds, best | all | relative to the passes |",
-            "|---|---|---|---|",
-            *(
-                f"| {work} | {min(found):.2f} | {', '.join(f'{each:.2f}' for each in found)} "
-                f"| {min(found) / passes_alone:.2f} |"
-                for work, found in seconds.items()
-            ),
+            "| images | work | seconds, median | all | relative to the passes |",
+            "|---|---|---|---|---|",
+            *(row for samples, found in seconds.items() for row in rows(samples, found)),
             "",
         ]
     )
+
+
+def rows(samples: int, seconds: dict[str, list[float]]) -> list[str]:
+    """Write the rows of one number of images."""
+    passes_alone = median(seconds["encoder and decoder passes"])
+    return [
+        f"| {samples:,} | {work} | {median(found):.1f} "
+        f"| {', '.join(f'{each:.1f}' for each in found)} | {median(found) / passes_alone:.2f} |"
+        for work, found in seconds.items()
+    ]
 
 
 if __name__ == "__main__":
