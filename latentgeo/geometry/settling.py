@@ -142,6 +142,8 @@ def _settled(
     whole: tuple[int, Sequence[float]] | None = None,
 ) -> list[Settling]:
     """Follow several statistics, evaluated on all subsamples at once: (subsample, statistic)."""
+    from scipy.special import stdtrit  # slow to import
+
     check_count(groups, "groups", 2)
     check_count(samples, "samples", max(4, groups))
     check_shares([level, tolerance])
@@ -160,36 +162,24 @@ def _settled(
     count, values = (samples, rest[0]) if whole is None else whole
     sizes = samples // 4, half, count
     errors = jackknife.std(0) * np.sqrt((groups - 1) * samples / count)
+    reaches = float(stdtrit(groups - 1, (1 + level) / 2)) * errors
+    each = zip(at_quarter.mean(0), at_half.mean(0), values, reaches, strict=True)
     return [
         _judged(
-            sizes,
-            (float(quarter), float(before), float(value)),
-            float(error),
-            bound=bound,
-            tolerance=tolerance,
-            freedom=groups - 1,
-            level=level,
+            sizes, (float(quarter), float(before), float(value)), float(reach), bound, tolerance
         )
-        for quarter, before, value, error in zip(
-            at_quarter.mean(0), at_half.mean(0), values, errors, strict=True
-        )
+        for quarter, before, value, reach in each
     ]
 
 
 def _judged(
     sizes: tuple[int, int, int],
     values: tuple[float, float, float],
-    error: float,
-    *,
+    reach: float,
     bound: float | None,
     tolerance: float,
-    freedom: int,
-    level: float,
 ) -> Settling:
-    from scipy.special import stdtrit  # slow to import
-
     (_, half, count), (_, before, value) = sizes, values
-    reach = float(stdtrit(freedom, (1 + level) / 2)) * error
     word = settled_word(value, before, bound=bound, tolerance=tolerance)
     step = (value - before) * half / (count - half)
     better = value + step if word == "settled" else nan
