@@ -511,14 +511,20 @@ def _clear(model: ModelResult) -> str:
     )
 
 
+def _decided_by_positions(view: ModelResult) -> bool:
+    """Return whether ranks of the channels differ on clean images because codes are equal."""
+    if not _seen(view) or len({ranks[-1] for ranks in rank_tuples(view, 0.0)}) == 1:
+        return False
+    equal, decided = _positions(view, 0.0).values()
+    return equal >= _SOME and decided >= _NEARLY_ALL
+
+
 def _of_positions(model: ModelResult) -> list[str]:
     """Warn where the strata are those of equal positions."""
     view = model.views[0]
-    if not _seen(view) or len({ranks[-1] for ranks in rank_tuples(view, 0.0)}) == 1:
+    if not _decided_by_positions(view):
         return []
     equal, decided = _positions(view, 0.0).values()
-    if equal < _SOME or decided < _NEARLY_ALL:
-        return []
     return [
         f"On {100 * equal:.0f} % of the clean images several positions of the latent have one and "
         f"the same code, and on {100 * decided:.0f} % the rank of {view.modes[-1]} is the maximum "
@@ -573,6 +579,8 @@ def _tiles(model: ModelResult, models: Sequence[ModelResult]) -> Sequence[Tile]:
         return [Tile("Strata", "none", "a vector has no unfoldings", compared=False)]
     found, count = stratification(model), len(strata(model.views[0], 0.0))
     beside = f"{count} {tuple_word(model)}{'s' * (count > 1)}"
+    if _decided_by_positions(model.views[0]):
+        beside += ", by equal positions"
     return [Tile("Strata", found or beside, beside, _STANDING.get(found, ""))]
 
 

@@ -8,7 +8,8 @@ from sklearn.decomposition import PCA, KernelPCA
 
 from latentgeo.errors import InputError
 from latentgeo.geometry import kernel, mode_unfoldings, trace_normalised
-from latentgeo.measures import AnalysisSettings, analyze_latents, summarize
+from latentgeo.measures import AnalysisSettings, analyze_latents, ranks, summarize
+from latentgeo.results import ModelResult
 
 SETTINGS = AnalysisSettings(halves=6, tsne_seeds=(0,))
 BASELINE = np.full(40, 12.0)
@@ -224,6 +225,8 @@ def test_strata_of_equal_positions_are_called_so(make_latents):
     assert (found["with_equal_positions"] == 26 / 40).all()
     assert (found["rank_is_of_positions"] == 1).all()
     assert "On 65 % of the clean images several positions" in found.attrs["verdict"]
+    (tile,) = ranks.MEASURE.tiles(ModelResult("m", found), [])
+    assert tile.beside == "5 rank triples, by equal positions"
 
 
 def test_strata_that_the_model_makes_are_not_called_those_of_positions(make_latents):
