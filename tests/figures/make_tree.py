@@ -228,7 +228,7 @@ def _ranks(rng, views, noise, samples, shape, recipe):
             np.broadcast_to(np.minimum(full, columns), (len(noise), samples, 3)).copy(),
         ),
         "dead_channels": (("view", "noise"), dead),
-        "with_equal_positions": (("view", "noise"), np.full(dead.shape, 0.25)),
+        "with_equal_positions": (("view", "noise"), np.full(dead.shape, 0.02)),
         "rank_is_of_positions": (("view", "noise"), np.full(dead.shape, 1.0)),
         "stratification": (
             ("view", "noise"),

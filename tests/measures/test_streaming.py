@@ -213,8 +213,7 @@ class TestMemory:
         rows = [row for row in table.read_text().splitlines() if row.startswith("| ")][1:]
         size, measured = (cell.strip() for cell in rows[line].split("|")[1:3])
         samples = int(size.replace(",", ""))
-        then = AnalysisSettings(kernel="pseudo-log")  # the default when that was measured
-        told = estimated_memory((128, 7, 7), samples, 2, then, held=samples * 28 * 28)
+        told = estimated_memory((128, 7, 7), samples, 2, SETTINGS, held=samples * 28 * 28)
         assert told / 2**30 == pytest.approx(float(measured), rel=0.2)
 
     def test_it_grows_with_what_is_held(self):

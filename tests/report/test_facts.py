@@ -221,7 +221,7 @@ def test_controls_show_mean_sample_and_jitter(models):
     assert rows["VAE"][2] == "7, 7, 48"
     assert rows["CAE"][3] == "7, 7, 48"
     lowered = by_label(tables_of(models)[LOWERED_TABLE].rows)["CAE"]
-    assert lowered[1:] == ("64", "3", "3", "25 %", "25 %", "100 %", "100 %")
+    assert lowered[1:] == ("64", "3", "3", "2 %", "2 %", "100 %", "100 %")
 
 
 @pytest.mark.parametrize(("angle", "word"), [(10, "less"), (48, "as much"), (80, "more")])
