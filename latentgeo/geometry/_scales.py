@@ -15,9 +15,13 @@ def to_unit(x: Tensor, dim: int | Sequence[int]) -> tuple[Tensor, Tensor]:
     No digit is lost or changed, but of numbers 1e-308 times as large as the largest.
     """
     axes = (dim,) if isinstance(dim, int) else tuple(dim)
-    largest = torch.maximum(x.amax(axes, keepdim=True), -x.amin(axes, keepdim=True))
-    unit = unit_of(largest)
+    unit = unit_of(largest_absolute(x, axes))
     return (x / unit if bool((unit != 1).any()) else x), unit
+
+
+def largest_absolute(x: Tensor, axes: tuple[int, ...]) -> Tensor:
+    """Return the largest absolute value over some axes, which stay with length 1."""
+    return torch.maximum(x.amax(axes, keepdim=True), -x.amin(axes, keepdim=True))
 
 
 def unit_of(largest: Tensor) -> Tensor:

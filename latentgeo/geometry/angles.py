@@ -370,9 +370,7 @@ def leading_axes(
         axes, count = leading_axes(gram[:1], share, dim, centred)
         return axes.expand(len(gram), -1, -1), count.expand(len(gram))
     size = gram.shape[-1]
-    values, vectors = (
-        _linalg.eigh(gram) if dim is None else _linalg.leading_eigh(gram, min(dim, size))
-    )
+    values, vectors = _linalg.leading_eigh(gram, size if dim is None else min(dim, size))
     values, vectors = values.flip(-1), vectors.flip(-1)
     # Points about their mean have one dimension fewer; what rounding left of it can be above that
     # of the centred matrix, for it is rounding of what was there before centring.

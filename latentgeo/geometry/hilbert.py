@@ -8,6 +8,7 @@ from torch import Tensor
 from latentgeo.geometry import _linalg
 from latentgeo.geometry._arrays import A, enter
 from latentgeo.geometry._checks import check_gram, check_shares, check_square
+from latentgeo.geometry._scales import largest_absolute
 
 SHARES = (0.90, 0.95, 0.99)
 _ROUNDED = 8  # the four terms of centring, twice over
@@ -147,13 +148,8 @@ def centre_both(gram: Tensor) -> Tensor:
     """
     rows, columns = gram.mean(-1, keepdim=True), gram.mean(-2, keepdim=True)
     centred = (gram - rows).sub_(columns).add_(rows.mean(-2, keepdim=True))
-    only_rounding = _largest(centred) <= _ROUNDED * _EPS64 * _largest(gram)
-    return centred.masked_fill_(only_rounding, 0.0)
-
-
-def _largest(matrices: Tensor) -> Tensor:
-    ends = (-2, -1)
-    return torch.maximum(matrices.amax(ends, keepdim=True), -matrices.amin(ends, keepdim=True))
+    left, there = (largest_absolute(x, (-2, -1)) for x in (centred, gram))
+    return centred.masked_fill_(left <= _ROUNDED * _EPS64 * there, 0.0)
 
 
 def spectrum_of_gram(gram: Tensor, centred: bool) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from latentgeo.geometry._arrays import A, enter_raw
 from latentgeo.geometry._checks import check_latents
-from latentgeo.geometry._scales import check_held, to_unit
+from latentgeo.geometry._scales import check_held, largest_absolute, to_unit
 from latentgeo.geometry._tiles import fill, require_result
 
 _POSITIONS = {3: ("rows", "columns"), 4: ("depth", "rows", "columns")}
@@ -156,8 +156,8 @@ def centre(x: Tensor) -> Tensor:
 
 def centring_floor(x: Tensor) -> Tensor:
     """Bound what centring itself leaves: a constant matrix is not exactly zero after it."""
-    largest = torch.maximum(x.amax((-2, -1)), -x.amin((-2, -1)))
-    return max(x.shape[-2:]) * torch.finfo(torch.float64).eps * largest.to(torch.float64)
+    most = largest_absolute(x, (-2, -1))[..., 0, 0].to(torch.float64)
+    return max(x.shape[-2:]) * torch.finfo(torch.float64).eps * most
 
 
 def covariance(x: Tensor) -> Tensor:

@@ -20,9 +20,9 @@ from latentgeo.measures.measure import (
     Metric,
     Statement,
     Tile,
-    both,
     by_level,
     on_both,
+    on_each,
 )
 from latentgeo.metrics import bootstrap_mean
 from latentgeo.results import (
@@ -311,20 +311,14 @@ def _tables(models: Sequence[ModelResult], noisy: str) -> list[Table]:
 
 
 def _kernel_table(views: Sequence[ModelResult], noisy: str) -> Table:
-    def of_both(head: str, text: Any) -> list[Column]:
-        return [
-            Column(f"{head}, clean", lambda view: both(view, text)[0]),
-            Column(f"{head}, {noisy}", lambda view: both(view, text)[1]),
-        ]
-
     return table_of(
         "What the kernel compares",
         (
             Column("Model", lambda view: view.label),
             Column("Kernel", lambda view: view.attrs["kernel"]),
-            *of_both("Next to the noise floor", _small_text),
-            *of_both(
-                "Trace of the channels", lambda view, level: view.estimate(SCALE, level).text(3)
+            *on_each("Next to the noise floor", noisy, _small_text),
+            *on_each(
+                "Trace of the channels", noisy, lambda view, at: view.estimate(SCALE, at).text(3)
             ),
         ),
         [(view,) for view in views],

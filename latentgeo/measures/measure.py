@@ -372,6 +372,14 @@ def both(view: ModelResult, text: Callable[[ModelResult, float], str]) -> tuple[
     return text(view, 0.0), NONE if view.noisy is None else text(view, view.noisy)
 
 
+def on_each(head: str, noisy: str, text: Callable[[ModelResult, float], str]) -> list[Column]:
+    """Return two columns: a text of the clean level, and of the noisy one."""
+    return [
+        Column(f"{head}, clean", lambda view: both(view, text)[0]),
+        Column(f"{head}, {noisy}", lambda view: both(view, text)[1]),
+    ]
+
+
 def by_level(view: ModelResult, entry: Callable[[float], Any]) -> dict[str, Any]:
     """Return an entry of the summary keyed by noise level."""
     return {level_key(level): entry(level) for level in view.levels}

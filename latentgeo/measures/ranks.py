@@ -46,6 +46,7 @@ from latentgeo.measures.measure import (
     both,
     by_level,
     on_both,
+    on_each,
 )
 from latentgeo.metrics import bootstrap_mean, jackknife_interval
 from latentgeo.results import (
@@ -729,12 +730,6 @@ def _jittered(model: ModelResult) -> str:
 def _lowered(models: Sequence[ModelResult], noisy: str) -> Table:
     """Count what lowers the rank of the channels whatever was learned."""
 
-    def of_both(head: str, text: Any) -> list[Column]:
-        return [
-            Column(f"{head}, clean", lambda model: both(model, text)[0]),
-            Column(f"{head}, {noisy}", lambda model: both(model, text)[1]),
-        ]
-
     def percent(readout: Readout) -> Any:
         def text(model: ModelResult, level: float) -> str:
             return f"{100 * model.estimate(readout, level).value:.0f} %" if _seen(model) else NONE
@@ -746,9 +741,9 @@ def _lowered(models: Sequence[ModelResult], noisy: str) -> Table:
         (
             Column("Model", lambda model: model.label),
             Column("Channels", lambda model: str(model.attrs["latent_shape"][0])),
-            *of_both("Dead", lambda model, level: f"{model.estimate(DEAD, level).value:.0f}"),
-            *of_both("Images with equal positions", percent(EQUAL)),
-            *of_both("Rank is that of different positions", percent(OF_POSITIONS)),
+            *on_each("Dead", noisy, lambda model, at: f"{model.estimate(DEAD, at).value:.0f}"),
+            *on_each("Images with equal positions", noisy, percent(EQUAL)),
+            *on_each("Rank is that of different positions", noisy, percent(OF_POSITIONS)),
         ),
         [(model,) for model in models],
         "A dead channel is constant over all images and positions; each one lowers the maximum "
