@@ -110,10 +110,10 @@ def synthetic(size: int, device: Any, channels: int = CHANNELS) -> Any:
         columns = turns[0] + factors @ turns[1:] + NOISE * noise
         return (columns.reshape(_BLOCK, channels, RANK) @ common).reshape(_BLOCK, *shape)
 
-    def read(level: int, images: slice) -> Any:
-        first, last = images.start // _BLOCK, (images.stop - 1) // _BLOCK
-        drawn = torch.cat([block(number) for number in range(first, last + 1)])
-        return drawn[images.start - first * _BLOCK : images.stop - first * _BLOCK]
+    def read(level: int, images: Any) -> Any:
+        numbers, places = np.divmod(np.arange(size)[images], _BLOCK)
+        drawn, needed = np.unique(numbers, return_inverse=True)
+        return torch.stack([block(number) for number in drawn.tolist()])[needed, places]
 
     return LatentReader(1, size, shape, read, device)
 

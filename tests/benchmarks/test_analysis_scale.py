@@ -1,5 +1,6 @@
 """The synthetic latents of the benchmark, and the exponent that it fits."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -18,6 +19,14 @@ def test_latents_do_not_depend_on_the_shard(scale):
     parts = [view.read(0, slice(start, start + 50)) for start in range(0, 250, 50)]
     torch.testing.assert_close(torch.cat(parts), whole, rtol=0, atol=0)
     assert (whole[0] != whole[100]).any()
+
+
+def test_images_are_read_in_any_order(scale):
+    view = scale.synthetic(250, torch.device("cpu"))
+    chosen = np.array([240, 3, 101, 7])
+    torch.testing.assert_close(
+        view.read(0, chosen), view.read(0, slice(0, 250))[chosen], rtol=0, atol=0
+    )
 
 
 def test_findings_are_those_of_the_gram_matrix(scale):
