@@ -74,6 +74,15 @@ def _seeded():
     torch.manual_seed(0)
 
 
+@pytest.fixture
+def two_threads():
+    """Let torch have two threads in the test, whatever it has elsewhere."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
 def _skip_without_pythae(items):
     # It asks for a backport of a part of Python, so CI installs it last, and alone for these.
     if importlib.util.find_spec("pythae") is not None:

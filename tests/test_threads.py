@@ -9,14 +9,6 @@ from latentgeo import processes
 from latentgeo.threads import side_by_side
 
 
-@pytest.fixture
-def two_threads():
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
-
-
 def test_pieces_keep_their_order_and_meet(two_threads):
     # Neither passes the barrier unless both are at work at the same time.
     barrier = threading.Barrier(2, timeout=30)

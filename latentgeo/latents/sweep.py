@@ -40,8 +40,10 @@ from latentgeo.models import Autoencoder, LatentShape, choose_device, dtype_of
 from latentgeo.progress import track
 from latentgeo.provenance import provenance
 from latentgeo.settings import EncodingSettings, resolve
+from latentgeo.threads import side_by_side
 
 _POSITIONS = {2: ("position",), 3: ("row", "column"), 4: ("depth", "row", "column")}
+_LEAST_PASS = 8
 _POSTERIOR = 1  # the stream of these draws, apart from the perturbations'
 
 
@@ -322,7 +324,6 @@ def _coordinates(
     return dataset
 
 
-@torch.no_grad()
 def _encode_batch(
     model: Autoencoder,
     images: ImageDataset,
@@ -331,8 +332,40 @@ def _encode_batch(
     draws: int,
     device: torch.device,
 ) -> dict[str, NDArray[np.float32]]:
-    clean = images.batch(chosen)
-    original = images.indices[chosen]
+    clean, original = images.batch(chosen), images.indices[chosen]
+    encode = partial(_encode_together, model, sweep, draws, device)
+    count = _passes_at_once(model, len(chosen), device)
+    if count == 1:
+        return encode(clean, original)
+    ends = np.linspace(0, len(chosen), count + 1).astype(int)
+    parts = side_by_side(
+        lambda some: encode(clean[some], original[some]), map(slice, ends[:-1], ends[1:]), count
+    )
+    return {
+        name: np.concatenate([part[name] for part in parts], axis=1 + int(name == "sampled"))
+        for name in parts[0]
+    }
+
+
+def _passes_at_once(model: Autoencoder, images: int, device: torch.device) -> int:
+    """Say into how many passes, each on one thread, to cut a batch: a fifth less time on a CPU.
+
+    Networks of others may keep what they saw, and are called once at a time.
+    """
+    if device.type != "cpu" or model.identity:
+        return 1
+    return max(1, min(torch.get_num_threads(), images // _LEAST_PASS))
+
+
+@torch.no_grad()
+def _encode_together(
+    model: Autoencoder,
+    sweep: Sweep,
+    draws: int,
+    device: torch.device,
+    clean: Tensor,
+    original: NDArray[np.int64],
+) -> dict[str, NDArray[np.float32]]:
     epsilon = _epsilon(model, draws, sweep.seed, original).to(device)
     target = model.target(clean)
     levels = []

@@ -74,6 +74,22 @@ def test_batches_do_not_matter(latents, images):
     np.testing.assert_allclose(other["mean"], latents["mean"], atol=1e-5)
 
 
+@pytest.mark.parametrize("recipe", ["cae", "vae"])
+def test_passes_side_by_side_give_the_same_latents(images, recipe, two_threads):
+    seen, found = [], {}
+    for identity in ({"layer": "of others"}, {}):
+        model = _model(recipe)
+        model.identity = identity
+        model.encoder.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
+        seen.clear()
+        found[bool(identity)] = encode(model, images, noise=NOISE, draws=2)
+        # Networks of others are called once at a time, with all images of a batch.
+        assert set(seen) == ({20} if identity else {10})
+    assert set(found[True]) == set(found[False])
+    for name, values in found[True].items():
+        np.testing.assert_allclose(found[False][name], values, atol=1e-5)
+
+
 def test_same_image_meets_the_same_noise_in_another_selection(latents, images):
     fewer = encode(_model(), images.take(5), noise=NOISE)
     np.testing.assert_allclose(fewer["mean"], latents["mean"].isel(sample=slice(5)), atol=1e-5)
