@@ -152,6 +152,15 @@ def centre_both(gram: Tensor) -> Tensor:
     return centred.masked_fill_(left <= _ROUNDED * _EPS64 * there, 0.0)
 
 
+def gram_block(gram: Tensor, rows: Tensor, columns: Tensor | None = None) -> Tensor:
+    """Return some rows and columns, or both the same, of matrices (..., n, m).
+
+    One axis after the other takes half the time of one index of both.
+    """
+    first, last = (i.to(gram.device) for i in (rows, rows if columns is None else columns))
+    return gram.index_select(-2, first).index_select(-1, last)
+
+
 def spectrum_of_gram(gram: Tensor, centred: bool) -> Tensor:
     """Compute the eigenvalues of checked Gram matrices, descending."""
     return _linalg.eigvalsh(centre_both(gram) if centred else gram).flip(-1)

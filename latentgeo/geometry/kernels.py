@@ -26,7 +26,7 @@ from latentgeo.geometry._scales import check_held, to_unit
 from latentgeo.geometry._tiles import DEFAULT_BUDGET, piece_bytes, require_result, tiles
 from latentgeo.geometry.distances import Options, check_domain, enter_sets, pairwise_distance
 from latentgeo.geometry.metrics import METRICS, statement
-from latentgeo.geometry.unfolding import centre, centring_floor, covariance
+from latentgeo.geometry.unfolding import centring_floor, covariance
 
 LINEAR_KERNELS = tuple(name for name, row in METRICS.items() if row.is_flat)
 """Kernels that are inner products of explicit features, by the name of their metric."""
@@ -302,22 +302,36 @@ def trace_normalised(x: A, form: Form = "matrix") -> tuple[A, A]:
     check_matrices(inside)
     if form not in get_args(Form):
         raise ValueError(f"form is {form!r}; expected one of {', '.join(get_args(Form))}")
-    wide = inside.to(torch.float64)
-    wide, unit = to_unit(wide, (-2, -1))
-    if form == "matrix":
-        traces = wide.diagonal(dim1=-2, dim2=-1).sum(-1)
-    elif form == "factor":
-        traces = wide.square().sum((-2, -1))
-    else:
-        floor = centring_floor(wide)
-        traces = centre(wide).square().sum((-2, -1))
-        traces = traces.where(traces > floor.square(), 0.0) / max(wide.shape[-1] - 1, 1)
+    wide, unit = to_unit(inside.to(torch.float64), (-2, -1))
+    traces = _traces(wide, form)
+    held = _held(traces, unit, form)
     scale = traces if form == "matrix" else traces.clamp_min(0).sqrt()
     normalised = wide / torch.where(traces > 0, scale, 1 / unit[..., 0, 0])[..., None, None]
+    return back(normalised.to(inside.dtype)), back(held)
+
+
+def covariance_traces(unfoldings: Tensor) -> Tensor:
+    """Compute the traces of the covariances of checked unfoldings (..., n, m), and nothing else."""
+    wide, unit = to_unit(unfoldings.to(torch.float64), (-2, -1))
+    return _held(_traces(wide, "unfolding"), unit, "unfolding")
+
+
+def _traces(wide: Tensor, form: Form) -> Tensor:
+    if form == "matrix":
+        return wide.diagonal(dim1=-2, dim2=-1).sum(-1)
+    if form == "factor":
+        return wide.square().sum((-2, -1))
+    count = wide.shape[-1]
+    squares = wide.var(-1, correction=0).sum(-1) * count
+    return squares.where(squares > centring_floor(wide).square(), 0.0) / max(count - 1, 1)
+
+
+def _held(traces: Tensor, unit: Tensor, form: Form) -> Tensor:
+    """Return traces in the unit of the matrices, if float64 holds them."""
     power = 1 if form == "matrix" else 2
     held = traces * unit[..., 0, 0] ** power
     check_held(held, traces != 0, "the trace of x", "multiply it by a constant first")
-    return back(normalised.to(inside.dtype)), back(held)
+    return held
 
 
 def small_eigenvalue_share(

@@ -25,6 +25,7 @@ from latentgeo.geometry.hilbert import (
     SHARES,
     centre_both,
     dimension_of_energies,
+    gram_block,
     gram_dimension,
     spectrum_of_gram,
 )
@@ -264,10 +265,11 @@ def held_out_variance(
     check_gram(inside)
     if share is not None:
         check_shares([share])
-    found = []
-    for first, second in _halves(len(inside), splits, dims, seed):
+
+    def of_half(half: tuple[Tensor, Tensor]) -> list[float]:
+        first, second = half
         own, cross, other = (
-            centre_both(inside[i[:, None], j])[None]
+            centre_both(gram_block(inside, i, j))[None]
             for i, j in ((first, first), (second, first), (second, second))
         )
         axes, count = leading_axes(own, 1.0, max(dims) if share is None else len(first))
@@ -276,8 +278,10 @@ def held_out_variance(
         if share is not None:
             energies = spectrum_of_gram(own, centred=False)
             wanted.append(int(dimension_of_energies(energies, [share])[0, 0]))
-        found.append([float(held[d - 1]) if 0 < d <= int(count[0]) else nan for d in wanted])
-    return np.array(found)
+        return [float(held[d - 1]) if 0 < d <= int(count[0]) else nan for d in wanted]
+
+    halves = list(_halves(len(inside), splits, dims, seed))
+    return np.array(map_tiles(of_half, halves, splits * float(len(inside) // 2) ** 3, inside))
 
 
 def matched_angles(
@@ -359,7 +363,7 @@ def _matched(
     """Compare one half with the other, and each noisy first half with both clean ones."""
 
     def block(gram: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-        return centre_both(gram[rows[:, None], columns])[None]
+        return centre_both(gram_block(gram, rows, columns))[None]
 
     own, other = block(clean, first, first), block(clean, second, second)
     axes, of_other = (leading_axes(gram, 1.0, max(dims)) for gram in (own, other))

@@ -13,7 +13,12 @@ from latentgeo.geometry import _linalg
 from latentgeo.geometry._arrays import enter
 from latentgeo.geometry._checks import check_count, check_gram, check_shares
 from latentgeo.geometry.angles import angle_statistics, rkhs_principal_angles
-from latentgeo.geometry.hilbert import SHARES, continuous_dimension, spectrum_of_gram
+from latentgeo.geometry.hilbert import (
+    SHARES,
+    continuous_dimension,
+    gram_block,
+    spectrum_of_gram,
+)
 
 Word = Literal["settled", "still rising", "still falling", "bounded by n"]
 Places = npt.NDArray[np.int64]
@@ -282,7 +287,7 @@ def dimension_settling(
     check_shares(shares)
 
     def dimensions(some: Places) -> list[float]:
-        energies = spectrum_of_gram(_block(inside, some), centred)
+        energies = spectrum_of_gram(_of(inside, some), centred)
         return [float(continuous_dimension(energies, share)) for share in shares]
 
     samples = len(inside)
@@ -336,14 +341,11 @@ def angle_settling(
         raise ValueError(f"the blocks have shapes {shapes}; expected the same images in each")
 
     def statistic(some: Places) -> float:
-        found = rkhs_principal_angles(
-            *(_block(k, some) for k in blocks), dims=dims, centred=centred
-        )
+        found = rkhs_principal_angles(*(_of(k, some) for k in blocks), dims=dims, centred=centred)
         return float(angle_statistics(found).mean)
 
     return settling(statistic, len(blocks[0]), **options)
 
 
-def _block(gram: Tensor, some: Places) -> Tensor:
-    index = torch.from_numpy(some).to(gram.device)
-    return gram[index[:, None], index]
+def _of(gram: Tensor, some: Places) -> Tensor:
+    return gram_block(gram, torch.from_numpy(some))

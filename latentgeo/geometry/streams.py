@@ -274,7 +274,10 @@ def _add_gram(matrix: Tensor, points: PointStream) -> Tensor:
         for columns in points.blocks():
             if columns.start >= rows.start:
                 right = left if columns == rows else _block(points, columns)
-                matrix[rows, columns] += points.product(left, right)
+                if points.product is _inner:
+                    add_product(matrix[rows, columns], left, right)
+                else:
+                    matrix[rows, columns] += points.product(left, right)
     return mirror(matrix)
 
 

@@ -22,7 +22,7 @@ from latentgeo.geometry import (
     stream_gram,
     stream_spectra,
 )
-from latentgeo.geometry.hilbert import continuous_dimension
+from latentgeo.geometry.hilbert import continuous_dimension, gram_block
 from latentgeo.measures.latents import (
     SHARES,
     LatentReader,
@@ -49,11 +49,9 @@ class Grams(NamedTuple):
     within: Tensor
     cross: Tensor
 
-    def of(self, chosen: NDArray[np.int64]) -> "Grams":
-        """Return the Gram matrices of some of the images."""
-        places = torch.from_numpy(chosen)
-        rows, columns = places[:, None], places
-        return Grams(self.within[:, rows, columns], self.cross[:, rows, columns])
+    def of(self, chosen: Tensor) -> "Grams":
+        """Return the Gram matrices of some of the images, by their places."""
+        return Grams(gram_block(self.within, chosen), gram_block(self.cross, chosen))
 
 
 class _Level(NamedTuple):

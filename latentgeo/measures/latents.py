@@ -25,6 +25,7 @@ from latentgeo.geometry import (
     statement,
     trace_normalised,
 )
+from latentgeo.geometry.kernels import covariance_traces
 from latentgeo.geometry.unfolding import unfold_along
 from latentgeo.latents import choose_images
 from latentgeo.lazy import xr
@@ -231,10 +232,7 @@ def mode_traces(latents: Tensor) -> dict[str, Tensor]:
     """Return the trace of each mode's covariance of latents (b, C, ...): (b,)."""
     order = latents.ndim - 1
     unfoldings = mode_unfoldings(latents.double(), order)
-    return {
-        mode: trace_normalised(unfolding, "unfolding")[1]
-        for mode, unfolding in zip(mode_names(order), unfoldings, strict=True)
-    }
+    return dict(zip(mode_names(order), map(covariance_traces, unfoldings), strict=True))
 
 
 def _unit_unfoldings(latents: Tensor, mode: str) -> Tensor:

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -35,7 +36,7 @@ def compute(encoding: Encoding) -> xr.Dataset:
         return xr.Dataset()
     levels = map_levels(reader.levels, settings.tsne_levels)
     shown = choose_images(reader.samples, settings.tsne_images, settings.seed)
-    grams = encoding.embeddings[0].grams.of(shown)
+    grams = encoding.embeddings[0].grams.of(torch.from_numpy(shown))
     gram = gram_over_levels(reader.take(shown), grams, levels, encoding.source_dtype, settings)
     noise = [float(encoding.latents["noise"].values[level]) for level in levels]
     return tsne_variables(gram, noise, encoding.compared[shown], encoding.samples, settings)

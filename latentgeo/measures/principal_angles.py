@@ -154,12 +154,7 @@ def _statistics(angles: Tensor) -> Tensor:
 
 def _half_statistics(view: Grams, halves: Tensor, share: float) -> Tensor:
     """Return the statistics of every half against itself made noisy: (halves, noise, statistic)."""
-    return torch.stack([_statistics(angles_of(_subset(view, half), share)) for half in halves])
-
-
-def _subset(view: Grams, images: Tensor) -> Grams:
-    rows = images[:, None]
-    return Grams(view.within[:, rows, images], view.cross[:, rows, images])
+    return torch.stack([_statistics(angles_of(view.of(half), share)) for half in halves])
 
 
 def _null(view: Grams, settings: AnalysisSettings) -> Tensor:

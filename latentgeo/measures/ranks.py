@@ -16,11 +16,11 @@ from torch import Tensor
 from latentgeo import processes
 from latentgeo.datasets import seeded_normal
 from latentgeo.geometry import (
+    PointStream,
     Stratification,
     default_tolerance,
     distinct_positions,
     effective_rank,
-    gram_spectrum,
     mode_names,
     mode_ranks,
     mode_singular_values,
@@ -30,8 +30,10 @@ from latentgeo.geometry import (
     stable_rank,
     strata_counts,
     stratification_of_spectra,
+    stream_gram,
     unfolded_shapes,
 )
+from latentgeo.geometry.hilbert import gram_block, spectrum_of_gram
 from latentgeo.latents import choose_images
 from latentgeo.lazy import xr
 from latentgeo.measures.encoding import Encoding
@@ -118,14 +120,16 @@ def compute(encoding: Encoding) -> xr.Dataset:
 def _rank_me(latents: Tensor, halves: Tensor) -> tuple[float, float, float]:
     """Return the effective rank of latents (n, ...) as one matrix, with its interval."""
     flat = latents.flatten(1).double()
-    gram = flat @ flat.mT
+    samples, width = flat.shape
+    gram = stream_gram(PointStream(samples, width, samples, lambda part: flat[part]))
 
     def of(grams: Tensor) -> list[float]:
-        roots = gram_spectrum(grams, centred=False).clamp_min(0).sqrt()
+        roots = spectrum_of_gram(grams, centred=False).clamp_min(0).sqrt()
         return effective_rank(roots).tolist()
 
     (value,) = of(gram[None])
-    low, high = jackknife_interval(value, of(gram[halves[:, :, None], halves[:, None, :]]))
+    halved = of(torch.stack([gram_block(gram, half) for half in halves]))
+    low, high = jackknife_interval(value, halved)
     return value, float(low), float(high)
 
 
