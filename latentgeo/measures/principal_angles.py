@@ -29,6 +29,7 @@ from latentgeo.results import (
 )
 from latentgeo.results.words import NONE, mean_and_range, number
 from latentgeo.settings import AnalysisSettings
+from latentgeo.threads import side_by_side
 
 STATISTICS = ("smallest", "largest", "mean", "chordal")
 ANGLE = Readout(
@@ -154,7 +155,11 @@ def _statistics(angles: Tensor) -> Tensor:
 
 def _half_statistics(view: Grams, halves: Tensor, share: float) -> Tensor:
     """Return the statistics of every half against itself made noisy: (halves, noise, statistic)."""
-    return torch.stack([_statistics(angles_of(view.of(half), share)) for half in halves])
+
+    def of_half(half: Tensor) -> Tensor:
+        return _statistics(angles_of(view.of(half), share))
+
+    return torch.stack(side_by_side(of_half, halves, torch.get_num_threads()))
 
 
 def _null(view: Grams, settings: AnalysisSettings) -> Tensor:
