@@ -31,6 +31,8 @@ from latentgeo.results.words import NONE, mean_and_range, number
 from latentgeo.settings import AnalysisSettings
 from latentgeo.threads import side_by_side
 
+_AT_ONCE = 4
+"""Halves, whose Gram matrices take together what those of all images do."""
 STATISTICS = ("smallest", "largest", "mean", "chordal")
 ANGLE = Readout(
     "principal_angle",
@@ -159,7 +161,7 @@ def _half_statistics(view: Grams, halves: Tensor, share: float) -> Tensor:
     def of_half(half: Tensor) -> Tensor:
         return _statistics(angles_of(view.of(half), share))
 
-    return torch.stack(side_by_side(of_half, halves, torch.get_num_threads()))
+    return torch.stack(side_by_side(of_half, halves, min(torch.get_num_threads(), _AT_ONCE)))
 
 
 def _null(view: Grams, settings: AnalysisSettings) -> Tensor:
