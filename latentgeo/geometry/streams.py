@@ -21,7 +21,7 @@ from latentgeo.geometry.hilbert import SHARES, dimension_of_energies, leading_co
 
 
 def _inner(left: Tensor, right: Tensor) -> Tensor:
-    return left @ right.mT
+    return _linalg.product(left, right.mT)
 
 
 class PointStream(NamedTuple):
@@ -274,10 +274,7 @@ def _add_gram(matrix: Tensor, points: PointStream) -> Tensor:
         for columns in points.blocks():
             if columns.start >= rows.start:
                 right = left if columns == rows else _block(points, columns)
-                if points.product is _inner:
-                    add_product(matrix[rows, columns], left, right)
-                else:
-                    matrix[rows, columns] += points.product(left, right)
+                matrix[rows, columns] += points.product(left, right)
     return mirror(matrix)
 
 
