@@ -27,7 +27,6 @@ from latentgeo.geometry.hilbert import (
     dimension_of_energies,
     gram_block,
     gram_dimension,
-    spectrum_of_gram,
 )
 
 DIMENSIONS = (1, 2, 5, 10, 20)
@@ -276,8 +275,8 @@ def held_out_variance(
         held = (cross @ axes)[0].square().sum(0).cumsum(0) / other.diagonal(dim1=1, dim2=2).sum()
         wanted = [*dims]
         if share is not None:
-            energies = spectrum_of_gram(own, centred=False)
-            wanted.append(int(dimension_of_energies(energies, [share])[0, 0]))
+            energies = axes.square().sum(1).reciprocal()[:, : int(count[0])]
+            wanted.append(int(dimension_of_energies(energies, [share])) if len(energies[0]) else 0)
         return [float(held[d - 1]) if 0 < d <= int(count[0]) else nan for d in wanted]
 
     halves = list(_halves(len(inside), splits, dims, seed))
