@@ -92,18 +92,13 @@ def test_latents_on_disk_give_the_same(monkeypatch, tensors, analysed, tmp_path,
 
 
 @pytest.mark.parametrize("kind", ["tensors", "vectors"])
-def test_levels_side_by_side_give_the_same(monkeypatch, request, kind):
-    latents, threads = request.getfixturevalue(kind), torch.get_num_threads()
+def test_levels_side_by_side_give_the_same(monkeypatch, request, two_threads, kind):
+    latents = request.getfixturevalue(kind)
     assert views.reader_of(latents["mean"]).levels_at_once > 1
-    try:
-        torch.set_num_threads(2)
-        found = analyze_latents(latents, BASELINE, SETTINGS)
-        monkeypatch.setattr(views.LatentReader, "levels_at_once", 1)
-        torch.set_num_threads(1)
-        expected = analyze_latents(latents, BASELINE, SETTINGS)
-    finally:
-        torch.set_num_threads(threads)
-    check_same(found, expected)
+    found = analyze_latents(latents, BASELINE, SETTINGS)
+    monkeypatch.setattr(views.LatentReader, "levels_at_once", 1)
+    torch.set_num_threads(1)
+    check_same(found, analyze_latents(latents, BASELINE, SETTINGS))
 
 
 def test_levels_side_by_side_take_no_more_than_a_shard(monkeypatch, tensors):
