@@ -1,6 +1,7 @@
 """Adversarial autoencoders: every variant of the paper, its figure and its measures.
 
     python analyses/aae.py                   # laptop: smaller nets, a few epochs, 3 seeds
+    python analyses/aae.py --scale overnight # the paper's nets with few labels, 50 epochs, 1 seed
     python analyses/aae.py --scale paper     # the paper's nets, 200 epochs: a GPU
 
 Codes against their prior, Parzen log-likelihood, errors with few labels and with none. Labels of
@@ -45,6 +46,7 @@ class Scale:
     schedule: str = "steps"
     beta1: float = 0.5
     data: str = "mnist"
+    variants: tuple[str, ...] = tuple(VARIANTS)
 
 
 _SMOKE = Scale((16, 16), epochs=1, seeds=1, samples=100, tested=60, data="digits")
@@ -52,9 +54,14 @@ SCALES = {
     "smoke": replace(_SMOKE, input_noise=0.1, classification_weight=1.0),
     # The settings that did best in aae_search.py.
     "laptop": Scale(),
-    "overnight": Scale((1000, 1000), 50, seeds=1),
+    "overnight": Scale((1000, 1000), 50, seeds=1, variants=("semi-100", "semi-1000")),
     "paper": Scale((1000, 1000), 200, seeds=5),
 }
+
+
+def runs(request: Request) -> list[Run]:
+    """Return the scale's variants at every seed."""
+    return request.runs({name: VARIANTS[name] for name in request.scale.variants})
 
 
 def settings(run: Run) -> Facts:
@@ -93,7 +100,7 @@ STUDY = Study(
     "aae",
     __doc__,
     SCALES,
-    models=VARIANTS,
+    runs=runs,
     settings=settings,
     measure=measure,
     measured=MEASURES,

@@ -107,8 +107,8 @@ def _clusters(model: Autoencoder, validation: ImageDataset, test: ImageDataset) 
     belongs = category_probabilities(model, test)
     clusters = belongs.argmax(axis=1)
     return {
-        "error": clustering_error(belongs, test.labels, names),
-        "majority_error": clustering_error(belongs, test.labels, by_majority),
+        "error": plain(bootstrap_mean(names[clusters] != test.labels, seed=0)),
+        "majority_error": plain(bootstrap_mean(by_majority[clusters] != test.labels, seed=0)),
         "matched_error": matched_clustering_error(clusters, test.labels),
         "names": names.tolist(),
         "heads_in_use": len(np.unique(clusters)),

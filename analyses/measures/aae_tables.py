@@ -8,24 +8,35 @@ from matplotlib.figure import Figure
 from models.aae import AFTER_50_EPOCHS, REPRODUCED, VARIANTS
 from study import Facts, Measure, Request, Run, gather, read_measures
 from study.figures import draw_reported, draw_rows, name_rows
+from study.read import read_metric
+from study.render import table
 
 from latentgeo.figures import save_figure
 
+#: Those epochs of a run that the table of errors in the course of training shows.
+_EPOCHS = (1, 2, 5, 10, 20, 30, 40, 50, 75, 100, 150, 200)
+
+
+def _in_per_cent(interval: Facts) -> Facts:
+    return {end: 100 * value for end, value in interval.items()}
+
+
 MEASURES = {
     "classification_error": Measure(
-        "error, %", lambda run: 100 * run["classification"]["error"]["mean"]
+        "error, %", lambda run: _in_per_cent(run["classification"]["error"])
     ),
     "clustering_error": Measure(
-        "error by the paper's rule, %", lambda run: 100 * run["clustering"]["error"]
+        "error by the paper's rule, %", lambda run: _in_per_cent(run["clustering"]["error"])
     ),
     "majority_error": Measure(
-        "error, named by majority, %", lambda run: 100 * run["clustering"]["majority_error"]
+        "error, named by majority, %",
+        lambda run: _in_per_cent(run["clustering"]["majority_error"]),
     ),
     "matched_error": Measure(
         "error, one cluster per class, %", lambda run: 100 * run["clustering"]["matched_error"]
     ),
     "heads_in_use": Measure("heads in use", lambda run: run["clustering"]["heads_in_use"]),
-    "nats": Measure("log-likelihood, nats", lambda run: run["likelihood"]["nats"]["mean"], 1),
+    "nats": Measure("log-likelihood, nats", lambda run: run["likelihood"]["nats"], 1),
     "mmd_squared": Measure("MMD² × 1000", lambda run: 1000 * run["prior"]["mmd_squared"]),
     "psnr_db": Measure("PSNR (validation), dB", lambda run: run["validation_psnr_db"], 1),
 }
@@ -35,8 +46,24 @@ LABELS = {name: measure.label for name, measure in MEASURES.items()}
 
 
 def gather_runs(file: str, request: Request, runs: Sequence[Run]) -> Facts:
-    """Gather what was measured of a study's runs."""
-    return {"variants": gather_variants(read_measures(runs, file, VARIANTS))}
+    """Gather what was measured of a study's runs, and their errors in the course of training."""
+    found = gather_variants(read_measures(runs, file, dict.fromkeys(run.name for run in runs)))
+    courses = {
+        name: [
+            read_metric(run, "validation_classification_error") for run in runs if run.name == name
+        ]
+        for name in found
+    }
+    return {
+        "variants": found,
+        "courses": {name: _course(seeds) for name, seeds in courses.items() if any(seeds)},
+    }
+
+
+def _course(seeds: Sequence[Sequence[float]]) -> dict[str, float]:
+    """Return the mean error in per cent at some epochs."""
+    errors = 100 * np.mean(seeds, axis=0)
+    return {str(epoch): float(errors[epoch - 1]) for epoch in _EPOCHS if epoch <= len(errors)}
 
 
 def gather_variants(runs: Mapping[str, Sequence[Facts]]) -> Facts:
@@ -62,7 +89,20 @@ def show(found: Facts) -> Facts:
     variants = found["variants"].values()
     at_end = any(any(entry["bandwidths_at_end"]) for entry in variants)
     beside = {"reported after 50 epochs": AFTER_50_EPOCHS, "reproduced": REPRODUCED}
-    return {"known": VARIANTS, "labels": LABELS, "at_end": at_end, "beside": beside}
+    courses = _tabulate(found.get("courses", {}))
+    page = {"known": VARIANTS, "labels": LABELS, "at_end": at_end, "beside": beside}
+    return {**page, "courses": courses}
+
+
+def _tabulate(courses: Mapping[str, Mapping[str, float]]) -> str:
+    """Return the table of errors in the course of training; nothing where none are known."""
+    if not courses:
+        return ""
+    epochs = list(next(iter(courses.values())))
+    rows = [
+        [name, *(f"{errors[epoch]:.2f}" for epoch in epochs)] for name, errors in courses.items()
+    ]
+    return table(["after epochs", *epochs], rows)
 
 
 def draw(found: Facts, folder: Path) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from study.gather import interval_of
+
 
 def draw_rows(
     ax: Axes,
@@ -14,7 +16,7 @@ def draw_rows(
     colour: str,
     shift: float = 0.0,
 ) -> None:
-    """Draw numbers with intervals over seeds, a row for each name, each seed as a tick.
+    """Draw numbers with their intervals, a row for each name, each seed as a tick.
 
     Parameters
     ----------
@@ -30,7 +32,7 @@ def draw_rows(
         How far below its place a row lies.
     """
     for place, each in enumerate(found.values()):
-        low, high = each["over_seeds_95"] or (each["mean"], each["mean"])
+        low, high = interval_of(each) or (each["mean"], each["mean"])
         reach = np.abs(np.array([[low], [high]]) - each["mean"])
         named = label if place == 0 else None
         at = place + shift

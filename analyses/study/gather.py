@@ -19,7 +19,8 @@ class Measure:
     label : str
         What tables call it, with its unit.
     of : callable
-        What was measured of a run to the number; raises KeyError where the model is not for it.
+        What was measured of a run to the number, or to its mean over images with `low` and `high`;
+        raises KeyError where the model is not for it.
     digits : int
         Behind the point, in tables.
     factor : float
@@ -27,18 +28,31 @@ class Measure:
     """
 
     label: str
-    of: Callable[[Facts], float]
+    of: Callable[[Facts], float | Facts]
     digits: int = 2
     factor: float = 1
 
 
-def over_seeds(values: Iterable[float]) -> Facts:
-    """Return a number of each seed, their mean and its 95 % interval, None for a single seed."""
-    seeds = [float(value) for value in values]
+def over_seeds(values: Iterable[float | Facts]) -> Facts:
+    """Return a number of each seed, their mean and its 95 % interval.
+
+    For a single seed that is None, and "over_images_95" the number's own interval if it has one.
+    """
+    given = list(values)
+    seeds = [float(value["mean"] if isinstance(value, dict) else value) for value in given]
     mean, low, high = (float(end) for end in interval_over_seeds(seeds))
     # JSON knows no NaN.
     interval = None if math.isnan(low) else [low, high]
-    return {"seeds": seeds, "mean": mean, "over_seeds_95": interval}
+    found = {"seeds": seeds, "mean": mean, "over_seeds_95": interval}
+    if len(given) == 1 and isinstance(only := given[0], dict):
+        found["over_images_95"] = [only["low"], only["high"]]
+    return found
+
+
+def interval_of(found: Facts) -> list[float] | None:
+    """Return the interval of what `over_seeds` gave: over seeds, of a single one over images."""
+    ends: list[float] | None = found["over_seeds_95"] or found.get("over_images_95")
+    return ends
 
 
 def gather(measures: Mapping[str, Measure], runs: Mapping[str, Sequence[Facts]]) -> Facts:

@@ -1,5 +1,6 @@
-"""The JSON files of runs and analyses: the one place that knows their keys."""
+"""The files of runs and analyses: the one place that knows their keys."""
 
+import csv
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -80,6 +81,12 @@ def is_measured(run: Run, file: str) -> bool:
 
 def _facts_if_trained(run: Run) -> Facts:
     return facts_of_run(run.folder) if RunFolder(run.folder).provenance.is_file() else {}
+
+
+def read_metric(run: Run, name: str) -> list[float]:
+    """Read a metric of a run, epoch by epoch; empty where it has no such metric."""
+    with RunFolder(run.folder).metrics.open(encoding="utf-8", newline="") as table:
+        return [float(row[name]) for row in csv.DictReader(table) if name in row]
 
 
 def read_summary(folder: Path, of: str = "models") -> Any:

@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from latentgeo import InputError
 from latentgeo.files import write_text
-from study.gather import Facts, Measure
+from study.gather import Facts, Measure, interval_of
 from study.plan import Study
 from study.read import read_json
 
@@ -79,10 +79,10 @@ def _environment() -> Environment:
 
 
 def format_mean(found: Facts | None, digits: int = 2, factor: float = 1) -> str:
-    """Return a mean with its interval over seeds; a dash where there is nothing."""
+    """Return a mean with its interval, of one seed over images; a dash where there is nothing."""
     if found is None:
         return "–"
-    return with_ends(found["mean"], found["over_seeds_95"], f".{digits}f", factor)
+    return with_ends(found["mean"], interval_of(found), f".{digits}f", factor)
 
 
 def with_ends(

@@ -80,7 +80,7 @@ def test_clusters_have_their_names_from_validation_images(study, out):
     names = [int(validation.labels[np.argmax(surely[:, head])]) for head in range(16)]
     assert found["clustering"]["names"] == names
     wrong = np.array(names)[category(model, test).argmax(1)] != test.labels
-    assert found["clustering"]["error"] == pytest.approx(wrong.mean(), abs=1e-9)
+    assert found["clustering"]["error"]["mean"] == pytest.approx(wrong.mean(), abs=1e-9)
 
 
 def test_the_likelihood_is_that_of_a_mixture_around_samples(study, out):
@@ -125,7 +125,7 @@ def runs(errors, diagnostics=()):
     return [
         {
             "prior": {"code": "style", "mmd_squared": 0.001, "p_value": 0.5},
-            "classification": {"error": {"mean": error, "low": error, "high": error}},
+            "classification": {"error": {"mean": error, "low": error - 0.01, "high": error + 0.02}},
             # The order of validation images' errors is another than that of test images'.
             "validation_error": abs(error - 0.03),
             "validation_psnr_db": 20.0,
@@ -150,11 +150,36 @@ def test_reported_figures_have_their_marks(study, tables):
         lines[2]
         == "| semi-100 | 100 labels | 3.00 [0.52, 5.48] | 3.00 | 1.90 ± .10 [Q] | 3.40 [Q] |"
     )
-    assert lines[3] == "| ten-1000 † | 10-D, 1000 labels | 5.00 | 5.00 | – | – |"
+    # A single seed has the interval over its test images.
+    assert lines[3] == "| ten-1000 † | 10-D, 1000 labels | 5.00 [4.00, 7.00] | 5.00 | – | – |"
     marked = [variant.reported for variant in study.VARIANTS.values() if variant.reported]
     assert len(marked) == 9
     assert {reported.mark for reported in marked} == {"[Q]", "[U]"}
     json.dumps(found, allow_nan=False)
+
+
+def test_errors_in_the_course_of_training_are_those_of_the_metrics(study, out):
+    found = json.loads((out / "study" / "study.json").read_text())
+    labelled = {
+        name for name, entry in found["variants"].items() if "classification_error" in entry
+    }
+    assert set(found["courses"]) >= labelled
+    metrics = (out / "runs" / "seed-0" / "semi-100" / "metrics.csv").read_text().splitlines()
+    rows = dict(zip(*(line.split(",") for line in metrics), strict=True))
+    expected = 100 * float(rows["validation_classification_error"])
+    assert found["courses"]["semi-100"] == {"1": pytest.approx(expected)}
+    assert f"| semi-100 | {expected:.2f} |" in (out / "study" / "study.md").read_text()
+
+
+def test_a_scale_may_have_a_few_variants_alone(study, tmp_path, monkeypatch):
+    scale = replace(study.SCALES["smoke"], variants=("semi-100",))
+    monkeypatch.setitem(study.SCALES, "smoke", scale)
+    assert study.main(["--scale", "smoke", "--out", str(tmp_path / "few"), "--workers", "1"]) == 0
+    page = (tmp_path / "few" / "study" / "study.md").read_text()
+    assert "## With labels" in page
+    assert "interval over test images" in page
+    assert "## Without labels" not in page
+    assert "## Likelihood" not in page
 
 
 def test_scales_are_in_order(study):
