@@ -1,12 +1,13 @@
 """What all runs of the adversarial autoencoders say together, beside what was reported."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter
 from models.aae import AFTER_50_EPOCHS, REPRODUCED, VARIANTS
-from study import Facts, Measure, Request, Run, gather, read_measures
+from study import Facts, Measure, Reported, Request, Run, gather, read_measures
 from study.figures import draw_reported, draw_rows, name_rows
 from study.read import read_metric
 from study.render import table
@@ -106,19 +107,29 @@ def _tabulate(courses: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def draw(found: Facts, folder: Path) -> None:
-    """Draw the errors: mean and interval over seeds, each seed, and what was reported."""
-    figure = Figure(figsize=(7.2, 3.6), layout="constrained")
-    ax = figure.subplots()
+    """Draw the errors: mean and interval, each seed, and what was reported."""
     given = {
         name: entry.get("classification_error") or entry.get("clustering_error")
         for name, entry in found["variants"].items()
     }
     errors = {name: error for name, error in given.items() if error}
-    reported = {place: VARIANTS[name].reported for place, name in enumerate(errors)}
-    figures = {place: each.value for place, each in reported.items() if each is not None}
+    figure = Figure(figsize=(7.2, 1.2 + 0.3 * len(errors)), layout="constrained")
+    ax = figure.subplots()
     draw_rows(ax, errors, "ours", "#0072B2")
-    draw_reported(ax, figures, "reported ([Q] or [U])", "#D55E00")
+    in_the_end = {name: variant.reported for name, variant in VARIANTS.items()}
+    draw_reported(ax, _in_rows(errors, in_the_end), "reported ([Q] or [U])", "#D55E00")
+    after = _in_rows(errors, AFTER_50_EPOCHS)
+    draw_reported(ax, after, "reported after 50 epochs ([Q])", "#009E73")
     name_rows(ax, list(errors))
+    ax.set_ylim(len(errors) - 0.5, -0.5)
     ax.set(xlabel="error on test images, %", xscale="log")
-    ax.legend(frameon=False, fontsize=8)
+    for axis_formatter in (ax.xaxis.set_major_formatter, ax.xaxis.set_minor_formatter):
+        axis_formatter(LogFormatter(labelOnlyBase=False, minor_thresholds=(1.5, 0.5)))
+    ax.legend(frameon=False, fontsize=8, bbox_to_anchor=(1, 0.5), loc="center left")
     save_figure(figure, folder / "errors")
+
+
+def _in_rows(rows: Iterable[str], reported: Mapping[str, Reported | None]) -> dict[int, float]:
+    """Return what was reported by the place of its row."""
+    found = {place: reported.get(name) for place, name in enumerate(rows)}
+    return {place: each.value for place, each in found.items() if each is not None}
