@@ -9,6 +9,7 @@ from matplotlib.ticker import LogFormatter
 from models.aae import AFTER_50_EPOCHS, REPRODUCED, VARIANTS
 from study import Facts, Measure, Reported, Request, Run, gather, read_measures
 from study.figures import draw_reported, draw_rows, name_rows
+from study.gather import in_per_cent
 from study.read import read_metric
 from study.render import table
 
@@ -18,20 +19,16 @@ from latentgeo.figures import save_figure
 _EPOCHS = (1, 2, 5, 10, 20, 30, 40, 50, 75, 100, 150, 200)
 
 
-def _in_per_cent(interval: Facts) -> Facts:
-    return {end: 100 * value for end, value in interval.items()}
-
-
 MEASURES = {
     "classification_error": Measure(
-        "error, %", lambda run: _in_per_cent(run["classification"]["error"])
+        "error, %", lambda run: in_per_cent(run["classification"]["error"])
     ),
     "clustering_error": Measure(
-        "error by the paper's rule, %", lambda run: _in_per_cent(run["clustering"]["error"])
+        "error by the paper's rule, %", lambda run: in_per_cent(run["clustering"]["error"])
     ),
     "majority_error": Measure(
         "error, named by majority, %",
-        lambda run: _in_per_cent(run["clustering"]["majority_error"]),
+        lambda run: in_per_cent(run["clustering"]["majority_error"]),
     ),
     "matched_error": Measure(
         "error, one cluster per class, %", lambda run: 100 * run["clustering"]["matched_error"]

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from study import Facts, Run, by_line, compare, in_words, over_seeds
 from study.figures import draw_reported, draw_rows, name_rows
-from study.gather import each, plain
+from study.gather import each, in_per_cent, plain
 
 from latentgeo.datasets import ImageDataset
 from latentgeo.figures import save_figure
@@ -107,7 +107,7 @@ def gather(runs: Mapping[str, Sequence[Facts]]) -> Facts:
 def _gather_model(seeds: Sequence[Facts]) -> Facts:
     restarts = 100 * np.array([seed["clustering_each"] for seed in seeds])
     return {
-        **{measure: _over_seeds(seeds, measure) for measure in MEASURES},
+        **{name: over_seeds(in_per_cent(seed[name]) for seed in seeds) for name in MEASURES},
         "clustering_restarts": {
             "lowest": restarts.min(axis=1).tolist(),
             "median": np.median(restarts, axis=1).tolist(),
@@ -115,15 +115,6 @@ def _gather_model(seeds: Sequence[Facts]) -> Facts:
         },
         **each(seeds, "validation_psnr_db", "learned", "diagnostics"),
         **each(seeds, "probe_frozen_converged", "dropped_directions"),
-    }
-
-
-def _over_seeds(seeds: Sequence[Facts], measure: str) -> Facts:
-    return {
-        **over_seeds(100 * seed[measure]["mean"] for seed in seeds),
-        "over_images_95": [
-            [100 * seed[measure]["low"], 100 * seed[measure]["high"]] for seed in seeds
-        ],
     }
 
 

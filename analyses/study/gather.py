@@ -36,7 +36,8 @@ class Measure:
 def over_seeds(values: Iterable[float | Facts]) -> Facts:
     """Return a number of each seed, their mean and its 95 % interval.
 
-    For a single seed that is None, and "over_images_95" the number's own interval if it has one.
+    The interval is None for a single seed. Where the numbers have intervals over images,
+    "over_images_95" is that of each seed.
     """
     given = list(values)
     seeds = [float(value["mean"] if isinstance(value, dict) else value) for value in given]
@@ -44,14 +45,20 @@ def over_seeds(values: Iterable[float | Facts]) -> Facts:
     # JSON knows no NaN.
     interval = None if math.isnan(low) else [low, high]
     found = {"seeds": seeds, "mean": mean, "over_seeds_95": interval}
-    if len(given) == 1 and isinstance(only := given[0], dict):
-        found["over_images_95"] = [only["low"], only["high"]]
-    return found
+    of_images = [[value["low"], value["high"]] for value in given if isinstance(value, dict)]
+    return found | ({"over_images_95": of_images} if of_images else {})
+
+
+def in_per_cent(interval: Facts) -> Facts:
+    """Return a share and the ends of its interval in per cent."""
+    return {end: 100 * value for end, value in interval.items()}
 
 
 def interval_of(found: Facts) -> list[float] | None:
     """Return the interval of what `over_seeds` gave: over seeds, of a single one over images."""
-    ends: list[float] | None = found["over_seeds_95"] or found.get("over_images_95")
+    ends: list[float] | None = found["over_seeds_95"]
+    if ends is None and len(found["seeds"]) == 1:
+        (ends,) = found.get("over_images_95", [None])
     return ends
 
 

@@ -137,10 +137,10 @@ def test_a_table_has_the_recalled_figures_with_their_mark(study, tables):
     assert "| 96.17 [U] | 70.5, 80.5, 90.5 |" in lines[-1]
 
 
-def test_one_seed_has_no_interval(study, tables):
+def test_one_seed_has_the_interval_over_its_images(study, tables):
     models = gathered(study, tables, (0.8,), (0.9,))
     assert models["acai"]["clustering"]["over_seeds_95"] is None
-    assert "| 90.00 | 99.00 [U] |" in latents_table(tables, models)[-1]
+    assert "| 90.00 [89.00, 91.00] | 99.00 [U] |" in latents_table(tables, models)[-1]
     json.dumps(models, allow_nan=False)
 
 
