@@ -70,7 +70,7 @@ def gather(request: Request, runs: Sequence[Run]) -> Facts:
     """Return each setting's errors over its seeds, in per cent."""
     settings = {}
     for setting, changes in SETTINGS.items():
-        found = read_measures(runs_of(request, setting), FOUND, SEARCHED)
+        found = read_measures(runs_of(request, setting), FOUND)
         errors = {
             name: over_seeds(100 * seed["error"] for seed in seeds) for name, seeds in found.items()
         }

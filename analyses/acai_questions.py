@@ -85,7 +85,7 @@ def gather(request: Request, runs: Sequence[Run]) -> Facts:
         TABULAR: questions.controls_of_vectors(questions.seen_in(TABULAR, request)),
     }
     of = {name: [run for run in runs if run.group == name] for name in controls}
-    sides = {name: read_measures(of[name], questions.MEASURES, tables.VARIANTS) for name in of}
+    sides = {name: read_measures(of[name], questions.MEASURES) for name in of}
     return {"questions": {name: tables.answer(name, sides[name], controls[name]) for name in of}}
 
 

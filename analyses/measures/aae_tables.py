@@ -18,7 +18,6 @@ from latentgeo.figures import save_figure
 #: Those epochs of a run that the table of errors in the course of training shows.
 _EPOCHS = (1, 2, 5, 10, 20, 30, 40, 50, 75, 100, 150, 200)
 
-
 MEASURES = {
     "classification_error": Measure(
         "error, %", lambda run: in_per_cent(run["classification"]["error"])
@@ -45,13 +44,11 @@ LABELS = {name: measure.label for name, measure in MEASURES.items()}
 
 def gather_runs(file: str, request: Request, runs: Sequence[Run]) -> Facts:
     """Gather what was measured of a study's runs, and their errors in the course of training."""
-    found = gather_variants(read_measures(runs, file, dict.fromkeys(run.name for run in runs)))
-    courses = {
-        name: [
-            read_metric(run, "validation_classification_error") for run in runs if run.name == name
-        ]
-        for name in found
-    }
+    found = gather_variants(read_measures(runs, file))
+    courses: dict[str, list[list[float]]] = {}
+    for run in runs:
+        errors = read_metric(run, "validation_classification_error")
+        courses.setdefault(run.name, []).append(errors)
     return {
         "variants": found,
         "courses": {name: _course(seeds) for name, seeds in courses.items() if any(seeds)},
@@ -87,9 +84,10 @@ def show(found: Facts) -> Facts:
     variants = found["variants"].values()
     at_end = any(any(entry["bandwidths_at_end"]) for entry in variants)
     beside = {"reported after 50 epochs": AFTER_50_EPOCHS, "reproduced": REPRODUCED}
-    courses = _tabulate(found.get("courses", {}))
-    page = {"known": VARIANTS, "labels": LABELS, "at_end": at_end, "beside": beside}
-    return {**page, "courses": courses}
+    return {
+        **{"known": VARIANTS, "labels": LABELS, "at_end": at_end, "beside": beside},
+        "courses": _tabulate(found.get("courses", {})),
+    }
 
 
 def _tabulate(courses: Mapping[str, Mapping[str, float]]) -> str:
@@ -120,8 +118,8 @@ def draw(found: Facts, folder: Path) -> None:
     name_rows(ax, list(errors))
     ax.set_ylim(len(errors) - 0.5, -0.5)
     ax.set(xlabel="error on test images, %", xscale="log")
-    for axis_formatter in (ax.xaxis.set_major_formatter, ax.xaxis.set_minor_formatter):
-        axis_formatter(LogFormatter(labelOnlyBase=False, minor_thresholds=(1.5, 0.5)))
+    ax.xaxis.set_major_formatter(LogFormatter())
+    ax.xaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1.5, 0.5)))
     ax.legend(frameon=False, fontsize=8, bbox_to_anchor=(1, 0.5), loc="center left")
     save_figure(figure, folder / "errors")
 

@@ -56,9 +56,10 @@ def in_per_cent(interval: Facts) -> Facts:
 
 def interval_of(found: Facts) -> list[float] | None:
     """Return the interval of what `over_seeds` gave: over seeds, of a single one over images."""
-    ends: list[float] | None = found["over_seeds_95"]
-    if ends is None and len(found["seeds"]) == 1:
-        (ends,) = found.get("over_images_95", [None])
+    alone = len(found["seeds"]) == 1
+    ends: list[float] | None = (
+        found.get("over_images_95", [None])[0] if alone else found["over_seeds_95"]
+    )
     return ends
 
 

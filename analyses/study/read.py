@@ -37,7 +37,9 @@ def _with_present_names(found: Facts) -> Facts:
     return {"diagnostics" if name == "trouble" else name: found[name] for name in found}
 
 
-def read_measures(runs: Iterable[Run], file: str, names: Iterable[str]) -> dict[str, list[Facts]]:
+def read_measures(
+    runs: Iterable[Run], file: str, names: Iterable[str] = ()
+) -> dict[str, list[Facts]]:
     """Read the measures and facts of runs.
 
     Parameters
@@ -46,23 +48,19 @@ def read_measures(runs: Iterable[Run], file: str, names: Iterable[str]) -> dict[
         Finished.
     file : str
         The file of a run folder that holds the measures.
-    names : iterable of str
-        Of the models, in the order of the tables.
+    names : iterable of str, optional
+        Of the models, in the order of the tables, where that is not the order of the runs.
 
     Returns
     -------
     dict
         For each model one entry for each seed; a measure goes before a fact of the same name.
     """
-    listed = list(runs)
-    return {
-        name: [
-            _facts_if_trained(run) | read_json(run.folder / file)
-            for run in listed
-            if run.name == name
-        ]
-        for name in names
-    }
+    found: dict[str, list[Facts]] = {name: [] for name in names}
+    for run in runs:
+        measured = _facts_if_trained(run) | read_json(run.folder / file)
+        found.setdefault(run.name, []).append(measured)
+    return found
 
 
 def seconds_of(runs: Iterable[Run]) -> int:

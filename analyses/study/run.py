@@ -81,7 +81,7 @@ def _named(models: Sequence[str], runs: Sequence[Run]) -> list[Run]:
 
 def _gather(study: Study, request: Request, runs: Sequence[Run]) -> Facts:
     """Gather the models of a study over their seeds."""
-    found = read_measures(runs, study.measured, dict.fromkeys(run.name for run in runs))
+    found = read_measures(runs, study.measured)
     return {"models": gather(study.measures, found)}
 
 

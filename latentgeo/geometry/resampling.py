@@ -273,11 +273,11 @@ def held_out_variance(
         )
         axes, count = leading_axes(own, 1.0, max(dims) if share is None else len(first))
         held = (cross @ axes)[0].square().sum(0).cumsum(0) / other.diagonal(dim1=1, dim2=2).sum()
-        wanted = [*dims]
+        wanted, most = [*dims], int(count[0])
         if share is not None:
-            energies = axes.square().sum(1).reciprocal()[:, : int(count[0])]
-            wanted.append(int(dimension_of_energies(energies, [share])) if len(energies[0]) else 0)
-        return [float(held[d - 1]) if 0 < d <= int(count[0]) else nan for d in wanted]
+            energies = axes[0, :, :most].square().sum(0).reciprocal()
+            wanted.append(int(dimension_of_energies(energies, [share])) if most else 0)
+        return [float(held[d - 1]) if 0 < d <= most else nan for d in wanted]
 
     halves = list(_halves(len(inside), splits, dims, seed))
     return np.array(map_tiles(of_half, halves, splits * float(len(inside) // 2) ** 3, inside))
