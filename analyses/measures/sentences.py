@@ -1,6 +1,6 @@
 """What is measured of autoencoders of sentences, and what they say."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 from typing import Any, NamedTuple
@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import torch
 from numpy.typing import NDArray
 from sklearn.mixture import GaussianMixture
-from study.gather import plain, without_nan
+from study import over_seeds
+from study.gather import plain
 from torch import Tensor
 
 from latentgeo.datasets import SentenceDataset, load
@@ -17,7 +18,6 @@ from latentgeo.metrics import (
     TrigramModel,
     bootstrap_mean,
     exact_match,
-    interval_over_seeds,
     perplexity,
     token_accuracy,
 )
@@ -196,7 +196,7 @@ def _slice(data: SentenceDataset, part: slice, split: str) -> SentenceDataset:
 
 
 def gather(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
-    """Return each measure of each model: its mean over seeds with Student's interval.
+    """Return each measure of each model over its seeds, a single one with its own interval.
 
     Parameters
     ----------
@@ -206,23 +206,15 @@ def gather(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
     Returns
     -------
     dict
-        Model (and path of reconstruction) to measure to "mean", "low", "high", "seeds"; None
-        where there is no interval.
+        Model (and path of reconstruction) to measure to what `over_seeds` gives.
     """
     rows: dict[str, Any] = {}
     for model, seeds in runs.items():
         for path in seeds[0]["reconstruction"]:
-            own = rows.setdefault(f"{model}{_PATHS[path]}", {})
-            for name in ("token_accuracy", "exact_match"):
-                own[name] = _over_seeds(run["reconstruction"][path][name]["mean"] for run in seeds)
-        own = rows[model]
-        for name in ("reverse_perplexity", "perplexity"):
-            own[name] = _over_seeds(run["samples"][name]["mean"] for run in seeds)
-        own["distinct"] = _over_seeds(run["samples"]["distinct"] for run in seeds)
-    found: dict[str, Any] = without_nan(rows)
-    return found
-
-
-def _over_seeds(values: Iterable[float]) -> dict[str, float]:
-    listed = list(values)
-    return {**plain(interval_over_seeds(listed)), "seeds": len(listed)}
+            rows[f"{model}{_PATHS[path]}"] = {
+                name: over_seeds(run["reconstruction"][path][name] for run in seeds)
+                for name in ("token_accuracy", "exact_match")
+            }
+        for name in ("reverse_perplexity", "perplexity", "distinct"):
+            rows[model][name] = over_seeds(run["samples"][name] for run in seeds)
+    return rows
