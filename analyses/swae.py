@@ -111,7 +111,7 @@ STUDY = Study(
     facts=image_runs.features_and_floor,
     show=partial(image_runs.show, {f"swae-{way}": RIVALS for way in GRADIENTS}),
     page="swae",
-    picture=partial(image_runs.picture, [*MODELS, *ADDED], ADDED),
+    picture=partial(image_runs.picture, added=ADDED),
 )
 main = partial(run_command, STUDY)
 

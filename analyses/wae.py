@@ -1,6 +1,7 @@
 """Wasserstein autoencoders beside variational ones, on the same nets.
 
     python analyses/wae.py                   # laptop: narrower nets, a few epochs, 3 seeds
+    python analyses/wae.py --scale overnight # four of the models, 50 epochs, 1 seed
     python analyses/wae.py --scale paper     # the published nets, 100 epochs: a GPU
 
 Reconstruction error, Fréchet distance of reconstructions and samples in the features of a
@@ -10,12 +11,12 @@ that was cut off.
 """
 
 import sys
+from dataclasses import dataclass, replace
 from functools import partial
 
 from measures import image_runs
-from measures.image_runs import Scale
 from measures.images import maker_of
-from study import Facts, Model, Run, Study, run_command
+from study import Facts, Model, Request, Run, Study, run_command
 
 MODELS = {
     "vae": Model("vae", {"kl_warmup": 0.0}),
@@ -27,13 +28,30 @@ MODELS = {
     "wae-mmd-bernoulli": Model("wae-mmd", {"likelihood": "bernoulli"}),
     "wae-mmd-bernoulli-100": Model("wae-mmd", {"likelihood": "bernoulli", "prior_weight": 100.0}),
 }
+VARIATIONAL = ("vae", "vae-gaussian")
+
+
+@dataclass(frozen=True)
+class Scale(image_runs.Scale):
+    """How large the study is, and which models it has."""
+
+    models: tuple[str, ...] = tuple(MODELS)
+
+
+_LAPTOP = Scale((8, 16, 32, 64), epochs=7, seeds=3)
 SCALES = {
     "smoke": Scale((2, 4, 8), epochs=1, seeds=1, feature_epochs=1, data="digits"),
-    "laptop": Scale((8, 16, 32, 64), epochs=7, seeds=3),
+    "laptop": _LAPTOP,
+    "overnight": replace(
+        _LAPTOP, epochs=50, seeds=1, models=("vae", "wae-mmd-bernoulli-100", "wae-gan", "wae-mmd")
+    ),
     "paper": Scale((128, 256, 512, 1024), epochs=100, seeds=5),
 }
-VARIATIONAL = ("vae", "vae-gaussian")
-WASSERSTEIN = [name for name in MODELS if name not in VARIATIONAL]
+
+
+def runs(request: Request) -> list[Run]:
+    """Return the scale's models at every seed."""
+    return request.runs({name: MODELS[name] for name in request.scale.models})
 
 
 def measure(run: Run) -> Facts:
@@ -41,20 +59,27 @@ def measure(run: Run) -> Facts:
     return image_runs.measure(run, maker_of(run.trained()))
 
 
+def show(found: Facts) -> Facts:
+    """Return the table, and each Wasserstein autoencoder beside the variational ones."""
+    variational = [name for name in found["models"] if name in VARIATIONAL]
+    rivals = {name: variational for name in found["models"] if name not in VARIATIONAL}
+    return image_runs.show(rivals, found)
+
+
 STUDY = Study(
     "wae",
     __doc__,
     SCALES,
-    models=MODELS,
+    runs=runs,
     settings=image_runs.settings,
     measure=measure,
     measured=image_runs.QUALITY,
     measures=image_runs.MEASURES,
     prepare=image_runs.prepare,
     facts=image_runs.features_and_floor,
-    show=partial(image_runs.show, dict.fromkeys(WASSERSTEIN, VARIATIONAL)),
+    show=show,
     page="wae",
-    picture=partial(image_runs.picture, MODELS, ()),
+    picture=image_runs.picture,
 )
 main = partial(run_command, STUDY)
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.metrics import confusion_matrix
 from study.gather import Facts, plain
 from torch import Tensor
 
@@ -97,8 +98,29 @@ def finds_clusters(model: Autoencoder) -> bool:
 
 
 def _classes(model: Autoencoder, test: ImageDataset) -> Facts:
-    wrong = category_probabilities(model, test).argmax(axis=1) != test.labels
-    return {"error": plain(bootstrap_mean(wrong, seed=0))}
+    found = category_probabilities(model, test).argmax(axis=1)
+    return {
+        "error": plain(bootstrap_mean(found != test.labels, seed=0)),
+        "confused": most_confused(found, test.labels),
+    }
+
+
+def most_confused(found: NDArray[np.int64], classes: NDArray[np.int64]) -> Facts:
+    """Return the class that is most often taken for one other, and for which.
+
+    A category that has taken over a part of another class shows here: its images are alike, so
+    that labels elsewhere and longer training leave them where they are.
+    """
+    counts = confusion_matrix(classes, found)
+    sizes = counts.sum(axis=1)
+    np.fill_diagonal(counts, 0)
+    shown, taken_for = np.unravel_index(counts.argmax(), counts.shape)
+    return {
+        "class": int(shown),
+        "taken_for": int(taken_for),
+        "images": int(counts.max()),
+        "of": int(sizes[shown]),
+    }
 
 
 def _clusters(model: Autoencoder, validation: ImageDataset, test: ImageDataset) -> Facts:

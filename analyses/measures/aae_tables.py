@@ -70,12 +70,14 @@ def gather_variants(runs: Mapping[str, Sequence[Facts]]) -> Facts:
 def _of_seeds(seeds: Sequence[Facts]) -> Facts:
     errors = [seed["validation_error"] for seed in seeds if "validation_error" in seed]
     known = [seed["likelihood"] for seed in seeds if "likelihood" in seed]
+    confused = [seed.get("classification", {}).get("confused") for seed in seeds]
     return {
         # The seed that errs least on validation images.
         "chosen_seed": int(np.argmin(errors)) if errors else None,
         "code": seeds[0]["prior"]["code"],
         "p_values": [seed["prior"]["p_value"] for seed in seeds],
         "bandwidths_at_end": [likelihood["bandwidth_at_end"] for likelihood in known],
+        **({"confused": confused} if all(confused) else {}),
     }
 
 
@@ -87,7 +89,18 @@ def show(found: Facts) -> Facts:
     return {
         **{"known": VARIANTS, "labels": LABELS, "at_end": at_end, "beside": beside},
         "courses": _tabulate(found.get("courses", {})),
+        "confused": _confusions(found["variants"]),
     }
+
+
+def _confusions(variants: Mapping[str, Facts]) -> list[str]:
+    """Return the most frequent confusion of each seed, a line for each variant."""
+    return [
+        f"{name}: "
+        + ", ".join("{class} for {taken_for} ({images} of {of})".format(**seed) for seed in seeds)
+        for name, entry in variants.items()
+        if (seeds := entry.get("confused"))
+    ]
 
 
 def _tabulate(courses: Mapping[str, Mapping[str, float]]) -> str:

@@ -21,12 +21,8 @@ from measures.images import Maker, pictures, quality, realism_of_images
 QUALITY, PICTURES = "quality.json", "pictures.npz"
 
 
-def _mean(found: Facts | float) -> float:
-    return float(found["mean"] if isinstance(found, dict) else found)
-
-
 def _measure(name: str, label: str, digits: int = 2, factor: float = 1) -> Measure:
-    return Measure(label, lambda run: _mean(run[name]), digits, factor)
+    return Measure(label, lambda run: run[name], digits, factor)
 
 
 MEASURES = {
@@ -150,17 +146,13 @@ def orders(models: Facts, rivals: Mapping[str, Sequence[str]]) -> list[str]:
 
 
 def picture(
-    names: Iterable[str],
-    added: Iterable[str],
-    request: Request,
-    runs: Sequence[Run],
-    folder: Path,
+    request: Request, runs: Sequence[Run], folder: Path, *, added: Iterable[str] = ()
 ) -> None:
     """Draw samples, reconstructions and paths of seed 0, a row for each model.
 
     What is added to a model reconstructs as that does, so that its samples alone are shown.
     """
-    shown = {name: _read_pictures(request.run(name, 0, None).folder) for name in names}
+    shown = {run.name: _read_pictures(run.folder) for run in runs if run.seed == 0}
     for name in added:
         shown[name] = {"samples": shown[name]["samples"]}
     test = load(request.data)

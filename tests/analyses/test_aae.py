@@ -171,6 +171,15 @@ def test_errors_in_the_course_of_training_are_those_of_the_metrics(study, out):
     assert f"| semi-100 | {expected:.2f} |" in (out / "study" / "study.md").read_text()
 
 
+def test_most_frequent_confusion_is_found(study):
+    from measures.aae import most_confused
+
+    classes = np.repeat([0, 1, 2], 5)
+    found = np.array([0, 0, 0, 2, 2, 1, 1, 0, 0, 0, 2, 2, 2, 2, 2])
+    expected = {"class": 1, "taken_for": 0, "images": 3, "of": 5}
+    assert most_confused(found, classes) == expected
+
+
 def test_a_scale_may_have_a_few_variants_alone(study, tmp_path, monkeypatch):
     scale = replace(study.SCALES["smoke"], variants=("semi-100",))
     monkeypatch.setitem(study.SCALES, "smoke", scale)
@@ -178,6 +187,7 @@ def test_a_scale_may_have_a_few_variants_alone(study, tmp_path, monkeypatch):
     page = (tmp_path / "few" / "study" / "study.md").read_text()
     assert "## With labels" in page
     assert "interval over test images" in page
+    assert "What is most often taken for what" in page
     assert "## Without labels" not in page
     assert "## Likelihood" not in page
 
