@@ -46,7 +46,7 @@ class Scale:
     schedule: str = "steps"
     beta1: float = 0.5
     data: str = "mnist"
-    variants: tuple[str, ...] = tuple(VARIANTS)
+    models: tuple[str, ...] = tuple(VARIANTS)
 
 
 _SMOKE = Scale((16, 16), epochs=1, seeds=1, samples=100, tested=60, data="digits")
@@ -54,14 +54,9 @@ SCALES = {
     "smoke": replace(_SMOKE, input_noise=0.1, classification_weight=1.0),
     # The settings that did best in aae_search.py.
     "laptop": Scale(),
-    "overnight": Scale((1000, 1000), 50, seeds=1, variants=("semi-100", "semi-1000")),
+    "overnight": Scale((1000, 1000), 50, seeds=1, models=("semi-100", "semi-1000")),
     "paper": Scale((1000, 1000), 200, seeds=5),
 }
-
-
-def runs(request: Request) -> list[Run]:
-    """Return the scale's variants at every seed."""
-    return request.runs({name: VARIANTS[name] for name in request.scale.variants})
 
 
 def settings(run: Run) -> Facts:
@@ -91,7 +86,7 @@ def _draw(run: Run, model: Autoencoder) -> None:
 
 def ceiling(request: Request) -> Facts:
     """Measure what training images reach in the place of samples, where those have a likelihood."""
-    if not set(request.scale.variants) & {"normal-8", "gaussian-8", "universal-8"}:
+    if not set(request.scale.models) & {"normal-8", "gaussian-8", "universal-8"}:
         return {}
     train, *others = (load(request.data, split) for split in ("train", "validation", "test"))
     drawn = train.take(min(request.scale.samples, len(train)), seed=0).batch(slice(None))
@@ -102,7 +97,7 @@ STUDY = Study(
     "aae",
     __doc__,
     SCALES,
-    runs=runs,
+    models=VARIANTS,
     settings=settings,
     measure=measure,
     measured=MEASURES,

@@ -44,7 +44,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "no-noise-strong-labels": {"input_noise": 0.0, "classification_weight": 10.0},
 }
 SCALES = {
-    name: replace(aae.SCALES[name], epochs=epochs, seeds=seeds, variants=SEARCHED, **_START)
+    name: replace(aae.SCALES[name], epochs=epochs, seeds=seeds, models=SEARCHED, **_START)
     for name, epochs, seeds in (("smoke", 1, 1), ("laptop", 3, 2), ("paper", 100, 3))
 }
 

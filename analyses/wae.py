@@ -16,7 +16,7 @@ from functools import partial
 
 from measures import image_runs
 from measures.images import maker_of
-from study import Facts, Model, Request, Run, Study, run_command
+from study import Facts, Model, Run, Study, run_command
 
 MODELS = {
     "vae": Model("vae", {"kl_warmup": 0.0}),
@@ -49,11 +49,6 @@ SCALES = {
 }
 
 
-def runs(request: Request) -> list[Run]:
-    """Return the scale's models at every seed."""
-    return request.runs({name: MODELS[name] for name in request.scale.models})
-
-
 def measure(run: Run) -> Facts:
     """Measure the images that a model makes."""
     return image_runs.measure(run, maker_of(run.trained()))
@@ -70,7 +65,7 @@ STUDY = Study(
     "wae",
     __doc__,
     SCALES,
-    runs=runs,
+    models=MODELS,
     settings=image_runs.settings,
     measure=measure,
     measured=image_runs.QUALITY,

@@ -29,6 +29,7 @@ from latentgeo.models import (
     sample_latents,
 )
 from latentgeo.models.sentences import codes_of, decode_tokens, latents_of
+from measures.densities import draw_latents
 
 _BATCH = 128
 _PATHS = {"latent": "", "code": " through z"}
@@ -79,12 +80,19 @@ def measure(model: Autoencoder, texts: Texts, scale: Any, seed: int) -> dict[str
     dict
         JSON-ready.
     """
-    tokens = decode_tokens(model, _draw(model, texts, scale, seed)).numpy()
+    mixed = decode_tokens(model, draw_mixture(model, texts, scale, seed)).numpy()
+    # Without a prior the mixture is all that samples can come of.
+    tokens = (
+        mixed
+        if model.config.recipe == "cae"
+        else decode_tokens(model, sample_latents(model, scale.samples, seed=seed)).numpy()
+    )
     codes = ("latent", "code") if model.config.recipe == "swae" else ("latent",)
     return {
         "reconstruction": {code: reconstruction(model, texts.test, code, seed) for code in codes},
         "samples": {
             **perplexities(tokens, texts, seed),
+            "mixture_reverse_perplexity": reverse_perplexity(mixed, texts, seed),
             "distinct": len({tuple(row) for row in tokens.tolist()}) / len(tokens),
         },
         "said": {
@@ -131,13 +139,17 @@ def decode(model: Autoencoder, latents: Tensor) -> Tensor:
 
 def perplexities(tokens: NDArray[Any], texts: Texts, seed: int) -> dict[str, dict[str, float]]:
     """Measure samples by trigrams: those of the samples on real sentences, and the reverse."""
-    words = len(texts.test.vocabulary)
-    reverse = TrigramModel(words).fit(tokens)
-    forward = TrigramModel(words).fit(texts.train.tokens)
+    forward = TrigramModel(len(texts.test.vocabulary)).fit(texts.train.tokens)
     return {
-        "reverse_perplexity": plain(perplexity(reverse, texts.test.tokens, seed=seed)),
+        "reverse_perplexity": reverse_perplexity(tokens, texts, seed),
         "perplexity": plain(perplexity(forward, tokens, seed=seed)),
     }
+
+
+def reverse_perplexity(tokens: NDArray[Any], texts: Texts, seed: int) -> dict[str, float]:
+    """Measure how likely real test sentences are by the trigrams of samples."""
+    reverse = TrigramModel(len(texts.test.vocabulary)).fit(tokens)
+    return plain(perplexity(reverse, texts.test.tokens, seed=seed))
 
 
 def real_perplexities(texts: Texts, scale: Any) -> dict[str, dict[str, float]]:
@@ -148,14 +160,11 @@ def real_perplexities(texts: Texts, scale: Any) -> dict[str, dict[str, float]]:
     return {"reverse_perplexity": reverse, "perplexity": forward}
 
 
-def _draw(model: Autoencoder, texts: Texts, scale: Any, seed: int) -> Tensor:
-    """Draw latents of the prior; without one, of a Gaussian mixture fitted to the latents."""
-    if model.config.recipe != "cae":
-        return sample_latents(model, scale.samples, seed=seed)
+def draw_mixture(model: Autoencoder, texts: Texts, scale: Any, seed: int) -> Tensor:
+    """Draw latents of a Gaussian mixture that is fitted to those of training sentences."""
     part = texts.train.take(min(scale.mixture_samples, len(texts.train)), seed=seed)
-    codes = torch.cat([codes_of(model, images) for images, _ in part.batches(_BATCH)])
     mixture = GaussianMixture(scale.components, reg_covar=1e-4, random_state=seed)
-    drawn, _ = mixture.fit(codes.double().numpy()).sample(scale.samples)
+    drawn, _ = mixture.fit(draw_latents(model, part, seed=seed)).sample(scale.samples)
     return latents_of(model, torch.from_numpy(drawn).float())
 
 
@@ -215,6 +224,6 @@ def gather(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
                 name: over_seeds(run["reconstruction"][path][name] for run in seeds)
                 for name in ("token_accuracy", "exact_match")
             }
-        for name in ("reverse_perplexity", "perplexity", "distinct"):
+        for name in seeds[0]["samples"]:
             rows[model][name] = over_seeds(run["samples"][name] for run in seeds)
     return rows

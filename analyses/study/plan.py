@@ -122,7 +122,8 @@ class Study:
     about : str, optional
         The command's description is its first line.
     scales : mapping of str to dataclass
-        Each with its number of `seeds`, and its `data` unless the command asks for them.
+        Each with its number of `seeds`, its `data` unless the command asks for them, and the
+        names of its `models` where it may have a few alone.
     settings : callable
         A run to settings of `latentgeo.train`.
     show : callable
@@ -132,7 +133,7 @@ class Study:
     models : mapping of str to Model
         What is trained, by name.
     runs : callable, optional
-        A request to its runs; every model at every seed if left out.
+        A request to its runs; the scale's models at every seed if left out.
     measure : callable, optional
         A run to what is measured of it, JSON-ready.
     measured : str
@@ -187,3 +188,10 @@ class Study:
     workers: int | None = None
     folder: str = "study"
     stem: str = "study"
+
+    def runs_of(self, request: Request) -> Sequence[Run]:
+        """Return the runs of a request."""
+        if self.runs is not None:
+            return self.runs(request)
+        names = getattr(request.scale, "models", self.models)
+        return request.runs({name: self.models[name] for name in names})

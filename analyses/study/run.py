@@ -44,7 +44,7 @@ def carry_out(study: Study, request: Request) -> None:
         request = study.adapt(request)
     if study.prepare is not None:
         study.prepare(request)
-    runs = request.runs(study.models) if study.runs is None else study.runs(request)
+    runs = study.runs_of(request)
     if request.only:
         runs = _named(request.only, runs)
     work = partial(finish, study.settings, study.measure, study.measured)

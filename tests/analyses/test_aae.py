@@ -181,7 +181,7 @@ def test_most_frequent_confusion_is_found(study):
 
 
 def test_a_scale_may_have_a_few_variants_alone(study, tmp_path, monkeypatch):
-    scale = replace(study.SCALES["smoke"], variants=("semi-100",))
+    scale = replace(study.SCALES["smoke"], models=("semi-100",))
     monkeypatch.setitem(study.SCALES, "smoke", scale)
     assert study.main(["--scale", "smoke", "--out", str(tmp_path / "few"), "--workers", "1"]) == 0
     page = (tmp_path / "few" / "study" / "study.md").read_text()

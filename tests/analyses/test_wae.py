@@ -85,7 +85,7 @@ def test_goes_on_where_it_was(study, out):
 def runs(errors, diagnostics=()):
     return [
         {
-            "squared_error": {"mean": error},
+            "squared_error": {"mean": error, "low": error - 0.1, "high": error + 0.1},
             "fd_samples": error,
             "learned": True,
             "diagnostics": diagnostics,
@@ -125,6 +125,9 @@ def test_a_diagnostic_has_its_dagger_and_its_line(tables):
     # 2 ± 4.303 / √3, Student's interval of three values.
     assert lines[2].startswith("| wae-gan † | 2.00 [-0.48, 4.48] | 2.00 [-0.48, 4.48] |")
     assert lines[3] == "| real images | – | 0.50 |"
+    # A single seed has the interval over its test images, where the measure has one.
+    alone = tables.measured(gathered(tables, {"vae": runs((2.0,))}), floor).splitlines()
+    assert alone[2] == "| vae | 2.00 [1.90, 2.10] | 2.00 |"
     said = macro("parts.md", "diagnostics", models)
     assert "- wae-gan, seed 0: the codes are dead" in said
     json.dumps(models, allow_nan=False)
