@@ -108,8 +108,7 @@ def _classes(model: Autoencoder, test: ImageDataset) -> Facts:
 def most_confused(found: NDArray[np.int64], classes: NDArray[np.int64]) -> Facts:
     """Return the class that is most often taken for one other, and for which.
 
-    A category that has taken over a part of another class shows here: its images are alike, so
-    that labels elsewhere and longer training leave them where they are.
+    A category that has taken over a part of another class shows here.
     """
     counts = confusion_matrix(classes, found)
     sizes = counts.sum(axis=1)
