@@ -96,7 +96,7 @@ STUDY = Study(
     facts=image_runs.features_and_floor,
     show=show,
     page="adversarial_latents",
-    picture=partial(image_runs.picture_samples, list(MODELS)),
+    picture=image_runs.picture_samples,
 )
 main = partial(run_command, STUDY)
 

@@ -18,7 +18,7 @@ from typing import Any
 from measures import sentences
 from measures.sentences import real_perplexities, texts_of
 from study import Facts, Model, Request, Run, Study, run_command, train_settings
-from study.read import read_json
+from study.read import of_each_model, read_json
 
 from latentgeo.checkpoints import open_checkpoint
 
@@ -59,6 +59,7 @@ _SMOKE = Scale(seeds=2, train_samples=None, samples=40, data=None, places=10, op
 _PAPER = Scale(seeds=5, epochs=60, train_samples=None, samples=29_000, mixture_samples=29_000)
 SCALES = {
     "smoke": replace(_SMOKE, batch_size=32, test_samples=20, components=2, mixture_samples=100),
+    # The models of the committed results.
     "laptop": Scale(models=tuple(name for name in MODELS if name != "vae-0.2")),
     "overnight": replace(_PAPER, seeds=1, epochs=20),
     "paper": _PAPER,
@@ -87,10 +88,7 @@ def measure_run(run: Run) -> Facts:
 
 def gather(request: Request, runs: Sequence[Run]) -> Facts:
     """Return each measure over its seeds, what real sentences reach, and all decoded sentences."""
-    measured = {
-        name: [read_json(run.folder / MEASURES) for run in runs if run.name == name]
-        for name in request.scale.models
-    }
+    measured = of_each_model(runs, lambda run: read_json(run.folder / MEASURES))
     real = real_perplexities(texts_of(request.scale), request.scale)
     return {"models": sentences.gather(measured), "real": real, "runs": measured}
 
@@ -99,7 +97,8 @@ def facts(request: Request) -> Facts:
     """Return the models, and which sentences were read."""
     texts = texts_of(request.scale)._asdict()
     models = {
-        name: {"recipe": model.recipe, "options": model.options} for name, model in MODELS.items()
+        name: {"recipe": MODELS[name].recipe, "options": MODELS[name].options}
+        for name in request.scale.models
     }
     return {"models": models, "data_sha256": {part: texts[part].fingerprint for part in texts}}
 

@@ -69,9 +69,14 @@ def measure(
             found["clustering"] = _clusters(model, validation, test)
         else:
             found["classification"] = _classes(model, test)
-    if options.variant == "basic" and np.prod(model.latent_shape) > 2:
+    if has_likelihood(options.variant, int(np.prod(model.latent_shape))):
         found["likelihood"] = _likelihood(model, validation, test, samples, seed)
     return found
+
+
+def has_likelihood(variant: str, dimension: int) -> bool:
+    """Return whether the likelihood of samples is measured: a plane is for its picture."""
+    return variant == "basic" and dimension > 2
 
 
 def category_probabilities(model: Autoencoder, images: ImageDataset) -> NDArray[np.float64]:

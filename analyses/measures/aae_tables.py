@@ -10,7 +10,7 @@ from models.aae import AFTER_50_EPOCHS, REPRODUCED, VARIANTS
 from study import Facts, Measure, Reported, Request, Run, gather, read_measures
 from study.figures import draw_reported, draw_rows, name_rows
 from study.gather import in_per_cent
-from study.read import read_metric
+from study.read import of_each_model, read_metric
 from study.render import table
 
 from latentgeo.figures import save_figure
@@ -45,10 +45,7 @@ LABELS = {name: measure.label for name, measure in MEASURES.items()}
 def gather_runs(file: str, request: Request, runs: Sequence[Run]) -> Facts:
     """Gather what was measured of a study's runs, and their errors in the course of training."""
     found = gather_variants(read_measures(runs, file))
-    courses: dict[str, list[list[float]]] = {}
-    for run in runs:
-        errors = read_metric(run, "validation_classification_error")
-        courses.setdefault(run.name, []).append(errors)
+    courses = of_each_model(runs, lambda run: read_metric(run, "validation_classification_error"))
     return {
         "variants": found,
         "courses": {name: _course(seeds) for name, seeds in courses.items() if any(seeds)},

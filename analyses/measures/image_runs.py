@@ -152,7 +152,7 @@ def picture(
 
     What is added to a model reconstructs as that does, so that its samples alone are shown.
     """
-    shown = {run.name: _read_pictures(run.folder) for run in runs if run.seed == 0}
+    shown = _read_pictures(runs)
     for name in added:
         shown[name] = {"samples": shown[name]["samples"]}
     test = load(request.data)
@@ -164,12 +164,9 @@ def picture(
     _draw([name for _ in pairs for name in paths], rows, folder / "paths")
 
 
-def picture_samples(
-    names: Iterable[str], request: Request, runs: Sequence[Run], folder: Path
-) -> None:
+def picture_samples(request: Request, runs: Sequence[Run], folder: Path) -> None:
     """Draw samples of seed 0, a row for each model that has a prior."""
-    shown = {name: _read_pictures(request.run(name, 0, None).folder) for name in names}
-    _draw_beside_real("samples", shown, load(request.data), folder)
+    _draw_beside_real("samples", _read_pictures(runs), load(request.data), folder)
 
 
 def _draw_beside_real(
@@ -188,9 +185,14 @@ def _draw(names: list[str], rows: list[NDArray[np.float32]], stem: Path) -> None
     save_figure(ImageGridDisplay(np.stack(rows), row_labels=names).plot().figure_, stem)
 
 
-def _read_pictures(folder: Path) -> dict[str, NDArray[np.float32]]:
-    with np.load(folder / PICTURES) as saved:
-        return dict(saved)
+def _read_pictures(runs: Sequence[Run]) -> dict[str, dict[str, NDArray[np.float32]]]:
+    """Read the pictures of each model's first seed."""
+    shown = {}
+    for run in runs:
+        if run.seed == 0:
+            with np.load(run.folder / PICTURES) as saved:
+                shown[run.name] = dict(saved)
+    return shown
 
 
 def _write(shown: dict[str, NDArray[np.float32]], path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,17 @@ def facts_of_run(folder: Path) -> Facts:
     return {**found, "diagnostics": facts.get("diagnostics", [])}
 
 
+def of_each_model(runs: Iterable[Run], read: Callable[[Run], Any]) -> dict[str, list[Any]]:
+    """Return what is read of the runs of each model, seed by seed."""
+    found: dict[str, list[Any]] = {}
+    for run in runs:
+        found.setdefault(run.name, []).append(read(run))
+    return found
+
+
 def diagnostics_of(runs: Iterable[Run]) -> dict[str, list[list[str]]]:
     """Return the diagnostics of the runs of each model, seed by seed."""
-    found: dict[str, list[list[str]]] = {}
-    for run in runs:
-        found.setdefault(run.name, []).append(facts_of_run(run.folder)["diagnostics"])
-    return found
+    return of_each_model(runs, lambda run: facts_of_run(run.folder)["diagnostics"])
 
 
 def read_json(path: Path) -> Any:
@@ -56,11 +61,8 @@ def read_measures(
     dict
         For each model one entry for each seed; a measure goes before a fact of the same name.
     """
-    found: dict[str, list[Facts]] = {name: [] for name in names}
-    for run in runs:
-        measured = _facts_if_trained(run) | read_json(run.folder / file)
-        found.setdefault(run.name, []).append(measured)
-    return found
+    found = of_each_model(runs, lambda run: _facts_if_trained(run) | read_json(run.folder / file))
+    return {name: found.get(name, []) for name in names} | found
 
 
 def seconds_of(runs: Iterable[Run]) -> int:

@@ -73,7 +73,18 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    helpers = (each, mean, median, named, number, format_mean, table, where_from, with_ends)
+    helpers = (
+        each,
+        mean,
+        median,
+        named,
+        number,
+        format_interval,
+        format_mean,
+        table,
+        where_from,
+        with_ends,
+    )
     environment.globals.update({helper.__name__: helper for helper in helpers})
     return environment
 
@@ -83,6 +94,11 @@ def format_mean(found: Facts | None, digits: int = 2, factor: float = 1) -> str:
     if found is None:
         return "–"
     return with_ends(found["mean"], interval_of(found), f".{digits}f", factor)
+
+
+def format_interval(found: Facts, digits: int = 2) -> str:
+    """Return a mean with the ends of its own interval, `low` and `high`."""
+    return with_ends(found["mean"], [found["low"], found["high"]], f".{digits}f")
 
 
 def with_ends(
