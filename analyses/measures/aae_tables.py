@@ -86,18 +86,17 @@ def show(found: Facts) -> Facts:
     return {
         **{"known": VARIANTS, "labels": LABELS, "at_end": at_end, "beside": beside},
         "courses": _tabulate(found.get("courses", {})),
-        "confused": _confusions(found["variants"]),
+        "confused": {
+            name: format_confusions(seeds)
+            for name, entry in found["variants"].items()
+            if (seeds := entry.get("confused"))
+        },
     }
 
 
-def _confusions(variants: Mapping[str, Facts]) -> list[str]:
-    """Return the most frequent confusion of each seed, a line for each variant."""
-    return [
-        f"{name}: "
-        + ", ".join("{class} for {taken_for} ({images} of {of})".format(**seed) for seed in seeds)
-        for name, entry in variants.items()
-        if (seeds := entry.get("confused"))
-    ]
+def format_confusions(seeds: Iterable[Facts]) -> str:
+    """Return the most frequent confusion of each seed in words."""
+    return ", ".join("{class} for {taken_for} ({images} of {of})".format(**seed) for seed in seeds)
 
 
 def _tabulate(courses: Mapping[str, Mapping[str, float]]) -> str:

@@ -88,7 +88,7 @@ def _agreement(parts: Mapping[str, bool]) -> str:
 
 
 class Comparison(NamedTuple):
-    """Two numbers over seeds, compared by Welch's test; see `compare`.
+    """Two numbers over seeds, compared by a t test; see `compare`.
 
     Attributes
     ----------
@@ -131,16 +131,19 @@ class Comparison(NamedTuple):
         return f"{found}; {seeds} seeds find {factor * detectable:.{digits}f}"
 
 
-def compare(pairs: Mapping[Name, tuple[Facts, Facts]]) -> dict[Name, Comparison]:
+def compare(
+    pairs: Mapping[Name, tuple[Facts, Facts]], *, paired: bool = False
+) -> dict[Name, Comparison]:
     """Compare two numbers over seeds, for all pairs that a page sets side by side.
 
-    Welch's test, and Holm's correction over the pairs. The interval of a difference is not
-    corrected.
+    Holm's correction over the pairs. The interval of a difference is not corrected.
 
     Parameters
     ----------
     pairs : mapping
         Any name to two numbers, as from `over_seeds`.
+    paired : bool
+        Whether a seed sets what both sides share, for a paired t test in the place of Welch's.
 
     Returns
     -------
@@ -148,7 +151,8 @@ def compare(pairs: Mapping[Name, tuple[Facts, Facts]]) -> dict[Name, Comparison]
         By the same names.
     """
     found = {
-        name: _difference(one["seeds"], other["seeds"]) for name, (one, other) in pairs.items()
+        name: _difference(one["seeds"], other["seeds"], paired)
+        for name, (one, other) in pairs.items()
     }
     corrected = holm([nan if each is None else each.p_value for each in found.values()])
     return {
@@ -167,11 +171,11 @@ def by_line(found: Mapping[tuple[Any, ...], Comparison]) -> dict[tuple[Any, ...]
     return lines
 
 
-def _difference(first: Sequence[Any], second: Sequence[Any]) -> Difference | None:
+def _difference(first: Sequence[Any], second: Sequence[Any], paired: bool) -> Difference | None:
     sides = [[nan if value is None else float(value) for value in side] for side in (first, second)]
     if min(map(len, sides)) < 2 or not all(map(isfinite, chain(*sides))):
         return None
-    return seed_difference(*sides, paired=False)
+    return seed_difference(*sides, paired=paired)
 
 
 def p_text(p_value: float) -> str:
