@@ -19,6 +19,7 @@ import pytest
 import torch
 import yaml
 from huggingface_hub import ModelCard
+from safetensors.torch import load_file
 
 import latentgeo
 import latentgeo.models
@@ -244,6 +245,50 @@ def test_what_was_exported_is_the_same_model(run, exported):
         "figures",
         "figures/noise_curves.png",
     }
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_weights_may_be_rounded(run, tmp_path, dtype):
+    half = getattr(torch, dtype)
+    to = latentgeo.export(run, tmp_path / "hub", dtype=dtype)
+    assert {tensor.dtype for tensor in load_file(to / "model.safetensors").values()} == {half}
+    model, original = latentgeo.load(to), latentgeo.load(run)
+    for name, tensor in original.state_dict().items():
+        found = model.state_dict()[name]
+        assert found.dtype == tensor.dtype
+        expected = tensor.to(half).to(tensor.dtype) if tensor.is_floating_point() else tensor
+        assert torch.equal(found, expected)
+    # What was recorded of the training is still known of them.
+    assert model.provenance["epochs"] == original.provenance["epochs"]
+    assert model.provenance["weights_sha256"] == sha256_of_file(to / "model.safetensors")
+    assert f"rounded to `{dtype}`" in read_card(to)[1]
+
+    found = latentgeo.analyze(to, data="digits", noise=(0.0,), samples=40, tsne_seeds=())
+    (tmp_path / "analysis").mkdir()
+    write_numbers(found, tmp_path / "analysis")
+    how = {"dtype": dtype, "figures": False, "force": True}
+    again = latentgeo.export(run, to, analysis=tmp_path / "analysis", **how)
+    assert latentgeo.load(again).weights_sha256() == model.weights_sha256()
+    assert "rank" in read_card(again)[1]
+    # An export is exported as it is.
+    copied = latentgeo.export(again, tmp_path / "copy", analysis=tmp_path / "analysis")
+    files = [(folder / "model.safetensors").read_bytes() for folder in (again, copied)]
+    assert files[0] == files[1]
+    # The analysis of rounded weights says nothing of the run's.
+    with pytest.raises(InputError, match="is of other weights"):
+        latentgeo.export(run, tmp_path / "other", analysis=tmp_path / "analysis")
+
+
+def test_weights_that_do_not_fit_a_dtype_are_refused(run, tmp_path):
+    model = latentgeo.load(run)
+    next(model.parameters()).data.flatten()[0] = 1e6
+    latentgeo.models.save_model(model, tmp_path / "large")
+    with pytest.raises(InputError, match=r"values up to 1e\+06, too large for float16"):
+        latentgeo.export(tmp_path / "large", tmp_path / "hub", dtype="float16")
+    with pytest.raises(InputError, match="dtype is 'int8', expected one of bfloat16, float16"):
+        latentgeo.export(run, tmp_path / "hub", dtype="int8")
+    assert not (tmp_path / "hub").exists()
+    latentgeo.export(tmp_path / "large", tmp_path / "hub", dtype="bfloat16")
 
 
 def test_texts_from_files_have_no_effect_in_the_card(run, tmp_path):

@@ -22,10 +22,22 @@ def export(
     figures: Annotated[
         bool, typer.Option(help="Take the figures of the analysis into the folder.")
     ] = True,
+    dtype: Annotated[
+        str | None,
+        typer.Option(help="Round the weights, for half the size: bfloat16 or float16."),
+    ] = None,
     force: Force = False,
 ) -> None:
     """Export a model for the Hugging Face hub, with a model card that holds its geometry."""
     from latentgeo.sharing import export
 
-    folder = export(run, to, analysis=analysis, licence=licence, figures=figures, force=force)
+    folder = export(
+        run,
+        to,
+        analysis=analysis,
+        licence=licence,
+        figures=figures,
+        dtype=dtype,
+        force=force,
+    )
     say(f"model: {folder}")

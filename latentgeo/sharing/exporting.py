@@ -3,10 +3,20 @@
 import shutil
 from pathlib import Path
 
+import torch
+from safetensors.torch import save_file
+
 from latentgeo.checkpoints import ours
 from latentgeo.errors import InputError, check_is_path
 from latentgeo.figures import figure_rows, found_figures, save_figure
-from latentgeo.files import check_free, folder_in_place, kept, write_json, write_text
+from latentgeo.files import (
+    check_free,
+    folder_in_place,
+    kept,
+    sha256_of_file,
+    write_json,
+    write_text,
+)
 from latentgeo.measures import as_damaged, read
 from latentgeo.models import Autoencoder
 from latentgeo.models.folder import CONFIG, WEIGHTS
@@ -14,6 +24,8 @@ from latentgeo.report import FIGURES
 from latentgeo.sharing.model_card import CARD, Measured, model_card
 from latentgeo.sharing.portable import portable
 from latentgeo.training import RunFolder
+
+_HALVES = ("bfloat16", "float16")
 
 
 def export(
@@ -23,6 +35,7 @@ def export(
     analysis: str | Path | None = None,
     licence: str | None = None,
     figures: bool = True,
+    dtype: str | None = None,
     force: bool = False,
 ) -> Path:
     """Write a model in the layout of the Hugging Face hub, with a card that says what it is.
@@ -32,28 +45,33 @@ def export(
     run : str or pathlib.Path
         A run folder, or any folder with `model.safetensors` and `config.json` of ours.
     to : str or pathlib.Path
-        The folder to make: `model.safetensors` and `config.json` as they are in the run,
-        `README.md` (the model card), `provenance.json` where the run has one, and `figures/`.
+        The folder to make: `model.safetensors` and `config.json` as they are in the run (see
+        `dtype`), `README.md` (the model card), `provenance.json` where the run has one, and `figures/`.
         Nothing in it says where on the disk the run, the analysis or the data lay.
     analysis : str or pathlib.Path, optional
         A folder that `analyze` or `compare` made of this model. All numbers, with intervals,
-        and its figures go into the card.
+        and its figures go into the card. With `dtype` it has to be of the rounded weights: export
+        without it, analyse that folder, and export again.
     licence : str, optional
         What the weights may be used for, as the hub names it ("mit", "cc-by-4.0").
     figures : bool, default=True
         Whether the figures of the analysis go with it: some 2 MB beside the numbers.
+    dtype : {"bfloat16", "float16"}, optional
+        What weights are rounded to, for a file of half the size; by default they are as in the run.
+        A model computes in float32 whichever they are.
     force : bool, default=False
         Replace what `to` holds.
 
     Returns
     -------
     pathlib.Path
-        The folder, which `latentgeo.load` opens to the same weights.
+        The folder, which `latentgeo.load` opens to the same weights, or to the rounded ones.
 
     Raises
     ------
     InputError
-        When the run cannot be opened, the analysis is of other weights, or `to` is not free.
+        When the run cannot be opened, the analysis is of other weights, a weight is too large for
+        `dtype`, or `to` is not free.
 
     Examples
     --------
@@ -65,15 +83,25 @@ def export(
     check_is_path(
         run, "run", "export a folder that latentgeo.train made: latentgeo.export(run, to)"
     )
+    if dtype is not None and dtype not in _HALVES:
+        raise InputError(
+            f"dtype is {dtype!r}, expected one of {', '.join(_HALVES)}; leave it out to "
+            "keep the weights as they are"
+        )
     source, target = Path(run), Path(to)
     with kept(target):
         check_free(target, holds="an export", force=force, reads=(source, analysis))
         model = ours.load(source)
+        if dtype is not None:
+            _round(model, dtype)
         with as_damaged(analysis or source):
             measured = None if analysis is None else _measured(Path(analysis), model, source)
         with folder_in_place(target) as folder:
-            for name in (WEIGHTS, CONFIG):
-                shutil.copyfile(source / name, folder / name)
+            shutil.copyfile(source / CONFIG, folder / CONFIG)
+            if dtype is None:
+                shutil.copyfile(source / WEIGHTS, folder / WEIGHTS)
+            else:
+                _write_rounded(model, dtype, folder / WEIGHTS)
             if len(model.provenance) > 1:  # more than the hash of the weights
                 write_json(RunFolder(folder).provenance, portable(model.provenance))
             if measured is not None and figures:
@@ -84,10 +112,34 @@ def export(
     return target
 
 
+def _round(model: Autoencoder, dtype: str) -> None:
+    """Round the weights in place; they stay float32."""
+    for name, tensor in model.state_dict().items():
+        if tensor.is_floating_point():
+            rounded = tensor.to(getattr(torch, dtype))
+            if not rounded.isfinite().all():
+                raise InputError(
+                    f"tensor {name!r} of the model has values up to {tensor.abs().max():.3g}, too "
+                    f"large for {dtype}; export with dtype bfloat16 or as it is"
+                )
+            tensor.copy_(rounded)
+
+
+def _write_rounded(model: Autoencoder, dtype: str, path: Path) -> None:
+    """Write weights that `_round` has rounded, and let the model's provenance say so."""
+    half = getattr(torch, dtype)
+    tensors = {
+        name: tensor.to(half) if tensor.is_floating_point() else tensor
+        for name, tensor in model.state_dict().items()
+    }
+    save_file(tensors, path, metadata={"format": "pt"})
+    model.provenance |= {"weights_sha256": sha256_of_file(path), "rounded_to": dtype}
+
+
 def _measured(analysis: Path, model: Autoencoder, run: Path) -> Measured:
     """Find the model in the analysis, by its weights."""
     found = read(analysis)
-    digest = str(model.provenance["weights_sha256"])
+    digest = model.weights_sha256()
     hashes = {model.label: str(model.attrs["weights_sha256"]) for model in found.models}
     label = next((label for label, one in hashes.items() if one == digest), None)
     if label is None:
