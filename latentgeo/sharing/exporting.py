@@ -46,8 +46,8 @@ def export(
         A run folder, or any folder with `model.safetensors` and `config.json` of ours.
     to : str or pathlib.Path
         The folder to make: `model.safetensors` and `config.json` as they are in the run (see
-        `dtype`), `README.md` (the model card), `provenance.json` where the run has one, and `figures/`.
-        Nothing in it says where on the disk the run, the analysis or the data lay.
+        `dtype`), `README.md` (the model card), `provenance.json` where the run has one, and
+        `figures/`. Nothing in it says where on the disk the run, the analysis or the data lay.
     analysis : str or pathlib.Path, optional
         A folder that `analyze` or `compare` made of this model. All numbers, with intervals,
         and its figures go into the card. With `dtype` it has to be of the rounded weights: export
