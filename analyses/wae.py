@@ -39,7 +39,13 @@ class Scale(image_runs.Scale):
     models: tuple[str, ...] = tuple(MODELS)
 
 
-_LAPTOP = Scale((8, 16, 32, 64), epochs=7, seeds=3, models=tuple(MODELS)[:-1])
+# The models of the committed results.
+_LAPTOP = Scale(
+    (8, 16, 32, 64),
+    epochs=7,
+    seeds=3,
+    models=tuple(name for name in MODELS if name != "wae-mmd-bernoulli-400"),
+)
 SCALES = {
     "smoke": Scale((2, 4, 8), epochs=1, seeds=1, feature_epochs=1, data="digits"),
     "laptop": _LAPTOP,
