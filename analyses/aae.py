@@ -15,7 +15,7 @@ from functools import partial
 
 import measures.aae as measures
 from measures import aae_tables as tables
-from models.aae import VARIANTS
+from models.aae import VARIANTS, WITH_NOISE
 from study import Facts, Request, Run, Study, run_command, train_settings
 
 from latentgeo.datasets import load
@@ -53,10 +53,8 @@ _SMOKE = Scale((16, 16), epochs=1, seeds=1, samples=100, tested=60, data="digits
 SCALES = {
     "smoke": replace(_SMOKE, input_noise=0.1, classification_weight=1.0),
     # The settings that did best in aae_search.py, and the variants of the committed results.
-    "laptop": Scale(models=tuple(name for name in VARIANTS if name != "semi-100-noise")),
-    "overnight": Scale(
-        (1000, 1000), 50, seeds=1, models=("semi-100", "semi-100-noise", "semi-1000")
-    ),
+    "laptop": Scale(models=tuple(name for name in VARIANTS if name not in WITH_NOISE)),
+    "overnight": Scale((1000, 1000), 50, seeds=1, models=("semi-100", "semi-1000", *WITH_NOISE)),
     "paper": Scale((1000, 1000), 200, seeds=5),
 }
 
