@@ -1,7 +1,7 @@
 """A search for settings of the adversarial autoencoder: what each does to its errors.
 
     python analyses/aae_search.py                   # laptop: smaller nets, a few epochs, 2 seeds
-    python analyses/aae_search.py --scale overnight # noise with 100 labels: 15 epochs, 6 seeds
+    python analyses/aae_search.py --scale overnight # noise with 100 labels: 15 epochs, 4 seeds
     python analyses/aae_search.py --scale paper     # the paper's nets: a GPU
 
 Each setting differs from one and the same in what is named beside it. Errors are those of
@@ -63,7 +63,7 @@ SCALES = {
     "overnight": replace(
         _LAPTOP,
         epochs=15,
-        seeds=6,
+        seeds=4,
         models=("semi-100",),
         settings=("no-noise-strong-labels", "strong-labels"),
     ),
