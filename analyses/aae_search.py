@@ -59,7 +59,7 @@ _LAPTOP = Scale(epochs=3, seeds=2, **_START)
 SCALES = {
     "smoke": replace(_LAPTOP, hidden=(16, 16), epochs=1, seeds=1, data="digits"),
     "laptop": _LAPTOP,
-    # What noise does on average, and with as many epochs as it takes to show.
+    # What noise does with 100 labels: more epochs, which it takes to show, and more seeds.
     "overnight": replace(
         _LAPTOP,
         epochs=15,

@@ -673,6 +673,10 @@ def test_the_export_command(run, analysis, tmp_path, capsys):
     assert left.value.code == 0
     assert capsys.readouterr().out == f"model: {to}\n"
     assert read_card(to)[0]["license"] == "mit"
+    with pytest.raises(SystemExit) as left:
+        main(["export", str(run), "--to", str(tmp_path / "half"), "--dtype", "int8"])
+    assert left.value.code == 2
+    assert "expected one of bfloat16, float16" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
