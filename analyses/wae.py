@@ -30,6 +30,7 @@ MODELS = {
     "wae-mmd-bernoulli-400": Model("wae-mmd", {"likelihood": "bernoulli", "prior_weight": 400.0}),
 }
 VARIATIONAL = ("vae", "vae-gaussian")
+RIVALS = {name: VARIATIONAL for name in MODELS if name not in VARIATIONAL}
 
 
 @dataclass(frozen=True)
@@ -64,13 +65,6 @@ def measure(run: Run) -> Facts:
     return image_runs.measure(run, maker_of(run.trained()))
 
 
-def show(found: Facts) -> Facts:
-    """Return the table, and each Wasserstein autoencoder beside the variational ones."""
-    variational = [name for name in found["models"] if name in VARIATIONAL]
-    rivals = {name: variational for name in found["models"] if name not in VARIATIONAL}
-    return image_runs.show(rivals, found)
-
-
 STUDY = Study(
     "wae",
     __doc__,
@@ -82,7 +76,7 @@ STUDY = Study(
     measures=image_runs.MEASURES,
     prepare=image_runs.prepare,
     facts=image_runs.features_and_floor,
-    show=show,
+    show=partial(image_runs.show, RIVALS),
     page="wae",
     picture=image_runs.picture,
 )

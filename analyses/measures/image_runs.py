@@ -128,13 +128,13 @@ def measured(models: Facts, floor: Facts) -> str:
 
 
 def orders(models: Facts, rivals: Mapping[str, Sequence[str]]) -> list[str]:
-    """Return where each model stands beside its rivals."""
+    """Return where each model stands beside its rivals, of those that were measured."""
     pairs = {
         (name, measure, rival): (models[name][measure], models[rival][measure])
         for name in rivals
         for measure in _DECIDING
         for rival in rivals[name]
-        if measure in models[rival] and measure in models[name]
+        if measure in models.get(rival, {}) and measure in models.get(name, {})
     }
     lines = []
     for (name, measure), beside in by_line(compare(pairs)).items():
@@ -153,7 +153,7 @@ def picture(
     What is added to a model reconstructs as that does, so that its samples alone are shown.
     """
     shown = _read_pictures(runs)
-    for name in added:
+    for name in shown.keys() & set(added):
         shown[name] = {"samples": shown[name]["samples"]}
     test = load(request.data)
     for kind in ("samples", "reconstructions"):

@@ -1,6 +1,7 @@
 """The study of stacked Wasserstein autoencoders at its smoke scale, and its rivals' densities."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -52,6 +53,17 @@ def test_all_models_and_rivals_are_measured(study, out):
     assert "reconstruction from the abstract" in (out / "study" / "study.md").read_text()
     for name in ("samples", "reconstructions", "paths"):
         assert (out / "study" / f"{name}.png").stat().st_size > 5_000
+
+
+def test_a_scale_may_have_a_few_models_alone(study, out, tmp_path, monkeypatch):
+    few = ("ae", "swae-raw", "ae-mixture")
+    monkeypatch.setitem(study.SCALES, "smoke", replace(study.SCALES["smoke"], models=few))
+    shutil.copytree(out, tmp_path / "out")
+    command = ["--scale", "smoke", "--workers", "1", "--out", str(tmp_path / "out")]
+    assert study.main(command) == 0
+    models = json.loads((tmp_path / "out" / "study" / "study.json").read_text())["models"]
+    assert list(models) == list(few)
+    assert "One seed: no order" in (tmp_path / "out" / "study" / "study.md").read_text()
 
 
 def test_the_path_through_both_stages_is_the_second_decoder_s(out):
