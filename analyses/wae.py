@@ -48,7 +48,14 @@ _LAPTOP = Scale(
     models=tuple(name for name in MODELS if name != "wae-mmd-bernoulli-400"),
 )
 SCALES = {
-    "smoke": Scale((2, 4, 8), epochs=1, seeds=1, feature_epochs=1, data="digits"),
+    "smoke": Scale(
+        (2, 4, 8),
+        epochs=1,
+        seeds=1,
+        feature_epochs=1,
+        data="digits",
+        models=("vae", "vae-gaussian", "wae-mmd", "wae-gan", "wae-mmd-bernoulli"),
+    ),
     "laptop": _LAPTOP,
     "overnight": replace(
         _LAPTOP,

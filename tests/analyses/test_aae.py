@@ -40,7 +40,7 @@ def out(study, tmp_path_factory):
 
 def test_every_variant_is_measured_and_drawn(study, out):
     variants = json.loads((out / "study" / "study.json").read_text())["variants"]
-    assert list(variants) == list(study.VARIANTS)
+    assert list(variants) == list(study.SCALES["smoke"].models)
     for name, found in variants.items():
         options = study.VARIANTS[name].options
         labelled = "labels" in options and options["variant"] != "label-regularised"
@@ -190,6 +190,19 @@ def test_a_scale_may_have_a_few_variants_alone(study, tmp_path, monkeypatch):
     assert "What is most often taken for what" in page
     assert "## Without labels" not in page
     assert "## Likelihood" not in page
+
+
+def test_a_variant_may_have_the_paper_s_noise(study, tmp_path):
+    from study import Run
+
+    scale = study.SCALES["overnight"]
+    given = {
+        name: study.settings(
+            Run(name, 0, scale, tmp_path, "cpu", scale.data, study.VARIANTS[name])
+        )["options"]["input_noise"]
+        for name in scale.models
+    }
+    assert given == {name: 0.3 if name in study.WITH_NOISE else 0.0 for name in scale.models}
 
 
 def test_scales_are_in_order(study):

@@ -40,8 +40,8 @@ def out(study, tmp_path_factory):
 
 def test_all_models_are_measured_on_one_net(study, out):
     models = json.loads((out / "study" / "study.json").read_text())["models"]
-    assert list(models) == list(study.MODELS)
-    nets = [load_model(out / "runs" / "seed-0" / name) for name in study.MODELS]
+    assert list(models) == list(study.SCALES["smoke"].models)
+    nets = [load_model(out / "runs" / "seed-0" / name) for name in models]
     assert len({sum(w.numel() for w in net.decoder.parameters()) for net in nets}) == 1
     assert len({sum(w.numel() for w in net.encoder.parameters()) for net in nets}) == 1
     for name in ("samples", "reconstructions", "paths"):
