@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 import aae
-from measures.aae import category_probabilities, finds_clusters, most_confused, validation_error
+from measures.aae import category_error, category_probabilities, finds_clusters, most_confused
 from measures.aae_tables import format_confusions
 from models.aae import VARIANTS
 from study import Facts, Request, Run, Study, compare, over_seeds, read_measures, run_command
@@ -87,10 +87,10 @@ def runs_of(request: Request, setting: str) -> list[Run]:
 def measure(run: Run) -> Facts:
     """Measure the error on validation images, and of classes the most frequent confusion."""
     model, validation = run.trained(), load(run.data, "validation")
-    found: Facts = {"error": validation_error(model, validation)}
+    belongs = category_probabilities(model, validation)
+    found: Facts = {"error": category_error(model, belongs, validation.labels)}
     if not finds_clusters(model):
-        classes = category_probabilities(model, validation).argmax(axis=1)
-        found["confused"] = most_confused(classes, validation.labels)
+        found["confused"] = most_confused(belongs.argmax(axis=1), validation.labels)
     return found
 
 

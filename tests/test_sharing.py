@@ -252,6 +252,8 @@ def test_weights_may_be_rounded(run, tmp_path, dtype):
     half = getattr(torch, dtype)
     to = latentgeo.export(run, tmp_path / "hub", dtype=dtype)
     assert {tensor.dtype for tensor in load_file(to / "model.safetensors").values()} == {half}
+    modes = [(folder / "model.safetensors").stat().st_mode for folder in (to, run)]
+    assert modes[0] == modes[1]
     model, original = latentgeo.load(to), latentgeo.load(run)
     for name, tensor in original.state_dict().items():
         found = model.state_dict()[name]

@@ -28,8 +28,11 @@ def test_each_is_small_and_in_the_table():
 
 
 def test_they_are_analysed_after_they_were_pulled(pulled):
-    found = latentgeo.analyze(pulled, data="digits", noise=[0], samples=24, tsne_seeds=())
+    found = latentgeo.analyze(pulled, data="digits", noise=[0, 0.1], samples=24, tsne_seeds=())
     assert list(found) == [model.name for model in MODELS]
+    # Other digits than they were trained on, which these three take too.
+    for name in ("mnist-maxpool-cae", "mnist-maxpool-dae", "mnist-maxpool-vae"):
+        assert found[name].psnr(noise=0).value > 15
 
 
 def test_they_reconstruct_images_like_those_they_saw(pulled):

@@ -64,9 +64,10 @@ def measure(
     options: Any = model.config.recipe_options
     found: Facts = {"prior": _follows_prior(model, test.take(min(tested, len(test))), seed)}
     if options.variant in ("semi-supervised", "clustering", "dimensionality-reduction"):
-        found["validation_error"] = validation_error(model, validation)
+        belongs = category_probabilities(model, validation)
+        found["validation_error"] = category_error(model, belongs, validation.labels)
         if finds_clusters(model):
-            found["clustering"] = _clusters(model, validation, test)
+            found["clustering"] = _clusters(model, belongs, validation.labels, test)
         else:
             found["classification"] = _classes(model, test)
     if has_likelihood(options.variant, int(np.prod(model.latent_shape))):
@@ -84,16 +85,17 @@ def category_probabilities(model: Autoencoder, images: ImageDataset) -> NDArray[
     return _codes(model, images, "category")
 
 
-def validation_error(model: Autoencoder, validation: ImageDataset) -> float:
-    """Return the share of validation images that are in a wrong category.
+def category_error(
+    model: Autoencoder, belongs: NDArray[np.float64], classes: NDArray[np.int64]
+) -> float:
+    """Return the share of images that are in a wrong category.
 
     Clusters have their names from the same images.
     """
-    belongs = category_probabilities(model, validation)
     names = np.arange(belongs.shape[1])
     if finds_clusters(model):
-        names = name_clusters(belongs, validation.labels)
-    return clustering_error(belongs, validation.labels, names)
+        names = name_clusters(belongs, classes)
+    return clustering_error(belongs, classes, names)
 
 
 def finds_clusters(model: Autoencoder) -> bool:
@@ -127,9 +129,14 @@ def most_confused(found: NDArray[np.int64], classes: NDArray[np.int64]) -> Facts
     }
 
 
-def _clusters(model: Autoencoder, validation: ImageDataset, test: ImageDataset) -> Facts:
-    taught = category_probabilities(model, validation), validation.labels
-    names, by_majority = name_clusters(*taught), name_clusters(*taught, rule="majority")
+def _clusters(
+    model: Autoencoder,
+    taught: NDArray[np.float64],
+    classes: NDArray[np.int64],
+    test: ImageDataset,
+) -> Facts:
+    names = name_clusters(taught, classes)
+    by_majority = name_clusters(taught, classes, rule="majority")
     belongs = category_probabilities(model, test)
     clusters = belongs.argmax(axis=1)
     return {

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from latentgeo.checkpoints import ours
 from latentgeo.errors import InputError, check_is_path
@@ -19,7 +19,7 @@ from latentgeo.files import (
 )
 from latentgeo.measures import as_damaged, read
 from latentgeo.models import Autoencoder
-from latentgeo.models.folder import CONFIG, WEIGHTS
+from latentgeo.models.folder import CONFIG, WEIGHTS, Tensors
 from latentgeo.report import FIGURES
 from latentgeo.sharing.model_card import CARD, Measured, model_card
 from latentgeo.sharing.portable import portable
@@ -92,16 +92,19 @@ def export(
     with kept(target):
         check_free(target, holds="an export", force=force, reads=(source, analysis))
         model = ours.load(source)
-        if dtype is not None:
-            _round(model, dtype)
+        rounded = None if dtype is None else _rounded(model, dtype)
+        if rounded is not None:
+            model.load_state_dict(rounded)
         with as_damaged(analysis or source):
             measured = None if analysis is None else _measured(Path(analysis), model, source)
         with folder_in_place(target) as folder:
             shutil.copyfile(source / CONFIG, folder / CONFIG)
-            if dtype is None:
+            if rounded is None:
                 shutil.copyfile(source / WEIGHTS, folder / WEIGHTS)
             else:
-                _write_rounded(model, dtype, folder / WEIGHTS)
+                (folder / WEIGHTS).write_bytes(save(rounded, metadata={"format": "pt"}))
+                digest = sha256_of_file(folder / WEIGHTS)
+                model.provenance |= {"weights_sha256": digest, "rounded_to": dtype}
             if len(model.provenance) > 1:  # more than the hash of the weights
                 write_json(RunFolder(folder).provenance, portable(model.provenance))
             if measured is not None and figures:
@@ -112,28 +115,18 @@ def export(
     return target
 
 
-def _round(model: Autoencoder, dtype: str) -> None:
-    """Round the weights in place; they stay float32."""
-    for name, tensor in model.state_dict().items():
+def _rounded(model: Autoencoder, dtype: str) -> Tensors:
+    """Return the weights, those with a point in half precision."""
+    weights = dict(model.state_dict())
+    for name, tensor in weights.items():
         if tensor.is_floating_point():
-            rounded = tensor.to(getattr(torch, dtype))
-            if not rounded.isfinite().all():
+            weights[name] = tensor.to(getattr(torch, dtype))
+            if not weights[name].isfinite().all():
                 raise InputError(
                     f"tensor {name!r} of the model has values up to {tensor.abs().max():.3g}, too "
                     f"large for {dtype}; export with dtype bfloat16 or as it is"
                 )
-            tensor.copy_(rounded)
-
-
-def _write_rounded(model: Autoencoder, dtype: str, path: Path) -> None:
-    """Write weights that `_round` has rounded, and let the model's provenance say so."""
-    half = getattr(torch, dtype)
-    tensors = {
-        name: tensor.to(half) if tensor.is_floating_point() else tensor
-        for name, tensor in model.state_dict().items()
-    }
-    save_file(tensors, path, metadata={"format": "pt"})
-    model.provenance |= {"weights_sha256": sha256_of_file(path), "rounded_to": dtype}
+    return weights
 
 
 def _measured(analysis: Path, model: Autoencoder, run: Path) -> Measured:
